@@ -1,0 +1,78 @@
+#pragma once
+// One LLM call: what was asked, what came back, how long it took, what it cost, and what analysis says of it.
+// One row of llm_events. A plain value; made by the gateway, scored by analysis, then only read.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sentinel::model {
+
+enum class InteractionStatus { kOk, kError };
+
+struct Interaction {
+  // Who and where.
+  std::string request_id;   // ours, unique; also sent to the client as x-request-id
+  std::string trace_id;     // W3C, 32 hex digits, or empty
+  int64_t timestamp_us = 0; // when the request had been read, UTC
+  std::string service;
+  std::string env;
+  std::string endpoint;      // the application's endpoint when it says so, else the gateway's path
+  std::string request_type;  // chat, completion, embedding, ...
+  std::string provider;
+  std::string model;          // as asked for
+  std::string model_version;  // as the provider names the one that answered
+  std::string prompt_id;
+  std::string prompt_template;
+  std::string session_id;
+  std::string user_hash;  // never the user's own name
+
+  // What. Redacted before it leaves analysis.
+  std::string prompt;    // the last user message
+  std::string context;   // a document given for grounding; not stored, used by analysis only
+  std::string response;
+  std::string finish_reason;
+  bool stream = false;
+
+  // How it went.
+  InteractionStatus status = InteractionStatus::kOk;
+  std::string error_type;  // the closed vocabulary caller_* policy_* provider_* gateway_*; empty when ok
+  int http_status = 0;     // what the client got
+  int retry_count = 0;
+  bool fallback_used = false;
+  bool cache_hit = false;
+  double latency_ms = 0;
+  std::optional<double> ttft_ms;  // streams only
+
+  // Tokens and money. Absent means unknown, never zero.
+  std::optional<int64_t> tokens_input;
+  std::optional<int64_t> tokens_output;
+  std::optional<int64_t> tokens_cached_input;
+  std::optional<int64_t> tokens_reasoning;
+  std::optional<int64_t> cost_microusd;
+
+  // What analysis says. Scores are 0..1.
+  int64_t response_length = 0;  // characters
+  std::string safety_label;     // SAFE, or the worst category
+  std::optional<double> safety_score;  // 1 is safe
+  std::vector<std::string> safety_categories;
+  std::vector<std::string> pii_types;
+  std::optional<double> prompt_injection_risk;
+  bool token_abuse = false;
+  std::optional<double> similarity_score;  // to the drift baseline
+  std::optional<double> drift_score;       // 1 - similarity_score
+  bool baseline_ready = false;
+  std::optional<double> semantic_similarity_score;  // answer to question
+  std::optional<double> support_score;              // answer grounded in context
+  std::optional<bool> ungrounded;
+  bool empty_response = false;
+  std::string guard_action;  // none, flag, redact, block
+
+  std::vector<std::string> simulate_flags;
+  bool test_mode = false;
+  std::vector<std::pair<std::string, std::string>> tags;
+};
+
+}  // namespace sentinel::model
