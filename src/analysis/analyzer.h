@@ -1,0 +1,96 @@
+#pragma once
+// Scores one interaction. Pure functions over a value plus a drift reference that the caller keeps.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/interaction.h"
+
+namespace sentinel::analysis {
+
+// One finding in a text. Byte offsets into the text as it was given.
+struct Span {
+  size_t begin = 0;
+  size_t end = 0;
+  std::string type;  // EMAIL, PHONE, CREDIT_CARD, SSN, IBAN, IP_ADDRESS, SECRET:<rule>, ...
+};
+
+struct TextRisk {
+  double risk = 0;                       // 0..1, calibrated later
+  std::string label = "SAFE";            // the worst category
+  std::vector<std::string> categories;   // all above their threshold
+  std::vector<std::string> evidence;     // why: the features or phrases that weighed most, at most 5
+};
+
+// Each detector is stateless after construction and thread-safe.
+class SafetyDetector {
+ public:
+  virtual ~SafetyDetector() = default;
+  virtual TextRisk score(std::string_view text) const = 0;
+};
+class InjectionDetector {
+ public:
+  virtual ~InjectionDetector() = default;
+  virtual TextRisk score(std::string_view text) const = 0;
+};
+class PiiDetector {
+ public:
+  virtual ~PiiDetector() = default;
+  virtual std::vector<Span> find(std::string_view text) const = 0;  // ascending, not overlapping
+};
+std::string redact(std::string_view text, const std::vector<Span>& spans);  // "[EMAIL]", "[SECRET]", ...
+
+struct SupportResult {
+  double score = 0;  // 1: every sentence of the answer is supported by the document
+  std::vector<Span> unsupported;
+};
+class SupportDetector {
+ public:
+  virtual ~SupportDetector() = default;
+  // No document, no score.
+  virtual std::optional<SupportResult> score(std::string_view document, std::string_view question,
+                                             std::string_view answer) const = 0;
+};
+class Embedder {
+ public:
+  virtual ~Embedder() = default;
+  virtual std::vector<float> embed(std::string_view text) const = 0;  // unit length
+};
+
+// Prices in micro-dollars per million tokens, by model; read from config/prices.yml (LiteLLM's JSON later).
+struct PriceTable;
+
+struct AnalyzerOptions {
+  std::string prices_path;
+  int64_t token_abuse_input_tokens = 8000;  // more in one prompt is abuse
+  uint64_t drift_reference_size = 60;       // calls until a reference is frozen
+  uint64_t drift_window = 30;               // calls a windowed drift score looks back on
+  double ungrounded_below = 0.5;
+};
+
+// Thread-safe? No: one Analyzer a worker is not possible because of the drift reference; calls are serialised by the
+// single telemetry worker that owns it.
+class Analyzer {
+ public:
+  static Result<std::unique_ptr<Analyzer>> open(AnalyzerOptions options);
+  virtual ~Analyzer() = default;
+
+  // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
+  virtual void analyze(model::Interaction& interaction) = 0;
+  // Injection risk, safety and PII of a prompt before it is sent, for guard rules.
+  virtual TextRisk check_prompt(std::string_view prompt) const = 0;
+
+  // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
+  virtual std::string save_drift() const = 0;
+  virtual Status load_drift(std::string_view json) = 0;
+  virtual void reset_drift(std::string_view key_prefix) = 0;
+};
+
+}  // namespace sentinel::analysis

@@ -1,0 +1,77 @@
+#pragma once
+// Evaluates PromQL as Prometheus 3 does, over any Queryable.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/labels.h"
+#include "model/sample.h"
+#include "tsdb/queryable.h"
+
+namespace sentinel::promql {
+
+struct VectorSample {
+  model::Labels labels;  // with the metric name where PromQL keeps it
+  int64_t t_ms = 0;
+  double v = 0;
+};
+struct Scalar {
+  int64_t t_ms = 0;
+  double v = 0;
+};
+struct String {
+  int64_t t_ms = 0;
+  std::string v;
+};
+using Vector = std::vector<VectorSample>;
+using Matrix = std::vector<tsdb::SeriesData>;  // sorted by labels
+using Value = std::variant<Scalar, Vector, Matrix, String>;
+
+struct QueryResult {
+  Value value;
+  std::vector<std::string> warnings;  // with position, as Prometheus words them
+  std::vector<std::string> infos;
+  uint64_t samples_read = 0;
+};
+
+struct EngineOptions {
+  Millis lookback_delta = std::chrono::minutes(5);
+  uint64_t samples_max = 50'000'000;  // in memory at once, one query
+  Millis timeout = std::chrono::minutes(2);
+  Millis default_step = std::chrono::minutes(1);  // subqueries without a step (global evaluation_interval)
+  bool experimental_functions = true;
+};
+
+// A parsed query: parse once, evaluate often. Immutable, thread-safe.
+class Query;
+// kInvalidArgument with line and column (from 1) and what was expected, worded as Prometheus does.
+Result<std::shared_ptr<const Query>> parse(std::string_view text);
+// Vector selectors inside, for an index from series to rules.
+std::vector<model::Matchers> selectors(const Query& query);
+// Canonical text.
+std::string to_string(const Query& query);
+
+// Thread-safe; evaluations are independent. `cancel` may be set by another thread; the query then ends with kCanceled.
+class Engine {
+ public:
+  Engine(const tsdb::Queryable& storage, EngineOptions options) : storage_(storage), options_(options) {}
+
+  Result<QueryResult> instant(const Query& query, int64_t t_ms, const std::atomic<bool>* cancel = nullptr) const;
+  // REQUIRES: step_ms > 0, start <= end, the expression yields a scalar or a vector (else kInvalidArgument).
+  Result<QueryResult> range(const Query& query, int64_t start_ms, int64_t end_ms, int64_t step_ms,
+                            const std::atomic<bool>* cancel = nullptr) const;
+  const EngineOptions& options() const { return options_; }
+
+ private:
+  const tsdb::Queryable& storage_;
+  const EngineOptions options_;
+};
+
+}  // namespace sentinel::promql
