@@ -1,0 +1,64 @@
+#pragma once
+// Durable control-plane state: small rows, transactions, SQLite by default, PostgreSQL later behind the same face.
+// SQL is the common subset of both; parameters are `?`. Times are INTEGER microseconds, booleans INTEGER 0/1, documents TEXT.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/result.h"
+
+namespace sentinel::state {
+
+using SqlValue = std::variant<std::monostate, int64_t, double, std::string>;
+using SqlParams = std::vector<SqlValue>;
+
+class Row {
+ public:
+  explicit Row(std::vector<SqlValue> values) : values_(std::move(values)) {}
+  bool is_null(size_t i) const { return std::holds_alternative<std::monostate>(values_.at(i)); }
+  int64_t integer(size_t i) const;  // 0 when null
+  double real(size_t i) const;      // 0 when null
+  std::string text(size_t i) const; // "" when null
+  size_t size() const { return values_.size(); }
+
+ private:
+  std::vector<SqlValue> values_;
+};
+using Rows = std::vector<Row>;
+
+// Valid only inside the function that got it, on that thread.
+class Tx {
+ public:
+  virtual ~Tx() = default;
+  virtual Status exec(std::string_view sql, const SqlParams& params = {}) = 0;
+  virtual Result<Rows> query(std::string_view sql, const SqlParams& params = {}) = 0;
+  virtual int64_t rows_changed() const = 0;  // by the last exec
+};
+
+// Applied in order, once, in one transaction each; recorded in table schema_migrations(module, version).
+// Published migrations never change.
+struct Migration {
+  int version = 0;  // 1, 2, 3 ... within the module
+  std::string sql;  // one or more statements
+};
+
+// Thread-safe. Writers take turns; readers see the last commit and do not wait for writers.
+class Database {
+ public:
+  virtual ~Database() = default;
+  // Commits when `fn` returns ok: durable (fsync) on return. Rolls back on an error or exception. Blocks.
+  virtual Status write(const std::function<Status(Tx&)>& fn) = 0;
+  virtual Status read(const std::function<Status(Tx&)>& fn) = 0;
+  virtual Status migrate(std::string_view module, const std::vector<Migration>& migrations) = 0;
+};
+
+// SQLite 3 in WAL mode, synchronous=FULL, foreign keys on. kConflict: another process serves this file.
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricRegistry& metrics);
+
+}  // namespace sentinel::state
