@@ -47,7 +47,8 @@ class SummaryTest(unittest.TestCase):
         self.assertEqual((status, lines[-1]), (1, "2 passed, 1 failed"))
 
     def test_a_program_that_is_not_there_is_a_failure(self):
-        status, lines = self.run_on(fast_xml=junit(("base", "notrun", "<failure/>", "")))
+        missing = '<skipped message="Unable to find executable"/>'
+        status, lines = self.run_on(fast_xml=junit(("base", "notrun", missing, "Unable to find executable: /b/base_test")))
         self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed"))
 
     def test_acceptance_without_a_summary_or_with_an_exit_status_is_a_failure(self):
@@ -55,8 +56,25 @@ class SummaryTest(unittest.TestCase):
             status, _ = self.run_on(fast_xml=junit(("base", "run", "", GTEST_GOOD)), acceptance_txt=text)
             self.assertEqual(status, 1, text)
 
+    def test_what_was_skipped_or_disabled_does_not_count(self):
+        status, lines = self.run_on(fast_xml=junit(
+            ("base", "run", "", GTEST_GOOD), ("a", "notrun", '<skipped message="SKIP_RETURN_CODE=77"/>', ""),
+            ("b", "disabled", '<skipped message="Disabled"/>', "")))
+        self.assertEqual((status, lines), (0, ["2 passed, 0 failed"]))
+
     def test_nothing_run_is_a_failure(self):
         self.assertEqual(self.run_on(), (1, ["0 passed, 1 failed"]))
+
+class TargetsTest(unittest.TestCase):
+    def test_programs_of_matching_tests(self):
+        with tempfile.TemporaryDirectory() as build:
+            file = Path(build) / "src/base/CTestTestfile.cmake"
+            file.parent.mkdir(parents=True)
+            file.write_text(f'add_test([=[base]=] "{build}/src/base/base_test")\n'
+                            f'add_test(tsdb "{build}/src/tsdb/tsdb_test" "--gtest_filter=A.*")\n'
+                            'add_test([=[tidy]=] "/usr/bin/python3" "/src/tools/tidy.py")\n')
+            self.assertEqual(test_summary.targets(build, "base"), ["src/base/base_test"])
+            self.assertEqual(test_summary.targets(build, "^t"), ["src/tsdb/tsdb_test"])
 
 
 if __name__ == "__main__":
