@@ -6,6 +6,11 @@
 #include <string_view>
 #include <utility>
 
+// A Result that nobody looks at is a compile error: the library does not mark its class, and an alias cannot be marked.
+namespace tl {
+template <class T, class E>
+class [[nodiscard]] expected;
+}
 #include <tl/expected.hpp>
 
 namespace sentinel {
@@ -63,7 +68,7 @@ class Error {
 };
 
 template <class T>
-using Result [[nodiscard]] = tl::expected<T, Error>;
+using Result = tl::expected<T, Error>;
 
 using Status = Result<void>;
 
