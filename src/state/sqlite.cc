@@ -214,7 +214,6 @@ class SqliteDatabase final : public Database {
         read_errors_(metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "read"}})) {}
 
   ~SqliteDatabase() override {
-    free_readers_.clear();
     readers_.clear();
     if (const Status s = writer_.script("PRAGMA wal_checkpoint(TRUNCATE)"); !s) {
       log_warn("state", "final checkpoint failed", {{"error", s.error().to_string()}});
@@ -233,7 +232,7 @@ class SqliteDatabase final : public Database {
     for (size_t i = 0; i < kReaderConnections; ++i) {
       readers_.push_back(std::make_unique<Connection>(path_));
       SENTINEL_TRY(readers_.back()->open(false));
-      free_readers_.push_back(readers_.back().get());
+      give_back(readers_.back().get());
     }
     return {};
   }
