@@ -24,6 +24,29 @@ struct Flags {
 
 bool is_string_verb(char verb) { return verb == 'v' || verb == 's' || verb == 'x' || verb == 'X' || verb == 'q'; }
 
+// strconv.Quote and QuoteToASCII.
+std::string quote(std::string_view text, bool ascii) {
+  std::string out = "\"";
+  static constexpr std::string_view kSpecial = "\a\b\f\n\r\t\v\\\"";
+  static constexpr std::string_view kNames = "abfnrtv\\\"";
+  for (size_t at = 0; at < text.size();) {
+    const Rune rune = decode_rune(text.substr(at));
+    const std::string_view bytes = text.substr(at, static_cast<size_t>(rune.bytes));
+    at += bytes.size();
+    if (size_t i = bytes.size() == 1 ? kSpecial.find(bytes[0]) : std::string_view::npos; i != std::string_view::npos) {
+      out += '\\';
+      out += kNames[i];
+    } else if (!rune.valid || (rune.code < 0x80 && !is_printable(rune.code))) {
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(bytes[0]));
+    } else if (is_printable(rune.code) && (!ascii || rune.code < 0x80)) {
+      out += bytes;
+    } else {
+      out += rune.code < 0x10000 ? fmt::format("\\u{:04x}", rune.code) : fmt::format("\\U{:08x}", rune.code);
+    }
+  }
+  return out + "\"";
+}
+
 // One directive (or the whole of Sprint) at work. Stops growing at kTemplateOutputBytesMax; the caller refuses it then.
 class Printer {
  public:
@@ -241,7 +264,7 @@ void Printer::print_string(const Value& value, std::string_view v, char verb) {
       if (flags.precision >= 0) v = first_runes(v, flags.precision);
       const bool raw = flags.sharp && v.find('`') == std::string_view::npos &&
                        std::none_of(v.begin(), v.end(), [](char c) { return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f; });
-      return pad(raw ? "`" + std::string(v) + "`" : go_quote(v));
+      return pad(raw ? "`" + std::string(v) + "`" : quote(v, flags.plus));
     }
     default: return bad_verb(value, verb);
   }
@@ -274,7 +297,7 @@ void Printer::print_map(const Value& value, char verb, int depth) {
   for (const auto& [key, item] : value.as_map()) {
     if (!first) out_ += flags.sharp_v ? ", " : " ";
     first = false;
-    print_string(value, key, verb);
+    print(Value(key), verb, depth + 1);
     out_ += ':';
     element(item, value.type()->element, verb, depth);
   }
@@ -458,9 +481,9 @@ void Formatter::verb(Flags flags) {
   } else if (next_ >= args_.size()) {
     out_ += fmt::format("%!{}(MISSING)", name);
   } else {
-    char letter = name.size() == 1 ? name[0] : '?';
-    if (letter == 'w') {  // wraps errors in Errorf only
-      out_ += "%!w(";
+    const char letter = name[0];
+    if (letter == 'w' || name.size() > 1) {  // %w wraps errors in Errorf only
+      out_ += fmt::format("%!{}(", name);
       out_ += args_[next_].is_nil() ? "<nil>)" : args_[next_].type_name() + "=" + go_string(args_[next_]) + ")";
       ++next_;
       return;
@@ -576,27 +599,7 @@ std::string go_format_float(double v, char verb, int precision) {
   return text;
 }
 
-std::string go_quote(std::string_view text) {
-  std::string out = "\"";
-  static constexpr std::string_view kSpecial = "\a\b\f\n\r\t\v\\\"";
-  static constexpr std::string_view kNames = "abfnrtv\\\"";
-  for (size_t at = 0; at < text.size();) {
-    Rune rune = decode_rune(text.substr(at));
-    const std::string_view bytes = text.substr(at, static_cast<size_t>(rune.bytes));
-    at += bytes.size();
-    if (size_t i = bytes.size() == 1 ? kSpecial.find(bytes[0]) : std::string_view::npos; i != std::string_view::npos) {
-      out += '\\';
-      out += kNames[i];
-    } else if (!rune.valid || (rune.code < 0x80 && !is_printable(rune.code))) {
-      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(bytes[0]));
-    } else if (is_printable(rune.code)) {
-      out += bytes;
-    } else {
-      out += rune.code < 0x10000 ? fmt::format("\\u{:04x}", rune.code) : fmt::format("\\U{:08x}", rune.code);
-    }
-  }
-  return out + "\"";
-}
+std::string go_quote(std::string_view text) { return quote(text, false); }
 
 Result<std::string> go_unquote(std::string_view literal) {
   const auto bad = [] { return fail(ErrorCode::kInvalidArgument, "invalid syntax"); };

@@ -261,8 +261,12 @@ size_t HtmlContext::text_step(std::string_view rest, std::string& out) {
   if (closing) ++name;
   size_t end = name;
   while (end < rest.size() && is_name(rest[end])) ++end;
-  out += rest.substr(0, std::max<size_t>(end, 1));
-  if (end == name) return std::max<size_t>(end, 1);
+  if (end == name) {  // no tag: a "<" of the text, or "<!DOCTYPE", "<?xml"
+    const bool declaration = rest.size() > 9 && iequals(rest.substr(0, 9), "<!doctype");
+    out += declaration ? "<" : "&lt;";
+    return 1;
+  }
+  out += rest.substr(0, end);
   closing_ = closing;
   open_tag(rest.substr(name, end - name));
   return end;
@@ -449,7 +453,7 @@ Result<std::string> HtmlContext::escape_code(const Value& value, bool script) {
   if (!script) return content == Content::kCss ? text : filter_css(text);
   if (content == Content::kJs) return text;
   if (value.is_nil()) return std::string(" null ");
-  if (value.kind() == Kind::kString) return "\"" + escape_js_string(text) + "\"";
+  if (value.kind() == Kind::kString) return go_json(value);
   std::string json = go_json(value);
   const bool word = !json.empty() && (json[0] == '-' || json[0] == 't' || json[0] == 'f' || json[0] == 'n' || (json[0] >= '0' && json[0] <= '9'));
   return word ? " " + json + " " : json;

@@ -28,7 +28,7 @@ Result<Value> length(Args args) {
     case Kind::kString: return Value(static_cast<int64_t>(args[0].as_string().size()));
     case Kind::kList: return Value(static_cast<int64_t>(args[0].as_list().size()));
     case Kind::kMap: return Value(static_cast<int64_t>(args[0].as_map().size()));
-    case Kind::kNil: return bad("len of nil pointer");
+    case Kind::kNil: return bad("reflect: call of reflect.Value.Type on zero Value");
     default: return bad("len of type " + args[0].type_name());
   }
 }
@@ -38,9 +38,8 @@ Result<size_t> position(const Value& index, size_t size, bool slicing) {
   if (index.is_nil()) return bad("cannot index slice/array with nil");
   if (index.kind() != Kind::kInt) return bad("cannot index slice/array with type " + index.type_name());
   const int64_t at = index.as_int();
-  if (at < 0 || static_cast<uint64_t>(at) > size || (!slicing && static_cast<uint64_t>(at) == size)) {
-    return bad(fmt::format("index out of range: {}", at));
-  }
+  if (at < 0 || static_cast<uint64_t>(at) > size) return bad(fmt::format("index out of range: {}", at));
+  if (!slicing && static_cast<uint64_t>(at) == size) return bad("reflect: slice index out of range");
   return static_cast<size_t>(at);
 }
 
@@ -114,7 +113,7 @@ constexpr const char* kBadPair = "incompatible types for comparison";
 std::optional<std::string> not_comparable(const Value& v) {
   const bool pointer = v.type() && v.type()->name.starts_with('*');
   if (pointer || (v.kind() != Kind::kList && v.kind() != Kind::kMap)) return std::nullopt;
-  return fmt::format("non-comparable type {}: {}", go_string(v), v.type_name());
+  return go_sprintf("non-comparable type %s: %T", List{v, v});
 }
 
 Result<bool> equal_pair(const Value& a, const Value& b) {

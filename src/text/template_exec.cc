@@ -58,7 +58,7 @@ class Executor {
   Eval fields(const Value& dot, Value receiver, const Node& node, std::span<const std::string> names, Words words,
               const Final& final);
   Eval field(const Value& dot, const std::string& name, const Node& node, Words words, const Final& final,
-             const Value& receiver);
+             const Value& receiver, const std::string& declared);
   Eval map_entry(const Value& map, const std::string& name, bool has_args);
   Eval function(const Value& dot, const Node& node, const Node& shown, Words words, const Final& final);
   Eval logic(const Value& dot, bool is_or, Words words, const Final& final);
@@ -247,7 +247,6 @@ Result<Flow> Executor::range_items(const Value& dot, const Node& node, const Val
 Result<Flow> Executor::walk_range(const Value& dot, const Node& node) {
   const size_t mark = vars_.size();
   SENTINEL_ASSIGN(Value over, pipeline(dot, *node.pipe));
-  at(node);
   bool ran = false;
   Walk result = range_items(dot, node, over, ran);
   if (!result) return result;
@@ -366,10 +365,13 @@ Result<Value> Executor::chain(const Value& dot, const Node& node, Words words, c
 
 Result<Value> Executor::fields(const Value& dot, Value receiver, const Node& node, std::span<const std::string> names,
                                Words words, const Final& final) {
+  std::string declared = receiver.type_name();  // what holds the receiver: messages name that type
   for (size_t i = 0; i + 1 < names.size(); ++i) {
-    SENTINEL_ASSIGN(receiver, field(dot, names[i], node, {}, std::nullopt, receiver));
+    SENTINEL_ASSIGN(Value next, field(dot, names[i], node, {}, std::nullopt, receiver, declared));
+    declared = receiver.kind() == Kind::kMap ? receiver.type()->element : next.type_name();
+    receiver = std::move(next);
   }
-  return field(dot, names.back(), node, words, final, receiver);
+  return field(dot, names.back(), node, words, final, receiver, declared);
 }
 
 const Method* find_method(const Value& receiver, const std::string& name) {
@@ -393,7 +395,7 @@ Result<Value> Executor::map_entry(const Value& map, const std::string& name, boo
 }
 
 Result<Value> Executor::field(const Value& dot, const std::string& name, const Node& node, Words words,
-                              const Final& final, const Value& receiver) {
+                              const Final& final, const Value& receiver, const std::string& declared) {
   if (receiver.is_missing()) {
     if (options_.missing_key == MissingKey::kError) return error("nil data; no entry for key " + go_quote(name));
     return Value::missing();
@@ -412,7 +414,7 @@ Result<Value> Executor::field(const Value& dot, const std::string& name, const N
       return value;
     }
   }
-  return error(fmt::format("can't evaluate field {} in type {}", name, receiver.type_name()));
+  return error(fmt::format("can't evaluate field {} in type {}", name, declared));
 }
 
 Result<Value> Executor::function(const Value& dot, const Node& node, const Node& shown, Words words, const Final& final) {

@@ -318,7 +318,7 @@ LexedTemplate lex_template(std::string_view source) {
 std::string describe(const Item& item) {
   if (item.token == Token::kEof) return "EOF";
   if (item.token == Token::kError) return std::string(item.text);
-  if (item.token >= Token::kBlock || item.token == Token::kNil) return fmt::format("<{}>", item.text);
+  if (item.token >= Token::kBlock || item.token == Token::kNil || item.token == Token::kDot) return fmt::format("<{}>", item.text);
   if (item.text.size() > 10) return go_quote(item.text.substr(0, 10)) + "...";
   return go_quote(item.text);
 }

@@ -3,7 +3,7 @@
 //   data: JSON                (optional; before the first case: for all of them)
 //   template text, several lines
 //   --- output | error
-//   what comes out (the newline at its end is not part of it), or a part of the error
+//   what comes out (spaces and newlines at its end do not count), or a part of the error
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -57,7 +57,7 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
   }
   for (Case& c : cases) {
     if (!c.source.empty()) c.source.pop_back();
-    while (c.expected.ends_with("\n")) c.expected.pop_back();
+    while (c.expected.ends_with("\n") || c.expected.ends_with(" ")) c.expected.pop_back();
   }
   return cases;
 }
@@ -94,7 +94,7 @@ TEST(Template, DoesWhatTheDataFilesSay) {
       if (!c.fails) {
         ASSERT_TRUE(result) << result.error().message();
         std::string got = *result;
-        while (got.ends_with("\n")) got.pop_back();
+        while (got.ends_with("\n") || got.ends_with(" ")) got.pop_back();
         EXPECT_EQ(got, c.expected);
       } else {
         ASSERT_FALSE(result) << "got " << *result;
