@@ -13,7 +13,6 @@ namespace sentinel {
 namespace {
 
 using testing::ElementsAre;
-using testing::IsEmpty;
 
 // Both implementations must behave alike as long as the power stays on.
 class EnvTest : public testing::TestWithParam<bool> {

@@ -20,8 +20,9 @@ TEST(Log, WritesOneJsonObjectALineFromTheLevelUp) {
   ASSERT_TRUE(posix_env().remove(path));
   ASSERT_TRUE(text);
   EXPECT_THAT(*text, testing::StartsWith("{\"timestamp\":\""));
-  EXPECT_THAT(*text, testing::EndsWith("Z\",\"level\":\"info\",\"logger\":\"test\",\"message\":\"two\\nlines\",\"count\":3,"
-                                       "\"ratio\":0.5,\"ok\":true,\"name\":\"a\\\"b\"}\n"));
+  EXPECT_THAT(*text,
+              testing::EndsWith("Z\",\"level\":\"info\",\"logger\":\"test\",\"message\":\"two\\nlines\",\"count\":3,"
+                                "\"ratio\":0.5,\"ok\":true,\"name\":\"a\\\"b\"}\n"));
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ TEST(MetricsDeathTest, OneNameHasOneType) {
 
 TEST(Metrics, PastTheLimitOfSeriesNewLabelsShareOneAndAreCounted) {
   MetricRegistry registry;
-  for (size_t i = 0; i < kMetricSeriesMax; ++i) registry.counter("x_total", "help", {{"user", std::to_string(i)}}).add();
+  for (size_t i = 0; i < kMetricSeriesMax; ++i)
+    registry.counter("x_total", "help", {{"user", std::to_string(i)}}).add();
   registry.counter("x_total", "help", {{"user", "one more"}}).add();
   registry.counter("x_total", "help", {{"user", "and another"}}).add(2);
   registry.counter("x_total", "help", {{"user", "7"}}).add();
@@ -103,7 +104,8 @@ TEST(Metrics, NoAdditionIsLostBetweenThreads) {
     EXPECT_EQ(registry.counter("own_total", "help", {{"thread", std::to_string(t)}}).value(), kAdds);
   }
   EXPECT_EQ(registry.gauge("level", "help").value(), 0);
-  EXPECT_THAT(registry.histogram("h", "help", {0.5}).cumulative_counts(), ElementsAre(kThreads * kAdds / 2, kThreads * kAdds));
+  EXPECT_THAT(registry.histogram("h", "help", {0.5}).cumulative_counts(),
+              ElementsAre(kThreads * kAdds / 2, kThreads * kAdds));
 }
 
 }  // namespace

@@ -72,7 +72,8 @@ TEST(Id, SortsByTimeAndDoesNotRepeat) {
     EXPECT_TRUE(seen.insert(id).second);
     before = id;
   }
-  EXPECT_EQ(new_id(time_from_ms(1'469'918'176'385)).substr(0, 10), "01ARYZ6S41") << "the example of the ULID definition";
+  EXPECT_EQ(new_id(time_from_ms(1'469'918'176'385)).substr(0, 10), "01ARYZ6S41")
+      << "the example of the ULID definition";
 }
 
 TEST(Uuid, IsVersionFour) {

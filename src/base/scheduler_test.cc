@@ -95,7 +95,8 @@ TEST(EventLoop, RunsPostsInOrderOnItsOwnThread) {
   EXPECT_FALSE(loop.on_this_thread());
   ASSERT_EQ(ran.size(), 100u);
   EXPECT_TRUE(std::is_sorted(ran.begin(), ran.end()));
-  EXPECT_EQ(loop.call([&] { return loop.call([] { return 5; }); }), 5) << "a call from the thread itself does not deadlock";
+  EXPECT_EQ(loop.call([&] { return loop.call([] { return 5; }); }), 5)
+      << "a call from the thread itself does not deadlock";
 }
 
 TEST(EventLoop, CallRethrowsAndATaskThatThrowsDoesNotEndTheLoop) {

@@ -76,9 +76,21 @@ TEST(ParseDouble, ReadsWhatGoReads) {
 }
 
 TEST(ParseDouble, RefusesWhatGoRefuses) {
-  for (const char* bad : {"", "+", "-", ".", "e5", "1e", "1e+", " 1", "1 ", "1..2", "--1", "+-1", "1__0", "_1", "1_", "1_.5",
-                          "1._5", "0x10", "0x", "0xp1", "+nan", "infin", "1e400", "-1e400", "0x1p2000", "1e99999999999999999999",
-                          "1,5", "0b1", "one"}) {
+  for (const char* bad : {"",         "+",
+                          "-",        ".",
+                          "e5",       "1e",
+                          "1e+",      " 1",
+                          "1 ",       "1..2",
+                          "--1",      "+-1",
+                          "1__0",     "_1",
+                          "1_",       "1_.5",
+                          "1._5",     "0x10",
+                          "0x",       "0xp1",
+                          "+nan",     "infin",
+                          "1e400",    "-1e400",
+                          "0x1p2000", "1e99999999999999999999",
+                          "1,5",      "0b1",
+                          "one"}) {
     EXPECT_EQ(parse_double(bad), std::nullopt) << bad;
   }
 }
@@ -144,13 +156,13 @@ const Utf8Case kUtf8Cases[] = {
     {"", true, ""},
     {"plain", true, "plain"},
     {"grüße 你好 🙂", true, "grüße 你好 🙂"},
-    {"\xF4\x8F\xBF\xBF", true, "\xF4\x8F\xBF\xBF"},              // U+10FFFF
-    {"\xF4\x90\x80\x80", false, "\uFFFD\uFFFD\uFFFD\uFFFD"},     // beyond it
-    {"\xED\xA0\x80", false, "\uFFFD\uFFFD\uFFFD"},               // a surrogate
-    {"\xC0\x80", false, "\uFFFD\uFFFD"},                         // overlong
-    {"\xE0\x80\xAF", false, "\uFFFD\uFFFD\uFFFD"},               // overlong
-    {"a\x80z", false, "a\uFFFDz"},                               // a continuation alone
-    {"12345678\xE4\xBD", false, "12345678\uFFFD\uFFFD"},         // cut short
+    {"\xF4\x8F\xBF\xBF", true, "\xF4\x8F\xBF\xBF"},           // U+10FFFF
+    {"\xF4\x90\x80\x80", false, "\uFFFD\uFFFD\uFFFD\uFFFD"},  // beyond it
+    {"\xED\xA0\x80", false, "\uFFFD\uFFFD\uFFFD"},            // a surrogate
+    {"\xC0\x80", false, "\uFFFD\uFFFD"},                      // overlong
+    {"\xE0\x80\xAF", false, "\uFFFD\uFFFD\uFFFD"},            // overlong
+    {"a\x80z", false, "a\uFFFDz"},                            // a continuation alone
+    {"12345678\xE4\xBD", false, "12345678\uFFFD\uFFFD"},      // cut short
     {"\xFF", false, "\uFFFD"},
     {"ok\xC3(", false, "ok\uFFFD("},
 };
@@ -205,8 +217,12 @@ TEST(GoQuote, WritesWhatStrconvQuoteWrites) {
 }
 
 TEST(Base64, RoundTripsTheRfc4648Vectors) {
-  const std::pair<const char*, const char*> vectors[] = {{"", ""},         {"f", "Zg=="},         {"fo", "Zm8="},
-                                                         {"foo", "Zm9v"},  {"foob", "Zm9vYg=="},  {"fooba", "Zm9vYmE="},
+  const std::pair<const char*, const char*> vectors[] = {{"", ""},
+                                                         {"f", "Zg=="},
+                                                         {"fo", "Zm8="},
+                                                         {"foo", "Zm9v"},
+                                                         {"foob", "Zm9vYg=="},
+                                                         {"fooba", "Zm9vYmE="},
                                                          {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : vectors) {
     EXPECT_EQ(base64_encode(plain), encoded);
@@ -239,9 +255,9 @@ TEST(Rfc3339, FormatsMillisecondsAndMicrosecondsOnlyWhereNeeded) {
 
 TEST(ParseTime, ReadsRfc3339WithAnyZone) {
   const TimePoint t = time_from_ms(1'795'227'897'123);
-  for (const char* text : {"2026-11-21T02:24:57.123Z", "2026-11-21t02:24:57.123z", "2026-11-21T02:24:57.1230000004Z",
-                           "2026-11-21T04:24:57.123+02:00", "2026-11-20T20:54:57.123-05:30", "1795227897.123",
-                           "1795227897123e-3"}) {
+  for (const char* text :
+       {"2026-11-21T02:24:57.123Z", "2026-11-21t02:24:57.123z", "2026-11-21T02:24:57.1230000004Z",
+        "2026-11-21T04:24:57.123+02:00", "2026-11-20T20:54:57.123-05:30", "1795227897.123", "1795227897123e-3"}) {
     const auto parsed = parse_time(text);
     ASSERT_TRUE(parsed) << text;
     EXPECT_EQ(*parsed, t) << text;
@@ -251,9 +267,10 @@ TEST(ParseTime, ReadsRfc3339WithAnyZone) {
 }
 
 TEST(ParseTime, RefusesTheRestWithAMessage) {
-  for (const char* bad : {"", "now", "2026-11-21", "2026-11-21T02:24:57", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z",
-                          "2026-11-21T24:00:00Z", "2026-11-21T02:60:00Z", "2026-11-21T02:24:57.Z", "2026-11-21T02:24:57Zx",
-                          "2026-11-21T02:24:57+0200", "NaN", "Inf", "1e300", "1795227897 "}) {
+  for (const char* bad :
+       {"", "now", "2026-11-21", "2026-11-21T02:24:57", "2026-13-01T00:00:00Z", "2026-02-29T00:00:00Z",
+        "2026-11-21T24:00:00Z", "2026-11-21T02:60:00Z", "2026-11-21T02:24:57.Z", "2026-11-21T02:24:57Zx",
+        "2026-11-21T02:24:57+0200", "NaN", "Inf", "1e300", "1795227897 "}) {
     const auto parsed = parse_time(bad);
     ASSERT_FALSE(parsed) << bad;
     EXPECT_EQ(parsed.error().code(), ErrorCode::kInvalidArgument);
@@ -264,7 +281,8 @@ TEST(ParseTime, RefusesTheRestWithAMessage) {
 TEST(ParseTime, RoundTripsAnyInstantOfFourDigitYears) {
   Random random(11);
   for (int i = 0; i < 5000; ++i) {
-    const TimePoint t = time_from_us(static_cast<int64_t>(random.below(315'537'897'599'000'000ULL)) - 62'135'596'800'000'000LL);
+    const TimePoint t =
+        time_from_us(static_cast<int64_t>(random.below(315'537'897'599'000'000ULL)) - 62'135'596'800'000'000LL);
     const auto parsed = parse_time(format_rfc3339(t));
     ASSERT_TRUE(parsed) << format_rfc3339(t);
     ASSERT_EQ(*parsed, t);

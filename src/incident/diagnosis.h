@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -56,6 +58,8 @@ Result<Diagnosis> diagnosis_from_json(std::string_view json);
 struct DiagnosisRequest {
   // A condition over llm_events, from the rule's annotation `failing_calls`. Read-only SQL; a wrong one is an error.
   std::string failing_condition;
+  // Only calls with these values are looked at, on both sides: {"service", "shop"}. Columns are our own names.
+  std::vector<std::pair<std::string, std::string>> scope;
   TimePoint alert_started_at;
   TimePoint now;
   Micros before = std::chrono::minutes(30);   // the baseline reaches back so far from the onset
@@ -85,5 +89,8 @@ struct Impact {
   std::vector<std::string> endpoints;
 };
 Result<Impact> measure_impact(events::EventStore& events, std::string_view failing_condition, TimePoint from, TimePoint to);
+
+// " AND service = 'shop'": values quoted as SQL literals.
+std::string scope_condition(const std::vector<std::pair<std::string, std::string>>& scope);
 
 }  // namespace sentinel::incident

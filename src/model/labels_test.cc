@@ -64,7 +64,8 @@ TEST(Labels, PrintAsPrometheus) {
   EXPECT_EQ(Labels().to_string(), "{}");
   EXPECT_EQ((Labels{{"__name__", "up"}}).to_string(), "up");
   EXPECT_EQ((Labels{{"__name__", "up"}, {"job", "a\"b\n"}}).to_string(), R"(up{job="a\"b\n"})");
-  EXPECT_EQ((Labels{{"__name__", "my.metric"}, {"dotted.name", "x"}}).to_string(), R"({"my.metric", "dotted.name"="x"})");
+  EXPECT_EQ((Labels{{"__name__", "my.metric"}, {"dotted.name", "x"}}).to_string(),
+            R"({"my.metric", "dotted.name"="x"})");
 }
 
 struct MatchCase {
@@ -127,7 +128,8 @@ TEST(Matchers, AllMustMatch) {
 }
 
 TEST(LegacyNames, AreLettersDigitsAndUnderscores) {
-  for (const char* good : {"a", "_", "aB_9"}) EXPECT_TRUE(is_legacy_label_name(good) && is_legacy_metric_name(good)) << good;
+  for (const char* good : {"a", "_", "aB_9"})
+    EXPECT_TRUE(is_legacy_label_name(good) && is_legacy_metric_name(good)) << good;
   for (const char* bad : {"", "9a", "a-b", "a.b", "ü", "a b"}) {
     EXPECT_FALSE(is_legacy_label_name(bad) || is_legacy_metric_name(bad)) << bad;
   }
@@ -137,11 +139,13 @@ TEST(LegacyNames, AreLettersDigitsAndUnderscores) {
 
 TEST(Severity, IsReadInEverySpelling) {
   const std::pair<const char*, Severity> cases[] = {
-      {"SEV1", Severity::kSev1}, {"sev2", Severity::kSev2},    {"P3", Severity::kSev3},      {"p4", Severity::kSev4},
-      {"Critical", Severity::kSev1}, {"HIGH", Severity::kSev2}, {"medium", Severity::kSev3}, {" low ", Severity::kSev4},
-      {"error", Severity::kSev2}, {"warning", Severity::kSev3}, {"info", Severity::kSev4}};
+      {"SEV1", Severity::kSev1},    {"sev2", Severity::kSev2},     {"P3", Severity::kSev3},
+      {"p4", Severity::kSev4},      {"Critical", Severity::kSev1}, {"HIGH", Severity::kSev2},
+      {"medium", Severity::kSev3},  {" low ", Severity::kSev4},    {"error", Severity::kSev2},
+      {"warning", Severity::kSev3}, {"info", Severity::kSev4}};
   for (const auto& [text, severity] : cases) EXPECT_EQ(parse_severity(text), severity) << text;
-  for (const char* bad : {"", "sev0", "sev5", "p", "1", "very high"}) EXPECT_EQ(parse_severity(bad), std::nullopt) << bad;
+  for (const char* bad : {"", "sev0", "sev5", "p", "1", "very high"})
+    EXPECT_EQ(parse_severity(bad), std::nullopt) << bad;
   for (const auto style : {SeverityStyle::kSev, SeverityStyle::kPriority, SeverityStyle::kWord}) {
     for (int i = 1; i <= 4; ++i) {
       EXPECT_EQ(parse_severity(severity_name(static_cast<Severity>(i), style)), static_cast<Severity>(i));

@@ -85,19 +85,15 @@ Result<Runbook> parse_markdown_runbook(std::string_view text, std::string_view f
   return book;
 }
 
-Result<std::shared_ptr<const Library>> Library::load(Env& env, const std::string& dir) {
+Result<std::shared_ptr<const Library>> Library::parse(const std::vector<SourceFile>& files) {
   auto library = std::make_shared<Library>();
-  if (!env.exists(dir)) return std::shared_ptr<const Library>(library);
-  SENTINEL_ASSIGN(const std::vector<std::string> names, env.list(dir));
-  for (const std::string& name : names) {
-    const bool yaml = name.ends_with(".yml") || name.ends_with(".yaml");
-    if (!yaml && (!name.ends_with(".md") || name == "README.md")) continue;
-    const std::string path = dir + "/" + name;
-    SENTINEL_ASSIGN(const std::string text, env.read_file(path));
-    SENTINEL_ASSIGN(Runbook book, yaml ? parse_yaml_runbook(text, path) : parse_markdown_runbook(text, path));
+  for (const SourceFile& file : files) {
+    const bool yaml = file.path.ends_with(".yml") || file.path.ends_with(".yaml");
+    if (!yaml && (!file.path.ends_with(".md") || file.path.ends_with("README.md"))) continue;
+    SENTINEL_ASSIGN(Runbook book, yaml ? parse_yaml_runbook(file.text, file.path) : parse_markdown_runbook(file.text, file.path));
     if (const Runbook* other = library->find(book.id)) {
       return fail(Error(ErrorCode::kInvalidArgument, fmt::format("runbook id \"{}\" is already used by {}", book.id, other->file),
-                        Position{path, 0, 0}));
+                        Position{file.path, 0, 0}));
     }
     const auto at = std::lower_bound(library->runbooks_.begin(), library->runbooks_.end(), book,
                                      [](const Runbook& a, const Runbook& b) { return a.id < b.id; });

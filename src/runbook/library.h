@@ -6,7 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/file.h"
 #include "base/result.h"
 #include "model/labels.h"
 
@@ -35,10 +34,16 @@ struct Runbook {
   std::string file;
 };
 
+struct SourceFile {
+  std::string path;  // its ending tells the kind; for messages
+  std::string text;
+};
+
 class Library {
  public:
-  // Reads *.yml, *.yaml and *.md of `dir`. The first wrong file is an error with its position; ids must be unique.
-  static Result<std::shared_ptr<const Library>> load(Env& env, const std::string& dir);
+  // Takes *.yml, *.yaml and *.md, skips README.md and the rest. The first wrong file is an error with its position; ids
+  // must be unique.
+  static Result<std::shared_ptr<const Library>> parse(const std::vector<SourceFile>& files);
 
   const Runbook* find(std::string_view id) const;  // null: not there
   // By annotation `runbook` (an id), else by rule name, else by labels (most labels wins). Null: none fits.
