@@ -55,6 +55,14 @@ MetricLabels labels_of(const model::Interaction& i) {
   return labels;
 }
 
+// The drift gauges follow a route and model through its versions: a new version moves the same series.
+MetricLabels drift_labels_of(const model::Interaction& i) {
+  MetricLabels labels{{"service", i.service}, {"env", i.env},           {"endpoint", i.endpoint},
+                      {"model", i.model},     {"provider", i.provider}, {"request_type", i.request_type}};
+  std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
+  return labels;
+}
+
 MetricLabels plus(MetricLabels labels, std::string name, std::string value) {
   labels.emplace_back(std::move(name), std::move(value));
   return labels;
@@ -93,9 +101,9 @@ CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
       r.histogram("llm_semantic_similarity_score", "Answer against question, 0..1.", kScore, l),
       r.histogram("llm_safety_score", "1 is safe.", kScore, l),
       r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l),
-      r.gauge("llm_drift_score", "1 - similarity to the frozen reference.", l),
-      r.gauge("llm_similarity_score", "Similarity to the frozen reference.", l),
-      r.gauge("llm_baseline_ready", "1 when the reference is frozen.", l)});
+      r.gauge("llm_drift_score", "1 - similarity to the frozen reference.", drift_labels_of(i)),
+      r.gauge("llm_similarity_score", "Similarity to the frozen reference.", drift_labels_of(i)),
+      r.gauge("llm_baseline_ready", "1 when the reference is frozen.", drift_labels_of(i))});
   return *impl_->by_key.emplace(std::move(key), std::move(made)).first->second;
 }
 
@@ -143,7 +151,7 @@ void CallMetrics::record(const model::Interaction& i) {
   }
   if (i.drift_score) s.drift_score.set(*i.drift_score);
   if (i.similarity_score) s.similarity_score.set(*i.similarity_score);
-  s.baseline_ready.set(i.baseline_ready ? 1 : 0);
+  if (i.status == model::InteractionStatus::kOk) s.baseline_ready.set(i.baseline_ready ? 1 : 0);
 }
 
 }  // namespace sentinel::ingest

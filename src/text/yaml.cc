@@ -62,9 +62,10 @@ class Builder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
     if (it == anchors_.end()) throw YAML::ParserException(mark, "an alias inside its own anchor");
-    nodes_ += it->second.second;
-    check_limits(mark);
-    add(it->second.first);
+    nodes_ += it->second.nodes;
+    check_limits(mark, it->second.depth);
+    reached(it->second.depth);
+    add(it->second.node);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
@@ -92,7 +93,18 @@ class Builder final : public YAML::EventHandler {
     std::optional<YamlNode> key;
     std::set<std::string> seen;
     std::vector<YamlNode> merges;
+    size_t depth = 1;  // of the tree below, this node included
   };
+  struct Anchored {
+    YamlNode node;
+    size_t nodes;
+    size_t depth;
+  };
+
+  // The open node holds something `depth` levels deep.
+  void reached(size_t depth) {
+    if (!stack_.empty()) stack_.back().depth = std::max(stack_.back().depth, depth + 1);
+  }
 
   std::shared_ptr<Data> make(const YAML::Mark& mark, YamlKind kind) {
     ++nodes_;
@@ -105,19 +117,19 @@ class Builder final : public YAML::EventHandler {
     return data;
   }
 
-  void check_limits(const YAML::Mark& mark) const {
+  void check_limits(const YAML::Mark& mark, size_t deeper = 0) const {
     if (nodes_ > limits_.nodes_max) throw YAML::ParserException(mark, fmt::format("more than {} nodes", limits_.nodes_max));
-    if (stack_.size() > limits_.depth_max) throw YAML::ParserException(mark, fmt::format("nested deeper than {}", limits_.depth_max));
+    if (stack_.size() + deeper > limits_.depth_max) throw YAML::ParserException(mark, fmt::format("nested deeper than {}", limits_.depth_max));
   }
 
   YamlNode finish(std::shared_ptr<Data> data, YAML::anchor_t anchor) {
     YamlNode node{std::shared_ptr<const Data>(std::move(data))};
-    if (anchor != YAML::NullAnchor) anchors_[anchor] = {node, 1};
+    if (anchor != YAML::NullAnchor) anchors_[anchor] = {node, 1, 0};
     return node;
   }
 
   void open(const YAML::Mark& mark, YamlKind kind, YAML::anchor_t anchor) {
-    stack_.push_back({make(mark, kind), anchor, nodes_, std::nullopt, {}, {}});
+    stack_.push_back({make(mark, kind), anchor, nodes_, std::nullopt, {}, {}, 1});
   }
 
   void close() {
@@ -125,7 +137,8 @@ class Builder final : public YAML::EventHandler {
     stack_.pop_back();
     apply_merges(frame);
     YamlNode node{std::shared_ptr<const Data>(frame.data)};
-    if (frame.anchor != YAML::NullAnchor) anchors_[frame.anchor] = {node, nodes_ - frame.nodes_before + 1};
+    if (frame.anchor != YAML::NullAnchor) anchors_[frame.anchor] = {node, nodes_ - frame.nodes_before + 1, frame.depth};
+    reached(frame.depth);
     add(node);
   }
 
@@ -173,7 +186,7 @@ class Builder final : public YAML::EventHandler {
   const YamlLimits& limits_;
   YamlNode root_;
   std::vector<Frame> stack_;
-  std::map<YAML::anchor_t, std::pair<YamlNode, size_t>> anchors_;
+  std::map<YAML::anchor_t, Anchored> anchors_;
   size_t nodes_ = 0;
 };
 
