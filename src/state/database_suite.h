@@ -229,6 +229,12 @@ TEST_P(DatabaseSuite, an_outbox_message_waits_retries_and_ends) {
     EXPECT_EQ(Outbox::list(tx, std::nullopt, 10).value().size(), 2u);
     EXPECT_EQ(Outbox::prune(tx, t0 + Millis(31)).value(), 1);
     EXPECT_EQ(Outbox::list(tx, std::nullopt, 10).value().size(), 1u);
+    // A delivered message stays delivered; a failed one is tried anew.
+    SENTINEL_TRY(Outbox::enqueue(tx, outbox_message("k1", t0)));
+    EXPECT_EQ(Outbox::pending(tx, "notification", 0, 10).value().size(), 0u);
+    SENTINEL_TRY(Outbox::enqueue(tx, outbox_message("k2", t0)));
+    EXPECT_EQ(Outbox::pending(tx, "notification", 0, 10).value().at(0).key, "k2");
+    EXPECT_EQ(Outbox::pending(tx, "other", 0, 10).value().size(), 0u);
     return {};
   }));
 }

@@ -62,7 +62,9 @@ Result<int64_t> Outbox::enqueue(Tx& tx, const OutboxMessage& message) {
   SENTINEL_ASSIGN(const Rows rows,
                   tx.query("INSERT INTO outbox (key, channel, receiver, order_key, payload, status, attempts,"
                            " created_at, due_at, last_error) VALUES (?, ?, ?, ?, ?, ?, 0, ?, ?, '')"
-                           " ON CONFLICT (key) DO NOTHING RETURNING id",
+                           " ON CONFLICT (key) DO UPDATE SET status = 0, attempts = 0, payload = excluded.payload,"
+                           " created_at = excluded.created_at, due_at = excluded.due_at, finished_at = NULL,"
+                           " last_error = '' WHERE outbox.status = 2 RETURNING id",
                            {message.key, message.channel, message.receiver, message.order_key, message.payload,
                             status_value(OutboxStatus::kPending), to_us(message.created_at), to_us(message.due_at)}));
   if (!rows.empty()) return rows.front().integer(0);
@@ -79,6 +81,13 @@ Result<std::vector<OutboxMessage>> Outbox::due(Tx& tx, TimePoint now, size_t lim
                                " AS e WHERE e.status = 0 AND e.receiver = o.receiver AND e.order_key = o.order_key"
                                " AND e.id < o.id AND o.order_key <> '') ORDER BY id LIMIT ?",
                            {to_us(now), static_cast<int64_t>(limit)}));
+  return read_messages(rows);
+}
+
+Result<std::vector<OutboxMessage>> Outbox::pending(Tx& tx, std::string_view channel, int64_t after_id, size_t limit) {
+  SENTINEL_ASSIGN(const Rows rows, tx.query("SELECT " + std::string(kColumns) +
+                                                " FROM outbox WHERE id > ? AND status = 0 AND channel = ? ORDER BY id LIMIT ?",
+                                            {after_id, std::string(channel), static_cast<int64_t>(limit)}));
   return read_messages(rows);
 }
 

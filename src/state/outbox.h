@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -34,10 +35,13 @@ class Outbox {
  public:
   // REQUIRES: migrate() of this module ran.
   static Status migrate(Database& database);
-  // A message whose key is already there is not written again (its id is returned).
+  // A message whose key is already there is not written again (its id is returned), but for one that has failed: that
+  // one becomes pending anew, with this payload and no attempts.
   static Result<int64_t> enqueue(Tx& tx, const OutboxMessage& message);
   // Pending and due, oldest first; of one receiver's order key only the oldest pending message is offered.
   static Result<std::vector<OutboxMessage>> due(Tx& tx, TimePoint now, size_t limit);
+  // Pending ones of a channel, due or not, by id.
+  static Result<std::vector<OutboxMessage>> pending(Tx& tx, std::string_view channel, int64_t after_id, size_t limit);
   static Result<std::optional<TimePoint>> next_due(Tx& tx);
   static Status delivered(Tx& tx, int64_t id, TimePoint now);
   // Another try at `due_at`, or never more when absent (kFailed: visible and alerted on).

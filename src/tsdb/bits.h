@@ -1,6 +1,7 @@
 #pragma once
 // Bit-wise reading and writing, most significant bit first. The reader is safe on any bytes.
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -46,46 +47,64 @@ class BitReader {
 
   // REQUIRES: 1 <= count <= 64. Past the end it yields 0 and `failed()` turns true.
   uint64_t read(unsigned count) {
-    if (count > 32) {
+    if (count > kRefillBits) {
       const uint64_t high = read_small(count - 32);
       return (high << 32) | read_small(32);
     }
     return read_small(count);
   }
   bool read_bit() { return read_small(1) != 0; }
+  // How many of the next bits are ones, up to `most`, which are then consumed with the zero after them (if fewer).
+  unsigned read_ones(unsigned most) {
+    if (have_ < most) refill();
+    const auto ones = static_cast<unsigned>(std::countl_one(buffer_));
+    if (ones >= most) {
+      (void)read_small(most);
+      return most;
+    }
+    (void)read_small(ones + 1);
+    return ones;
+  }
   bool failed() const { return failed_; }
   // Bits of the last byte touched that were not read; only whole unread bytes are left besides.
   unsigned bits_buffered() const { return have_ % 8; }
   size_t bytes_left() const { return static_cast<size_t>(end_ - next_) + have_ / 8; }
 
  private:
+  static constexpr unsigned kRefillBits = 56;  // a refill yields at least so many, if there are
+
   uint64_t read_small(unsigned count) {
-    if (have_ < count) refill();
     if (have_ < count) {
-      failed_ = true;
-      return 0;
+      refill();
+      if (have_ < count) {
+        failed_ = true;
+        return 0;
+      }
     }
+    const uint64_t value = buffer_ >> (64 - count);
+    buffer_ <<= count;
     have_ -= count;
-    return (buffer_ >> have_) & ((uint64_t{1} << count) - 1);
+    return value;
   }
   void refill() {
-    if (end_ - next_ >= 4) {
-      uint32_t word = 0;
-      std::memcpy(&word, next_, 4);
-      buffer_ = (buffer_ << 32) | __builtin_bswap32(word);
-      next_ += 4;
-      have_ += 32;
+    if (end_ - next_ >= 8) {
+      uint64_t word = 0;
+      std::memcpy(&word, next_, 8);
+      // Bits beyond `have_` may come in twice, the same each time.
+      buffer_ |= __builtin_bswap64(word) >> have_;
+      next_ += (63 - have_) / 8;
+      have_ |= kRefillBits;
       return;
     }
-    while (next_ < end_ && have_ <= 56) {
-      buffer_ = (buffer_ << 8) | static_cast<uint8_t>(*next_++);
+    while (next_ < end_ && have_ <= kRefillBits) {
+      buffer_ |= static_cast<uint64_t>(static_cast<uint8_t>(*next_++)) << (kRefillBits - have_);
       have_ += 8;
     }
   }
 
   const char* next_;
   const char* end_;
-  uint64_t buffer_ = 0;  // the low `have_` bits are unread; have_ < 32 before each refill by a word
+  uint64_t buffer_ = 0;  // the high `have_` bits are unread
   unsigned have_ = 0;
   bool failed_ = false;
 };

@@ -94,6 +94,18 @@ TEST(Chunk, AResumedWriterGoesOnAsIfNeverStopped) {
   }
 }
 
+TEST(Chunk, AResumedWriterClearsStrayPaddingBits) {
+  ChunkWriter writer;
+  writer.append({0, 0});
+  writer.append({0x10, 0});
+  Chunk chunk = writer.snapshot();
+  chunk.bytes.back() = static_cast<char>(chunk.bytes.back() | 1);
+  auto resumed = ChunkWriter::resume(chunk);
+  ASSERT_TRUE(resumed);
+  resumed->append({0x20, 3});
+  expect_same(decode_all(resumed->snapshot()), {{0, 0}, {0x10, 0}, {0x20, 3}});
+}
+
 TEST(Chunk, ARangeIsInclusiveAtBothEnds) {
   ChunkWriter writer;
   for (int i = 0; i < 10; ++i) writer.append({i * 10, double(i)});

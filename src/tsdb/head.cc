@@ -23,6 +23,15 @@ std::optional<double> value_at(std::string_view bytes, uint32_t count, int64_t t
   return found.front().v;
 }
 
+// About how many samples of the chunk lie in the range.
+size_t expected_samples(const Chunk& chunk, TimeRange range) {
+  if (chunk.min_ms >= range.min_ms && chunk.max_ms <= range.max_ms) return chunk.count;
+  const double width = static_cast<double>(chunk.max_ms) - static_cast<double>(chunk.min_ms);
+  const double shared = static_cast<double>(std::min(chunk.max_ms, range.max_ms)) -
+                        static_cast<double>(std::max(chunk.min_ms, range.min_ms));
+  return shared <= 0 ? 1 : static_cast<size_t>(chunk.count * (shared / width)) + 2;
+}
+
 Status check_labels(const model::Labels& labels) {
   if (labels.empty()) return fail(ErrorCode::kInvalidArgument, "a series needs at least one label");
   if (labels.size() > kLabelsMax) return fail(ErrorCode::kTooLarge, "a series has too many labels");
@@ -38,6 +47,9 @@ Status check_labels(const model::Labels& labels) {
 
 void SeriesSnapshot::decode(TimeRange range, std::vector<model::Sample>& out) const {
   if (!late.empty()) return decode_merged(range, out);
+  size_t expected = open.count > 0 ? expected_samples(open, range) : 0;
+  for (const ChunkPtr& chunk : sealed) expected += expected_samples(*chunk, range);
+  out.reserve(out.size() + expected);
   for (const ChunkPtr& chunk : sealed) decode_range(chunk->bytes, chunk->count, range.min_ms, range.max_ms, out);
   if (open.count > 0) decode_range(open.bytes, open.count, range.min_ms, range.max_ms, out);
 }
@@ -242,15 +254,23 @@ SeriesSnapshot Head::snapshot_one(uint32_t id, TimeRange range) const {
 }
 
 std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
-  SeriesIds ids = resolve(matchers);
-  std::erase_if(ids, [&](uint32_t id) {
-    std::lock_guard lock(stripe(id));
-    return !overlaps(series_[id], range);
-  });
-  std::sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return index_.less(a, b); });
+  std::vector<SeriesSnapshot> found;
+  std::vector<uint32_t> order;
+  for (const uint32_t id : resolve(matchers)) {
+    SeriesSnapshot one;
+    one.id = id;
+    {
+      std::lock_guard lock(stripe(id));
+      if (!overlaps(series_[id], range)) continue;
+      fill(series_[id], range, one);
+    }
+    order.push_back(static_cast<uint32_t>(found.size()));
+    found.push_back(std::move(one));
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return index_.less(found[a].id, found[b].id); });
   std::vector<SeriesSnapshot> out;
-  out.reserve(ids.size());
-  for (const uint32_t id : ids) out.push_back(snapshot_one(id, range));
+  out.reserve(found.size());
+  for (const uint32_t at : order) out.push_back(std::move(found[at]));
   return out;
 }
 

@@ -1,0 +1,18 @@
+#pragma once
+// Personal data and secrets in one Vectorscan pass plus checks.
+
+#include <memory>
+
+#include "analysis/analyzer.h"
+#include "base/result.h"
+
+namespace sentinel::analysis {
+
+// Compiles the patterns (tens of milliseconds): make one a process. The detector is thread-safe.
+// Fails with kInternal when the processor lacks what Vectorscan needs.
+Result<std::unique_ptr<PiiDetector>> make_pii_detector();
+
+// Distinct types of `spans` in order of first appearance, SECRET:<rule> shortened to SECRET.
+std::vector<std::string> pii_types(const std::vector<Span>& spans);
+
+}  // namespace sentinel::analysis
