@@ -248,7 +248,7 @@ class Scanner {
     switch (pattern.check) {
       case PiiCheck::kCard: good = card_valid(value) && !context_has(text_, c.begin, 24, kOrderWords); break;
       case PiiCheck::kSsn: good = ssn_valid(value); break;
-      case PiiCheck::kPhone: good = phone_valid(value) && char_before(text_, c.begin) != '+'; break;
+      case PiiCheck::kPhone: good = phone_valid(value) && char_before(text_, c.begin) != '+' && !follows_digits(c); break;
       case PiiCheck::kIpv4:
         good = ipv4_public_shape(value) && char_before(text_, c.begin) != 'v' && !context_has(text_, c.begin, 16, kVersionWords);
         break;
@@ -256,6 +256,12 @@ class Scanner {
       default: break;
     }
     if (good) add(c.begin, c.end, pattern.type);
+  }
+
+  // "…3704 0044 0532": a piece of a longer number in groups.
+  bool follows_digits(const Candidate& c) const {
+    return c.begin >= 4 && text_[c.begin] != '+' && text_[c.begin - 1] == ' ' && is_digit(text_[c.begin - 2]) && is_digit(text_[c.begin - 3]) &&
+           is_digit(text_[c.begin - 4]);
   }
 
   void token(const Candidate& c, const PiiPattern& pattern) {
