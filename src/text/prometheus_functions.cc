@@ -259,7 +259,9 @@ FuncMap prometheus_functions(const PrometheusContext& context) {
   functions["graphLink"] = string_func(graph_link);
   functions["tableLink"] = string_func(table_link);
   functions["urlQueryEscape"] = string_func(query_escape_go);
-  functions["now"] = constant(Value(static_cast<double>(to_ms(context.now)) / 1000));
+  functions["now"] = {{}, false, [now = context.now](Args) -> Result<Value> {
+                        return Value(static_cast<double>(to_ms(now())) / 1000);
+                      }};
   functions["pathPrefix"] = constant(Value(url_path(context.external_url)));
   functions["externalURL"] = constant(Value(context.external_url));
   functions["args"] = {{ParamKind::kAny}, true, [](Args args) -> Result<Value> {

@@ -18,8 +18,8 @@ struct QuerySample {
 };
 
 struct PrometheusContext {
-  TimePoint now;             // evaluation time
-  std::string external_url;  // without a trailing slash
+  std::function<TimePoint()> now;  // evaluation time
+  std::string external_url;        // without a trailing slash
   // Runs an instant query for {{ query "…" }}; an empty function makes every query an error.
   std::function<Result<std::vector<QuerySample>>(const std::string& expression)> query;
 };

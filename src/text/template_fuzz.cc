@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sentinel::text;
   if (size == 0 || size > 4096) return 0;
   static const FuncMap functions = [] {
-    FuncMap all = prometheus_functions({time_from_ms(1'700'000'000'000), "http://x/y", {}});
+    FuncMap all = prometheus_functions({[] { return time_from_ms(1'700'000'000'000); }, "http://x/y", {}});
     for (auto& [name, function] : alertmanager_functions([] { return time_from_ms(1'700'000'000'000); }))
       all[name] = function;
     return all;

@@ -72,7 +72,7 @@ Result<std::string> run(const Case& c) {
   if (c.options.find("error") != std::string::npos) options.missing_key = MissingKey::kError;
   FuncMap functions;
   PrometheusContext context;
-  context.now = time_from_ms(1'700'000'000'000);
+  context.now = [] { return time_from_ms(1'700'000'000'000); };
   context.external_url = "http://sentinel.example/base";
   context.query = [](const std::string& expression) -> Result<std::vector<QuerySample>> {
     if (expression == "bad") return fail(ErrorCode::kInvalidArgument, "parse error");
