@@ -1,12 +1,9 @@
 // Pictures of every screen against the mock server, for looking at: node dev/shots.mjs [folder] [name…]
 import { mkdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
+import { CHROMIUM } from './chromium.mjs';
 import { createMock, distFolder } from './mock.mjs';
 
-export const CHROMIUM = {
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run', '--disable-dev-shm-usage'],
-};
 const folder = process.argv[2] ?? 'shots';
 const only = process.argv.slice(3);
 mkdirSync(folder, { recursive: true });
