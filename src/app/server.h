@@ -5,6 +5,7 @@
 // Threads: I/O cores (net::Runtime), `control` (alerting, incidents, runbooks), `detection` (rules), `collector` (own
 // series and upkeep of the stores), `telemetry` (analysis), and the runtime's pool for SQL and PromQL.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 
 #include "app/config.h"
 #include "base/result.h"
+#include "net/http_client.h"
 #include "net/http_server.h"
 
 namespace sentinel::app {
@@ -49,7 +51,6 @@ class Server {
 };
 
 // Reads sentinel.yml (or the defaults when `path` is empty) and every file it names, and checks all of it.
-struct CheckedConfig;
 Result<Config> load_config(const std::string& path);
 // Everything the configuration names parses: rules, routes, runbooks, prices. For `sentinel check config` and reload.
 Status check_all(const Config& config);
