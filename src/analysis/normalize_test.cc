@@ -65,10 +65,9 @@ TEST(Normalize, DecodesHiddenText) {
   for (const Case& c : cases) {
     const Normalized got = normalize(c.in);
     EXPECT_TRUE(got.obfuscation & c.bit) << c.name;
-    bool found = false;
+    bool found = got.text.find("ignore all previous instructions") != std::string::npos;
     for (const std::string& part : got.decoded) found = found || part.find("ignore all previous instructions") != std::string::npos;
-    // "twice" needs two rounds: the first decodes to base64 again, which is no text.
-    if (std::string_view(c.name) != "base64 twice") EXPECT_TRUE(found) << c.name;
+    EXPECT_TRUE(found) << c.name;
   }
 }
 

@@ -181,7 +181,7 @@ void learn_stages(const std::vector<Item>& items, const std::vector<SparseExampl
     HeadModel partial;
     learn_heads(items, sparse, fold, seed, partial);
     for (size_t i = 0; i < items.size(); ++i) {
-      if (items[i].fold == fold) inputs[i] = stage_inputs(partial, items[i].text);
+      if (items[i].fold == fold) inputs[i] = stage_inputs(partial, items[i].text.text, items[i].text.obfuscation);
     }
   }
   for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
@@ -262,7 +262,7 @@ std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task
     }
     return out;
   }
-  const auto score = [&](const Row& row) { return model.stage(task).probability(stage_inputs(model, normalize(row.text))); };
+  const auto score = [&](const Row& row) { return text_risks(model, normalize(row.text))[task]; };
   const std::vector<Row>& own = task == kInjectionTask ? corpus.injection : task == kToxicityTask ? corpus.toxicity : corpus.risky;
   for (const Row& row : own) {
     if (row.dev) out.push_back({score(row), row.label, row.slice});
