@@ -37,7 +37,8 @@ text::Template make_template(const TemplateEnvironment& environment) {
 
 }  // namespace
 
-AlertTemplate::AlertTemplate(const std::string& alert, const std::string& source, const TemplateEnvironment& environment)
+AlertTemplate::AlertTemplate(const std::string& alert, const std::string& source,
+                             const TemplateEnvironment& environment)
     : name_("__alert_" + alert), source_(source), environment_(environment) {
   if (source.find("{{") == std::string::npos) return;
   auto parsed = std::make_shared<text::Template>(make_template(environment));

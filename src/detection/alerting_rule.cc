@@ -20,8 +20,8 @@ bool needs_sending(const ActiveAlert& alert, TimePoint now, Millis resend_delay)
 
 // Whether the store must hear of it; a new value alone is not worth a write.
 bool same_for_store(const ActiveAlert& a, const ActiveAlert& b) {
-  return a.state == b.state && a.active_at == b.active_at && a.fired_at == b.fired_at && a.resolved_at == b.resolved_at &&
-         a.keep_firing_since == b.keep_firing_since;
+  return a.state == b.state && a.active_at == b.active_at && a.fired_at == b.fired_at &&
+         a.resolved_at == b.resolved_at && a.keep_firing_since == b.keep_firing_since;
 }
 
 }  // namespace
@@ -29,7 +29,8 @@ bool same_for_store(const ActiveAlert& a, const ActiveAlert& b) {
 AlertingRule::AlertingRule(const RuleSpec& spec, std::string key, const TemplateEnvironment& environment)
     : name_(spec.alert), key_(std::move(key)), hold_(spec.for_duration), keep_firing_for_(spec.keep_firing_for) {
   for (const auto& [name, text] : spec.labels) labels_.emplace_back(name, AlertTemplate(spec.alert, text, environment));
-  for (const auto& [name, text] : spec.annotations) annotations_.emplace_back(name, AlertTemplate(spec.alert, text, environment));
+  for (const auto& [name, text] : spec.annotations)
+    annotations_.emplace_back(name, AlertTemplate(spec.alert, text, environment));
 }
 
 Result<std::map<model::Labels, ActiveAlert>> AlertingRule::alerts_of(const promql::Vector& result, TimePoint now) {
@@ -45,7 +46,8 @@ Result<std::map<model::Labels, ActiveAlert>> AlertingRule::alerts_of(const promq
     alert.active_at = now;
     model::Labels labels = alert.labels;
     if (!alerts.emplace(std::move(labels), std::move(alert)).second) {
-      return fail(ErrorCode::kUnprocessable, "vector contains metrics with the same labelset after applying alert labels");
+      return fail(ErrorCode::kUnprocessable,
+                  "vector contains metrics with the same labelset after applying alert labels");
     }
   }
   return alerts;
@@ -162,8 +164,10 @@ RuleStateBatch AlertingRule::take_changes() {
   RuleStateBatch batch;
   for (const model::Labels& labels : changed_) {
     auto it = active_.find(labels);
-    if (it == active_.end()) batch.erase.emplace_back(key_, labels);
-    else batch.put.push_back({key_, it->second});
+    if (it == active_.end())
+      batch.erase.emplace_back(key_, labels);
+    else
+      batch.put.push_back({key_, it->second});
   }
   changed_.clear();
   return batch;

@@ -105,11 +105,14 @@ void Reader::group(const YamlNode& node) {
   }
   if (Millis interval = duration(node.get("interval")); interval.count() > 0) {
     spec.interval = interval;
-    if (interval < kIntervalMin) error(node.get("interval"), fmt::format("an interval must be at least {} ms", kIntervalMin.count()));
+    if (interval < kIntervalMin)
+      error(node.get("interval"), fmt::format("an interval must be at least {} ms", kIntervalMin.count()));
   }
   if (!node.get("query_offset").is_null()) spec.query_offset = duration(node.get("query_offset"));
-  if (auto limit = node.integer_or("limit", 0)) spec.limit = *limit;
-  else out_.errors.push_back(limit.error());
+  if (auto limit = node.integer_or("limit", 0))
+    spec.limit = *limit;
+  else
+    out_.errors.push_back(limit.error());
 
   const auto labels = texts(node.get("labels"));
   check_labels(labels);
@@ -170,7 +173,8 @@ void Reader::check_kind(const YamlNode& node, const RuleSpec& spec) {
     error(record, fmt::format("{}invalid recording rule name: {}", in_, spec.record));
   }
   if (spec.record.find_first_of("{}") != std::string::npos) {
-    error(record, fmt::format("{}braces present in the recording rule name; should it be in expr?: {}", in_, spec.record));
+    error(record,
+          fmt::format("{}braces present in the recording rule name; should it be in expr?: {}", in_, spec.record));
   }
 }
 
@@ -185,7 +189,8 @@ void Reader::check_labels(const std::map<std::string, YamlNode>& labels) {
   }
 }
 
-void Reader::check_templates(const RuleSpec& spec, const std::map<std::string, YamlNode>& texts, std::string_view what) {
+void Reader::check_templates(const RuleSpec& spec, const std::map<std::string, YamlNode>& texts,
+                             std::string_view what) {
   for (const auto& [name, node] : texts) {
     auto status = AlertTemplate::check(spec.alert, node.string().value_or(""));
     if (!status) error(node, fmt::format("{}{} \"{}\": {}", in_, what, name, status.error().message()));
@@ -205,11 +210,12 @@ void Reader::expression(const YamlNode& node, const YamlNode& rule, RuleSpec& sp
   }
   const Error& e = query.error();
   const Position place = e.position() ? place_in_expression(node, spec.expr, *e.position()) : node.position();
-  out_.errors.push_back(Error(ErrorCode::kInvalidArgument, fmt::format("{}could not parse expression: {}", in_, e.message()), place));
+  out_.errors.push_back(
+      Error(ErrorCode::kInvalidArgument, fmt::format("{}could not parse expression: {}", in_, e.message()), place));
 }
 
-// Where in the file the line and column inside an expression are: right after the indentation of a block, or on the line
-// of a plain or quoted scalar. The scalar's own position where the text was folded or escaped.
+// Where in the file the line and column inside an expression are: right after the indentation of a block, or on the
+// line of a plain or quoted scalar. The scalar's own position where the text was folded or escaped.
 Position Reader::place_in_expression(const YamlNode& node, const std::string& expr, const Position& inside) const {
   Position place = node.position();
   const auto lines = split(expr, '\n');
@@ -286,7 +292,8 @@ Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path,
                     first.position().value_or(Position{path, 0, 0})));
 }
 
-Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::string>& patterns, const RuleFileOptions& options) {
+Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::string>& patterns,
+                                              const RuleFileOptions& options) {
   std::vector<RuleFile> files;
   std::set<std::string> seen;
   size_t rules = 0;
@@ -294,7 +301,8 @@ Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::s
     SENTINEL_ASSIGN(const std::vector<std::string> paths, expand_pattern(env, pattern));
     for (const std::string& path : paths) {
       if (!seen.insert(path).second) continue;
-      if (seen.size() > kRuleFilesMax) return fail(ErrorCode::kTooLarge, fmt::format("more than {} rule files", kRuleFilesMax));
+      if (seen.size() > kRuleFilesMax)
+        return fail(ErrorCode::kTooLarge, fmt::format("more than {} rule files", kRuleFilesMax));
       auto text = env.read_file(path);
       if (!text) return fail(text.error().with_context("rule file " + path));
       SENTINEL_ASSIGN(RuleFile file, parse_rule_file(*text, path, options));

@@ -66,8 +66,8 @@ RuleFileCheck check_rule_file(std::string_view text, const std::string& path, co
 // The same with the first error only; its message counts the others.
 Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path, const RuleFileOptions& options = {});
 
-// Reads the files that `patterns` name: a path, or a path whose last part has * and ?. A pattern that matches nothing is
-// fine, as in Prometheus; a plain path that is not there is kNotFound. In the order of the patterns, each file once.
+// Reads the files that `patterns` name: a path, or a path whose last part has * and ?. A pattern that matches nothing
+// is fine, as in Prometheus; a plain path that is not there is kNotFound. In the order of the patterns, each file once.
 Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::string>& patterns,
                                               const RuleFileOptions& options = {});
 

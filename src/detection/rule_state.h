@@ -32,7 +32,7 @@ struct StoredAlert {
 };
 
 struct RuleStateBatch {
-  std::vector<StoredAlert> put;                                    // by rule key and labels
+  std::vector<StoredAlert> put;  // by rule key and labels
   std::vector<std::pair<std::string, model::Labels>> erase;
   bool empty() const { return put.empty() && erase.empty(); }
 };

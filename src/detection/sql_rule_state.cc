@@ -60,7 +60,8 @@ Result<StoredAlert> from_row(const state::Row& row) {
   SENTINEL_ASSIGN(alert.labels, from_json(row.text(1)));
   SENTINEL_ASSIGN(alert.annotations, from_json(row.text(2)));
   alert.value = parse_double(row.text(3)).value_or(0);
-  if (row.integer(4) < 0 || row.integer(4) > 2) return fail(ErrorCode::kInternal, fmt::format("unknown state {}", row.integer(4)));
+  if (row.integer(4) < 0 || row.integer(4) > 2)
+    return fail(ErrorCode::kInternal, fmt::format("unknown state {}", row.integer(4)));
   alert.state = static_cast<model::AlertState>(row.integer(4));
   alert.active_at = time_from_us(row.integer(5));
   alert.fired_at = time_at(row, 6);
@@ -78,9 +79,9 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (rule_key, labels) DO UPDATE SET annotations = excluded.annotations, value = excluded.value, state = excluded.state,
   active_at = excluded.active_at, fired_at = excluded.fired_at, resolved_at = excluded.resolved_at,
   keep_firing_since = excluded.keep_firing_since, last_sent_at = excluded.last_sent_at)",
-      {stored.rule_key, to_json(a.labels), to_json(a.annotations), format_double(a.value), static_cast<int64_t>(a.state),
-       to_us(a.active_at), time_value(a.fired_at), time_value(a.resolved_at), time_value(a.keep_firing_since),
-       time_value(a.last_sent_at)});
+      {stored.rule_key, to_json(a.labels), to_json(a.annotations), format_double(a.value),
+       static_cast<int64_t>(a.state), to_us(a.active_at), time_value(a.fired_at), time_value(a.resolved_at),
+       time_value(a.keep_firing_since), time_value(a.last_sent_at)});
 }
 
 }  // namespace
