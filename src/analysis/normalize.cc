@@ -225,7 +225,8 @@ bool is_leet(std::string_view word) {
     }
     if (!unleet_char(word[i])) return false;
     ++substitutes;
-    run_max = std::max(run_max, ++run);
+    run = is_digit(word[i]) ? run + 1 : 0;
+    run_max = std::max(run_max, run);
     before_letter = before_letter || (i + 1 < word.size() && is_alpha(word[i + 1]));
   }
   return substitutes > 0 && letters >= 2 && before_letter && run_max <= 2 && word.size() <= 24 && word.size() >= 4 &&
@@ -273,7 +274,7 @@ bool looks_like_text(std::string_view bytes) {
 
 bool is_base64_char(char c) { return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '-' || c == '_'; }
 
-void find_base64(std::string_view text, std::vector<std::string>& out) {
+void find_base64(std::string_view text, int depth, std::vector<std::string>& out) {
   for (size_t i = 0; i < text.size() && out.size() < kDecodedSegmentsMax;) {
     if (!is_base64_char(text[i])) {
       ++i;
@@ -286,7 +287,11 @@ void find_base64(std::string_view text, std::vector<std::string>& out) {
     const std::string_view run = text.substr(i, std::min(end - i, kDecodedBytesMax / 4 * 4));
     if (run.size() >= 16) {
       std::optional<std::string> bytes = base64_decode(run);
-      if (bytes && looks_like_text(*bytes)) out.push_back(std::move(*bytes));
+      if (bytes && looks_like_text(*bytes)) {
+        out.push_back(std::move(*bytes));
+      } else if (bytes && depth + 1 < kDecodeDepthMax) {
+        find_base64(*bytes, depth + 1, out);
+      }
     }
     i = end;
   }
@@ -392,7 +397,7 @@ void decode_into(std::string_view raw, std::string_view lower, int depth, Normal
   const auto mark = [&](Obfuscation bit, size_t before) {
     if (found.size() > before) out.obfuscation |= bit;
   };
-  find_base64(raw, found);
+  find_base64(raw, depth, found);
   mark(kBase64, 0);
   size_t before = found.size();
   find_hex(raw, found);

@@ -228,10 +228,24 @@ Position Reader::place_in_expression(const YamlNode& node, const std::string& ex
   return place;
 }
 
+// * and ?; goes back to the last star only, so the time stays quadratic.
 bool matches_wildcard(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern[0] == '*') return matches_wildcard(pattern.substr(1), name) || (!name.empty() && matches_wildcard(pattern, name.substr(1)));
-  return !name.empty() && (pattern[0] == '?' || pattern[0] == name[0]) && matches_wildcard(pattern.substr(1), name.substr(1));
+  size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      resume = n;
+    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
+      ++p;
+      ++n;
+    } else if (star != std::string_view::npos) {
+      p = star + 1;
+      n = ++resume;
+    } else {
+      return false;
+    }
+  }
+  return pattern.find_first_not_of('*', p) == std::string_view::npos;
 }
 
 Result<std::vector<std::string>> expand_pattern(Env& env, const std::string& pattern) {

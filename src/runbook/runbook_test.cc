@@ -56,7 +56,7 @@ TEST(Runbook, WrongFilesSayWhereAndWhatWasExpected) {
   for (const Case& c : {Case{"id: a\ntitle: t\nstep: []\n", "x.yml:3:1: unknown field \"step\" in runbook; did you mean \"steps\"?"},
                         Case{"id: a\ntitle: t\n", "x.yml:1:1: runbook needs a field \"steps\""},
                         Case{"id: a\ntitle: t\nsteps: []\n", "x.yml:3:8: steps must be a list with at least one step"},
-                        Case{"id: a\ntitle: t\nsteps: [{step_id: x, description: d}, {step_id: x, description: d}]\n", "x.yml:3:38: step_id \"x\" is used twice"}}) {
+                        Case{"id: a\ntitle: t\nsteps: [{step_id: x, description: d}, {step_id: x, description: d}]\n", "x.yml:3:39: step_id \"x\" is used twice"}}) {
     const auto book = parse_yaml_runbook(c.text, "x.yml");
     ASSERT_FALSE(book) << c.text;
     EXPECT_EQ(book.error().to_string(), c.error);

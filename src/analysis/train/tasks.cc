@@ -208,8 +208,10 @@ void learn_support(const Corpus& corpus, HeadModel& model) {
   model.stage(kSupportTask) = learn_dense(examples, 2.0);
 }
 
+// The share of benign dev rows above the threshold, as each task's bar states it. Injection also keeps it over all its
+// negatives: role-play and coding prompts are harder than the benign slices.
 void set_thresholds(const Corpus& corpus, HeadModel& model) {
-  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask, kSupportTask}) {
+  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
     std::vector<double> benign;
     std::vector<double> negatives;
     for (const Scored& row : score_dev(model, corpus, task)) {
@@ -217,10 +219,11 @@ void set_thresholds(const Corpus& corpus, HeadModel& model) {
       negatives.push_back(row.score);
       if (row.slice.starts_with("benign")) benign.push_back(row.score);
     }
-    // Support has no benign slices: what half its negatives... is a matter of taste; the even point is used.
-    const double threshold = task == kSupportTask ? 0.5 : threshold_at(benign.empty() ? negatives : benign, 0.01);
+    double threshold = threshold_at(benign, task == kToxicityTask ? 0.004 : 0.01);
+    if (task == kInjectionTask) threshold = std::max(threshold, threshold_at(negatives, 0.01));
     model.stage(task).threshold = static_cast<float>(threshold);
   }
+  model.stage(kSupportTask).threshold = 0.5F;
 }
 
 }  // namespace
