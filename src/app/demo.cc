@@ -69,14 +69,8 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
 
   const uint16_t inbox_port = next_port(3);
   SENTINEL_ASSIGN(Config config, demo_config(o, inbox_port));
-  // The provider runs on the server's cores but must be known to its gateway before it starts: its port is fixed.
-  gateway::ProviderConfig provider;
-  provider.name = "simulated";
-  provider.kind = gateway::ProviderKind::kSimulated;
-  provider.base_url = fmt::format("http://{}:{}", o.address, next_port(1));
-  config.gateway.providers = {provider};
-  for (gateway::RouteConfig& route : config.gateway.routes) {
-    for (gateway::TargetConfig& target : route.targets) target.provider = provider.name;
+  for (gateway::ProviderConfig& provider : config.gateway.providers) {
+    provider.base_url = fmt::format("http://{}:{}", o.address, next_port(1));
   }
   SENTINEL_ASSIGN(demo->server_, Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { raw->add_routes(router); }}));
   Server& server = *demo->server_;

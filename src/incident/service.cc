@@ -139,6 +139,7 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
                                            model::severity_name(incident.severity), change.alert.name(), incident.assignee),
                                fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
   opened_.add();
+  just_opened_.insert(incident.id);
   return record;
 }
 
@@ -474,7 +475,7 @@ void Service::notify_changed(std::string id) {
   if (!change_handler_) return;
   scheduler_.post([this, id = std::move(id)] {
     auto detail = get(id);
-    if (detail) change_handler_(detail->record, detail->record.incident.version <= 2);
+    if (detail) change_handler_(detail->record, just_opened_.erase(id) > 0);
   });
 }
 

@@ -32,8 +32,8 @@ struct Actor {
 
 struct Options {
   std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
-  // Alerts equal in these labels join the same open incident.
-  std::vector<std::string> group_by{"alertname", "service", "env"};
+  // Alerts equal in these labels join the same open incident: one problem trips several rules, and is one incident.
+  std::vector<std::string> group_by{"service", "env", "category"};
   bool auto_resolve = true;            // when the last alert has ended
   Micros auto_resolve_after{0};        // calm needed before that
   std::string default_assignee = "on-call";
@@ -155,6 +155,7 @@ class Service final : public alerting::AlertListener {
   state::Database& database_;
   Options options_;
   ChangeHandler change_handler_;
+  std::set<std::string> just_opened_;  // not yet told to the handler
   Counter& opened_;
   Counter& resolved_;
 };

@@ -374,8 +374,11 @@ Result<YamlNode> parse_yaml(std::string_view text, std::string_view file, const 
 
 Result<std::string> expand_environment(std::string_view text) {
   std::string out;
+  bool comment = false;
   for (size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '$' || i + 1 >= text.size() || (text[i + 1] != '{' && text[i + 1] != '$')) {
+    if (text[i] == '\n') comment = false;
+    if (text[i] == '#' && (i == 0 || text[i - 1] == ' ' || text[i - 1] == '\t' || text[i - 1] == '\n')) comment = true;
+    if (comment || text[i] != '$' || i + 1 >= text.size() || (text[i + 1] != '{' && text[i + 1] != '$')) {
       out += text[i];
       continue;
     }

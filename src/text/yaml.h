@@ -91,7 +91,8 @@ Result<YamlNode> parse_yaml(std::string_view text, std::string_view file, const 
 Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file,
                                                    const YamlLimits& limits = {});
 
-// ${NAME} and ${NAME:-default} from the environment; $$ is a dollar. kInvalidArgument: NAME is not set and has no
+// ${NAME} and ${NAME:-default} from the environment; $$ is a dollar; YAML
+// comments are left alone. kInvalidArgument: NAME is not set and has no
 // default.
 Result<std::string> expand_environment(std::string_view text);
 
