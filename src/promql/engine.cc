@@ -91,7 +91,8 @@ struct Run {
     return {};
   }
   Status evaluate(const EvalTimes& times) {
-    SENTINEL_ASSIGN(matrix, Evaluator(context, times.start_ms, times.end_ms, std::max<int64_t>(times.step_ms, 1)).eval(*expr));
+    SENTINEL_ASSIGN(matrix,
+                    Evaluator(context, times.start_ms, times.end_ms, std::max<int64_t>(times.step_ms, 1)).eval(*expr));
     return finish_names(matrix, context.options);
   }
   QueryResult result(Value value) const {

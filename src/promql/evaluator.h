@@ -171,6 +171,9 @@ class Evaluator {
 
   // evaluator_aggregate.cc
   Matrix eval_aggregate(AggregateExpr& expr);
+  Matrix aggregate_selecting(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
+  Matrix aggregate_quantile(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
+  Matrix aggregate_folding(AggregateExpr& expr, const SeriesMatrix& input);
   Matrix eval_count_values(AggregateExpr& expr);
 
   // evaluator_binary.cc

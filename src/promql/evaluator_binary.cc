@@ -178,11 +178,18 @@ model::Labels match_labels(const model::Labels& labels, const VectorMatching& ma
 // group_right, and "one" the other.
 class VectorJoin {
  public:
-  VectorJoin(const BinaryExpr& expr, const SeriesMatrix& lhs, const SeriesMatrix& rhs, bool drop_names, MatrixBuilder builder,
-             Annotations& annotations)
-      : expr_(expr), matching_(*expr.matching), swapped_(matching_.card == Cardinality::kOneToMany),
-        many_(swapped_ ? rhs : lhs), one_(swapped_ ? lhs : rhs), drop_names_(drop_names), builder_(std::move(builder)),
-        annotations_(annotations), many_cursors_(cursors(many_)), one_cursors_(cursors(one_)) {
+  VectorJoin(const BinaryExpr& expr, const SeriesMatrix& lhs, const SeriesMatrix& rhs, bool drop_names,
+             MatrixBuilder builder, Annotations& annotations)
+      : expr_(expr),
+        matching_(*expr.matching),
+        swapped_(matching_.card == Cardinality::kOneToMany),
+        many_(swapped_ ? rhs : lhs),
+        one_(swapped_ ? lhs : rhs),
+        drop_names_(drop_names),
+        builder_(std::move(builder)),
+        annotations_(annotations),
+        many_cursors_(cursors(many_)),
+        one_cursors_(cursors(one_)) {
     JoinSignatures signatures(matching_);
     many_sigs_ = signatures.ordinals(many_);
     one_sigs_ = signatures.ordinals(one_);
@@ -244,10 +251,11 @@ class VectorJoin {
     std::string first = labels_text(one_[a].labels);
     std::string second = labels_text(one_[b].labels);
     if (first > second) std::swap(first, second);
-    return fail(ErrorCode::kUnprocessable,
-                fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
-                            "many-to-many matching not allowed: matching labels must be unique on one side",
-                            labels_text(match_labels(one_[a].labels, matching_)), swapped_ ? "left" : "right", first, second));
+    return fail(
+        ErrorCode::kUnprocessable,
+        fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
+                    "many-to-many matching not allowed: matching labels must be unique on one side",
+                    labels_text(match_labels(one_[a].labels, matching_)), swapped_ ? "left" : "right", first, second));
   }
 
   Status match_many_side(int64_t t) {
@@ -255,7 +263,8 @@ class VectorJoin {
       if (!many_values_[i]) continue;
       const auto sig = static_cast<size_t>(many_sigs_[i]);
       if (one_present_[sig] == step_) {
-        SENTINEL_TRY(operate(t, pair_of(i, static_cast<int>(one_series_[sig]), sig), *many_values_[i], one_values_[sig], sig));
+        SENTINEL_TRY(
+            operate(t, pair_of(i, static_cast<int>(one_series_[sig]), sig), *many_values_[i], one_values_[sig], sig));
       } else if (matching_.fill_right) {
         SENTINEL_TRY(operate(t, pair_of(i, -1, sig), *many_values_[i], {*matching_.fill_right, nullptr}, sig));
       }
@@ -270,7 +279,8 @@ class VectorJoin {
       if (matched_[sig] == step_) continue;
       const uint64_t key = (uint64_t{1} << 63) | i;
       auto [it, added] = pairs_.try_emplace(key);
-      if (added) it->second = std::make_unique<Pair>(make_pair(match_labels(one_[i].labels, matching_), one_[i].labels, sig));
+      if (added)
+        it->second = std::make_unique<Pair>(make_pair(match_labels(one_[i].labels, matching_), one_[i].labels, sig));
       SENTINEL_TRY(operate(t, *it->second, {*matching_.fill_left, nullptr}, *one_now_[i], sig));
     }
     return {};
@@ -321,7 +331,8 @@ class VectorJoin {
     } else {
       auto& seen = slot_step_[static_cast<size_t>(pair.slot)];
       if (seen == step_) {
-        return fail(ErrorCode::kUnprocessable, "multiple matches for labels: grouping labels must ensure unique matches");
+        return fail(ErrorCode::kUnprocessable,
+                    "multiple matches for labels: grouping labels must ensure unique matches");
       }
       seen = step_;
     }

@@ -25,17 +25,29 @@ double degrees(double v) { return v * 180 / M_PI; }
 
 MathFunction find_math(std::string_view name) {
   static const absl::flat_hash_map<std::string_view, MathFunction> table{
-      {"abs", [](double v) { return std::abs(v); }}, {"ceil", [](double v) { return std::ceil(v); }},
-      {"floor", [](double v) { return std::floor(v); }}, {"exp", [](double v) { return std::exp(v); }},
-      {"sqrt", [](double v) { return std::sqrt(v); }}, {"ln", [](double v) { return std::log(v); }},
-      {"log2", [](double v) { return std::log2(v); }}, {"log10", [](double v) { return std::log10(v); }},
-      {"sin", [](double v) { return std::sin(v); }}, {"cos", [](double v) { return std::cos(v); }},
-      {"tan", [](double v) { return std::tan(v); }}, {"asin", [](double v) { return std::asin(v); }},
-      {"acos", [](double v) { return std::acos(v); }}, {"atan", [](double v) { return std::atan(v); }},
-      {"sinh", [](double v) { return std::sinh(v); }}, {"cosh", [](double v) { return std::cosh(v); }},
-      {"tanh", [](double v) { return std::tanh(v); }}, {"asinh", [](double v) { return std::asinh(v); }},
-      {"acosh", [](double v) { return std::acosh(v); }}, {"atanh", [](double v) { return std::atanh(v); }},
-      {"rad", radians}, {"deg", degrees}, {"sgn", sign},
+      {"abs", [](double v) { return std::abs(v); }},
+      {"ceil", [](double v) { return std::ceil(v); }},
+      {"floor", [](double v) { return std::floor(v); }},
+      {"exp", [](double v) { return std::exp(v); }},
+      {"sqrt", [](double v) { return std::sqrt(v); }},
+      {"ln", [](double v) { return std::log(v); }},
+      {"log2", [](double v) { return std::log2(v); }},
+      {"log10", [](double v) { return std::log10(v); }},
+      {"sin", [](double v) { return std::sin(v); }},
+      {"cos", [](double v) { return std::cos(v); }},
+      {"tan", [](double v) { return std::tan(v); }},
+      {"asin", [](double v) { return std::asin(v); }},
+      {"acos", [](double v) { return std::acos(v); }},
+      {"atan", [](double v) { return std::atan(v); }},
+      {"sinh", [](double v) { return std::sinh(v); }},
+      {"cosh", [](double v) { return std::cosh(v); }},
+      {"tanh", [](double v) { return std::tanh(v); }},
+      {"asinh", [](double v) { return std::asinh(v); }},
+      {"acosh", [](double v) { return std::acosh(v); }},
+      {"atanh", [](double v) { return std::atanh(v); }},
+      {"rad", radians},
+      {"deg", degrees},
+      {"sgn", sign},
   };
   const auto it = table.find(name);
   return it == table.end() ? nullptr : it->second;
@@ -94,7 +106,9 @@ using DateFunction = double (*)(int64_t);
 
 DateFunction find_date(std::string_view name) {
   static const absl::flat_hash_map<std::string_view, DateFunction> table{
-      {"days_in_month", days_in_month}, {"day_of_year", day_of_year}, {"day_of_week", day_of_week},
+      {"days_in_month", days_in_month},
+      {"day_of_year", day_of_year},
+      {"day_of_week", day_of_week},
       {"day_of_month", [](int64_t s) { return static_cast<double>(civil(s).day); }},
       {"month", [](int64_t s) { return static_cast<double>(civil(s).month); }},
       {"year", [](int64_t s) { return static_cast<double>(civil(s).year); }},
@@ -159,21 +173,27 @@ void check_counter_name(const model::Labels& labels, bool by_type_label, PosRang
   if (by_type_label) {
     const std::string_view type = labels.get("__type__");
     if (type == "counter" || type == "histogram") return;
-    annotations.info(fmt::format("metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", "
-                                 "got {}: {}", go_quote(type), go_quote(name)), pos);
+    annotations.info(
+        fmt::format("metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", "
+                    "got {}: {}",
+                    go_quote(type), go_quote(name)),
+        pos);
     return;
   }
   for (std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
     if (ends_with(name, suffix)) return;
   }
-  annotations.info("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + go_quote(name), pos);
+  annotations.info("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + go_quote(name),
+                   pos);
 }
 
 Status check_extended_use(const VectorSelector& selector, std::string_view function) {
   const bool rates = function == "rate" || function == "increase" || function == "delta";
   if (selector.anchored && !rates && function != "resets" && function != "changes") {
-    return fail(ErrorCode::kUnprocessable,
-                fmt::format("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}", function));
+    return fail(
+        ErrorCode::kUnprocessable,
+        fmt::format("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}",
+                    function));
   }
   if (selector.smoothed && !selector.anchored && !rates) {
     return fail(ErrorCode::kUnprocessable,
@@ -194,16 +214,26 @@ Result<SeriesMatrix> Evaluator::eval_call(Call& call) {
   if (const DateFunction fn = find_date(name)) return eval_date(call, fn);
   using Handler = Matrix (Evaluator::*)(Call&);
   static const absl::flat_hash_map<std::string_view, Handler> handlers{
-      {"clamp", &Evaluator::eval_clamp}, {"clamp_min", &Evaluator::eval_clamp}, {"clamp_max", &Evaluator::eval_clamp},
-      {"round", &Evaluator::eval_round}, {"scalar", &Evaluator::eval_scalar_call}, {"vector", &Evaluator::eval_vector_call},
-      {"absent", &Evaluator::eval_absent}, {"sort", &Evaluator::eval_sort}, {"sort_desc", &Evaluator::eval_sort},
-      {"sort_by_label", &Evaluator::eval_sort}, {"sort_by_label_desc", &Evaluator::eval_sort},
-      {"timestamp", &Evaluator::eval_timestamp}, {"start_timestamp", &Evaluator::eval_timestamp},
-      {"max_of", &Evaluator::eval_extreme}, {"min_of", &Evaluator::eval_extreme},
+      {"clamp", &Evaluator::eval_clamp},
+      {"clamp_min", &Evaluator::eval_clamp},
+      {"clamp_max", &Evaluator::eval_clamp},
+      {"round", &Evaluator::eval_round},
+      {"scalar", &Evaluator::eval_scalar_call},
+      {"vector", &Evaluator::eval_vector_call},
+      {"absent", &Evaluator::eval_absent},
+      {"sort", &Evaluator::eval_sort},
+      {"sort_desc", &Evaluator::eval_sort},
+      {"sort_by_label", &Evaluator::eval_sort},
+      {"sort_by_label_desc", &Evaluator::eval_sort},
+      {"timestamp", &Evaluator::eval_timestamp},
+      {"start_timestamp", &Evaluator::eval_timestamp},
+      {"max_of", &Evaluator::eval_extreme},
+      {"min_of", &Evaluator::eval_extreme},
       {"histogram_quantile", &Evaluator::eval_histogram_quantile},
       {"histogram_quantiles", &Evaluator::eval_histogram_quantile},
       {"histogram_fraction", &Evaluator::eval_histogram_fraction},
-      {"label_replace", &Evaluator::eval_label_replace}, {"label_join", &Evaluator::eval_label_join},
+      {"label_replace", &Evaluator::eval_label_replace},
+      {"label_join", &Evaluator::eval_label_join},
       {"info", &Evaluator::eval_info},
   };
   if (const auto it = handlers.find(name); it != handlers.end()) return (this->*it->second)(call);
@@ -240,7 +270,8 @@ Result<SeriesMatrix> Evaluator::eval_range_call(Call& call, size_t matrix_arg) {
       data.push_back(std::move(d));
     }
     // Seen from the function, the subquery's result is a range selector over stored series.
-    stand_in = std::make_unique<MatrixSelector>(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}), PosRange{});
+    stand_in = std::make_unique<MatrixSelector>(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}),
+                                                PosRange{});
     stand_in->range_ms = subquery.range_ms;
     stand_in->selector->time = subquery.time;
     if (subquery.time.at_ms) {
@@ -299,10 +330,18 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
       }
       if (floats.size() + hists.size() == 0) continue;
       SENTINEL_TRY(context_.work(floats.size() + hists.size()));
-      const Window window{&d.labels, floats.data(), floats.size(), hists.data(), hists.size(),
-                          use_starts && !d.sample_starts_ms.empty() ? d.sample_starts_ms.data() + floats.begin() : nullptr,
-                          use_starts && !d.histogram_starts_ms.empty() ? d.histogram_starts_ms.data() + hists.begin() : nullptr,
-                          t, max - matrix.range_ms, max, step};
+      const Window window{
+          &d.labels,
+          floats.data(),
+          floats.size(),
+          hists.data(),
+          hists.size(),
+          use_starts && !d.sample_starts_ms.empty() ? d.sample_starts_ms.data() + floats.begin() : nullptr,
+          use_starts && !d.histogram_starts_ms.empty() ? d.histogram_starts_ms.data() + hists.begin() : nullptr,
+          t,
+          max - matrix.range_ms,
+          max,
+          step};
       MaybePoint p = function(range_call, window);
       SENTINEL_TRY(range_call.status);
       if (!p) continue;
@@ -452,7 +491,8 @@ Result<SeriesMatrix> Evaluator::eval_absent(Call& call) {
 
 Result<SeriesMatrix> Evaluator::eval_sort(Call& call) {
   if (!single_step()) {
-    context_.annotations.warn("sort is ineffective for range queries since results are always ordered by labels", call.pos);
+    context_.annotations.warn("sort is ineffective for range queries since results are always ordered by labels",
+                              call.pos);
   }
   SeriesMatrix matrix;
   SENTINEL_ASSIGN(matrix, eval(*call.args[0]));
@@ -472,7 +512,8 @@ Result<SeriesMatrix> Evaluator::eval_sort(Call& call) {
   }
   if (!single_step()) return matrix;
   std::vector<std::string> labels;
-  for (size_t i = 1; i < call.args.size(); ++i) labels.push_back(as<StringLiteral>(unwrap_parens(call.args[i].get()))->value);
+  for (size_t i = 1; i < call.args.size(); ++i)
+    labels.push_back(as<StringLiteral>(unwrap_parens(call.args[i].get()))->value);
   sort_stably(matrix, [&](const Series& a, const Series& b) {
     for (const std::string& label : labels) {
       const std::string_view x = a.labels.get(label);

@@ -60,7 +60,8 @@ void keep_histogram_totals(tsdb::SeriesData& data) {
     totals->count = p.h->count;
     totals->sum = p.h->sum;
     totals->hint = p.h->hint;
-    if (totals->hint == Hint::kUnknown && last) totals->hint = p.h->detect_reset(*last) ? Hint::kReset : Hint::kNotReset;
+    if (totals->hint == Hint::kUnknown && last)
+      totals->hint = p.h->detect_reset(*last) ? Hint::kReset : Hint::kNotReset;
     last = std::move(p.h);
     p.h = std::move(totals);
   }
@@ -68,7 +69,8 @@ void keep_histogram_totals(tsdb::SeriesData& data) {
 
 }  // namespace
 
-Result<std::vector<tsdb::SeriesData>> Evaluator::select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms) {
+Result<std::vector<tsdb::SeriesData>> Evaluator::select(const model::Matchers& matchers, int64_t min_ms,
+                                                        int64_t max_ms) {
   std::vector<tsdb::SeriesData> data;
   if (max_ms < min_ms) return data;
   const tsdb::SelectLimits limits{context_.options.samples_max};
