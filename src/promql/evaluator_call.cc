@@ -152,7 +152,6 @@ class SlidingRange {
     while (end_ < points_.size() && points_[end_].t_ms <= max) ++end_;
     while (begin_ < end_ && points_[begin_].t_ms <= min) ++begin_;
   }
-  void clear() { begin_ = end_ = 0; }
   const Point* data() const { return points_.data() + begin_; }
   size_t size() const { return end_ - begin_; }
   size_t begin() const { return begin_; }
@@ -161,6 +160,57 @@ class SlidingRange {
   const std::vector<Point>& points_;
   size_t begin_ = 0;
   size_t end_ = 0;
+};
+
+// The window of one series at each step. Asked with ascending times.
+class Windows {
+ public:
+  Windows(const tsdb::SeriesData& data, const MatrixSelector& matrix, int64_t lookback_ms, bool use_starts)
+      : data_(data),
+        range_ms_(matrix.range_ms),
+        offset_ms_(matrix.selector->time.offset_ms),
+        fixed_(matrix.selector->time.at_ms.has_value()),
+        before_ms_(matrix.selector->anchored || matrix.selector->smoothed ? lookback_ms : 0),
+        after_ms_(matrix.selector->smoothed ? lookback_ms : 0),
+        float_starts_(use_starts && !data.sample_starts_ms.empty()),
+        hist_starts_(use_starts && !data.histogram_starts_ms.empty()),
+        floats_(data.samples),
+        hists_(data.histograms) {
+    window_.labels = &data.labels;
+  }
+
+  // With @ the samples stay those of the first step.
+  const Window& at(int64_t t, int64_t step) {
+    const int64_t end = t - offset_ms_;
+    if ((step == 0 || !fixed_) && range_ms_ + before_ms_ + after_ms_ > 0) {
+      floats_.move(end - range_ms_ - before_ms_, end + after_ms_);
+      hists_.move(end - range_ms_ - before_ms_, end + after_ms_);
+    }
+    window_.floats = floats_.data();
+    window_.float_count = floats_.size();
+    window_.hists = hists_.data();
+    window_.hist_count = hists_.size();
+    window_.float_starts = float_starts_ ? data_.sample_starts_ms.data() + floats_.begin() : nullptr;
+    window_.hist_starts = hist_starts_ ? data_.histogram_starts_ms.data() + hists_.begin() : nullptr;
+    window_.ts = t;
+    window_.range_start = end - range_ms_;
+    window_.range_end = end;
+    window_.step = step;
+    return window_;
+  }
+
+ private:
+  const tsdb::SeriesData& data_;
+  const int64_t range_ms_;
+  const int64_t offset_ms_;
+  const bool fixed_;
+  const int64_t before_ms_;
+  const int64_t after_ms_;
+  const bool float_starts_;
+  const bool hist_starts_;
+  SlidingRange<FPoint> floats_;
+  SlidingRange<HPoint> hists_;
+  Window window_{};
 };
 
 bool ends_with(std::string_view text, std::string_view suffix) {
@@ -298,50 +348,24 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
   const std::string_view name = call.name();
   const RangeFunction function = find_range_function(name);
   if (function == nullptr) return fail(ErrorCode::kInternal, fmt::format("function {} has no implementation", name));
-  const VectorSelector& selector = *matrix.selector;
   const PosRange arg0 = matrix_arg == 0 ? matrix.pos : call.args[0]->pos;
   RangeCall range_call{call, matrix, scalars, context_.annotations, arg0, arg0};
   const bool use_starts = context_.options.use_start_timestamps &&
                           (name == "rate" || name == "irate" || name == "increase" || name == "resets");
   const bool drops = name != "last_over_time" && name != "first_over_time";
   const bool counter = name == "rate" || name == "increase";
-  const int64_t lookback = context_.options.lookback_delta.count();
-  const int64_t before = selector.anchored || selector.smoothed ? lookback : 0;
-  const int64_t after = selector.smoothed ? lookback : 0;
-  const int64_t offset = selector.time.offset_ms;
   SeriesMatrix out;
   for (size_t i = 0; i < data.size(); ++i) {
     tsdb::SeriesData& d = data[i];
     drop_stale(d);
     SENTINEL_TRY(context_.work(d.samples.size() + d.histograms.size() + static_cast<uint64_t>(steps())));
-    SlidingRange<FPoint> floats(d.samples);
-    SlidingRange<HPoint> hists(d.histograms);
+    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts);
     Series s;
     int64_t step = 0;
     for (int64_t t = start_; t <= end_; t += interval_, ++step) {
-      const int64_t max = t - offset;
-      if (step == 0 || !selector.time.at_ms) {
-        floats.move(max - matrix.range_ms - before, max + after);
-        hists.move(max - matrix.range_ms - before, max + after);
-        if (matrix.range_ms + before + after == 0) {
-          floats.clear();
-          hists.clear();
-        }
-      }
-      if (floats.size() + hists.size() == 0) continue;
-      SENTINEL_TRY(context_.work(floats.size() + hists.size()));
-      const Window window{
-          &d.labels,
-          floats.data(),
-          floats.size(),
-          hists.data(),
-          hists.size(),
-          use_starts && !d.sample_starts_ms.empty() ? d.sample_starts_ms.data() + floats.begin() : nullptr,
-          use_starts && !d.histogram_starts_ms.empty() ? d.histogram_starts_ms.data() + hists.begin() : nullptr,
-          t,
-          max - matrix.range_ms,
-          max,
-          step};
+      const Window& window = windows.at(t, step);
+      if (window.float_count + window.hist_count == 0) continue;
+      SENTINEL_TRY(context_.work(window.float_count + window.hist_count));
       MaybePoint p = function(range_call, window);
       SENTINEL_TRY(range_call.status);
       if (!p) continue;

@@ -50,10 +50,11 @@ class HistogramInput {
     natives_.clear();
     for (Group& g : groups_) g.buckets.clear();
     for (size_t i = 0; i < cursors_.size(); ++i) {
-      const MaybePoint p = cursors_[i].at(t);
-      if (!p) continue;
-      if (p->h) {
-        natives_.push_back({i, p->h});
+      double v = 0;
+      const model::HistogramPtr* native = nullptr;
+      if (!cursors_[i].read(t, v, native)) continue;
+      if (native != nullptr) {
+        natives_.push_back({i, *native});
       } else if (!bound_[i]) {
         const model::Labels& labels = matrix_[i].labels;
         annotations_.warn(anno::with_metric("bucket label \"le\" is missing or has a malformed value of " +
@@ -61,7 +62,7 @@ class HistogramInput {
                                             shown_name(labels)),
                           pos_);
       } else {
-        groups_[static_cast<size_t>(group_[i])].buckets.push_back({*bound_[i], p->v});
+        groups_[static_cast<size_t>(group_[i])].buckets.push_back({*bound_[i], v});
       }
     }
     // A classic and a native histogram with the same labels: neither is used.

@@ -10,8 +10,8 @@ constexpr ValueType V = ValueType::kVector;
 constexpr ValueType M = ValueType::kMatrix;
 constexpr ValueType T = ValueType::kString;
 
-std::vector<FunctionSignature> make_table() {
-  std::vector<FunctionSignature> table;
+// Functions that share their types with others.
+void add_families(std::vector<FunctionSignature>& table) {
   const auto add_all = [&](std::initializer_list<std::string_view> names, const FunctionSignature& like) {
     for (std::string_view name : names) {
       table.push_back(like);
@@ -65,6 +65,11 @@ std::vector<FunctionSignature> make_table() {
   add_all({"pi", "time"}, {"", {}, 0, S, false});
   add_all({"clamp_max", "clamp_min"}, {"", {V, S}, 0, V, false});
   add_all({"sort_by_label", "sort_by_label_desc"}, {"", {V, T}, -1, V, true});
+}
+
+std::vector<FunctionSignature> make_table() {
+  std::vector<FunctionSignature> table;
+  add_families(table);
   table.push_back({"clamp", {V, S, S}, 0, V, false});
   table.push_back({"double_exponential_smoothing", {M, S, S}, 0, V, true});
   table.push_back({"histogram_fraction", {S, S, V}, 0, V, false});
