@@ -75,6 +75,24 @@ TEST_F(EngineTest, names_the_limit_that_was_exceeded) {
   EXPECT_EQ(range("1", 10, 0, 1).error().code(), ErrorCode::kInvalidArgument);
 }
 
+TEST_F(EngineTest, aggregates_more_steps_than_one_block) {
+  load("m{a=\"1\"} 0+1x600");
+  load("m{a=\"2\"} 0+2x600");
+  const auto result = range("sum(m)", 0, 600 * kMinute, 5'000);
+  ASSERT_TRUE(result.has_value()) << result.error().to_string();
+  const Matrix& matrix = std::get<Matrix>(result->value);
+  ASSERT_EQ(matrix.size(), 1U);
+  ASSERT_EQ(matrix[0].samples.size(), 7201U);
+  for (const auto& p : matrix[0].samples) EXPECT_EQ(p.v, 3.0 * static_cast<double>(p.t_ms / kMinute)) << p.t_ms;
+}
+
+TEST_F(EngineTest, refuses_times_that_would_overflow) {
+  EXPECT_EQ(instant("1", INT64_MAX).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(range("1", INT64_MIN, 0, 1).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_TRUE(instant("m @ 9e15 offset 200y", 0).has_value());
+  EXPECT_TRUE(instant("max_over_time(m[200y:100y] @ 9e15 offset -200y)", -1'000'000'000'000'000'000).has_value());
+}
+
 TEST_F(EngineTest, ends_when_cancelled) {
   load("m 1x100");
   const std::atomic<bool> cancel = true;

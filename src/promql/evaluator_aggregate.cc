@@ -9,6 +9,7 @@
 #include "promql/evaluator.h"
 #include "promql/go_text.h"
 #include "promql/histogram_text.h"
+#include "promql/limits.h"
 #include "promql/preprocess.h"
 #include "promql/quantile.h"
 #include "promql/stable_sort.h"
@@ -541,32 +542,49 @@ Result<SeriesMatrix> Evaluator::aggregate_quantile(AggregateExpr& expr, const Se
   return out;
 }
 
-// sum, avg and all others that keep one accumulator a step.
+// sum, avg and all others that keep one accumulator a step; a block of steps at a time, so that many steps need no more
+// memory than their result.
 Result<SeriesMatrix> Evaluator::aggregate_folding(AggregateExpr& expr, const SeriesMatrix& input) {
+  struct Reader {
+    size_t floats = 0;
+    size_t hists = 0;
+  };
   SeriesMatrix out;
   const Groups groups = make_groups(input, expr.grouping, expr.without);
   const Aggregator aggregator(expr, context_.annotations);
-  std::vector<Accumulator> accumulators(static_cast<size_t>(steps()));
-  const auto at = [&](int64_t t) -> Accumulator& { return accumulators[static_cast<size_t>(step_of(t))]; };
+  const auto step_count = static_cast<size_t>(steps());
+  std::vector<Accumulator> block(std::min(step_count, kAggregationBlock));
   for (size_t g = 0; g < groups.labels.size(); ++g) {
+    const std::vector<size_t>& members = groups.members[g];
     Series s{groups.labels[g], false, {}, {}};
-    for (Accumulator& a : accumulators) a = Accumulator();
-    for (size_t m : groups.members[g]) {
-      const Series& in = input[m];
-      SENTINEL_TRY(context_.work(in.floats.size() + in.hists.size()));
-      s.drop_name = s.drop_name || in.drop_name;
-      for (const FPoint& p : in.floats) aggregator.add_float(at(p.t_ms), p.v);
-      for (const HPoint& p : in.hists) aggregator.add_histogram(at(p.t_ms), *p.h, metric_name(in.labels));
-    }
-    s.floats.reserve(accumulators.size());
-    for (size_t i = 0; i < accumulators.size(); ++i) {
-      MaybePoint p = aggregator.result(accumulators[i]);
-      if (!p) continue;
-      const int64_t t = time_of(static_cast<int64_t>(i));
-      if (p->h) {
-        s.hists.push_back({t, std::move(p->h)});
-      } else {
-        s.floats.push_back({t, p->v});
+    for (size_t m : members) s.drop_name = s.drop_name || input[m].drop_name;
+    std::vector<Reader> readers(members.size());
+    for (size_t first = 0; first < step_count; first += block.size()) {
+      const size_t count = std::min(block.size(), step_count - first);
+      const int64_t from = time_of(static_cast<int64_t>(first));
+      const int64_t to = time_of(static_cast<int64_t>(first + count - 1));
+      for (Accumulator& a : block) a = Accumulator();
+      const auto at = [&](int64_t t) -> Accumulator& { return block[static_cast<size_t>((t - from) / interval_)]; };
+      for (size_t i = 0; i < members.size(); ++i) {
+        const Series& in = input[members[i]];
+        Reader& r = readers[i];
+        SENTINEL_TRY(context_.work(count));
+        for (; r.floats < in.floats.size() && in.floats[r.floats].t_ms <= to; ++r.floats) {
+          aggregator.add_float(at(in.floats[r.floats].t_ms), in.floats[r.floats].v);
+        }
+        for (; r.hists < in.hists.size() && in.hists[r.hists].t_ms <= to; ++r.hists) {
+          aggregator.add_histogram(at(in.hists[r.hists].t_ms), *in.hists[r.hists].h, metric_name(in.labels));
+        }
+      }
+      for (size_t i = 0; i < count; ++i) {
+        MaybePoint p = aggregator.result(block[i]);
+        if (!p) continue;
+        const int64_t t = from + static_cast<int64_t>(i) * interval_;
+        if (p->h) {
+          s.hists.push_back({t, std::move(p->h)});
+        } else {
+          s.floats.push_back({t, p->v});
+        }
       }
     }
     if (s.empty()) continue;

@@ -9,6 +9,7 @@
 #include "promql/evaluator.h"
 #include "promql/function_table.h"
 #include "promql/go_text.h"
+#include "promql/limits.h"
 #include "promql/natural_order.h"
 #include "promql/preprocess.h"
 #include "promql/range_functions.h"
@@ -372,7 +373,7 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
       if (p->h) {
         s.hists.push_back({t, std::move(p->h)});
       } else {
-        if (s.floats.empty()) s.floats.reserve(static_cast<size_t>(steps() - step));
+        if (s.floats.empty()) s.floats.reserve(std::min(static_cast<size_t>(steps() - step), kReservedPointsMax));
         s.floats.push_back({t, p->v});
       }
     }

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "promql/evaluator.h"
+#include "promql/limits.h"
 
 namespace sentinel::promql {
 namespace {
@@ -123,7 +124,7 @@ Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data
         }
         s.hists.push_back({t, std::move(found->value.h)});
       } else {
-        if (s.floats.empty()) s.floats.reserve(static_cast<size_t>(steps() - step_of(t)));
+        if (s.floats.empty()) s.floats.reserve(std::min(static_cast<size_t>(steps() - step_of(t)), kReservedPointsMax));
         s.floats.push_back({t, record_time ? static_cast<double>(found->t) : found->value.v});
       }
     }

@@ -491,7 +491,7 @@ class Parser {
     }
     if (time->at != AtModifier::kNone) return error_at(expr.pos, "@ <timestamp> may not be set multiple times");
     time->at = kind;
-    constexpr double kMsLimit = 4e18;  // leaves room for offsets and ranges
+    constexpr auto kMsLimit = static_cast<double>(kTimeMsMax);
     if (kind == AtModifier::kTimestamp) {
       time->at_ms = static_cast<int64_t>(std::clamp(std::round(seconds * 1000), -kMsLimit, kMsLimit));
     }
