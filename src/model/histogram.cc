@@ -65,7 +65,8 @@ Side merge(const Side& a, const Side& b, int32_t schema, double threshold, bool 
   Side out;
   out.buckets.index.reserve(a.buckets.size() + b.buckets.size());
   size_t j = 0;
-  while (j < b.buckets.size() && is_exponential(schema) && exponential_bound(b.buckets.index[j], schema) <= threshold) ++j;
+  while (j < b.buckets.size() && is_exponential(schema) && exponential_bound(b.buckets.index[j], schema) <= threshold)
+    ++j;
   size_t i = 0;
   const double sign = subtract ? -1 : 1;
   while (i < a.buckets.size() || j < b.buckets.size()) {
@@ -103,12 +104,13 @@ std::vector<double> intersect(const std::vector<double>& a, const std::vector<do
 // Index among `bounds` (sorted, then +Inf) of the bucket that holds bucket `index` of `from`.
 size_t mapped_index(int32_t index, const std::vector<double>& from, const std::vector<double>& bounds) {
   if (index < 0 || static_cast<size_t>(index) >= from.size()) return bounds.size();
-  return static_cast<size_t>(std::lower_bound(bounds.begin(), bounds.end(), from[static_cast<size_t>(index)]) - bounds.begin());
+  return static_cast<size_t>(std::lower_bound(bounds.begin(), bounds.end(), from[static_cast<size_t>(index)]) -
+                             bounds.begin());
 }
 
 // Both sides mapped to common custom bounds; empty buckets are left out.
-Side merge_custom(const Side& a, const std::vector<double>& bounds_a, const Side& b, const std::vector<double>& bounds_b,
-                  const std::vector<double>& bounds, bool subtract) {
+Side merge_custom(const Side& a, const std::vector<double>& bounds_a, const Side& b,
+                  const std::vector<double>& bounds_b, const std::vector<double>& bounds, bool subtract) {
   std::vector<double> counts(bounds.size() + 1);
   std::vector<double> lost(bounds.size() + 1);
   for (size_t i = 0; i < a.buckets.size(); ++i) {
@@ -145,7 +147,8 @@ void compact_side(HistogramBuckets& side, std::vector<double>* lost) {
 }
 
 // Whether a bucket of `previous` is missing or larger than in `current`.
-bool buckets_reset(const HistogramBuckets& current, const HistogramBuckets& previous, int32_t schema, double threshold) {
+bool buckets_reset(const HistogramBuckets& current, const HistogramBuckets& previous, int32_t schema,
+                   double threshold) {
   size_t p = 0;
   const auto below = [&](int32_t index) {
     return threshold != 0 && is_exponential(schema) && exponential_bound(index, schema) <= threshold;
@@ -253,7 +256,8 @@ HistogramMerge FloatHistogram::combine(const FloatHistogram& other, bool subtrac
   if (uses_custom_buckets() && custom_values != other.custom_values) {
     result.bounds_reconciled = true;
     std::vector<double> bounds = intersect(custom_values, other.custom_values);
-    positive = merge_custom({positive, {}}, custom_values, {other.positive, {}}, other.custom_values, bounds, subtract).buckets;
+    positive = merge_custom({positive, {}}, custom_values, {other.positive, {}}, other.custom_values, bounds, subtract)
+                   .buckets;
     custom_values = std::move(bounds);
     return result;
   }
@@ -301,7 +305,8 @@ HistogramMerge FloatHistogram::kahan_add(const FloatHistogram& other, std::uniqu
   if (uses_custom_buckets() && custom_values != other.custom_values) {
     result.bounds_reconciled = true;
     std::vector<double> bounds = intersect(custom_values, other.custom_values);
-    store(merge_custom({positive, c.positive.count}, custom_values, {other.positive, {}}, other.custom_values, bounds, false),
+    store(merge_custom({positive, c.positive.count}, custom_values, {other.positive, {}}, other.custom_values, bounds,
+                       false),
           positive, c.positive);
     custom_values = c.custom_values = std::move(bounds);
     return result;
@@ -376,7 +381,8 @@ void FloatHistogram::empty_buckets_in_zero_bucket(FloatHistogram* compensation) 
   compensation->negative.index = negative.index;
 }
 
-double FloatHistogram::reconcile_zero_buckets(const FloatHistogram& other, FloatHistogram* compensation, double* other_lost) {
+double FloatHistogram::reconcile_zero_buckets(const FloatHistogram& other, FloatHistogram* compensation,
+                                              double* other_lost) {
   double other_zero = other.zero_count;
   double other_threshold = other.zero_threshold;
   while (other_threshold != zero_threshold) {
@@ -426,8 +432,10 @@ bool FloatHistogram::detect_reset(const FloatHistogram& previous) const {
            buckets_reset(negative, previous.negative, schema, zero_threshold);
   }
   if (uses_custom_buckets() || previous.uses_custom_buckets()) return true;
-  return buckets_reset(positive, reduce(previous.positive, {}, previous.schema, schema).buckets, schema, zero_threshold) ||
-         buckets_reset(negative, reduce(previous.negative, {}, previous.schema, schema).buckets, schema, zero_threshold);
+  return buckets_reset(positive, reduce(previous.positive, {}, previous.schema, schema).buckets, schema,
+                       zero_threshold) ||
+         buckets_reset(negative, reduce(previous.negative, {}, previous.schema, schema).buckets, schema,
+                       zero_threshold);
 }
 
 bool FloatHistogram::equals(const FloatHistogram& other) const {
@@ -456,7 +464,9 @@ bool FloatHistogram::has_overflow() const {
          std::any_of(custom_values.begin(), custom_values.end(), infinite);
 }
 
-HistogramBucket FloatHistogram::zero_bucket() const { return {-zero_threshold, zero_threshold, true, true, zero_count}; }
+HistogramBucket FloatHistogram::zero_bucket() const {
+  return {-zero_threshold, zero_threshold, true, true, zero_count};
+}
 
 HistogramBucket FloatHistogram::bucket(const HistogramBuckets& side, size_t i, bool is_positive) const {
   HistogramBucket b;

@@ -1,6 +1,6 @@
 #pragma once
-// A native histogram with floating-point counts: exponential buckets (schema -4..8) or custom bounds (schema -53), as in
-// Prometheus. A value type; arithmetic follows Prometheus's rules for zero buckets, resolution and counter resets.
+// A native histogram with floating-point counts: exponential buckets (schema -4..8) or custom bounds (schema -53), as
+// in Prometheus. A value type; arithmetic follows Prometheus's rules for zero buckets, resolution and counter resets.
 
 #include <cstdint>
 #include <memory>
@@ -39,9 +39,9 @@ struct HistogramBucket {
 
 // What happened while two histograms were combined.
 struct HistogramMerge {
-  bool compatible = true;               // false: exponential with custom buckets; the receiver is unchanged
-  bool counter_reset_collision = false; // "reset" met "not reset"
-  bool bounds_reconciled = false;       // custom bounds differed and were intersected
+  bool compatible = true;                // false: exponential with custom buckets; the receiver is unchanged
+  bool counter_reset_collision = false;  // "reset" met "not reset"
+  bool bounds_reconciled = false;        // custom bounds differed and were intersected
 };
 
 struct FloatHistogram {

@@ -38,11 +38,12 @@ Annotations::Entry* Annotations::add(bool warning, std::string message, PosRange
 }
 
 void Annotations::forced_monotonicity(std::string_view metric, PosRange pos, const Monotonicity& m) {
-  Entry* entry = add(false,
-                     anno::with_metric("input to histogram_quantile needed to be fixed for monotonicity (see "
-                                       "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
-                                       metric),
-                     pos, Kind::kMonotonicity);
+  Entry* entry =
+      add(false,
+          anno::with_metric("input to histogram_quantile needed to be fixed for monotonicity (see "
+                            "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)",
+                            metric),
+          pos, Kind::kMonotonicity);
   if (entry == nullptr) return;
   if (last_was_new_) {
     entry->monotonicity = m;
@@ -58,8 +59,9 @@ void Annotations::forced_monotonicity(std::string_view metric, PosRange pos, con
 }
 
 void Annotations::start_time_overlap(std::string_view metric, PosRange pos) {
-  Entry* entry = add(true, "sample has start time that overlaps with previous sample timestamp for metric " + go_quote(metric),
-                     pos, Kind::kOverlap);
+  Entry* entry =
+      add(true, "sample has start time that overlaps with previous sample timestamp for metric " + go_quote(metric),
+          pos, Kind::kOverlap);
   if (entry != nullptr && !last_was_new_) ++entry->count;
 }
 
@@ -90,12 +92,15 @@ std::string mixed_floats_histograms(std::string_view metric) {
 }
 std::string mixed_floats_histograms_agg() { return "encountered a mix of histograms and floats for aggregation"; }
 std::string mixed_exponential_custom(std::string_view metric) {
-  return "vector contains a mix of histograms with exponential and custom buckets schemas for metric name " + go_quote(metric);
+  return "vector contains a mix of histograms with exponential and custom buckets schemas for metric name " +
+         go_quote(metric);
 }
 std::string not_counter(std::string_view metric) {
   return "this native histogram metric is not a counter: " + go_quote(metric);
 }
-std::string not_gauge(std::string_view metric) { return "this native histogram metric is not a gauge: " + go_quote(metric); }
+std::string not_gauge(std::string_view metric) {
+  return "this native histogram metric is not a gauge: " + go_quote(metric);
+}
 std::string histogram_ignored_in_aggregation(std::string_view aggregation) {
   return fmt::format("ignored histogram in {} aggregation", aggregation);
 }
@@ -104,7 +109,8 @@ std::string histogram_ignored_in_mixed_range(std::string_view metric) {
 }
 std::string invalid_quantile(double q) { return "quantile value should be between 0 and 1, got " + format_go_g(q); }
 std::string invalid_ratio(double r, double capped) {
-  return fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", format_go_g(r), format_go_g(capped));
+  return fmt::format("ratio value should be between -1 and 1, got {}, capping to {}", format_go_g(r),
+                     format_go_g(capped));
 }
 std::string counter_reset_collision(std::string_view operation) {
   return fmt::format("conflicting counter resets during histogram {}", operation);

@@ -77,7 +77,8 @@ std::vector<ExprPtr> clone_all(const std::vector<ExprPtr>& exprs) {
 std::string matching_text(const VectorMatching& m) {
   std::string out;
   const bool grouped = m.card == Cardinality::kManyToOne || m.card == Cardinality::kOneToMany;
-  if (!m.labels.empty() || m.on || grouped) out += fmt::format(" {} ({})", m.on ? "on" : "ignoring", label_list(m.labels));
+  if (!m.labels.empty() || m.on || grouped)
+    out += fmt::format(" {} ({})", m.on ? "on" : "ignoring", label_list(m.labels));
   if (grouped) {
     out += fmt::format(" group_{} ({})", m.card == Cardinality::kManyToOne ? "left" : "right", label_list(m.include));
   }
@@ -132,8 +133,8 @@ std::string_view type_name(ValueType type) {
 
 std::string_view op_text(Op op) {
   static constexpr std::array<std::string_view, 22> kText{
-      "+", "-", "*", "/", "%", "^", "atan2", "==", "!=", ">", "<", ">=", "<=", "and", "or", "unless", "</", ">/",
-      "step", "range", "min_of", "max_of"};
+      "+",  "-",  "*",   "/",  "%",      "^",  "atan2", "==",   "!=",    ">",      "<",
+      ">=", "<=", "and", "or", "unless", "</", ">/",    "step", "range", "min_of", "max_of"};
   return kText[static_cast<size_t>(op)];
 }
 
@@ -141,8 +142,9 @@ bool is_comparison(Op op) { return op >= Op::kEqual && op <= Op::kLessEqual; }
 bool is_set_operator(Op op) { return op >= Op::kAnd && op <= Op::kUnless; }
 
 std::string_view agg_text(Agg agg) {
-  static constexpr std::array<std::string_view, 14> kText{"sum", "avg", "count", "min", "max", "group", "stddev", "stdvar",
-                                                          "topk", "bottomk", "count_values", "quantile", "limitk", "limit_ratio"};
+  static constexpr std::array<std::string_view, 14> kText{"sum",          "avg",      "count",  "min",        "max",
+                                                          "group",        "stddev",   "stdvar", "topk",       "bottomk",
+                                                          "count_values", "quantile", "limitk", "limit_ratio"};
   return kText[static_cast<size_t>(agg)];
 }
 
@@ -247,8 +249,8 @@ ExprPtr MatrixSelector::clone() const {
 }
 
 std::string MatrixSelector::to_string() const {
-  return fmt::format("{}[{}]{}{}{}", selector_text(*selector), range_text(range_ms, range_expr), extended_suffix(*selector),
-                     at_suffix(selector->time), offset_suffix(selector->time));
+  return fmt::format("{}[{}]{}{}{}", selector_text(*selector), range_text(range_ms, range_expr),
+                     extended_suffix(*selector), at_suffix(selector->time), offset_suffix(selector->time));
 }
 
 ExprPtr SubqueryExpr::clone() const {

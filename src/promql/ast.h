@@ -27,17 +27,48 @@ std::string_view documented_type(ValueType type);  // "instant vector", ...
 std::string_view type_name(ValueType type);        // "vector", ...
 
 enum class Op : uint8_t {
-  kAdd, kSub, kMul, kDiv, kMod, kPow, kAtan2,
-  kEqual, kNotEqual, kGreater, kLess, kGreaterEqual, kLessEqual,
-  kAnd, kOr, kUnless, kTrimUpper, kTrimLower,
-  kStep, kRange, kMinOf, kMaxOf,  // duration expressions only
+  kAdd,
+  kSub,
+  kMul,
+  kDiv,
+  kMod,
+  kPow,
+  kAtan2,
+  kEqual,
+  kNotEqual,
+  kGreater,
+  kLess,
+  kGreaterEqual,
+  kLessEqual,
+  kAnd,
+  kOr,
+  kUnless,
+  kTrimUpper,
+  kTrimLower,
+  kStep,
+  kRange,
+  kMinOf,
+  kMaxOf,  // duration expressions only
 };
 std::string_view op_text(Op op);
 bool is_comparison(Op op);
 bool is_set_operator(Op op);
 
 enum class Agg : uint8_t {
-  kSum, kAvg, kCount, kMin, kMax, kGroup, kStddev, kStdvar, kTopk, kBottomk, kCountValues, kQuantile, kLimitk, kLimitRatio,
+  kSum,
+  kAvg,
+  kCount,
+  kMin,
+  kMax,
+  kGroup,
+  kStddev,
+  kStdvar,
+  kTopk,
+  kBottomk,
+  kCountValues,
+  kQuantile,
+  kLimitk,
+  kLimitRatio,
 };
 std::string_view agg_text(Agg agg);
 bool agg_has_param(Agg agg);
@@ -46,8 +77,18 @@ struct FunctionSignature;  // function_table.h
 
 struct Expr {
   enum class Kind : uint8_t {
-    kNumber, kString, kParen, kUnary, kBinary, kAggregate, kCall, kVectorSelector, kMatrixSelector, kSubquery,
-    kDuration, kStepInvariant,
+    kNumber,
+    kString,
+    kParen,
+    kUnary,
+    kBinary,
+    kAggregate,
+    kCall,
+    kVectorSelector,
+    kMatrixSelector,
+    kSubquery,
+    kDuration,
+    kStepInvariant,
   };
   Expr(Kind k, PosRange p) : kind(k), pos(p) {}
   virtual ~Expr() = default;
@@ -118,8 +159,12 @@ struct VectorMatching {
 
 struct BinaryExpr final : Expr {
   BinaryExpr(Op o, ExprPtr l, ExprPtr r, bool bool_mod, std::optional<VectorMatching> m)
-      : Expr(Kind::kBinary, {l->pos.start, r->pos.end}), op(o), lhs(std::move(l)), rhs(std::move(r)),
-        return_bool(bool_mod), matching(std::move(m)) {}
+      : Expr(Kind::kBinary, {l->pos.start, r->pos.end}),
+        op(o),
+        lhs(std::move(l)),
+        rhs(std::move(r)),
+        return_bool(bool_mod),
+        matching(std::move(m)) {}
   ValueType type() const override {
     const bool scalar = lhs->type() == ValueType::kScalar && rhs->type() == ValueType::kScalar;
     return scalar ? ValueType::kScalar : ValueType::kVector;
@@ -167,7 +212,8 @@ struct Call final : Expr {
 
 // Arithmetic over durations in ranges and offsets; resolved to a number of milliseconds before evaluation.
 struct DurationExpr final : Expr {
-  DurationExpr(Op o, ExprPtr l, ExprPtr r, PosRange p) : Expr(Kind::kDuration, p), op(o), lhs(std::move(l)), rhs(std::move(r)) {}
+  DurationExpr(Op o, ExprPtr l, ExprPtr r, PosRange p)
+      : Expr(Kind::kDuration, p), op(o), lhs(std::move(l)), rhs(std::move(r)) {}
   ValueType type() const override { return ValueType::kScalar; }
   ExprPtr clone() const override;
   std::string to_string() const override;
@@ -182,11 +228,11 @@ enum class AtModifier : uint8_t { kNone, kTimestamp, kStart, kEnd };
 
 // What selectors and subqueries share.
 struct TimeModifiers {
-  int64_t original_offset_ms = 0;            // as written (or computed from offset_expr)
-  std::shared_ptr<const Expr> offset_expr;   // a DurationExpr, or null
-  AtModifier at = AtModifier::kNone;         // as written
-  std::optional<int64_t> at_ms;              // known for kTimestamp; start() and end() are filled in before evaluation
-  int64_t offset_ms = 0;                     // effective: set before evaluation, covers @ as well
+  int64_t original_offset_ms = 0;           // as written (or computed from offset_expr)
+  std::shared_ptr<const Expr> offset_expr;  // a DurationExpr, or null
+  AtModifier at = AtModifier::kNone;        // as written
+  std::optional<int64_t> at_ms;             // known for kTimestamp; start() and end() are filled in before evaluation
+  int64_t offset_ms = 0;                    // effective: set before evaluation, covers @ as well
 };
 
 struct VectorSelector final : Expr {
@@ -196,19 +242,20 @@ struct VectorSelector final : Expr {
   ExprPtr clone() const override;
   std::string to_string() const override;
 
-  std::string name;          // as written before the braces; then the last matcher is __name__="name"
+  std::string name;  // as written before the braces; then the last matcher is __name__="name"
   model::Matchers matchers;
   TimeModifiers time;
   bool anchored = false;
   bool smoothed = false;
-  bool allow_empty_matchers = false;      // second argument of info()
-  bool skip_histogram_buckets = false;    // only count and sum are needed
-  int64_t select_min_ms = 0;              // what has to be read, both inclusive; set before evaluation
+  bool allow_empty_matchers = false;    // second argument of info()
+  bool skip_histogram_buckets = false;  // only count and sum are needed
+  int64_t select_min_ms = 0;            // what has to be read, both inclusive; set before evaluation
   int64_t select_max_ms = 0;
 };
 
 struct MatrixSelector final : Expr {
-  MatrixSelector(std::unique_ptr<VectorSelector> s, PosRange p) : Expr(Kind::kMatrixSelector, p), selector(std::move(s)) {}
+  MatrixSelector(std::unique_ptr<VectorSelector> s, PosRange p)
+      : Expr(Kind::kMatrixSelector, p), selector(std::move(s)) {}
   ValueType type() const override { return ValueType::kMatrix; }
   ExprPtr clone() const override;
   std::string to_string() const override;
@@ -248,18 +295,54 @@ struct StepInvariantExpr final : Expr {
 // Checked downcasts by kind; null when it is another kind.
 template <class T>
 struct KindOf;
-template <> struct KindOf<NumberLiteral> { static constexpr Expr::Kind value = Expr::Kind::kNumber; };
-template <> struct KindOf<StringLiteral> { static constexpr Expr::Kind value = Expr::Kind::kString; };
-template <> struct KindOf<ParenExpr> { static constexpr Expr::Kind value = Expr::Kind::kParen; };
-template <> struct KindOf<UnaryExpr> { static constexpr Expr::Kind value = Expr::Kind::kUnary; };
-template <> struct KindOf<BinaryExpr> { static constexpr Expr::Kind value = Expr::Kind::kBinary; };
-template <> struct KindOf<AggregateExpr> { static constexpr Expr::Kind value = Expr::Kind::kAggregate; };
-template <> struct KindOf<Call> { static constexpr Expr::Kind value = Expr::Kind::kCall; };
-template <> struct KindOf<VectorSelector> { static constexpr Expr::Kind value = Expr::Kind::kVectorSelector; };
-template <> struct KindOf<MatrixSelector> { static constexpr Expr::Kind value = Expr::Kind::kMatrixSelector; };
-template <> struct KindOf<SubqueryExpr> { static constexpr Expr::Kind value = Expr::Kind::kSubquery; };
-template <> struct KindOf<DurationExpr> { static constexpr Expr::Kind value = Expr::Kind::kDuration; };
-template <> struct KindOf<StepInvariantExpr> { static constexpr Expr::Kind value = Expr::Kind::kStepInvariant; };
+template <>
+struct KindOf<NumberLiteral> {
+  static constexpr Expr::Kind value = Expr::Kind::kNumber;
+};
+template <>
+struct KindOf<StringLiteral> {
+  static constexpr Expr::Kind value = Expr::Kind::kString;
+};
+template <>
+struct KindOf<ParenExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kParen;
+};
+template <>
+struct KindOf<UnaryExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kUnary;
+};
+template <>
+struct KindOf<BinaryExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kBinary;
+};
+template <>
+struct KindOf<AggregateExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kAggregate;
+};
+template <>
+struct KindOf<Call> {
+  static constexpr Expr::Kind value = Expr::Kind::kCall;
+};
+template <>
+struct KindOf<VectorSelector> {
+  static constexpr Expr::Kind value = Expr::Kind::kVectorSelector;
+};
+template <>
+struct KindOf<MatrixSelector> {
+  static constexpr Expr::Kind value = Expr::Kind::kMatrixSelector;
+};
+template <>
+struct KindOf<SubqueryExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kSubquery;
+};
+template <>
+struct KindOf<DurationExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kDuration;
+};
+template <>
+struct KindOf<StepInvariantExpr> {
+  static constexpr Expr::Kind value = Expr::Kind::kStepInvariant;
+};
 
 template <class T>
 T* as(Expr* e) {

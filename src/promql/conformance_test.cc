@@ -1,5 +1,5 @@
-// Prometheus's own scripts, all of them. What does not pass yet is listed in tests/data/promql/known_failures.txt; a listed
-// case that passes is an error, so that the list can only shrink.
+// Prometheus's own scripts, all of them. What does not pass yet is listed in tests/data/promql/known_failures.txt; a
+// listed case that passes is an error, so that the list can only shrink.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -41,7 +41,8 @@ std::map<std::string, std::string> known_failures() {
 std::vector<std::filesystem::path> scripts() {
   std::vector<std::filesystem::path> out;
   const char* elsewhere = std::getenv("SENTINEL_SHARED_DIR");
-  const std::filesystem::path folder = std::string(elsewhere != nullptr ? elsewhere : SENTINEL_SHARED_DIR) + "/conformance/promql";
+  const std::filesystem::path folder =
+      std::string(elsewhere != nullptr ? elsewhere : SENTINEL_SHARED_DIR) + "/conformance/promql";
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     if (entry.path().extension() == ".test") out.push_back(entry.path());
@@ -68,8 +69,8 @@ TEST(Conformance, every_script_of_prometheus_passes_but_for_the_known_failures) 
     }
   }
   for (const auto& [id, reason] : known) ADD_FAILURE() << "known_failures.txt lists " << id << ", which is no case";
-  std::printf("PromQL conformance: %d of %d float cases, %d of %d native-histogram cases passed\n", float_passed, float_total,
-              native_passed, native_total);
+  std::printf("PromQL conformance: %d of %d float cases, %d of %d native-histogram cases passed\n", float_passed,
+              float_total, native_passed, native_total);
   EXPECT_GT(float_total + native_total, 0);
 }
 

@@ -24,6 +24,11 @@ ResultType to_result_type(ValueType type) {
   }
 }
 
+Status check_time(int64_t t_ms) {
+  if (t_ms >= -kTimeMsMax && t_ms <= kTimeMsMax) return {};
+  return fail(ErrorCode::kInvalidArgument, fmt::format("evaluation time {} ms is out of range", t_ms));
+}
+
 Status check_experimental(const Query& query, const EngineOptions& options) {
   if (options.experimental_functions || !query.experimental) return {};
   return fail(*query.experimental);
@@ -91,7 +96,8 @@ struct Run {
     return {};
   }
   Status evaluate(const EvalTimes& times) {
-    SENTINEL_ASSIGN(matrix, Evaluator(context, times.start_ms, times.end_ms, std::max<int64_t>(times.step_ms, 1)).eval(*expr));
+    SENTINEL_ASSIGN(matrix,
+                    Evaluator(context, times.start_ms, times.end_ms, std::max<int64_t>(times.step_ms, 1)).eval(*expr));
     return finish_names(matrix, context.options);
   }
   QueryResult result(Value value) const {
@@ -133,6 +139,7 @@ ResultType result_type(const Query& query) { return to_result_type(query.expr->t
 
 Result<QueryResult> Engine::instant(const Query& query, int64_t t_ms, const std::atomic<bool>* cancel) const {
   SENTINEL_TRY(check_experimental(query, options_));
+  SENTINEL_TRY(check_time(t_ms));
   Run run(storage_, options_, query, cancel);
   const EvalTimes times{t_ms, t_ms, 0};
   SENTINEL_TRY(run.prepare(times));
@@ -155,6 +162,8 @@ Result<QueryResult> Engine::range(const Query& query, int64_t start_ms, int64_t 
                 fmt::format("invalid expression type {} for range query, must be Scalar or instant Vector",
                             go_quote(documented_type(type))));
   }
+  SENTINEL_TRY(check_time(start_ms));
+  SENTINEL_TRY(check_time(end_ms));
   if (step_ms <= 0) return fail(ErrorCode::kInvalidArgument, "step of a range query must be positive");
   if (end_ms < start_ms) return fail(ErrorCode::kInvalidArgument, "end of a range query must not be before its start");
   if ((end_ms - start_ms) / step_ms >= kRangeStepsMax) {

@@ -40,8 +40,8 @@ struct QueryResult {
   Value value;
   std::vector<std::string> warnings;  // with position, as Prometheus words them
   std::vector<std::string> infos;
-  uint64_t samples_read = 0;        // decoded by the storage for this query
-  bool read_histograms = false;     // native ones were among them
+  uint64_t samples_read = 0;     // decoded by the storage for this query
+  bool read_histograms = false;  // native ones were among them
 };
 
 struct EngineOptions {
@@ -70,8 +70,8 @@ enum class ResultType { kScalar, kVector, kMatrix, kString };
 ResultType result_type(const Query& query);
 
 // Thread-safe; evaluations are independent. `cancel` may be set by another thread; the query then ends with kCanceled.
-// Past EngineOptions::timeout it ends with kTimeout, past samples_max with kTooLarge; other failures of a well-formed query
-// are kUnprocessable.
+// Past EngineOptions::timeout it ends with kTimeout, past samples_max with kTooLarge; other failures of a well-formed
+// query are kUnprocessable.
 class Engine {
  public:
   Engine(const tsdb::Queryable& storage, EngineOptions options) : storage_(storage), options_(options) {}

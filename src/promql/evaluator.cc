@@ -91,7 +91,7 @@ Status MatrixBuilder::add(int series, int64_t t, PointValue value) {
   if (value.h) {
     s.hists.push_back({t, std::move(value.h)});
   } else {
-    if (s.floats.empty()) s.floats.reserve(points_hint_);
+    if (s.floats.empty()) s.floats.reserve(std::min<size_t>(points_hint_, kReservedPointsMax));
     s.floats.push_back({t, value.v});
   }
   return {};

@@ -171,6 +171,9 @@ class Evaluator {
 
   // evaluator_aggregate.cc
   Matrix eval_aggregate(AggregateExpr& expr);
+  Matrix aggregate_selecting(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
+  Matrix aggregate_quantile(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
+  Matrix aggregate_folding(AggregateExpr& expr, const SeriesMatrix& input);
   Matrix eval_count_values(AggregateExpr& expr);
 
   // evaluator_binary.cc
@@ -218,13 +221,25 @@ class Evaluator {
 class SeriesCursor {
  public:
   explicit SeriesCursor(const Series& series) : series_(&series) {}
-  // The point at exactly `t`.
-  MaybePoint at(int64_t t) {
+  // The point at exactly `t`; of a histogram the pointer, which is null for a float. False: there is none.
+  bool read(int64_t t, double& v, const model::HistogramPtr*& h) {
     while (f_ < series_->floats.size() && series_->floats[f_].t_ms < t) ++f_;
-    if (f_ < series_->floats.size() && series_->floats[f_].t_ms == t) return PointValue{series_->floats[f_].v, nullptr};
+    if (f_ < series_->floats.size() && series_->floats[f_].t_ms == t) {
+      v = series_->floats[f_].v;
+      h = nullptr;
+      return true;
+    }
     while (h_ < series_->hists.size() && series_->hists[h_].t_ms < t) ++h_;
-    if (h_ < series_->hists.size() && series_->hists[h_].t_ms == t) return PointValue{0, series_->hists[h_].h};
-    return std::nullopt;
+    if (h_ == series_->hists.size() || series_->hists[h_].t_ms != t) return false;
+    h = &series_->hists[h_].h;
+    return true;
+  }
+  MaybePoint at(int64_t t) {
+    PointValue p;
+    const model::HistogramPtr* h = nullptr;
+    if (!read(t, p.v, h)) return std::nullopt;
+    if (h != nullptr) p.h = *h;
+    return p;
   }
 
  private:

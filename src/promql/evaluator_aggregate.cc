@@ -9,6 +9,7 @@
 #include "promql/evaluator.h"
 #include "promql/go_text.h"
 #include "promql/histogram_text.h"
+#include "promql/limits.h"
 #include "promql/preprocess.h"
 #include "promql/quantile.h"
 #include "promql/stable_sort.h"
@@ -75,7 +76,8 @@ struct Accumulator {
 // One aggregation other than topk and its like over the steps of one group.
 class Aggregator {
  public:
-  Aggregator(const AggregateExpr& expr, Annotations& annotations) : expr_(expr), op_(expr.op), annotations_(annotations) {}
+  Aggregator(const AggregateExpr& expr, Annotations& annotations)
+      : expr_(expr), op_(expr.op), annotations_(annotations) {}
 
   void add_float(Accumulator& a, double v) const {
     if (!a.seen) return first_float(a, v);
@@ -257,8 +259,8 @@ struct Ranked {
   size_t member;
 };
 
-// A binary heap with exactly the moves of Go's container/heap, so that ties are broken as in Prometheus: the root is what
-// goes first when something better comes.
+// A binary heap with exactly the moves of Go's container/heap, so that ties are broken as in Prometheus: the root is
+// what goes first when something better comes.
 class RankHeap {
  public:
   explicit RankHeap(bool smallest_first) : smallest_first_(smallest_first) {}
@@ -386,7 +388,8 @@ Result<bool> check_param(const AggregateExpr& expr, const Param& p, Annotations&
 // topk, bottomk, limitk and limit_ratio over one group: which members stay at each step.
 class Selection {
  public:
-  Selection(const AggregateExpr& expr, const SeriesMatrix& input, const std::vector<size_t>& members, Annotations& annotations)
+  Selection(const AggregateExpr& expr, const SeriesMatrix& input, const std::vector<size_t>& members,
+            Annotations& annotations)
       : expr_(expr), input_(input), members_(members), annotations_(annotations) {
     for (size_t m : members) cursors_.emplace_back(input[m]);
     if (expr.op == Agg::kLimitRatio) {
@@ -477,77 +480,111 @@ Result<SeriesMatrix> Evaluator::eval_aggregate(AggregateExpr& expr) {
     SENTINEL_ASSIGN(any, check_param(expr, param, context_.annotations));
     if (!any) return out;
   }
+  switch (expr.op) {
+    case Agg::kTopk:
+    case Agg::kBottomk:
+    case Agg::kLimitk:
+    case Agg::kLimitRatio: return aggregate_selecting(expr, input, param.values);
+    case Agg::kQuantile: return aggregate_quantile(expr, input, param.values);
+    default: return aggregate_folding(expr, input);
+  }
+}
+
+// Input series keep their labels: one output series each, in order of rank for an instant query.
+Result<SeriesMatrix> Evaluator::aggregate_selecting(AggregateExpr& expr, const SeriesMatrix& input,
+                                                    const ScalarValues& param) {
+  SeriesMatrix out;
+  std::vector<int> out_index(input.size(), -1);
+  for (const auto& members : make_groups(input, expr.grouping, expr.without).members) {
+    Selection selection(expr, input, members, context_.annotations);
+    for (int64_t t = start_; t <= end_; t += interval_) {
+      SENTINEL_TRY(context_.work(members.size()));
+      for (auto& kept : selection.step(t, param.at(step_of(t)))) {
+        int& index = out_index[kept.series];
+        if (index < 0) {
+          index = static_cast<int>(out.size());
+          out.push_back({input[kept.series].labels, input[kept.series].drop_name, {}, {}});
+        }
+        Series& s = out[static_cast<size_t>(index)];
+        if (kept.value.h) {
+          s.hists.push_back({t, std::move(kept.value.h)});
+        } else {
+          s.floats.push_back({t, kept.value.v});
+        }
+      }
+    }
+  }
+  return out;
+}
+
+Result<SeriesMatrix> Evaluator::aggregate_quantile(AggregateExpr& expr, const SeriesMatrix& input,
+                                                   const ScalarValues& param) {
+  SeriesMatrix out;
   const Groups groups = make_groups(input, expr.grouping, expr.without);
-  const auto step_count = static_cast<size_t>(steps());
-  const bool selects = expr.op == Agg::kTopk || expr.op == Agg::kBottomk || expr.op == Agg::kLimitk || expr.op == Agg::kLimitRatio;
-  if (selects) {
-    // Input series keep their labels: one output series each, in order of rank for an instant query.
-    std::vector<int> out_index(input.size(), -1);
-    for (const auto& members : groups.members) {
-      Selection selection(expr, input, members, context_.annotations);
-      for (int64_t t = start_; t <= end_; t += interval_) {
-        SENTINEL_TRY(context_.work(members.size()));
-        for (auto& kept : selection.step(t, param.values.at(step_of(t)))) {
-          int& index = out_index[kept.series];
-          if (index < 0) {
-            index = static_cast<int>(out.size());
-            out.push_back({input[kept.series].labels, input[kept.series].drop_name, {}, {}});
-          }
-          Series& s = out[static_cast<size_t>(index)];
-          if (kept.value.h) {
-            s.hists.push_back({t, std::move(kept.value.h)});
-          } else {
-            s.floats.push_back({t, kept.value.v});
-          }
-        }
-      }
-    }
-    return out;
-  }
-  if (expr.op == Agg::kQuantile) {
-    std::vector<std::vector<double>> values(step_count);
-    for (size_t g = 0; g < groups.labels.size(); ++g) {
-      Series s{groups.labels[g], false, {}, {}};
-      for (auto& v : values) v.clear();
-      for (size_t m : groups.members[g]) {
-        SENTINEL_TRY(context_.work(input[m].floats.size()));
-        s.drop_name = s.drop_name || input[m].drop_name;
-        for (const FPoint& p : input[m].floats) values[static_cast<size_t>(step_of(p.t_ms))].push_back(p.v);
-        if (!input[m].hists.empty()) {
-          context_.annotations.info(anno::histogram_ignored_in_aggregation("quantile"), expr.expr->pos);
-        }
-      }
-      for (size_t i = 0; i < step_count; ++i) {
-        const auto step = static_cast<int64_t>(i);
-        if (!values[i].empty()) s.floats.push_back({time_of(step), quantile(param.values.at(step), values[i])});
-      }
-      if (!s.empty()) out.push_back(std::move(s));
-    }
-    return out;
-  }
-  const Aggregator aggregator(expr, context_.annotations);
-  std::vector<Accumulator> accumulators(step_count);
+  std::vector<std::vector<double>> values(static_cast<size_t>(steps()));
   for (size_t g = 0; g < groups.labels.size(); ++g) {
     Series s{groups.labels[g], false, {}, {}};
-    for (Accumulator& a : accumulators) a = Accumulator();
+    for (auto& v : values) v.clear();
     for (size_t m : groups.members[g]) {
-      const Series& in = input[m];
-      SENTINEL_TRY(context_.work(in.floats.size() + in.hists.size()));
-      s.drop_name = s.drop_name || in.drop_name;
-      for (const FPoint& p : in.floats) aggregator.add_float(accumulators[static_cast<size_t>(step_of(p.t_ms))], p.v);
-      for (const HPoint& p : in.hists) {
-        aggregator.add_histogram(accumulators[static_cast<size_t>(step_of(p.t_ms))], *p.h, metric_name(in.labels));
+      SENTINEL_TRY(context_.work(input[m].floats.size()));
+      s.drop_name = s.drop_name || input[m].drop_name;
+      for (const FPoint& p : input[m].floats) values[static_cast<size_t>(step_of(p.t_ms))].push_back(p.v);
+      if (!input[m].hists.empty()) {
+        context_.annotations.info(anno::histogram_ignored_in_aggregation("quantile"), expr.expr->pos);
       }
     }
-    s.floats.reserve(step_count);
-    for (size_t i = 0; i < step_count; ++i) {
-      MaybePoint p = aggregator.result(accumulators[i]);
-      if (!p) continue;
-      const int64_t t = time_of(static_cast<int64_t>(i));
-      if (p->h) {
-        s.hists.push_back({t, std::move(p->h)});
-      } else {
-        s.floats.push_back({t, p->v});
+    for (size_t i = 0; i < values.size(); ++i) {
+      const auto step = static_cast<int64_t>(i);
+      if (!values[i].empty()) s.floats.push_back({time_of(step), quantile(param.at(step), values[i])});
+    }
+    if (!s.empty()) out.push_back(std::move(s));
+  }
+  return out;
+}
+
+// sum, avg and all others that keep one accumulator a step; a block of steps at a time, so that many steps need no more
+// memory than their result.
+Result<SeriesMatrix> Evaluator::aggregate_folding(AggregateExpr& expr, const SeriesMatrix& input) {
+  struct Reader {
+    size_t floats = 0;
+    size_t hists = 0;
+  };
+  SeriesMatrix out;
+  const Groups groups = make_groups(input, expr.grouping, expr.without);
+  const Aggregator aggregator(expr, context_.annotations);
+  const auto step_count = static_cast<size_t>(steps());
+  std::vector<Accumulator> block(std::min(step_count, kAggregationBlock));
+  for (size_t g = 0; g < groups.labels.size(); ++g) {
+    const std::vector<size_t>& members = groups.members[g];
+    Series s{groups.labels[g], false, {}, {}};
+    for (size_t m : members) s.drop_name = s.drop_name || input[m].drop_name;
+    std::vector<Reader> readers(members.size());
+    for (size_t first = 0; first < step_count; first += block.size()) {
+      const size_t count = std::min(block.size(), step_count - first);
+      const int64_t from = time_of(static_cast<int64_t>(first));
+      const int64_t to = time_of(static_cast<int64_t>(first + count - 1));
+      for (Accumulator& a : block) a = Accumulator();
+      const auto at = [&](int64_t t) -> Accumulator& { return block[static_cast<size_t>((t - from) / interval_)]; };
+      for (size_t i = 0; i < members.size(); ++i) {
+        const Series& in = input[members[i]];
+        Reader& r = readers[i];
+        SENTINEL_TRY(context_.work(count));
+        for (; r.floats < in.floats.size() && in.floats[r.floats].t_ms <= to; ++r.floats) {
+          aggregator.add_float(at(in.floats[r.floats].t_ms), in.floats[r.floats].v);
+        }
+        for (; r.hists < in.hists.size() && in.hists[r.hists].t_ms <= to; ++r.hists) {
+          aggregator.add_histogram(at(in.hists[r.hists].t_ms), *in.hists[r.hists].h, metric_name(in.labels));
+        }
+      }
+      for (size_t i = 0; i < count; ++i) {
+        MaybePoint p = aggregator.result(block[i]);
+        if (!p) continue;
+        const int64_t t = from + static_cast<int64_t>(i) * interval_;
+        if (p->h) {
+          s.hists.push_back({t, std::move(p->h)});
+        } else {
+          s.floats.push_back({t, p->v});
+        }
       }
     }
     if (s.empty()) continue;

@@ -178,17 +178,25 @@ model::Labels match_labels(const model::Labels& labels, const VectorMatching& ma
 // group_right, and "one" the other.
 class VectorJoin {
  public:
-  VectorJoin(const BinaryExpr& expr, const SeriesMatrix& lhs, const SeriesMatrix& rhs, bool drop_names, MatrixBuilder builder,
-             Annotations& annotations)
-      : expr_(expr), matching_(*expr.matching), swapped_(matching_.card == Cardinality::kOneToMany),
-        many_(swapped_ ? rhs : lhs), one_(swapped_ ? lhs : rhs), drop_names_(drop_names), builder_(std::move(builder)),
-        annotations_(annotations), many_cursors_(cursors(many_)), one_cursors_(cursors(one_)) {
+  VectorJoin(const BinaryExpr& expr, const SeriesMatrix& lhs, const SeriesMatrix& rhs, bool drop_names,
+             MatrixBuilder builder, Annotations& annotations)
+      : expr_(expr),
+        matching_(*expr.matching),
+        swapped_(matching_.card == Cardinality::kOneToMany),
+        many_(swapped_ ? rhs : lhs),
+        one_(swapped_ ? lhs : rhs),
+        drop_names_(drop_names),
+        builder_(std::move(builder)),
+        annotations_(annotations),
+        many_cursors_(cursors(many_)),
+        one_cursors_(cursors(one_)) {
     JoinSignatures signatures(matching_);
     many_sigs_ = signatures.ordinals(many_);
     one_sigs_ = signatures.ordinals(one_);
     one_present_.assign(signatures.count(), -1);
     one_series_.resize(signatures.count());
-    one_values_.resize(signatures.count());
+    many_now_.resize(many_.size());
+    one_now_.resize(one_.size());
     matched_.assign(signatures.count(), -1);
     last_pair_.assign(many_.size(), {-2, nullptr});
   }
@@ -196,19 +204,8 @@ class VectorJoin {
   Status step(int64_t t) {
     ++step_;
     last_note_.reset();
-    many_values_.clear();
-    bool any_many = false;
-    for (SeriesCursor& c : many_cursors_) {
-      many_values_.push_back(c.at(t));
-      any_many = any_many || many_values_.back();
-    }
-    bool any_one = false;
-    for (SeriesCursor& c : one_cursors_) {
-      one_now_.resize(one_cursors_.size());
-      auto& slot = one_now_[static_cast<size_t>(&c - one_cursors_.data())];
-      slot = c.at(t);
-      any_one = any_one || slot;
-    }
+    const bool any_many = read_all(many_cursors_, t, many_now_);
+    const bool any_one = read_all(one_cursors_, t, one_now_);
     const bool fills = matching_.fill_left || matching_.fill_right;
     if ((!any_many && !any_one) || ((!any_many || !any_one) && !fills)) return {};
     SENTINEL_TRY(index_one_side());
@@ -221,6 +218,22 @@ class VectorJoin {
   SeriesMatrix take() { return builder_.take(); }
 
  private:
+  // A sample at the current step; `h` is null for a float.
+  struct Now {
+    bool present = false;
+    double v = 0;
+    const model::HistogramPtr* h = nullptr;
+    PointValue value() const { return {v, h != nullptr ? *h : nullptr}; }
+  };
+  static bool read_all(std::vector<SeriesCursor>& cursors, int64_t t, std::vector<Now>& now) {
+    bool any = false;
+    for (size_t i = 0; i < cursors.size(); ++i) {
+      now[i].present = cursors[i].read(t, now[i].v, now[i].h);
+      any = any || now[i].present;
+    }
+    return any;
+  }
+
   // Result series of a pair of input series, found once.
   struct Pair {
     model::Labels labels;
@@ -230,12 +243,11 @@ class VectorJoin {
 
   Status index_one_side() {
     for (size_t i = 0; i < one_.size(); ++i) {
-      if (!one_now_[i]) continue;
+      if (!one_now_[i].present) continue;
       const auto sig = static_cast<size_t>(one_sigs_[i]);
       if (one_present_[sig] == step_) return duplicate_on_one_side(i, one_series_[sig]);
       one_present_[sig] = step_;
       one_series_[sig] = i;
-      one_values_[sig] = *one_now_[i];
     }
     return {};
   }
@@ -244,20 +256,22 @@ class VectorJoin {
     std::string first = labels_text(one_[a].labels);
     std::string second = labels_text(one_[b].labels);
     if (first > second) std::swap(first, second);
-    return fail(ErrorCode::kUnprocessable,
-                fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
-                            "many-to-many matching not allowed: matching labels must be unique on one side",
-                            labels_text(match_labels(one_[a].labels, matching_)), swapped_ ? "left" : "right", first, second));
+    return fail(
+        ErrorCode::kUnprocessable,
+        fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
+                    "many-to-many matching not allowed: matching labels must be unique on one side",
+                    labels_text(match_labels(one_[a].labels, matching_)), swapped_ ? "left" : "right", first, second));
   }
 
   Status match_many_side(int64_t t) {
     for (size_t i = 0; i < many_.size(); ++i) {
-      if (!many_values_[i]) continue;
+      if (!many_now_[i].present) continue;
       const auto sig = static_cast<size_t>(many_sigs_[i]);
       if (one_present_[sig] == step_) {
-        SENTINEL_TRY(operate(t, pair_of(i, static_cast<int>(one_series_[sig]), sig), *many_values_[i], one_values_[sig], sig));
+        const size_t one = one_series_[sig];
+        SENTINEL_TRY(operate(t, pair_of(i, static_cast<int>(one), sig), many_now_[i], one_now_[one], sig));
       } else if (matching_.fill_right) {
-        SENTINEL_TRY(operate(t, pair_of(i, -1, sig), *many_values_[i], {*matching_.fill_right, nullptr}, sig));
+        SENTINEL_TRY(operate(t, pair_of(i, -1, sig), many_now_[i], {true, *matching_.fill_right, nullptr}, sig));
       }
     }
     return {};
@@ -265,13 +279,14 @@ class VectorJoin {
 
   Status fill_unmatched(int64_t t) {
     for (size_t i = 0; i < one_.size(); ++i) {
-      if (!one_now_[i]) continue;
+      if (!one_now_[i].present) continue;
       const auto sig = static_cast<size_t>(one_sigs_[i]);
       if (matched_[sig] == step_) continue;
       const uint64_t key = (uint64_t{1} << 63) | i;
       auto [it, added] = pairs_.try_emplace(key);
-      if (added) it->second = std::make_unique<Pair>(make_pair(match_labels(one_[i].labels, matching_), one_[i].labels, sig));
-      SENTINEL_TRY(operate(t, *it->second, {*matching_.fill_left, nullptr}, *one_now_[i], sig));
+      if (added)
+        it->second = std::make_unique<Pair>(make_pair(match_labels(one_[i].labels, matching_), one_[i].labels, sig));
+      SENTINEL_TRY(operate(t, *it->second, {true, *matching_.fill_left, nullptr}, one_now_[i], sig));
     }
     return {};
   }
@@ -308,11 +323,23 @@ class VectorJoin {
     return pair;
   }
 
-  Status operate(int64_t t, Pair& pair, const PointValue& many, const PointValue& one, size_t sig) {
-    ElementResult r = swapped_ ? element_op(expr_.op, one, many) : element_op(expr_.op, many, one);
+  Status operate(int64_t t, Pair& pair, const Now& many, const Now& one, size_t sig) {
+    const Now& lhs = swapped_ ? one : many;
+    const Now& rhs = swapped_ ? many : one;
+    const bool trims = expr_.op == Op::kTrimUpper || expr_.op == Op::kTrimLower;
+    if (lhs.h == nullptr && rhs.h == nullptr && !trims) {
+      const double v = scalar_op(expr_.op, lhs.v, rhs.v);
+      const bool comparison = is_comparison(expr_.op);
+      return emit(t, pair, sig, !comparison || v != 0, {comparison && !expr_.return_bool ? lhs.v : v, nullptr});
+    }
+    ElementResult r = element_op(expr_.op, lhs.value(), rhs.value());
     if (r.note) last_note_ = r.note;
     if (r.failed) return {};
     if (expr_.return_bool) r.value = {r.keep ? 1.0 : 0.0, nullptr};
+    return emit(t, pair, sig, r.keep, std::move(r.value));
+  }
+
+  Status emit(int64_t t, Pair& pair, size_t sig, bool keep, PointValue value) {
     if (matching_.card == Cardinality::kOneToOne) {
       if (matched_[sig] == step_) {
         return fail(ErrorCode::kUnprocessable,
@@ -321,14 +348,15 @@ class VectorJoin {
     } else {
       auto& seen = slot_step_[static_cast<size_t>(pair.slot)];
       if (seen == step_) {
-        return fail(ErrorCode::kUnprocessable, "multiple matches for labels: grouping labels must ensure unique matches");
+        return fail(ErrorCode::kUnprocessable,
+                    "multiple matches for labels: grouping labels must ensure unique matches");
       }
       seen = step_;
     }
     matched_[sig] = step_;
-    if (!r.keep && !expr_.return_bool) return {};
+    if (!keep && !expr_.return_bool) return {};
     if (pair.out < 0) pair.out = builder_.series(pair.labels, expr_.return_bool);
-    return builder_.add(pair.out, t, std::move(r.value));
+    return builder_.add(pair.out, t, std::move(value));
   }
 
   const BinaryExpr& expr_;
@@ -343,12 +371,11 @@ class VectorJoin {
   std::vector<SeriesCursor> one_cursors_;
   std::vector<int> many_sigs_;
   std::vector<int> one_sigs_;
-  std::vector<MaybePoint> many_values_;
-  std::vector<MaybePoint> one_now_;
+  std::vector<Now> many_now_;
+  std::vector<Now> one_now_;
   // By signature; a step number marks what is valid now.
   std::vector<int64_t> one_present_;
   std::vector<size_t> one_series_;
-  std::vector<PointValue> one_values_;
   std::vector<int64_t> matched_;
   std::vector<std::pair<int, Pair*>> last_pair_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Pair>> pairs_;
@@ -399,6 +426,7 @@ Result<SeriesMatrix> Evaluator::vector_scalar_binary(BinaryExpr& expr, bool scal
     std::vector<FPoint> floats;
     floats.reserve(s.floats.size());
     std::vector<HPoint> hists;
+    const bool trims = expr.op == Op::kTrimUpper || expr.op == Op::kTrimLower;
     const auto apply = [&](int64_t t, const PointValue& element) {
       const PointValue other{scalar.at(step_of(t)), nullptr};
       ElementResult r = scalar_left ? element_op(expr.op, other, element) : element_op(expr.op, element, other);
@@ -419,7 +447,19 @@ Result<SeriesMatrix> Evaluator::vector_scalar_binary(BinaryExpr& expr, bool scal
         floats.push_back({t, r.value.v});
       }
     };
-    for (const FPoint& p : s.floats) apply(p.t_ms, {p.v, nullptr});
+    for (const FPoint& p : s.floats) {
+      if (trims) {
+        apply(p.t_ms, {p.v, nullptr});
+        continue;
+      }
+      const double other = scalar.at(step_of(p.t_ms));
+      const double v = scalar_left ? scalar_op(expr.op, other, p.v) : scalar_op(expr.op, p.v, other);
+      if (comparison && !expr.return_bool) {
+        if (v != 0) floats.push_back(p);
+      } else {
+        floats.push_back({p.t_ms, v});
+      }
+    }
     for (const HPoint& p : s.hists) apply(p.t_ms, {0, p.h});
     std::sort(hists.begin(), hists.end(), [](const HPoint& a, const HPoint& b) { return a.t_ms < b.t_ms; });
     std::sort(floats.begin(), floats.end(), [](const FPoint& a, const FPoint& b) { return a.t_ms < b.t_ms; });

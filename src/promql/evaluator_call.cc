@@ -9,6 +9,7 @@
 #include "promql/evaluator.h"
 #include "promql/function_table.h"
 #include "promql/go_text.h"
+#include "promql/limits.h"
 #include "promql/natural_order.h"
 #include "promql/preprocess.h"
 #include "promql/range_functions.h"
@@ -25,17 +26,29 @@ double degrees(double v) { return v * 180 / M_PI; }
 
 MathFunction find_math(std::string_view name) {
   static const absl::flat_hash_map<std::string_view, MathFunction> table{
-      {"abs", [](double v) { return std::abs(v); }}, {"ceil", [](double v) { return std::ceil(v); }},
-      {"floor", [](double v) { return std::floor(v); }}, {"exp", [](double v) { return std::exp(v); }},
-      {"sqrt", [](double v) { return std::sqrt(v); }}, {"ln", [](double v) { return std::log(v); }},
-      {"log2", [](double v) { return std::log2(v); }}, {"log10", [](double v) { return std::log10(v); }},
-      {"sin", [](double v) { return std::sin(v); }}, {"cos", [](double v) { return std::cos(v); }},
-      {"tan", [](double v) { return std::tan(v); }}, {"asin", [](double v) { return std::asin(v); }},
-      {"acos", [](double v) { return std::acos(v); }}, {"atan", [](double v) { return std::atan(v); }},
-      {"sinh", [](double v) { return std::sinh(v); }}, {"cosh", [](double v) { return std::cosh(v); }},
-      {"tanh", [](double v) { return std::tanh(v); }}, {"asinh", [](double v) { return std::asinh(v); }},
-      {"acosh", [](double v) { return std::acosh(v); }}, {"atanh", [](double v) { return std::atanh(v); }},
-      {"rad", radians}, {"deg", degrees}, {"sgn", sign},
+      {"abs", [](double v) { return std::abs(v); }},
+      {"ceil", [](double v) { return std::ceil(v); }},
+      {"floor", [](double v) { return std::floor(v); }},
+      {"exp", [](double v) { return std::exp(v); }},
+      {"sqrt", [](double v) { return std::sqrt(v); }},
+      {"ln", [](double v) { return std::log(v); }},
+      {"log2", [](double v) { return std::log2(v); }},
+      {"log10", [](double v) { return std::log10(v); }},
+      {"sin", [](double v) { return std::sin(v); }},
+      {"cos", [](double v) { return std::cos(v); }},
+      {"tan", [](double v) { return std::tan(v); }},
+      {"asin", [](double v) { return std::asin(v); }},
+      {"acos", [](double v) { return std::acos(v); }},
+      {"atan", [](double v) { return std::atan(v); }},
+      {"sinh", [](double v) { return std::sinh(v); }},
+      {"cosh", [](double v) { return std::cosh(v); }},
+      {"tanh", [](double v) { return std::tanh(v); }},
+      {"asinh", [](double v) { return std::asinh(v); }},
+      {"acosh", [](double v) { return std::acosh(v); }},
+      {"atanh", [](double v) { return std::atanh(v); }},
+      {"rad", radians},
+      {"deg", degrees},
+      {"sgn", sign},
   };
   const auto it = table.find(name);
   return it == table.end() ? nullptr : it->second;
@@ -94,7 +107,9 @@ using DateFunction = double (*)(int64_t);
 
 DateFunction find_date(std::string_view name) {
   static const absl::flat_hash_map<std::string_view, DateFunction> table{
-      {"days_in_month", days_in_month}, {"day_of_year", day_of_year}, {"day_of_week", day_of_week},
+      {"days_in_month", days_in_month},
+      {"day_of_year", day_of_year},
+      {"day_of_week", day_of_week},
       {"day_of_month", [](int64_t s) { return static_cast<double>(civil(s).day); }},
       {"month", [](int64_t s) { return static_cast<double>(civil(s).month); }},
       {"year", [](int64_t s) { return static_cast<double>(civil(s).year); }},
@@ -138,7 +153,6 @@ class SlidingRange {
     while (end_ < points_.size() && points_[end_].t_ms <= max) ++end_;
     while (begin_ < end_ && points_[begin_].t_ms <= min) ++begin_;
   }
-  void clear() { begin_ = end_ = 0; }
   const Point* data() const { return points_.data() + begin_; }
   size_t size() const { return end_ - begin_; }
   size_t begin() const { return begin_; }
@@ -147,6 +161,57 @@ class SlidingRange {
   const std::vector<Point>& points_;
   size_t begin_ = 0;
   size_t end_ = 0;
+};
+
+// The window of one series at each step. Asked with ascending times.
+class Windows {
+ public:
+  Windows(const tsdb::SeriesData& data, const MatrixSelector& matrix, int64_t lookback_ms, bool use_starts)
+      : data_(data),
+        range_ms_(matrix.range_ms),
+        offset_ms_(matrix.selector->time.offset_ms),
+        fixed_(matrix.selector->time.at_ms.has_value()),
+        before_ms_(matrix.selector->anchored || matrix.selector->smoothed ? lookback_ms : 0),
+        after_ms_(matrix.selector->smoothed ? lookback_ms : 0),
+        float_starts_(use_starts && !data.sample_starts_ms.empty()),
+        hist_starts_(use_starts && !data.histogram_starts_ms.empty()),
+        floats_(data.samples),
+        hists_(data.histograms) {
+    window_.labels = &data.labels;
+  }
+
+  // With @ the samples stay those of the first step.
+  const Window& at(int64_t t, int64_t step) {
+    const int64_t end = t - offset_ms_;
+    if ((step == 0 || !fixed_) && range_ms_ + before_ms_ + after_ms_ > 0) {
+      floats_.move(end - range_ms_ - before_ms_, end + after_ms_);
+      hists_.move(end - range_ms_ - before_ms_, end + after_ms_);
+    }
+    window_.floats = floats_.data();
+    window_.float_count = floats_.size();
+    window_.hists = hists_.data();
+    window_.hist_count = hists_.size();
+    window_.float_starts = float_starts_ ? data_.sample_starts_ms.data() + floats_.begin() : nullptr;
+    window_.hist_starts = hist_starts_ ? data_.histogram_starts_ms.data() + hists_.begin() : nullptr;
+    window_.ts = t;
+    window_.range_start = end - range_ms_;
+    window_.range_end = end;
+    window_.step = step;
+    return window_;
+  }
+
+ private:
+  const tsdb::SeriesData& data_;
+  const int64_t range_ms_;
+  const int64_t offset_ms_;
+  const bool fixed_;
+  const int64_t before_ms_;
+  const int64_t after_ms_;
+  const bool float_starts_;
+  const bool hist_starts_;
+  SlidingRange<FPoint> floats_;
+  SlidingRange<HPoint> hists_;
+  Window window_{};
 };
 
 bool ends_with(std::string_view text, std::string_view suffix) {
@@ -159,21 +224,27 @@ void check_counter_name(const model::Labels& labels, bool by_type_label, PosRang
   if (by_type_label) {
     const std::string_view type = labels.get("__type__");
     if (type == "counter" || type == "histogram") return;
-    annotations.info(fmt::format("metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", "
-                                 "got {}: {}", go_quote(type), go_quote(name)), pos);
+    annotations.info(
+        fmt::format("metric might not be a counter, __type__ label is not set to \"counter\" or \"histogram\", "
+                    "got {}: {}",
+                    go_quote(type), go_quote(name)),
+        pos);
     return;
   }
   for (std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
     if (ends_with(name, suffix)) return;
   }
-  annotations.info("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + go_quote(name), pos);
+  annotations.info("metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " + go_quote(name),
+                   pos);
 }
 
 Status check_extended_use(const VectorSelector& selector, std::string_view function) {
   const bool rates = function == "rate" || function == "increase" || function == "delta";
   if (selector.anchored && !rates && function != "resets" && function != "changes") {
-    return fail(ErrorCode::kUnprocessable,
-                fmt::format("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}", function));
+    return fail(
+        ErrorCode::kUnprocessable,
+        fmt::format("anchored modifier can only be used with: changes, delta, increase, rate, resets - not with {}",
+                    function));
   }
   if (selector.smoothed && !selector.anchored && !rates) {
     return fail(ErrorCode::kUnprocessable,
@@ -194,16 +265,26 @@ Result<SeriesMatrix> Evaluator::eval_call(Call& call) {
   if (const DateFunction fn = find_date(name)) return eval_date(call, fn);
   using Handler = Matrix (Evaluator::*)(Call&);
   static const absl::flat_hash_map<std::string_view, Handler> handlers{
-      {"clamp", &Evaluator::eval_clamp}, {"clamp_min", &Evaluator::eval_clamp}, {"clamp_max", &Evaluator::eval_clamp},
-      {"round", &Evaluator::eval_round}, {"scalar", &Evaluator::eval_scalar_call}, {"vector", &Evaluator::eval_vector_call},
-      {"absent", &Evaluator::eval_absent}, {"sort", &Evaluator::eval_sort}, {"sort_desc", &Evaluator::eval_sort},
-      {"sort_by_label", &Evaluator::eval_sort}, {"sort_by_label_desc", &Evaluator::eval_sort},
-      {"timestamp", &Evaluator::eval_timestamp}, {"start_timestamp", &Evaluator::eval_timestamp},
-      {"max_of", &Evaluator::eval_extreme}, {"min_of", &Evaluator::eval_extreme},
+      {"clamp", &Evaluator::eval_clamp},
+      {"clamp_min", &Evaluator::eval_clamp},
+      {"clamp_max", &Evaluator::eval_clamp},
+      {"round", &Evaluator::eval_round},
+      {"scalar", &Evaluator::eval_scalar_call},
+      {"vector", &Evaluator::eval_vector_call},
+      {"absent", &Evaluator::eval_absent},
+      {"sort", &Evaluator::eval_sort},
+      {"sort_desc", &Evaluator::eval_sort},
+      {"sort_by_label", &Evaluator::eval_sort},
+      {"sort_by_label_desc", &Evaluator::eval_sort},
+      {"timestamp", &Evaluator::eval_timestamp},
+      {"start_timestamp", &Evaluator::eval_timestamp},
+      {"max_of", &Evaluator::eval_extreme},
+      {"min_of", &Evaluator::eval_extreme},
       {"histogram_quantile", &Evaluator::eval_histogram_quantile},
       {"histogram_quantiles", &Evaluator::eval_histogram_quantile},
       {"histogram_fraction", &Evaluator::eval_histogram_fraction},
-      {"label_replace", &Evaluator::eval_label_replace}, {"label_join", &Evaluator::eval_label_join},
+      {"label_replace", &Evaluator::eval_label_replace},
+      {"label_join", &Evaluator::eval_label_join},
       {"info", &Evaluator::eval_info},
   };
   if (const auto it = handlers.find(name); it != handlers.end()) return (this->*it->second)(call);
@@ -240,7 +321,8 @@ Result<SeriesMatrix> Evaluator::eval_range_call(Call& call, size_t matrix_arg) {
       data.push_back(std::move(d));
     }
     // Seen from the function, the subquery's result is a range selector over stored series.
-    stand_in = std::make_unique<MatrixSelector>(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}), PosRange{});
+    stand_in = std::make_unique<MatrixSelector>(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}),
+                                                PosRange{});
     stand_in->range_ms = subquery.range_ms;
     stand_in->selector->time = subquery.time;
     if (subquery.time.at_ms) {
@@ -267,49 +349,31 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
   const std::string_view name = call.name();
   const RangeFunction function = find_range_function(name);
   if (function == nullptr) return fail(ErrorCode::kInternal, fmt::format("function {} has no implementation", name));
-  const VectorSelector& selector = *matrix.selector;
   const PosRange arg0 = matrix_arg == 0 ? matrix.pos : call.args[0]->pos;
   RangeCall range_call{call, matrix, scalars, context_.annotations, arg0, arg0};
   const bool use_starts = context_.options.use_start_timestamps &&
                           (name == "rate" || name == "irate" || name == "increase" || name == "resets");
   const bool drops = name != "last_over_time" && name != "first_over_time";
   const bool counter = name == "rate" || name == "increase";
-  const int64_t lookback = context_.options.lookback_delta.count();
-  const int64_t before = selector.anchored || selector.smoothed ? lookback : 0;
-  const int64_t after = selector.smoothed ? lookback : 0;
-  const int64_t offset = selector.time.offset_ms;
   SeriesMatrix out;
   for (size_t i = 0; i < data.size(); ++i) {
     tsdb::SeriesData& d = data[i];
     drop_stale(d);
     SENTINEL_TRY(context_.work(d.samples.size() + d.histograms.size() + static_cast<uint64_t>(steps())));
-    SlidingRange<FPoint> floats(d.samples);
-    SlidingRange<HPoint> hists(d.histograms);
+    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts);
     Series s;
     int64_t step = 0;
     for (int64_t t = start_; t <= end_; t += interval_, ++step) {
-      const int64_t max = t - offset;
-      if (step == 0 || !selector.time.at_ms) {
-        floats.move(max - matrix.range_ms - before, max + after);
-        hists.move(max - matrix.range_ms - before, max + after);
-        if (matrix.range_ms + before + after == 0) {
-          floats.clear();
-          hists.clear();
-        }
-      }
-      if (floats.size() + hists.size() == 0) continue;
-      SENTINEL_TRY(context_.work(floats.size() + hists.size()));
-      const Window window{&d.labels, floats.data(), floats.size(), hists.data(), hists.size(),
-                          use_starts && !d.sample_starts_ms.empty() ? d.sample_starts_ms.data() + floats.begin() : nullptr,
-                          use_starts && !d.histogram_starts_ms.empty() ? d.histogram_starts_ms.data() + hists.begin() : nullptr,
-                          t, max - matrix.range_ms, max, step};
+      const Window& window = windows.at(t, step);
+      if (window.float_count + window.hist_count == 0) continue;
+      SENTINEL_TRY(context_.work(window.float_count + window.hist_count));
       MaybePoint p = function(range_call, window);
       SENTINEL_TRY(range_call.status);
       if (!p) continue;
       if (p->h) {
         s.hists.push_back({t, std::move(p->h)});
       } else {
-        if (s.floats.empty()) s.floats.reserve(static_cast<size_t>(steps() - step));
+        if (s.floats.empty()) s.floats.reserve(std::min(static_cast<size_t>(steps() - step), kReservedPointsMax));
         s.floats.push_back({t, p->v});
       }
     }
@@ -452,7 +516,8 @@ Result<SeriesMatrix> Evaluator::eval_absent(Call& call) {
 
 Result<SeriesMatrix> Evaluator::eval_sort(Call& call) {
   if (!single_step()) {
-    context_.annotations.warn("sort is ineffective for range queries since results are always ordered by labels", call.pos);
+    context_.annotations.warn("sort is ineffective for range queries since results are always ordered by labels",
+                              call.pos);
   }
   SeriesMatrix matrix;
   SENTINEL_ASSIGN(matrix, eval(*call.args[0]));
@@ -472,7 +537,8 @@ Result<SeriesMatrix> Evaluator::eval_sort(Call& call) {
   }
   if (!single_step()) return matrix;
   std::vector<std::string> labels;
-  for (size_t i = 1; i < call.args.size(); ++i) labels.push_back(as<StringLiteral>(unwrap_parens(call.args[i].get()))->value);
+  for (size_t i = 1; i < call.args.size(); ++i)
+    labels.push_back(as<StringLiteral>(unwrap_parens(call.args[i].get()))->value);
   sort_stably(matrix, [&](const Series& a, const Series& b) {
     for (const std::string& label : labels) {
       const std::string_view x = a.labels.get(label);

@@ -38,7 +38,7 @@ class HistogramInput {
   }
 
   struct Group {
-    model::Labels labels;  // without le
+    model::Labels labels;                // without le
     std::vector<ClassicBucket> buckets;  // at the current step
   };
   struct Native {
@@ -50,16 +50,19 @@ class HistogramInput {
     natives_.clear();
     for (Group& g : groups_) g.buckets.clear();
     for (size_t i = 0; i < cursors_.size(); ++i) {
-      const MaybePoint p = cursors_[i].at(t);
-      if (!p) continue;
-      if (p->h) {
-        natives_.push_back({i, p->h});
+      double v = 0;
+      const model::HistogramPtr* native = nullptr;
+      if (!cursors_[i].read(t, v, native)) continue;
+      if (native != nullptr) {
+        natives_.push_back({i, *native});
       } else if (!bound_[i]) {
         const model::Labels& labels = matrix_[i].labels;
         annotations_.warn(anno::with_metric("bucket label \"le\" is missing or has a malformed value of " +
-                                                go_quote(labels.get(kBucketLabel)), shown_name(labels)), pos_);
+                                                go_quote(labels.get(kBucketLabel)),
+                                            shown_name(labels)),
+                          pos_);
       } else {
-        groups_[static_cast<size_t>(group_[i])].buckets.push_back({*bound_[i], p->v});
+        groups_[static_cast<size_t>(group_[i])].buckets.push_back({*bound_[i], v});
       }
     }
     // A classic and a native histogram with the same labels: neither is used.
@@ -67,7 +70,8 @@ class HistogramInput {
       const int twin = twin_[n.series];
       if (twin < 0 || groups_[static_cast<size_t>(twin)].buckets.empty()) return false;
       annotations_.warn(anno::with_metric("vector contains a mix of classic and native histograms",
-                                          shown_name(matrix_[n.series].labels)), pos_);
+                                          shown_name(matrix_[n.series].labels)),
+                        pos_);
       groups_[static_cast<size_t>(twin)].buckets.clear();
       return true;
     });
@@ -75,7 +79,9 @@ class HistogramInput {
 
   const std::vector<Native>& natives() const { return natives_; }
   std::vector<Group>& groups() { return groups_; }
-  std::string_view shown_name(const model::Labels& labels) const { return names_kept_ ? metric_name(labels) : std::string_view(); }
+  std::string_view shown_name(const model::Labels& labels) const {
+    return names_kept_ ? metric_name(labels) : std::string_view();
+  }
 
  private:
   const SeriesMatrix& matrix_;

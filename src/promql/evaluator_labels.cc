@@ -122,7 +122,8 @@ Result<SeriesMatrix> Evaluator::eval_label_replace(Call& call) {
   for (Series& s : matrix) {
     SENTINEL_TRY(context_.work(1));
     const std::string value(s.labels.get(src));
-    if (!regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) continue;
+    if (!regex.Match(value, 0, value.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size())))
+      continue;
     set_label(s, dst, replacement.expand(groups));
   }
   SENTINEL_TRY(merge_equal_labels(matrix));
@@ -219,7 +220,8 @@ InfoTime info_time(Expr& arg) {
   return out;
 }
 
-// Conditions that leave only info series with an identifying label of the base series; none when there is no such label.
+// Conditions that leave only info series with an identifying label of the base series; none when there is no such
+// label.
 Result<model::Matchers> identifying_matchers(const SeriesMatrix& base, const std::vector<bool>& ignored) {
   model::Matchers out;
   for (std::string_view label : kIdentifyingLabels) {
@@ -253,7 +255,8 @@ std::string identity(const model::Labels& labels) {
 // Adds the labels of matching info series to base series, step by step.
 class InfoJoin {
  public:
-  InfoJoin(const SeriesMatrix& base, const SeriesMatrix& info, const std::vector<bool>& ignored, const InfoSelector& selector)
+  InfoJoin(const SeriesMatrix& base, const SeriesMatrix& info, const std::vector<bool>& ignored,
+           const InfoSelector& selector)
       : base_(base), info_(info), ignored_(ignored), selector_(selector) {
     for (const Series& s : base) {
       base_cursors_.emplace_back(s);
@@ -308,10 +311,11 @@ class InfoJoin {
       const auto [it, added] = newest_.try_emplace(key, Newest{i, p->v});
       if (added || it->second.sample_ms > p->v) continue;
       if (it->second.sample_ms == p->v) {
-        return fail(ErrorCode::kUnprocessable,
-                    fmt::format("found duplicate series for info metric: existing {} @ {}, new {} @ {}",
-                                labels_text(info_[it->second.series].labels), static_cast<int64_t>(it->second.sample_ms),
-                                labels_text(info_[i].labels), static_cast<int64_t>(p->v)));
+        return fail(
+            ErrorCode::kUnprocessable,
+            fmt::format("found duplicate series for info metric: existing {} @ {}, new {} @ {}",
+                        labels_text(info_[it->second.series].labels), static_cast<int64_t>(it->second.sample_ms),
+                        labels_text(info_[i].labels), static_cast<int64_t>(p->v)));
       }
       it->second = {i, p->v};
     }
@@ -333,7 +337,8 @@ class InfoJoin {
 
   // Without info, a base series stays only when every condition accepts an absent label.
   bool unmatched_allowed() const {
-    return std::all_of(selector_.data.begin(), selector_.data.end(), [](const auto& entry) { return all_match(entry.second, ""); });
+    return std::all_of(selector_.data.begin(), selector_.data.end(),
+                       [](const auto& entry) { return all_match(entry.second, ""); });
   }
 
   const SeriesMatrix& base_;
@@ -363,7 +368,8 @@ Result<SeriesMatrix> Evaluator::eval_info(Call& call) {
   SENTINEL_ASSIGN(matchers, identifying_matchers(base, ignored));
   SeriesMatrix info;
   if (!matchers.empty()) {
-    for (const auto& [label, conditions] : selector.data) matchers.insert(matchers.end(), conditions.begin(), conditions.end());
+    for (const auto& [label, conditions] : selector.data)
+      matchers.insert(matchers.end(), conditions.begin(), conditions.end());
     matchers.insert(matchers.end(), names.begin(), names.end());
     const int64_t from = time.at.value_or(start_) - (context_.options.lookback_delta.count() - 1) - time.offset;
     std::vector<tsdb::SeriesData> data;

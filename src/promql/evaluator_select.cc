@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "promql/evaluator.h"
+#include "promql/limits.h"
 
 namespace sentinel::promql {
 namespace {
@@ -60,7 +61,8 @@ void keep_histogram_totals(tsdb::SeriesData& data) {
     totals->count = p.h->count;
     totals->sum = p.h->sum;
     totals->hint = p.h->hint;
-    if (totals->hint == Hint::kUnknown && last) totals->hint = p.h->detect_reset(*last) ? Hint::kReset : Hint::kNotReset;
+    if (totals->hint == Hint::kUnknown && last)
+      totals->hint = p.h->detect_reset(*last) ? Hint::kReset : Hint::kNotReset;
     last = std::move(p.h);
     p.h = std::move(totals);
   }
@@ -68,7 +70,8 @@ void keep_histogram_totals(tsdb::SeriesData& data) {
 
 }  // namespace
 
-Result<std::vector<tsdb::SeriesData>> Evaluator::select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms) {
+Result<std::vector<tsdb::SeriesData>> Evaluator::select(const model::Matchers& matchers, int64_t min_ms,
+                                                        int64_t max_ms) {
   std::vector<tsdb::SeriesData> data;
   if (max_ms < min_ms) return data;
   const tsdb::SelectLimits limits{context_.options.samples_max};
@@ -121,7 +124,7 @@ Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data
         }
         s.hists.push_back({t, std::move(found->value.h)});
       } else {
-        if (s.floats.empty()) s.floats.reserve(static_cast<size_t>(steps() - step_of(t)));
+        if (s.floats.empty()) s.floats.reserve(std::min(static_cast<size_t>(steps() - step_of(t)), kReservedPointsMax));
         s.floats.push_back({t, record_time ? static_cast<double>(found->t) : found->value.v});
       }
     }

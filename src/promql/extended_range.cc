@@ -29,14 +29,15 @@ std::pair<size_t, size_t> bounds(const Point* points, size_t count, int64_t star
   const size_t index = static_cast<size_t>(after_start - points);
   const size_t first = index > 0 ? index - 1 : 0;
   if (smoothed) {
-    last = static_cast<size_t>(std::partition_point(points, points + last, [&](const Point& p) { return p.t_ms < end; }) - points);
+    last = static_cast<size_t>(
+        std::partition_point(points, points + last, [&](const Point& p) { return p.t_ms < end; }) - points);
   }
   return {first, last};
 }
 
 // Adds `other` to `base`; false when they do not fit.
-bool combine(FloatHistogram& base, const FloatHistogram& other, bool subtract, std::string_view metric, Annotations& annotations,
-             PosRange pos) {
+bool combine(FloatHistogram& base, const FloatHistogram& other, bool subtract, std::string_view metric,
+             Annotations& annotations, PosRange pos) {
   const model::HistogramMerge merge = subtract ? base.sub(other) : base.add(other);
   if (!merge.compatible) {
     annotations.warn(anno::mixed_exponential_custom(metric), pos);
@@ -52,9 +53,10 @@ struct Edges {
 };
 
 // What counter resets inside the range took away. Null when nothing; nullopt when histograms do not fit together.
-std::optional<std::unique_ptr<FloatHistogram>> reset_correction(const HPoint* h, size_t first, size_t last, const Edges& edges,
-                                                               int64_t start, bool smoothed, std::string_view metric,
-                                                               Annotations& annotations, PosRange pos) {
+std::optional<std::unique_ptr<FloatHistogram>> reset_correction(const HPoint* h, size_t first, size_t last,
+                                                                const Edges& edges, int64_t start, bool smoothed,
+                                                                std::string_view metric, Annotations& annotations,
+                                                                PosRange pos) {
   size_t next = first + 1;
   const FloatHistogram* previous = edges.left.get();
   if (smoothed && h[first].t_ms < start && h[first + 1].h->detect_reset(*h[first].h)) {
@@ -109,8 +111,8 @@ MaybePoint extended_rate(const Window& w, bool smoothed, bool counter, bool per_
   return PointValue{result, nullptr};
 }
 
-model::HistogramPtr interpolate_histograms(const HPoint& a, const HPoint& b, int64_t t, bool counter, std::string_view metric,
-                                           Annotations& annotations, PosRange pos) {
+model::HistogramPtr interpolate_histograms(const HPoint& a, const HPoint& b, int64_t t, bool counter,
+                                           std::string_view metric, Annotations& annotations, PosRange pos) {
   if (t == a.t_ms) return a.h;
   if (t == b.t_ms) return b.h;
   const double fraction = static_cast<double>(t - a.t_ms) / static_cast<double>(b.t_ms - a.t_ms);
@@ -125,8 +127,8 @@ model::HistogramPtr interpolate_histograms(const HPoint& a, const HPoint& b, int
   return result;
 }
 
-MaybePoint extended_histogram_rate(const Window& w, bool smoothed, bool counter, bool per_second, Annotations& annotations,
-                                   PosRange pos) {
+MaybePoint extended_histogram_rate(const Window& w, bool smoothed, bool counter, bool per_second,
+                                   Annotations& annotations, PosRange pos) {
   const HPoint* h = w.hists;
   const auto [first, last] = bounds(h, w.hist_count, w.range_start, w.range_end, smoothed);
   if (h[last].t_ms <= w.range_start || (smoothed && h[first].t_ms > w.range_end)) return std::nullopt;
@@ -193,7 +195,8 @@ Result<SeriesMatrix> Evaluator::smooth_series(std::vector<tsdb::SeriesData> data
       const int64_t at = t - selector.time.offset_ms;
       // The last sample before and the first at or after `at`, both within the lookback.
       const auto around = [&](const auto& points) {
-        const auto next = std::partition_point(points.begin(), points.end(), [&](const auto& p) { return p.t_ms < at; });
+        const auto next =
+            std::partition_point(points.begin(), points.end(), [&](const auto& p) { return p.t_ms < at; });
         const auto* after = next != points.end() && next->t_ms <= at + lookback ? &*next : nullptr;
         const auto* before = next != points.begin() && (next - 1)->t_ms > at - lookback ? &*(next - 1) : nullptr;
         return std::pair{before, after};
@@ -217,7 +220,8 @@ Result<SeriesMatrix> Evaluator::smooth_series(std::vector<tsdb::SeriesData> data
           context_.annotations.warn(anno::mixed_exponential_custom(metric), selector.pos);
           continue;
         }
-        const bool counter = h_before->h->hint != CounterResetHint::kGauge || h_after->h->hint != CounterResetHint::kGauge;
+        const bool counter =
+            h_before->h->hint != CounterResetHint::kGauge || h_after->h->hint != CounterResetHint::kGauge;
         auto h = interpolate_histograms(*h_before, *h_after, at, counter, metric, context_.annotations, selector.pos);
         if (h) s.hists.push_back({t, std::move(h)});
       } else if (h_before != nullptr) {
@@ -254,8 +258,8 @@ Result<SeriesMatrix> Evaluator::eval_matrix_selector(MatrixSelector& expr) {
     }
     if (selector.anchored || selector.smoothed) {
       if (!s.hists.empty()) {
-        return fail(ErrorCode::kUnprocessable,
-                    std::string(selector.anchored ? "anchored" : "smoothed") + " modifier is not supported with histograms");
+        return fail(ErrorCode::kUnprocessable, std::string(selector.anchored ? "anchored" : "smoothed") +
+                                                   " modifier is not supported with histograms");
       }
       s.floats = extend_floats(s.floats, min_ms, max_ms, selector.smoothed);
     }

@@ -311,10 +311,17 @@ Result<int64_t> parse_duration_ms(std::string_view text) {
     std::string_view name;
     int64_t ms;
   };
-  static constexpr std::array<Unit, 7> kUnits{{{"y", 31'536'000'000}, {"w", 604'800'000}, {"d", 86'400'000},
-                                               {"h", 3'600'000}, {"m", 60'000}, {"s", 1000}, {"ms", 1}}};
+  static constexpr std::array<Unit, 7> kUnits{{{"y", 31'536'000'000},
+                                               {"w", 604'800'000},
+                                               {"d", 86'400'000},
+                                               {"h", 3'600'000},
+                                               {"m", 60'000},
+                                               {"s", 1000},
+                                               {"ms", 1}}};
   constexpr int64_t kMaxMs = std::numeric_limits<int64_t>::max() / 1'000'000;
-  const auto invalid = [&] { return fail(ErrorCode::kInvalidArgument, "not a valid duration string: " + go_quote(text)); };
+  const auto invalid = [&] {
+    return fail(ErrorCode::kInvalidArgument, "not a valid duration string: " + go_quote(text));
+  };
   std::string_view rest = text;
   size_t next_unit = 0;
   int64_t total = 0;

@@ -29,18 +29,45 @@ std::string lower(std::string_view text) {
 
 const absl::flat_hash_map<std::string, Tok>& keywords() {
   static const absl::flat_hash_map<std::string, Tok> map{
-      {"and", Tok::kAnd}, {"or", Tok::kOr}, {"unless", Tok::kUnless}, {"atan2", Tok::kAtan2},
-      {"sum", Tok::kSum}, {"avg", Tok::kAvg}, {"count", Tok::kCount}, {"min", Tok::kMin}, {"max", Tok::kMax},
-      {"group", Tok::kGroup}, {"stddev", Tok::kStddev}, {"stdvar", Tok::kStdvar}, {"topk", Tok::kTopk},
-      {"bottomk", Tok::kBottomk}, {"count_values", Tok::kCountValues}, {"quantile", Tok::kQuantile},
-      {"limitk", Tok::kLimitk}, {"limit_ratio", Tok::kLimitRatio},
-      {"offset", Tok::kOffset}, {"smoothed", Tok::kSmoothed}, {"anchored", Tok::kAnchored}, {"by", Tok::kBy},
-      {"without", Tok::kWithout}, {"on", Tok::kOn}, {"ignoring", Tok::kIgnoring}, {"group_left", Tok::kGroupLeft},
-      {"group_right", Tok::kGroupRight}, {"fill", Tok::kFill}, {"fill_left", Tok::kFillLeft},
-      {"fill_right", Tok::kFillRight}, {"bool", Tok::kBool},
-      {"start", Tok::kStart}, {"end", Tok::kEnd}, {"step", Tok::kStep}, {"range", Tok::kRange},
-      {"max_of", Tok::kMaxOf}, {"min_of", Tok::kMinOf},
-      {"inf", Tok::kNumber}, {"nan", Tok::kNumber},
+      {"and", Tok::kAnd},
+      {"or", Tok::kOr},
+      {"unless", Tok::kUnless},
+      {"atan2", Tok::kAtan2},
+      {"sum", Tok::kSum},
+      {"avg", Tok::kAvg},
+      {"count", Tok::kCount},
+      {"min", Tok::kMin},
+      {"max", Tok::kMax},
+      {"group", Tok::kGroup},
+      {"stddev", Tok::kStddev},
+      {"stdvar", Tok::kStdvar},
+      {"topk", Tok::kTopk},
+      {"bottomk", Tok::kBottomk},
+      {"count_values", Tok::kCountValues},
+      {"quantile", Tok::kQuantile},
+      {"limitk", Tok::kLimitk},
+      {"limit_ratio", Tok::kLimitRatio},
+      {"offset", Tok::kOffset},
+      {"smoothed", Tok::kSmoothed},
+      {"anchored", Tok::kAnchored},
+      {"by", Tok::kBy},
+      {"without", Tok::kWithout},
+      {"on", Tok::kOn},
+      {"ignoring", Tok::kIgnoring},
+      {"group_left", Tok::kGroupLeft},
+      {"group_right", Tok::kGroupRight},
+      {"fill", Tok::kFill},
+      {"fill_left", Tok::kFillLeft},
+      {"fill_right", Tok::kFillRight},
+      {"bool", Tok::kBool},
+      {"start", Tok::kStart},
+      {"end", Tok::kEnd},
+      {"step", Tok::kStep},
+      {"range", Tok::kRange},
+      {"max_of", Tok::kMaxOf},
+      {"min_of", Tok::kMinOf},
+      {"inf", Tok::kNumber},
+      {"nan", Tok::kNumber},
   };
   return map;
 }
@@ -166,7 +193,8 @@ class Lexer {
     if (c == '!') {
       const uint32_t after = next();
       if (after != '=') {
-        return fail("unexpected character after '!': " + (after == kEndOfText ? quote_rune(kBadRune) : quote_rune(after)));
+        return fail("unexpected character after '!': " +
+                    (after == kEndOfText ? quote_rune(kBadRune) : quote_rune(after)));
       }
       return emit(Tok::kNotEqual);
     }
@@ -348,15 +376,39 @@ class Lexer {
     uint32_t base = 16;
     uint32_t max = 0x10FFFF;
     switch (c) {
-      case 'a': case 'b': case 'f': case 'n': case 'r': case 't': case 'v': case '\\': return true;
-      case '0': case '1': case '2': case '3': case '4': case '5': case '6': case '7':
+      case 'a':
+      case 'b':
+      case 'f':
+      case 'n':
+      case 'r':
+      case 't':
+      case 'v':
+      case '\\': return true;
+      case '0':
+      case '1':
+      case '2':
+      case '3':
+      case '4':
+      case '5':
+      case '6':
+      case '7':
         count = 3;
         base = 8;
         max = 255;
         break;
-      case 'x': count = 2; max = 255; c = next(); break;
-      case 'u': count = 4; c = next(); break;
-      case 'U': count = 8; c = next(); break;
+      case 'x':
+        count = 2;
+        max = 255;
+        c = next();
+        break;
+      case 'u':
+        count = 4;
+        c = next();
+        break;
+      case 'U':
+        count = 8;
+        c = next();
+        break;
       case kEndOfText: fail("escape sequence not terminated"); return false;
       default: fail("unknown escape sequence " + rune_name(c)); return false;
     }
@@ -366,7 +418,10 @@ class Lexer {
   bool escape_digits(uint32_t c, int count, uint32_t base, uint32_t max) {
     uint64_t value = 0;
     for (; count > 0; --count) {
-      const uint32_t digit = is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 16;
+      const uint32_t digit = is_digit(c)            ? c - '0'
+                             : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                             : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                                    : 16;
       if (digit >= base) {
         fail(c == kEndOfText ? "escape sequence not terminated"
                              : "illegal character " + rune_name(c) + " in escape sequence");
@@ -477,7 +532,8 @@ std::string describe(const Token& token) {
   std::string shown;
   if (text.size() > kShown) {
     size_t at = 0;
-    for (size_t runes = 0; runes < kShown && at < text.size(); ++runes) at += static_cast<size_t>(decode_rune(text, at).length);
+    for (size_t runes = 0; runes < kShown && at < text.size(); ++runes)
+      at += static_cast<size_t>(decode_rune(text, at).length);
     shown = go_quote(std::string_view(text).substr(0, at)) + "...";
   } else {
     shown = go_quote(text);

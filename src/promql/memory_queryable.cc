@@ -11,7 +11,8 @@ using model::FloatHistogram;
 
 bool is_stale(const FloatHistogram& h) { return model::is_stale_nan(h.sum); }
 
-// Whether a store would keep `h` in the same chunk as `previous`: only then it knows that there was no reset between them.
+// Whether a store would keep `h` in the same chunk as `previous`: only then it knows that there was no reset between
+// them.
 bool continues(const FloatHistogram& h, const FloatHistogram& previous) {
   if (previous.hint == CounterResetHint::kGauge || h.hint == CounterResetHint::kReset) return false;
   if (is_stale(h)) return true;
@@ -24,7 +25,8 @@ bool continues(const FloatHistogram& h, const FloatHistogram& previous) {
 }
 
 bool any_set_matches(const std::vector<model::Matchers>& sets, const model::Labels& labels) {
-  return sets.empty() || std::any_of(sets.begin(), sets.end(), [&](const auto& m) { return model::matches_all(m, labels); });
+  return sets.empty() ||
+         std::any_of(sets.begin(), sets.end(), [&](const auto& m) { return model::matches_all(m, labels); });
 }
 
 }  // namespace
@@ -46,8 +48,8 @@ void MemoryQueryable::add(const model::Labels& labels, int64_t t_ms, model::Hist
   points[t_ms] = Point{0, std::move(h), start_ms};
 }
 
-Result<std::vector<tsdb::SeriesData>> MemoryQueryable::select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
-                                                              const tsdb::SelectLimits& limits) const {
+Result<std::vector<tsdb::SeriesData>> MemoryQueryable::select(const model::Matchers& matchers, int64_t min_ms,
+                                                              int64_t max_ms, const tsdb::SelectLimits& limits) const {
   std::vector<tsdb::SeriesData> out;
   uint64_t samples = 0;
   for (const auto& [labels, points] : series_) {
@@ -91,8 +93,9 @@ Result<std::vector<std::string>> MemoryQueryable::label_names(const std::vector<
   return std::vector<std::string>(names.begin(), names.end());
 }
 
-Result<std::vector<std::string>> MemoryQueryable::label_values(const std::string& name, const std::vector<model::Matchers>& sets,
-                                                               int64_t min_ms, int64_t max_ms) const {
+Result<std::vector<std::string>> MemoryQueryable::label_values(const std::string& name,
+                                                               const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                                               int64_t max_ms) const {
   std::vector<model::Labels> all;
   SENTINEL_ASSIGN(all, series(sets, min_ms, max_ms));
   std::set<std::string> values;

@@ -23,8 +23,8 @@ class MemoryQueryable final : public tsdb::Queryable {
                                             int64_t max_ms) const override;
   Result<std::vector<std::string>> label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,
                                                int64_t max_ms) const override;
-  Result<std::vector<std::string>> label_values(const std::string& name, const std::vector<model::Matchers>& sets, int64_t min_ms,
-                                                int64_t max_ms) const override;
+  Result<std::vector<std::string>> label_values(const std::string& name, const std::vector<model::Matchers>& sets,
+                                                int64_t min_ms, int64_t max_ms) const override;
 
  private:
   struct Point {

@@ -78,17 +78,25 @@ Op binary_op(Tok t) {
 bool is_metric_word(Tok t) {
   if (is_aggregator(t) || is_preprocessor(t)) return true;
   switch (t) {
-    case Tok::kIdentifier: case Tok::kMetricIdentifier: case Tok::kBy: case Tok::kFill: case Tok::kFillLeft:
-    case Tok::kFillRight: case Tok::kAnd: case Tok::kOr: case Tok::kUnless: case Tok::kOffset: case Tok::kWithout:
-    case Tok::kAnchored: case Tok::kSmoothed: return true;
+    case Tok::kIdentifier:
+    case Tok::kMetricIdentifier:
+    case Tok::kBy:
+    case Tok::kFill:
+    case Tok::kFillLeft:
+    case Tok::kFillRight:
+    case Tok::kAnd:
+    case Tok::kOr:
+    case Tok::kUnless:
+    case Tok::kOffset:
+    case Tok::kWithout:
+    case Tok::kAnchored:
+    case Tok::kSmoothed: return true;
     default: return false;
   }
 }
 
 // May stand where a label name is expected in by (...), on (...), group_left (...).
-bool is_label_word(Tok t) {
-  return is_metric_word(t) || is_keyword(t) || t == Tok::kAtan2;
-}
+bool is_label_word(Tok t) { return is_metric_word(t) || is_keyword(t) || t == Tok::kAtan2; }
 
 bool starts_expression(Tok t) {
   return is_metric_word(t) || t == Tok::kNumber || t == Tok::kDuration || t == Tok::kString || t == Tok::kLeftParen ||
@@ -125,9 +133,11 @@ class Parser {
     Token token = peek();
     if (at_ + 1 < tokens_.size()) ++at_;
     switch (token.type) {
-      case Tok::kRightBrace: case Tok::kRightParen: case Tok::kRightBracket: case Tok::kDuration: case Tok::kNumber:
-        last_closing_ = token.end();
-        break;
+      case Tok::kRightBrace:
+      case Tok::kRightParen:
+      case Tok::kRightBracket:
+      case Tok::kDuration:
+      case Tok::kNumber: last_closing_ = token.end(); break;
       default: break;
     }
     return token;
@@ -142,7 +152,9 @@ class Parser {
     return fail(parse_error(pos, text_, message));
   }
   // The next token does not fit; reported in the innermost context that has a name.
-  tl::unexpected<Error> unexpected() const { return unexpected(contexts_.empty() ? Context{"", ""} : contexts_.back()); }
+  tl::unexpected<Error> unexpected() const {
+    return unexpected(contexts_.empty() ? Context{"", ""} : contexts_.back());
+  }
   tl::unexpected<Error> unexpected(Context context) const {
     const Token& token = peek();
     if (token.type == Tok::kError) return error_at({token.pos, token.pos}, token.text);
@@ -232,9 +244,7 @@ class Parser {
           SENTINEL_TRY(at_modifier(*expr));
           break;
         case Tok::kAnchored:
-        case Tok::kSmoothed:
-          SENTINEL_TRY(extended_range(*expr, take().type == Tok::kAnchored));
-          break;
+        case Tok::kSmoothed: SENTINEL_TRY(extended_range(*expr, take().type == Tok::kAnchored)); break;
         default: return expr;
       }
     }
@@ -289,8 +299,9 @@ class Parser {
     const auto value = parse_number_literal(token.text);
     const bool out_of_range = value && std::isinf(*value) && (token.text[0] < 'A' || token.text[0] == '.');
     if (!value || out_of_range) {
-      return error_at(token.range(), fmt::format("error parsing number: strconv.ParseFloat: parsing {}: {}", go_quote(token.text),
-                                                 out_of_range ? "value out of range" : "invalid syntax"));
+      return error_at(token.range(),
+                      fmt::format("error parsing number: strconv.ParseFloat: parsing {}: {}", go_quote(token.text),
+                                  out_of_range ? "value out of range" : "invalid syntax"));
     }
     return std::make_unique<NumberLiteral>(*value, token.range(), false);
   }
@@ -439,8 +450,9 @@ class Parser {
     SENTINEL_ASSIGN(value, offset_duration());
     TimeModifiers* time = modifiers_of(expr);
     if (time == nullptr) {
-      return error_at(expr.pos,
-                      "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+      return error_at(
+          expr.pos,
+          "offset modifier must be preceded by an instant vector selector or range vector selector or a subquery");
     }
     if (time->original_offset_ms != 0 || time->offset_expr) {
       return error_at(expr.pos, "offset may not be set multiple times");
@@ -474,12 +486,12 @@ class Parser {
     }
     TimeModifiers* time = modifiers_of(expr);
     if (time == nullptr) {
-      return error_at(expr.pos,
-                      "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
+      return error_at(
+          expr.pos, "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery");
     }
     if (time->at != AtModifier::kNone) return error_at(expr.pos, "@ <timestamp> may not be set multiple times");
     time->at = kind;
-    constexpr double kMsLimit = 4e18;  // leaves room for offsets and ranges
+    constexpr auto kMsLimit = static_cast<double>(kTimeMsMax);
     if (kind == AtModifier::kTimestamp) {
       time->at_ms = static_cast<int64_t>(std::clamp(std::round(seconds * 1000), -kMsLimit, kMsLimit));
     }
@@ -615,8 +627,8 @@ class Parser {
     SENTINEL_ASSIGN(b, duration_expression(1));
     const int end = peek().end();
     SENTINEL_TRY(expect(Tok::kRightParen));
-    return std::make_unique<DurationExpr>(token.type == Tok::kMaxOf ? Op::kMaxOf : Op::kMinOf, std::move(a), std::move(b),
-                                          PosRange{token.pos, end});
+    return std::make_unique<DurationExpr>(token.type == Tok::kMaxOf ? Op::kMaxOf : Op::kMinOf, std::move(a),
+                                          std::move(b), PosRange{token.pos, end});
   }
 
   ExprResult duration_in_parentheses() {
@@ -696,12 +708,14 @@ class Parser {
     const size_t wanted = agg_has_param(expr->op) ? 2 : 1;
     if ((expr->op == Agg::kLimitk || expr->op == Agg::kLimitRatio) && !experimental_) {
       experimental_ = parse_error(
-          expr->pos, text_, fmt::format("{}() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
-                                        agg_text(expr->op)));
+          expr->pos, text_,
+          fmt::format("{}() is experimental and must be enabled with --enable-feature=promql-experimental-functions",
+                      agg_text(expr->op)));
     }
     if (args.size() != wanted) {
-      return error_at(expr->pos, fmt::format("wrong number of arguments for aggregate expression provided, expected {}, got {}",
-                                             wanted, args.size()));
+      return error_at(expr->pos,
+                      fmt::format("wrong number of arguments for aggregate expression provided, expected {}, got {}",
+                                  wanted, args.size()));
     }
     if (wanted == 2) expr->param = std::move(args[0]);
     expr->expr = std::move(args[wanted - 1]);

@@ -11,7 +11,8 @@ namespace sentinel::promql {
 
 struct ParsedQuery {
   ExprPtr expr;
-  std::optional<Error> experimental;  // the first use of an experimental function or aggregator, as the error it would be
+  std::optional<Error>
+      experimental;  // the first use of an experimental function or aggregator, as the error it would be
 };
 
 // Every experimental syntax is accepted; whether it may run is the engine's decision.

@@ -178,7 +178,8 @@ Invariance find_invariant(Expr& expr, const EvalTimes& times) {
       return {};
     }
     case Expr::Kind::kCall: return find_in_call(*as<Call>(&expr), times);
-    case Expr::Kind::kMatrixSelector: return {find_invariant(*as<MatrixSelector>(&expr)->selector, times).invariant, false};
+    case Expr::Kind::kMatrixSelector:
+      return {find_invariant(*as<MatrixSelector>(&expr)->selector, times).invariant, false};
     case Expr::Kind::kSubquery: {
       auto& subquery = *as<SubqueryExpr>(&expr);
       if (find_invariant(*subquery.expr, times).invariant) wrap(subquery.expr);
@@ -191,7 +192,8 @@ Invariance find_invariant(Expr& expr, const EvalTimes& times) {
   }
 }
 
-// Buckets of native histograms are not needed where only count and sum are asked for, unless something on the way needs them.
+// Buckets of native histograms are not needed where only count and sum are asked for, unless something on the way needs
+// them.
 void find_skippable_buckets(Expr& root) {
   std::vector<Expr*> path;
   inspect(&root, path, [](Expr* node, const std::vector<Expr*>& ancestors) {
@@ -243,8 +245,8 @@ SubqueryTimes subquery_times(const std::vector<Expr*>& path) {
 
 bool depends_on_step(std::string_view name) {
   static constexpr std::array<std::string_view, 15> kNames{
-      "days_in_month", "day_of_month", "day_of_week", "day_of_year", "end", "hour", "minute", "month", "year",
-      "predict_linear", "range", "start", "step", "time", "timestamp"};
+      "days_in_month", "day_of_month",   "day_of_week", "day_of_year", "end",  "hour", "minute",   "month",
+      "year",          "predict_linear", "range",       "start",       "step", "time", "timestamp"};
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

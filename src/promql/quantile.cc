@@ -218,7 +218,8 @@ double histogram_quantile(double q, const model::FloatHistogram& h, std::string_
     const double in_bucket = bucket.count;
     for (; next < buckets.size(); ++next) count += buckets[next].count;
     if (count < h.count) {
-      annotations.info(anno::with_metric("input to histogram_quantile has NaN observations, result is skewed higher", metric), pos);
+      annotations.info(
+          anno::with_metric("input to histogram_quantile has NaN observations, result is skewed higher", metric), pos);
     }
     bucket.count = in_bucket;
   }
@@ -257,7 +258,9 @@ double histogram_fraction(double lower, double upper, const model::FloatHistogra
     count = h.count;
   } else if (count < h.count) {
     annotations.info(
-        anno::with_metric("input to histogram_fraction has NaN observations, which are excluded from all fractions", metric), pos);
+        anno::with_metric("input to histogram_fraction has NaN observations, which are excluded from all fractions",
+                          metric),
+        pos);
   }
   return ranks.difference(count) / h.count;
 }

@@ -4,9 +4,9 @@
 #include <string_view>
 #include <vector>
 
+#include "model/histogram.h"
 #include "promql/annotations.h"
 #include "promql/ast.h"
-#include "model/histogram.h"
 
 namespace sentinel::promql {
 

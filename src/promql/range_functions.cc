@@ -159,7 +159,9 @@ MaybePoint avg_over_time(RangeCall& call, const Window& w) {
   return number(incremental ? mean + lost : sum / count + lost / count);
 }
 
-MaybePoint count_over_time(RangeCall&, const Window& w) { return number(static_cast<double>(w.float_count + w.hist_count)); }
+MaybePoint count_over_time(RangeCall&, const Window& w) {
+  return number(static_cast<double>(w.float_count + w.hist_count));
+}
 MaybePoint present_over_time(RangeCall&, const Window&) { return number(1); }
 
 MaybePoint first_over_time(RangeCall&, const Window& w) {
@@ -330,7 +332,8 @@ MaybePoint double_exponential_smoothing(RangeCall& call, const Window& w) {
     return std::nullopt;
   }
   if (trend <= 0 || trend >= 1) {
-    call.status = fail(ErrorCode::kUnprocessable, fmt::format("invalid trend factor. Expected: 0 < tf < 1, got: {:f}", trend));
+    call.status =
+        fail(ErrorCode::kUnprocessable, fmt::format("invalid trend factor. Expected: 0 < tf < 1, got: {:f}", trend));
     return std::nullopt;
   }
   if (!has_trend(call, w)) return std::nullopt;
@@ -351,16 +354,32 @@ MaybePoint double_exponential_smoothing(RangeCall& call, const Window& w) {
 
 RangeFunction find_range_function(std::string_view name) {
   static const absl::flat_hash_map<std::string_view, RangeFunction> table{
-      {"rate", range_rate}, {"increase", range_increase}, {"delta", range_delta}, {"irate", range_irate},
-      {"idelta", range_idelta}, {"resets", range_resets}, {"changes", range_changes},
-      {"sum_over_time", sum_over_time}, {"avg_over_time", avg_over_time}, {"count_over_time", count_over_time},
-      {"present_over_time", present_over_time}, {"absent_over_time", present_over_time},
-      {"first_over_time", first_over_time}, {"last_over_time", last_over_time},
-      {"ts_of_first_over_time", ts_of_first_over_time}, {"ts_of_last_over_time", ts_of_last_over_time},
-      {"max_over_time", max_over_time}, {"min_over_time", min_over_time}, {"ts_of_max_over_time", ts_of_max_over_time},
-      {"ts_of_min_over_time", ts_of_min_over_time}, {"quantile_over_time", quantile_over_time},
-      {"mad_over_time", mad_over_time}, {"stdvar_over_time", stdvar_over_time}, {"stddev_over_time", stddev_over_time},
-      {"deriv", deriv}, {"predict_linear", predict_linear},
+      {"rate", range_rate},
+      {"increase", range_increase},
+      {"delta", range_delta},
+      {"irate", range_irate},
+      {"idelta", range_idelta},
+      {"resets", range_resets},
+      {"changes", range_changes},
+      {"sum_over_time", sum_over_time},
+      {"avg_over_time", avg_over_time},
+      {"count_over_time", count_over_time},
+      {"present_over_time", present_over_time},
+      {"absent_over_time", present_over_time},
+      {"first_over_time", first_over_time},
+      {"last_over_time", last_over_time},
+      {"ts_of_first_over_time", ts_of_first_over_time},
+      {"ts_of_last_over_time", ts_of_last_over_time},
+      {"max_over_time", max_over_time},
+      {"min_over_time", min_over_time},
+      {"ts_of_max_over_time", ts_of_max_over_time},
+      {"ts_of_min_over_time", ts_of_min_over_time},
+      {"quantile_over_time", quantile_over_time},
+      {"mad_over_time", mad_over_time},
+      {"stdvar_over_time", stdvar_over_time},
+      {"stddev_over_time", stddev_over_time},
+      {"deriv", deriv},
+      {"predict_linear", predict_linear},
       {"double_exponential_smoothing", double_exponential_smoothing},
   };
   const auto it = table.find(name);

@@ -13,9 +13,9 @@ struct RangeCall {
   const MatrixSelector& matrix;
   const std::vector<ScalarValues>& scalars;  // by argument; the matrix argument's is unused
   Annotations& annotations;
-  PosRange arg0_pos;    // of the first argument as written
-  PosRange args_pos;    // of all arguments
-  Status status{};      // set when the whole query fails
+  PosRange arg0_pos;  // of the first argument as written
+  PosRange args_pos;  // of all arguments
+  Status status{};    // set when the whole query fails
 
   double scalar(size_t arg, const Window& w) const { return scalars[arg].at(w.step); }
   std::string_view metric(const Window& w) const { return metric_name(*w.labels); }

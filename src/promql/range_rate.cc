@@ -67,7 +67,8 @@ std::shared_ptr<FloatHistogram> histogram_increase(RangeCall& call, const Window
     return nullptr;
   };
   const auto gauge = [](const FloatHistogram& h) { return h.hint == CounterResetHint::kGauge; };
-  if (counter && (gauge(*prev) || gauge(*last))) call.annotations.warn(anno::not_counter(call.metric(w)), call.arg0_pos);
+  if (counter && (gauge(*prev) || gauge(*last)))
+    call.annotations.warn(anno::not_counter(call.metric(w)), call.arg0_pos);
   FloatHistogram zero;
   if (counter && (reset_by_start(p, w.hist_starts, 1) || p[1].h->detect_reset(*prev))) {
     // After a reset right away the layout of the first one does not matter.
@@ -113,11 +114,13 @@ double float_increase(RangeCall& call, const Window& w, bool counter) {
 
 MaybePoint extended(RangeCall& call, const Window& w, bool counter, bool per_second) {
   const bool smoothed = call.matrix.selector->smoothed;
-  if (w.hist_count > 0) return extended_histogram_rate(w, smoothed, counter, per_second, call.annotations, call.arg0_pos);
+  if (w.hist_count > 0)
+    return extended_histogram_rate(w, smoothed, counter, per_second, call.annotations, call.arg0_pos);
   return extended_rate(w, smoothed, counter, per_second);
 }
 
-// The increase between the samples, extrapolated to the ends of the range unless the series seems to begin or end inside.
+// The increase between the samples, extrapolated to the ends of the range unless the series seems to begin or end
+// inside.
 MaybePoint extrapolated(RangeCall& call, const Window& w, bool counter, bool per_second) {
   if (w.float_count > 0 && w.hist_count > 0) {
     call.annotations.warn(anno::mixed_floats_histograms(call.metric(w)), call.arg0_pos);
@@ -188,7 +191,8 @@ struct TimedSample {
 // All samples of a window in order of time, floats and histograms together, from given first ones.
 class MergedSamples {
  public:
-  explicit MergedSamples(const Window& w, size_t first_float = 0, size_t first_hist = 0) : w_(w), f_(first_float), h_(first_hist) {}
+  explicit MergedSamples(const Window& w, size_t first_float = 0, size_t first_hist = 0)
+      : w_(w), f_(first_float), h_(first_hist) {}
   std::optional<TimedSample> next() {
     const bool has_float = f_ < w_.float_count;
     const bool has_hist = h_ < w_.hist_count;
@@ -260,7 +264,8 @@ MaybePoint instant_value(RangeCall& call, const Window& w, bool rate) {
 std::optional<MergedSamples> counted_samples(const RangeCall& call, const Window& w) {
   if (!call.matrix.selector->anchored) return MergedSamples(w);
   const auto before = [&](const auto* points, size_t count) {
-    const auto* end = std::partition_point(points, points + count, [&](const auto& p) { return p.t_ms <= w.range_start; });
+    const auto* end =
+        std::partition_point(points, points + count, [&](const auto& p) { return p.t_ms <= w.range_start; });
     return end - points;  // samples at or before the start
   };
   const auto floats = static_cast<size_t>(before(w.floats, w.float_count));

@@ -19,7 +19,9 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || c == '\t'; }
 
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::kInvalidArgument, "parse error: " + std::move(message)); }
+tl::unexpected<Error> invalid(std::string message) {
+  return fail(ErrorCode::kInvalidArgument, "parse error: " + std::move(message));
+}
 
 class ValueParser {
  public:
@@ -154,7 +156,8 @@ class ValueParser {
       out_.push_back({false, 0, std::make_shared<const model::FloatHistogram>(current), step.hint_set});
       if (i == times) return {};
       if (current.schema > step.h.schema) {
-        return invalid(fmt::format("error combining histograms: cannot merge from schema {} to {}", step.h.schema, current.schema));
+        return invalid(fmt::format("error combining histograms: cannot merge from schema {} to {}", step.h.schema,
+                                   current.schema));
       }
       const model::HistogramMerge merge = plus ? current.add(step.h) : current.sub(step.h);
       if (!merge.compatible) return invalid("histograms of a sequence have incompatible buckets");
@@ -199,7 +202,8 @@ class ValueParser {
 
   using Fields = std::map<std::string, std::string, std::less<>>;
 
-  static Status fill_buckets(model::HistogramBuckets& side, const Fields& fields, const char* buckets_key, const char* offset_key) {
+  static Status fill_buckets(model::HistogramBuckets& side, const Fields& fields, const char* buckets_key,
+                             const char* offset_key) {
     int64_t offset = 0;
     if (const auto it = fields.find(offset_key); it != fields.end()) offset = parse_int(it->second).value_or(0);
     const auto it = fields.find(buckets_key);
@@ -208,7 +212,8 @@ class ValueParser {
     SENTINEL_ASSIGN(counts, number_list(it->second));
     constexpr int64_t kOffsetMax = 1 << 28;
     offset = std::clamp(offset, -kOffsetMax, kOffsetMax);
-    for (size_t i = 0; i < counts.size(); ++i) side.push(static_cast<int32_t>(offset + static_cast<int64_t>(i)), counts[i]);
+    for (size_t i = 0; i < counts.size(); ++i)
+      side.push(static_cast<int32_t>(offset + static_cast<int64_t>(i)), counts[i]);
     return {};
   }
 
@@ -217,8 +222,8 @@ class ValueParser {
     Parsed out;
     for (const auto& [key, text] : fields) {
       const auto value = signed_literal(text);
-      const bool number_expected = key == "schema" || key == "sum" || key == "count" || key == "z_bucket" || key == "z_bucket_w" ||
-                                   key == "offset" || key == "n_offset";
+      const bool number_expected = key == "schema" || key == "sum" || key == "count" || key == "z_bucket" ||
+                                   key == "z_bucket_w" || key == "offset" || key == "n_offset";
       if (number_expected && !value) return invalid("invalid number " + go_quote(text) + " in histogram description");
       if (key == "schema") {
         const bool known = *value == model::kCustomBucketsSchema ||
@@ -236,8 +241,10 @@ class ValueParser {
       } else if (key == "custom_values") {
         SENTINEL_ASSIGN(out.h.custom_values, number_list(text));
       } else if (key == "counter_reset_hint") {
-        static const std::map<std::string, Hint, std::less<>> hints{
-            {"unknown", Hint::kUnknown}, {"reset", Hint::kReset}, {"not_reset", Hint::kNotReset}, {"gauge", Hint::kGauge}};
+        static const std::map<std::string, Hint, std::less<>> hints{{"unknown", Hint::kUnknown},
+                                                                    {"reset", Hint::kReset},
+                                                                    {"not_reset", Hint::kNotReset},
+                                                                    {"gauge", Hint::kGauge}};
         const auto it = hints.find(text);
         if (it == hints.end()) return invalid("bad histogram descriptor found: " + go_quote(text));
         out.h.hint = it->second;

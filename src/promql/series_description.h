@@ -14,8 +14,8 @@ namespace sentinel::promql {
 struct SequenceValue {
   bool omitted = false;
   double v = 0;
-  model::HistogramPtr h;   // null: a float
-  bool hint_set = false;   // the histogram's counter_reset_hint was written out
+  model::HistogramPtr h;  // null: a float
+  bool hint_set = false;  // the histogram's counter_reset_hint was written out
 };
 
 struct SeriesDescription {

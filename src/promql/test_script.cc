@@ -63,7 +63,8 @@ struct EvalCommand {
 
   bool expects_histograms() const {
     return std::any_of(series.begin(), series.end(), [](const auto& entry) {
-      return std::any_of(entry.second.values.begin(), entry.second.values.end(), [](const auto& v) { return v.h != nullptr; });
+      return std::any_of(entry.second.values.begin(), entry.second.values.end(),
+                         [](const auto& v) { return v.h != nullptr; });
     });
   }
 };
@@ -89,11 +90,13 @@ bool same_histogram(const SequenceValue& expected, const model::FloatHistogram& 
          same_buckets(e.negative, a.negative) && (!expected.hint_set || e.hint == a.hint);
 }
 
-Difference compare_point(const SequenceValue& expected, double v, const model::HistogramPtr& h, const model::Labels& labels) {
+Difference compare_point(const SequenceValue& expected, double v, const model::HistogramPtr& h,
+                         const model::Labels& labels) {
   const bool same = (expected.h != nullptr) == (h != nullptr) &&
                     (h ? same_histogram(expected, *h) : almost_equal(expected.v, v, kEpsilon));
   if (same) return "";
-  return fmt::format("expected {} for {} but got {}", point_text(expected.v, expected.h), labels.to_string(), point_text(v, h));
+  return fmt::format("expected {} for {} but got {}", point_text(expected.v, expected.h), labels.to_string(),
+                     point_text(v, h));
 }
 
 // ---- comparing results
@@ -120,11 +123,13 @@ class Comparison {
   Difference error(const std::string& message) const {
     if (!command_.failure || command_.failure->matches(message)) return "";
     return fmt::format("expected the error \"{}\" but got \"{}\"",
-                       command_.failure->pattern ? command_.failure->pattern->pattern() : command_.failure->message, message);
+                       command_.failure->pattern ? command_.failure->pattern->pattern() : command_.failure->message,
+                       message);
   }
 
  private:
-  static Difference texts(std::string_view what, const std::vector<ExpectedText>& expected, const std::vector<std::string>& actual) {
+  static Difference texts(std::string_view what, const std::vector<ExpectedText>& expected,
+                          const std::vector<std::string>& actual) {
     if (expected.empty()) return "";
     if (actual.empty()) return fmt::format("expected {} annotations but got none", what);
     for (const ExpectedText& e : expected) {
@@ -162,7 +167,8 @@ class Comparison {
         return fmt::format("unexpected metric {} in result, has value {}", s.labels.to_string(), point_text(s.v, s.h));
       }
       if (command_.ordered && it->second.position != static_cast<int>(i) + 1) {
-        return fmt::format("expected metric {} at position {} but was at {}", s.labels.to_string(), it->second.position, i + 1);
+        return fmt::format("expected metric {} at position {} but was at {}", s.labels.to_string(), it->second.position,
+                           i + 1);
       }
       Difference d = compare_point(it->second.values.at(0), s.v, s.h, s.labels);
       if (!d.empty()) return d;
@@ -178,7 +184,8 @@ class Comparison {
     for (size_t i = 0; i < matrix.size(); ++i) {
       if (i > 0 && matrix[i].labels < matrix[i - 1].labels) return "matrix is not sorted by labels";
       const auto it = command_.series.find(matrix[i].labels);
-      if (it == command_.series.end()) return fmt::format("unexpected metric {} in result", matrix[i].labels.to_string());
+      if (it == command_.series.end())
+        return fmt::format("unexpected metric {} in result", matrix[i].labels.to_string());
       Difference d = compare_series(matrix[i], it->second);
       if (!d.empty()) return d;
       seen[matrix[i].labels] = true;
@@ -192,7 +199,8 @@ class Comparison {
     for (size_t i = 0; i < expected.values.size(); ++i) {
       const SequenceValue& e = expected.values[i];
       const int64_t t = command_.start + static_cast<int64_t>(i) * command_.step;
-      if (t > command_.end) return fmt::format("more values expected for {} than the range has steps", actual.labels.to_string());
+      if (t > command_.end)
+        return fmt::format("more values expected for {} than the range has steps", actual.labels.to_string());
       if (e.omitted) continue;
       const bool present = e.h ? h < actual.histograms.size() && actual.histograms[h].t_ms == t
                                : f < actual.samples.size() && actual.samples[f].t_ms == t;
@@ -230,7 +238,8 @@ class Comparison {
 
 class CaseRunner {
  public:
-  CaseRunner(const Engine& engine, const EvalCommand& command) : engine_(engine), command_(command), comparison_(command) {}
+  CaseRunner(const Engine& engine, const EvalCommand& command)
+      : engine_(engine), command_(command), comparison_(command) {}
 
   ScriptCase run() {
     ScriptCase result;
@@ -259,7 +268,8 @@ class CaseRunner {
 
   Difference range() {
     const auto query = parse(command_.query);
-    if (!query) return command_.fail ? comparison_.error(query.error().message()) : "failed: " + query.error().to_string();
+    if (!query)
+      return command_.fail ? comparison_.error(query.error().message()) : "failed: " + query.error().to_string();
     return judge(engine_.range(**query, command_.start, command_.end, command_.step),
                  [this](const Value& v) { return comparison_.value(v); });
   }
@@ -280,7 +290,8 @@ class CaseRunner {
 
   Difference instant(const std::string& text, int64_t t) {
     const auto query = parse(text);
-    if (!query) return command_.fail ? comparison_.error(query.error().message()) : "failed: " + query.error().to_string();
+    if (!query)
+      return command_.fail ? comparison_.error(query.error().message()) : "failed: " + query.error().to_string();
     bool scalar = false;
     const Difference d = judge(engine_.instant(**query, t), [&](const Value& v) {
       scalar = std::holds_alternative<Scalar>(v);
@@ -390,7 +401,8 @@ class Script {
   Status load() {
     std::string_view rest = lines_[at_];
     const std::string_view command = take_word(rest);
-    if (command != "load" && command != "load_with_nhcb") return error("invalid load command. (load[_with_nhcb] <step:duration>)");
+    if (command != "load" && command != "load_with_nhcb")
+      return error("invalid load command. (load[_with_nhcb] <step:duration>)");
     int64_t gap = 0;
     SENTINEL_ASSIGN(gap, duration(rest));
     std::map<model::Labels, Loaded> loaded;

@@ -21,8 +21,9 @@ struct ScriptCase {
 // The options under which Prometheus runs its own scripts: every experimental switch on, at most 10,000 samples.
 EngineOptions script_engine_options();
 
-// An error when the script itself is malformed (with its line); what the queries answer is in the cases. An instant query
-// is also evaluated as the middle step of a range query and, where its result does not depend on the evaluation time, with
+// An error when the script itself is malformed (with its line); what the queries answer is in the cases. An instant
+// query is also evaluated as the middle step of a range query and, where its result does not depend on the evaluation
+// time, with
 // @ at other times.
 Result<std::vector<ScriptCase>> run_script(std::string_view script, const EngineOptions& options);
 

@@ -33,13 +33,16 @@ class TypeChecker {
   }
 
  private:
-  tl::unexpected<Error> error(PosRange pos, std::string_view message) const { return fail(parse_error(pos, query_, message)); }
+  tl::unexpected<Error> error(PosRange pos, std::string_view message) const {
+    return fail(parse_error(pos, query_, message));
+  }
 
   Status expect_type(Expr& expr, ValueType want, std::string_view where) {
     ValueType got = ValueType::kNone;
     SENTINEL_ASSIGN(got, check(expr));
     if (got == want) return {};
-    return error(expr.pos, fmt::format("expected type {} in {}, got {}", documented_type(want), where, documented_type(got)));
+    return error(expr.pos,
+                 fmt::format("expected type {} in {}, got {}", documented_type(want), where, documented_type(got)));
   }
 
   Status aggregate(AggregateExpr& expr) {
@@ -77,7 +80,8 @@ class TypeChecker {
     if (is_set_operator(expr.op) && matching.card == Cardinality::kOneToOne) matching.card = Cardinality::kManyToMany;
     for (const std::string& label : matching.labels) {
       if (matching.on && std::find(matching.include.begin(), matching.include.end(), label) != matching.include.end()) {
-        return error(op_range(expr), fmt::format("label {} must not occur in ON and GROUP clause at once", go_quote(label)));
+        return error(op_range(expr),
+                     fmt::format("label {} must not occur in ON and GROUP clause at once", go_quote(label)));
       }
     }
     constexpr std::string_view kOperands = "binary expression must contain only scalar and instant vector types";
@@ -93,7 +97,8 @@ class TypeChecker {
     }
     expr.matching.reset();
     if (!is_set_operator(expr.op)) return {};
-    return error(expr.pos, fmt::format("set operator {} not allowed in binary scalar expression", go_quote(op_text(expr.op))));
+    return error(expr.pos,
+                 fmt::format("set operator {} not allowed in binary scalar expression", go_quote(op_text(expr.op))));
   }
 
   Status between_vectors(BinaryExpr& expr) {
@@ -112,7 +117,8 @@ class TypeChecker {
     const int wanted = static_cast<int>(f.args.size());
     const int given = static_cast<int>(expr.args.size());
     const auto wrong = [&](std::string_view how, int count) {
-      return error(expr.pos, fmt::format("expected {}{} argument(s) in call to {}, got {}", how, count, go_quote(f.name), given));
+      return error(expr.pos,
+                   fmt::format("expected {}{} argument(s) in call to {}, got {}", how, count, go_quote(f.name), given));
     };
     if (f.variadic == 0) {
       if (wanted != given) return wrong("", wanted);
@@ -146,8 +152,8 @@ class TypeChecker {
       ValueType got = ValueType::kNone;
       SENTINEL_ASSIGN(got, check(*expr.args[i]));
       if (got != want) {
-        return error(expr.args[i]->pos, fmt::format("expected type {} in call to function {}, got {}", documented_type(want),
-                                                    go_quote(f.name), documented_type(got)));
+        return error(expr.args[i]->pos, fmt::format("expected type {} in call to function {}, got {}",
+                                                    documented_type(want), go_quote(f.name), documented_type(got)));
       }
     }
     return {};
@@ -157,8 +163,9 @@ class TypeChecker {
     ValueType got = ValueType::kNone;
     SENTINEL_ASSIGN(got, check(*expr.expr));
     if (got == ValueType::kScalar || got == ValueType::kVector) return {};
-    return error(expr.pos, fmt::format("unary expression only allowed on expressions of type scalar or instant vector, got {}",
-                                       go_quote(documented_type(got))));
+    return error(expr.pos,
+                 fmt::format("unary expression only allowed on expressions of type scalar or instant vector, got {}",
+                             go_quote(documented_type(got))));
   }
 
   Status subquery(SubqueryExpr& expr) {
