@@ -5,6 +5,7 @@
 
 #include "alerting/limits.h"
 #include "base/check.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "receivers/notification.h"
 
@@ -29,18 +30,22 @@ const std::vector<double>& latency_bounds() {
   return bounds;
 }
 
+// 0..1, other for each message and attempt, the same after a restart.
+double jitter(const state::OutboxMessage& message) {
+  return static_cast<double>(hash64(message.key, static_cast<uint64_t>(message.attempts)) >> 11) * 0x1p-53;
+}
+
 constexpr Micros kExpiryOfUnknown = std::chrono::hours(24);
 
 }  // namespace
 
 Delivery::Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
-                   Hooks hooks, uint64_t seed)
+                   Hooks hooks)
     : scheduler_(scheduler),
       database_(database),
       metrics_(metrics),
       sender_(sender),
       hooks_(std::move(hooks)),
-      random_(seed),
       self_(std::make_shared<Delivery*>(this)),
       pending_(metrics.gauge("sentinel_notifications_pending", "Notifications not yet delivered.")) {}
 
@@ -186,7 +191,7 @@ Delivery::Verdict Delivery::judge(const Item& item, const receivers::SendResult&
     delay *= kRetryDelayGrowth;
   }
   delay = std::min(delay, static_cast<double>(kRetryDelayMax.count()));
-  delay *= 1 + kRetryJitter * (2 * random_.uniform() - 1);
+  delay *= 1 + kRetryJitter * (2 * jitter(item.message) - 1);
   const TimePoint due_at = now + std::max(Micros(static_cast<int64_t>(delay)), result.retry_after.value_or(Micros(0)));
   if (due_at >= item.expires_at) return {true, false, {}, "gave up: " + result.error, "deadline"};
   return {false, false, due_at, result.error, "retry"};
@@ -236,10 +241,10 @@ void Delivery::count(const Item& item, const Verdict& verdict, TimePoint now) {
         .observe(std::chrono::duration<double>(now - item.message.created_at).count());
     return;
   }
-  const auto fields = {std::pair<std::string_view, LogValue>{"receiver", item.message.receiver},
-                       {"key", item.message.key},
-                       {"attempts", item.message.attempts + 1},
-                       {"error", verdict.error}};
+  const LogFields fields = {{"receiver", item.message.receiver},
+                           {"key", item.message.key},
+                           {"attempts", item.message.attempts + 1},
+                           {"error", verdict.error}};
   if (!verdict.finished) return log_warn("delivery", "notification will be retried", fields);
   metrics_
       .counter("sentinel_notifications_failed_total", "Notifications given up.", with(labels, "reason", verdict.reason))

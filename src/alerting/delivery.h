@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/metrics.h"
-#include "base/random.h"
 #include "base/scheduler.h"
 #include "receivers/sender.h"
 #include "state/outbox.h"
@@ -36,8 +35,7 @@ class Delivery {
     std::function<void()> finished;
   };
   // REQUIRES: Outbox::migrate() ran. All references outlive this object.
-  Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender, Hooks hooks,
-           uint64_t seed);
+  Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender, Hooks hooks);
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -78,7 +76,7 @@ class Delivery {
   void start(const std::string& name, Lane& lane, Item& item);
   void answered(Answer answer);
   void record();
-  Verdict judge(const Item& item, const receivers::SendResult& result, TimePoint now);
+  static Verdict judge(const Item& item, const receivers::SendResult& result, TimePoint now);
   Status write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<Verdict>& verdicts, TimePoint now);
   void apply(const Answer& answer, const Verdict& verdict, TimePoint now);
   void count(const Item& item, const Verdict& verdict, TimePoint now);
@@ -90,7 +88,6 @@ class Delivery {
   MetricRegistry& metrics_;
   receivers::Sender& sender_;
   const Hooks hooks_;
-  Random random_;
   std::map<std::string, Lane> lanes_;
   std::vector<Answer> answers_;
   int64_t last_id_ = 0;

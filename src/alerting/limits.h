@@ -24,6 +24,8 @@ inline constexpr size_t kEventsPerQueryMax = 10'000;
 
 // A group that has become empty still has its timer this long, as Alertmanager's has until its maintenance run.
 inline constexpr Micros kEmptyGroupKept = std::chrono::seconds(30);
+// After a start, an alert whose end passed meanwhile fires on this long, so that its sender can say that it still does.
+inline constexpr Micros kStartGrace = std::chrono::minutes(2);
 inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
 inline constexpr Micros kDataRetention = std::chrono::hours(120);   // silences after their end, notification log
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
