@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "events/limits.h"
+#include "events/narrow_pass.h"
 #include "events/sql_rewrite.h"
 
 namespace sentinel::events {
@@ -355,11 +356,34 @@ Result<SqlResult> EmbeddedStore::query(std::string_view sql, const std::vector<C
     return fail(ErrorCode::kInvalidArgument, "only reading is allowed: SELECT, WITH, EXPLAIN");
   }
   SENTINEL_TRY((*statement)->bind(params));
-  auto result = (*statement)->run(limits.rows_max);
+  std::optional<SqlResult> narrow = params.empty() ? run_narrow(*connection, rewritten.text, limits) : std::nullopt;
+  auto result = narrow ? tl::expected<SqlResult, EngineError>(std::move(*narrow)) : (*statement)->run(limits.rows_max);
   if (!result) return failed(result.error(), 0);
   const double seconds = static_cast<double>(monotonic_us() - start) / 1e6;
   result->elapsed_ms = seconds * 1000;
   query_seconds_.observe(seconds);
+  return std::move(*result);
+}
+
+// None: not such a query, or something went wrong that running it plainly will tell better.
+std::optional<SqlResult> EmbeddedStore::run_narrow(DuckConnection& connection, const std::string& sql, const SqlLimits& limits) {
+  const auto plan = plan_narrow_pass(sql);
+  if (!plan) return std::nullopt;
+  auto first = DuckStatement::prepare(connection, plan->keys_sql);
+  if (!first) return std::nullopt;
+  const auto found = (*first)->run(kNarrowRowsMax);
+  if (!found) return std::nullopt;
+  std::vector<NarrowKey> keys;
+  for (const CellRow& row : found->rows) {
+    const auto* time = std::get_if<std::string>(&row[0]);
+    const auto* id = std::get_if<std::string>(&row[1]);
+    if (time == nullptr || id == nullptr) return std::nullopt;  // without an id a row cannot be found again
+    keys.push_back({time->substr(0, 10) + " " + time->substr(11, time->size() - 12), *id});
+  }
+  auto second = DuckStatement::prepare(connection, plan->narrowed(keys));
+  if (!second) return std::nullopt;
+  auto result = (*second)->run(limits.rows_max);
+  if (!result) return std::nullopt;
   return std::move(*result);
 }
 

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -55,6 +56,8 @@ class EmbeddedStore final : public EventStore {
       REQUIRES_LOCK(catalog_mutex_);
   Status replace_segments(const std::vector<Segment>& removed, const std::vector<Segment>& added, const std::string& also,
                           std::optional<uint64_t> sealed) EXCLUDES_LOCK(catalog_mutex_);
+
+  std::optional<SqlResult> run_narrow(DuckConnection& connection, const std::string& sql, const SqlLimits& limits);
 
   void seal_loop();
   Status seal(const Hot& hot);

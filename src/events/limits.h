@@ -14,7 +14,8 @@ inline constexpr size_t kSealQueueMax = 3;                  // full tables waiti
 inline constexpr uint64_t kSegmentRowsMax = 400'000;        // compaction makes none larger
 inline constexpr uint64_t kSmallSegmentRows = 200'000;      // and leaves alone what has this many
 inline constexpr size_t kCompactFanIn = 8;                  // neighbours that make a merge worth it
-inline constexpr unsigned kRowGroupRows = 10'240;           // of a segment file
+// Rows of a row group in a segment file: smaller makes single rows cheaper to fetch, sums over columns dearer.
+inline constexpr unsigned kRowGroupRows = 4'096;
 inline constexpr std::chrono::seconds kSealRetry{5};        // after a failed seal
 
 }  // namespace sentinel::events
