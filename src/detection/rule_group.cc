@@ -153,8 +153,14 @@ Status RuleGroup::try_rule(RunningRule& rule, TimePoint now) {
   return write(rule, samples, t_ms);
 }
 
-void RuleGroup::save_state(AlertingRule& rule) {
-  const RuleStateBatch batch = rule.take_changes();
+void RuleGroup::flush_state() {
+  for (RunningRule& rule : rules_) {
+    if (rule.alerting) save_state(*rule.alerting, true);
+  }
+}
+
+void RuleGroup::save_state(AlertingRule& rule, bool with_values) {
+  const RuleStateBatch batch = rule.take_changes(with_values);
   if (batch.empty()) return;
   const Status saved = context_.states.save(batch);
   if (saved) return;

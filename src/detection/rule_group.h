@@ -77,6 +77,8 @@ class RuleGroup {
   void start(std::function<void(RuleGroup&)> evaluated);
   void stop();
   void evaluate(TimePoint now);
+  // Stores also what is not worth a write by itself: the last values and annotations.
+  void flush_state();
 
   const RuleGroupSpec& spec() const { return spec_; }
   std::vector<RunningRule>& rules() { return rules_; }
@@ -92,7 +94,7 @@ class RuleGroup {
   Result<promql::Vector> query(const RunningRule& rule, int64_t t_ms) const;
   Result<promql::Vector> record(const RunningRule& rule, promql::Vector result) const;
   Status write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms);
-  void save_state(AlertingRule& rule);
+  void save_state(AlertingRule& rule, bool with_values = false);
   void send(const RunningRule& rule, TimePoint now);
 
   RuleContext& context_;
