@@ -79,7 +79,7 @@ RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsd
                          AlertSink& sink, MetricRegistry& metrics, RuleManagerOptions options)
     : context_(new RuleContext{scheduler, engine, store, states, sink, RuleMetrics(metrics), options.resend_delay,
                                options.evaluation_interval, options.query_offset, options.spread_groups,
-                               TemplateEnvironment{{}, options.external_url, options.external_labels, {}}}) {
+                               TemplateEnvironment{{}, options.external_url, options.external_labels, {}, {}}}) {
   context_->templates.query = template_query(engine, context_->templates);
 }
 

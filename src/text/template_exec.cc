@@ -245,7 +245,10 @@ Result<Flow> Executor::range_items(const Value& dot, const Node& node, const Val
       }
       return Flow::kNext;
     case Kind::kNil: return Flow::kNext;
-    default: return error("range can't iterate over " + go_string(over));
+    default: {
+      const std::string shown = go_string(over);
+      return error("range can't iterate over " + shown.substr(over.kind() == Kind::kStruct && shown[0] == '&' ? 1 : 0));
+    }
   }
 }
 
@@ -571,13 +574,21 @@ Result<Value> Executor::constant_argument(const Param& param, const Node& node) 
 
 }  // namespace
 
-Template::Template(FuncMap functions, TemplateOptions options) : functions_(template_builtins()), options_(options) {
+Template::Template(FuncMap functions, TemplateOptions options) : options_(options) {
   own_logic_ = functions.contains("and") || functions.contains("or");
-  for (auto& [name, function] : functions) functions_[name] = std::move(function);
+  functions.insert(template_builtins().begin(), template_builtins().end());
+  functions_ = std::make_shared<const FuncMap>(std::move(functions));
+}
+
+void Template::set_function(const std::string& name, Func function) {
+  auto changed = std::make_shared<FuncMap>(*functions_);
+  (*changed)[name] = std::move(function);
+  functions_ = std::move(changed);
+  own_logic_ = own_logic_ || name == "and" || name == "or";
 }
 
 Status Template::parse(const std::string& name, std::string text) {
-  return parse_template(name, std::move(text), functions_, trees_);
+  return parse_template(name, std::move(text), *functions_, trees_);
 }
 
 std::vector<std::string> Template::names() const {
@@ -589,7 +600,7 @@ std::vector<std::string> Template::names() const {
 Result<std::string> Template::execute(std::string_view name, const Value& data) const {
   auto found = trees_.find(name);
   if (found == trees_.end()) return fail(ErrorCode::kNotFound, fmt::format("template: no template {}", go_quote(name)));
-  return Executor(trees_, functions_, options_, !own_logic_)
+  return Executor(trees_, *functions_, options_, !own_logic_)
       .run(*found->second, data.is_nil() ? Value::missing() : data);
 }
 
