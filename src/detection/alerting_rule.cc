@@ -153,13 +153,11 @@ std::vector<const ActiveAlert*> AlertingRule::due(TimePoint now, Millis resend_d
   return out;
 }
 
-void AlertingRule::mark_sent(const std::vector<model::Labels>& labels, TimePoint now) {
-  for (const model::Labels& set : labels) {
-    auto it = active_.find(set);
-    if (it == active_.end()) continue;
-    it->second.last_sent_at = now;
-    changed_.insert(set);
-  }
+void AlertingRule::mark_sent(const model::Labels& labels, TimePoint now) {
+  auto it = active_.find(labels);
+  if (it == active_.end()) return;
+  it->second.last_sent_at = now;
+  changed_.insert(labels);
 }
 
 RuleStateBatch AlertingRule::take_changes(bool with_values) {

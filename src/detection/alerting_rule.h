@@ -34,7 +34,7 @@ class AlertingRule {
 
   // Alerts to hand to the sink now: newly fired, resolved since last sent, or last sent longer than `resend_delay` ago.
   std::vector<const ActiveAlert*> due(TimePoint now, Millis resend_delay) const;
-  void mark_sent(const std::vector<model::Labels>& labels, TimePoint now);
+  void mark_sent(const model::Labels& labels, TimePoint now);
 
   // What has changed since the last call, for the store. Put back by `restore_changes` when it could not be saved. New
   // values and annotations alone are not worth a write: they come with the next other change, or when `with_values`.

@@ -88,7 +88,7 @@ RuleManager::~RuleManager() { stop(); }
 void RuleManager::stop() {
   for (const auto& group : groups_) {
     group->stop();
-    group->flush_state();
+    group->save_state(true);
   }
 }
 
