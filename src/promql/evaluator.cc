@@ -29,6 +29,15 @@ void drop_reserved(model::Labels& labels) {
 
 std::string_view metric_name(const model::Labels& labels) { return labels.get(model::kMetricNameLabel); }
 
+std::string labels_text(const model::Labels& labels) {
+  std::string out;
+  for (const model::Label& l : labels) {
+    if (!out.empty()) out += ", ";
+    out += (model::is_legacy_label_name(l.name) ? l.name : go_quote(l.name)) + "=" + go_quote(l.value);
+  }
+  return "{" + out + "}";
+}
+
 Status QueryContext::work(uint64_t points) {
   if (points < until_check) {
     until_check -= points;

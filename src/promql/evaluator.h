@@ -40,6 +40,8 @@ uint64_t count_samples(const SeriesMatrix& matrix);
 // Without __name__, __type__ and __unit__.
 void drop_reserved(model::Labels& labels);
 std::string_view metric_name(const model::Labels& labels);
+// {__name__="x", a="b"}, as Prometheus's error messages show label sets.
+std::string labels_text(const model::Labels& labels);
 
 // What all nodes of one query share. One thread.
 struct QueryContext {

@@ -241,13 +241,13 @@ class VectorJoin {
   }
 
   Status duplicate_on_one_side(size_t a, size_t b) const {
-    std::string first = one_[a].labels.to_string();
-    std::string second = one_[b].labels.to_string();
+    std::string first = labels_text(one_[a].labels);
+    std::string second = labels_text(one_[b].labels);
     if (first > second) std::swap(first, second);
     return fail(ErrorCode::kUnprocessable,
                 fmt::format("found duplicate series for the match group {} on the {} hand-side of the operation: [{}, {}];"
                             "many-to-many matching not allowed: matching labels must be unique on one side",
-                            match_labels(one_[a].labels, matching_).to_string(), swapped_ ? "left" : "right", first, second));
+                            labels_text(match_labels(one_[a].labels, matching_)), swapped_ ? "left" : "right", first, second));
   }
 
   Status match_many_side(int64_t t) {

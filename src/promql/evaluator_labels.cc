@@ -310,8 +310,8 @@ class InfoJoin {
       if (it->second.sample_ms == p->v) {
         return fail(ErrorCode::kUnprocessable,
                     fmt::format("found duplicate series for info metric: existing {} @ {}, new {} @ {}",
-                                info_[it->second.series].labels.to_string(), static_cast<int64_t>(it->second.sample_ms),
-                                info_[i].labels.to_string(), static_cast<int64_t>(p->v)));
+                                labels_text(info_[it->second.series].labels), static_cast<int64_t>(it->second.sample_ms),
+                                labels_text(info_[i].labels), static_cast<int64_t>(p->v)));
       }
       it->second = {i, p->v};
     }

@@ -117,7 +117,7 @@ Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data
       if (found->value.h) {
         if (record_time) {
           return fail(ErrorCode::kUnprocessable,
-                      "this should be an info metric, with float samples: " + d.labels.to_string());
+                      "this should be an info metric, with float samples: " + labels_text(d.labels));
         }
         s.hists.push_back({t, std::move(found->value.h)});
       } else {

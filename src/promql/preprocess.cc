@@ -14,14 +14,6 @@ namespace {
 
 constexpr double kMsPerSecond = 1000;
 
-// Results of these change with the step even when their arguments do not.
-bool depends_on_step(std::string_view name) {
-  static constexpr std::array<std::string_view, 15> kNames{
-      "days_in_month", "day_of_month", "day_of_week", "day_of_year", "end", "hour", "minute", "month", "year",
-      "predict_linear", "range", "start", "step", "time", "timestamp"};
-  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
-}
-
 void unwrap(ExprPtr& expr) {
   while (auto* paren = as<ParenExpr>(expr.get())) {
     ExprPtr inner = std::move(paren->expr);
@@ -248,6 +240,13 @@ SubqueryTimes subquery_times(const std::vector<Expr*>& path) {
 }
 
 }  // namespace
+
+bool depends_on_step(std::string_view name) {
+  static constexpr std::array<std::string_view, 15> kNames{
+      "days_in_month", "day_of_month", "day_of_week", "day_of_year", "end", "hour", "minute", "month", "year",
+      "predict_linear", "range", "start", "step", "time", "timestamp"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end();
+}
 
 Status preprocess(ExprPtr& expr, const EvalTimes& times) {
   find_skippable_buckets(*expr);

@@ -2,7 +2,7 @@
 // From a parsed tree to one that can be evaluated for given times.
 
 #include <cstdint>
-#include <functional>
+#include <string_view>
 
 #include "base/result.h"
 #include "promql/ast.h"
@@ -23,5 +23,7 @@ void set_offsets(int64_t start_ms, Expr& expr);
 // The samples a selector can need in an evaluation over `times`, both ends inclusive; sets select_min_ms and select_max_ms.
 void set_select_ranges(Expr& expr, const EvalTimes& times, int64_t lookback_ms);
 Expr* unwrap_parens(Expr* expr);
+// Whether results of the function change with the step even when its arguments do not.
+bool depends_on_step(std::string_view function);
 
 }  // namespace sentinel::promql
