@@ -116,6 +116,15 @@ Status Executor::write(std::string_view text) {
   return {};
 }
 
+// html and urlquery escape by themselves: html/template lets them stand only at the end of a pipeline.
+const Node* misplaced_escaper(const Node& pipe) {
+  for (size_t i = 0; i + 1 < pipe.items.size(); ++i) {
+    const Node& first = *pipe.items[i]->items[0];
+    if (first.kind == NodeKind::kIdentifier && (first.text == "html" || first.text == "urlquery")) return &first;
+  }
+  return nullptr;
+}
+
 // Whether the pipeline already ends in {{… | html}}, which html/template does not apply twice.
 bool ends_in_escaper(const Node& pipe) {
   const Node& last = *pipe.items.back()->items[0];
@@ -125,7 +134,14 @@ bool ends_in_escaper(const Node& pipe) {
 Status Executor::print(const Node& action, const Value& value) {
   at(action);
   if (options_.mode == TemplateMode::kText) return write(value.is_nil() ? std::string("<no value>") : go_string(value));
-  if (ends_in_escaper(*action.pipe) && html_.in_text() && value.kind() == Kind::kString)
+  const Node* escaper = misplaced_escaper(*action.pipe);
+  if (!escaper && ends_in_escaper(*action.pipe) && html_.in_unquoted_value()) {
+    escaper = action.pipe->items.back()->items[0].get();
+  }
+  if (escaper) {
+    return error(fmt::format("predefined escaper {} disallowed in template", go_quote(escaper->text)));
+  }
+  if (ends_in_escaper(*action.pipe) && html_.takes_escaped() && value.kind() == Kind::kString)
     return write(value.as_string());
   auto escaped = html_.escape(value);
   if (!escaped) return error(escaped.error().message());
@@ -517,6 +533,7 @@ bool fits(const Value& value, const Param& param) {
 Value nil_for(const Param& param) {
   if (param.kind == ParamKind::kStrings) return Value::list({}, strings_type());
   if (param.kind == ParamKind::kList) return Value::list({});
+  if (param.kind == ParamKind::kReflect) return Value::missing();
   return Value();
 }
 
