@@ -41,7 +41,8 @@ AlertTemplate::AlertTemplate(const std::string& alert, const std::string& source
                              const TemplateEnvironment& environment)
     : name_("__alert_" + alert), source_(source), environment_(environment) {
   if (source.find("{{") == std::string::npos) return;
-  auto parsed = std::make_shared<text::Template>(make_template(environment));
+  if (!environment.base) environment.base = std::make_shared<const text::Template>(make_template(environment));
+  auto parsed = std::make_shared<text::Template>(*environment.base);
   auto status = parsed->parse(name_, std::string(kDefinitions) + source);
   SENTINEL_CHECK(status.has_value());  // the rule file was checked
   template_ = std::move(parsed);
@@ -64,7 +65,8 @@ std::string AlertTemplate::expand(const AlertData& data, std::string* error) con
 Status AlertTemplate::check(const std::string& alert, const std::string& source) {
   if (source.find("{{") == std::string::npos) return {};
   static const TemplateEnvironment environment;
-  return make_template(environment).parse("__alert_" + alert, std::string(kDefinitions) + source);
+  static const text::Template base = make_template(environment);
+  return text::Template(base).parse("__alert_" + alert, std::string(kDefinitions) + source);
 }
 
 }  // namespace sentinel::detection

@@ -2,6 +2,7 @@
 // One templated label or annotation of an alerting rule, parsed once and expanded for each alert.
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct TemplateEnvironment {
   std::string external_url;
   model::Labels external_labels;
   TemplateQuery query;
+  // The functions, bound to this; made with the first template and shared by all.
+  mutable std::shared_ptr<const text::Template> base;
 };
 
 // What one alert brings: {{$labels}} with the metric name, {{$value}}.

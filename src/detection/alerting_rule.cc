@@ -93,6 +93,8 @@ Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t
   for (auto& [labels, alert] : present) {
     auto known = active_.find(labels);
     if (known != active_.end() && known->second.state != AlertState::kInactive) {
+      const bool same = known->second.value == alert.value && known->second.annotations == alert.annotations;
+      if (!same) outdated_.insert(labels);
       known->second.value = alert.value;
       known->second.annotations = alert.annotations;
     } else {
@@ -151,17 +153,18 @@ std::vector<const ActiveAlert*> AlertingRule::due(TimePoint now, Millis resend_d
   return out;
 }
 
-void AlertingRule::mark_sent(const std::vector<model::Labels>& labels, TimePoint now) {
-  for (const model::Labels& set : labels) {
-    auto it = active_.find(set);
-    if (it == active_.end()) continue;
-    it->second.last_sent_at = now;
-    changed_.insert(set);
-  }
+void AlertingRule::mark_sent(const model::Labels& labels, TimePoint now) {
+  auto it = active_.find(labels);
+  if (it == active_.end()) return;
+  it->second.last_sent_at = now;
+  changed_.insert(labels);
 }
 
-RuleStateBatch AlertingRule::take_changes() {
+RuleStateBatch AlertingRule::take_changes(bool with_values) {
   RuleStateBatch batch;
+  if (changed_.empty() && !with_values) return batch;
+  changed_.merge(outdated_);
+  outdated_.clear();
   for (const model::Labels& labels : changed_) {
     auto it = active_.find(labels);
     if (it == active_.end())

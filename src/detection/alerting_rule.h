@@ -34,10 +34,11 @@ class AlertingRule {
 
   // Alerts to hand to the sink now: newly fired, resolved since last sent, or last sent longer than `resend_delay` ago.
   std::vector<const ActiveAlert*> due(TimePoint now, Millis resend_delay) const;
-  void mark_sent(const std::vector<model::Labels>& labels, TimePoint now);
+  void mark_sent(const model::Labels& labels, TimePoint now);
 
-  // What has changed since the last call, for the store. Put back by `restore_changes` when it could not be saved.
-  RuleStateBatch take_changes();
+  // What has changed since the last call, for the store. Put back by `restore_changes` when it could not be saved. New
+  // values and annotations alone are not worth a write: they come with the next other change, or when `with_values`.
+  RuleStateBatch take_changes(bool with_values = false);
   void restore_changes(const RuleStateBatch& batch);
 
   const std::map<model::Labels, ActiveAlert>& alerts() const { return active_; }  // resolved ones too
@@ -59,6 +60,7 @@ class AlertingRule {
   std::vector<std::pair<std::string, AlertTemplate>> annotations_;
   std::map<model::Labels, ActiveAlert> active_;
   std::set<model::Labels> changed_;
+  std::set<model::Labels> outdated_;  // the store has an older value or annotation
   std::string template_error_;
 };
 

@@ -112,6 +112,34 @@ groups:
   EXPECT_EQ(group.rules[1].labels, (NamedTexts{{"team", "llm"}, {"tier", "1"}}));
 }
 
+TEST(RuleFile, TheRulesWeShipAreGood) {
+  const std::string config = SENTINEL_SOURCE_DIR "/config";
+  auto files = load_rule_files(posix_env(), {config + "/rules/*.yml", config + "/demo/rules.yml"});
+  ASSERT_TRUE(files) << files.error().to_string();
+  EXPECT_GE(files->size(), 2u);
+}
+
+TEST(RuleFile, PatternsNameEachFileOnceAndAMissingFileIsAnError) {
+  FaultEnv env;
+  ASSERT_TRUE(env.make_dirs("/r"));
+  for (const char* name : {"/r/a.yml", "/r/ab.yml", "/r/c.yaml"}) {
+    ASSERT_TRUE(env.write_file_atomic(name, "groups: [{name: g}]\n"));
+  }
+  const auto count = [&](std::vector<std::string> patterns) {
+    auto files = load_rule_files(env, patterns);
+    return files ? static_cast<int>(files->size()) : -1;
+  };
+  EXPECT_EQ(count({"/r/*.yml"}), 2);
+  EXPECT_EQ(count({"/r/a*", "/r/a.yml", "/r/?.ya?l"}), 3);
+  EXPECT_EQ(count({"/r/x*"}), 0);
+  EXPECT_EQ(count({"/nowhere/*.yml"}), 0);
+  EXPECT_EQ(count({"/r/missing.yml"}), -1);
+  ASSERT_TRUE(env.write_file_atomic("/r/bad.yml", "groups:\n- {name: g, rules: [{alert: A}]}\n"));
+  auto bad = load_rule_files(env, {"/r/*.yml"});
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().to_string(), "/r/bad.yml:2:21: group \"g\", rule 1, \"A\": field 'expr' must be set in rule");
+}
+
 TEST(RuleFile, EmptyFilesAndSecondDocumentsAreFine) {
   EXPECT_TRUE(parse_rule_file("", "f.yml"));
   EXPECT_TRUE(parse_rule_file("# nothing\n", "f.yml"));

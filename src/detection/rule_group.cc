@@ -80,6 +80,10 @@ void RuleGroup::evaluate(TimePoint now) {
   const int64_t started = monotonic_us();
   context_.templates.now = now;
   for (RunningRule& rule : rules_) evaluate_rule(rule, now);
+  // First the hand-over, then what was handed over: a crash in between sends it again, never not at all. One write each
+  // for the whole group: when everything fails at once, every rule has something to say.
+  send(now);
+  save_state();
   last_evaluation_ = now;
   evaluation_seconds_ = static_cast<double>(monotonic_us() - started) / 1e6;
 }
@@ -130,6 +134,7 @@ Result<promql::Vector> RuleGroup::record(const RunningRule& rule, promql::Vector
 
 Status RuleGroup::try_rule(RunningRule& rule, TimePoint now) {
   const int64_t t_ms = to_ms(now - query_offset());
+  rule.judged = false;
   SENTINEL_ASSIGN(promql::Vector result, query(rule, t_ms));
   if (!rule.alerting) {
     SENTINEL_ASSIGN(promql::Vector recorded, record(rule, std::move(result)));
@@ -142,44 +147,52 @@ Status RuleGroup::try_rule(RunningRule& rule, TimePoint now) {
     log_warn("rules", "template of an alert failed",
              {{"rule", rule.spec.name()}, {"error", rule.alerting->template_error()}});
   }
-  // First what the alert is now, then the hand-over, then that it was handed over: a crash in between sends it again,
-  // never not at all.
-  save_state(*rule.alerting);
   SENTINEL_TRY(updated);
-  send(rule, now);
-  save_state(*rule.alerting);
+  rule.judged = true;
   const promql::Vector samples = rule.alerting->samples(t_ms);
   rule.series = samples.size();
   return write(rule, samples, t_ms);
 }
 
-void RuleGroup::save_state(AlertingRule& rule) {
-  const RuleStateBatch batch = rule.take_changes();
+void RuleGroup::save_state(bool with_values) {
+  RuleStateBatch batch;
+  std::vector<std::pair<AlertingRule*, RuleStateBatch>> parts;
+  for (RunningRule& rule : rules_) {
+    if (!rule.alerting) continue;
+    RuleStateBatch part = rule.alerting->take_changes(with_values);
+    if (part.empty()) continue;
+    batch.put.insert(batch.put.end(), part.put.begin(), part.put.end());
+    batch.erase.insert(batch.erase.end(), part.erase.begin(), part.erase.end());
+    parts.emplace_back(rule.alerting.get(), std::move(part));
+  }
   if (batch.empty()) return;
   const Status saved = context_.states.save(batch);
   if (saved) return;
-  rule.restore_changes(batch);
+  for (const auto& [rule, part] : parts) rule->restore_changes(part);
   context_.metrics.state_save_failures.add();
   log_error("rules", "the state of alerts could not be stored", {{"error", saved.error().message()}});
 }
 
-void RuleGroup::send(const RunningRule& rule, TimePoint now) {
+void RuleGroup::send(TimePoint now) {
   std::vector<model::Alert> alerts;
-  std::vector<model::Labels> sent;
-  for (const ActiveAlert* alert : rule.alerting->due(now, context_.resend_delay)) {
-    alerts.push_back(to_sink_alert(context_, *alert, rule.query, now, interval()));
-    sent.push_back(alert->labels);
+  std::vector<std::pair<AlertingRule*, model::Labels>> sent;
+  for (RunningRule& rule : rules_) {
+    if (!rule.alerting || !rule.judged) continue;
+    for (const ActiveAlert* alert : rule.alerting->due(now, context_.resend_delay)) {
+      alerts.push_back(to_sink_alert(context_, *alert, rule.query, now, interval()));
+      sent.emplace_back(rule.alerting.get(), alert->labels);
+    }
   }
   if (alerts.empty()) return;
   const Status status = put_in_batches(context_.sink, std::move(alerts));
   if (!status) {
     context_.metrics.send_failures.add();
     log_error("rules", "alerts were not taken; they are offered again",
-              {{"rule", rule.spec.name()}, {"error", status.error().message()}});
+              {{"group", spec_.name}, {"error", status.error().message()}});
     return;
   }
   context_.metrics.alerts_sent.add(static_cast<double>(sent.size()));
-  rule.alerting->mark_sent(sent, now);
+  for (const auto& [rule, labels] : sent) rule->mark_sent(labels, now);
 }
 
 Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms) {

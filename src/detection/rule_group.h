@@ -57,6 +57,7 @@ struct RunningRule {
   std::string query;                       // canonical
   std::unique_ptr<AlertingRule> alerting;  // null: a recording rule
   WrittenSeries written;
+  bool judged = false;  // the last evaluation said which alerts there are, whatever the store said of its samples
   RuleHealth health = RuleHealth::kUnknown;
   std::string last_error;
   TimePoint last_evaluation;
@@ -77,6 +78,8 @@ class RuleGroup {
   void start(std::function<void(RuleGroup&)> evaluated);
   void stop();
   void evaluate(TimePoint now);
+  // Stores what has changed; `with_values` also what is not worth a write by itself: the last values and annotations.
+  void save_state(bool with_values = false);
 
   const RuleGroupSpec& spec() const { return spec_; }
   std::vector<RunningRule>& rules() { return rules_; }
@@ -92,8 +95,7 @@ class RuleGroup {
   Result<promql::Vector> query(const RunningRule& rule, int64_t t_ms) const;
   Result<promql::Vector> record(const RunningRule& rule, promql::Vector result) const;
   Status write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms);
-  void save_state(AlertingRule& rule);
-  void send(const RunningRule& rule, TimePoint now);
+  void send(TimePoint now);
 
   RuleContext& context_;
   const RuleGroupSpec spec_;

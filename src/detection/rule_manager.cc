@@ -79,11 +79,18 @@ RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsd
                          AlertSink& sink, MetricRegistry& metrics, RuleManagerOptions options)
     : context_(new RuleContext{scheduler, engine, store, states, sink, RuleMetrics(metrics), options.resend_delay,
                                options.evaluation_interval, options.query_offset, options.spread_groups,
-                               TemplateEnvironment{{}, options.external_url, options.external_labels, {}}}) {
+                               TemplateEnvironment{{}, options.external_url, options.external_labels, {}, {}}}) {
   context_->templates.query = template_query(engine, context_->templates);
 }
 
-RuleManager::~RuleManager() = default;
+RuleManager::~RuleManager() { stop(); }
+
+void RuleManager::stop() {
+  for (const auto& group : groups_) {
+    group->stop();
+    group->save_state(true);
+  }
+}
 
 Status RuleManager::load_states() {
   if (loaded_) return {};
@@ -157,7 +164,7 @@ std::vector<RunningRule> RuleManager::take_over(const RuleGroupSpec& spec, std::
       rule.last_evaluation = old.last_evaluation;
       rule.evaluation_seconds = old.evaluation_seconds;
       if (rule.alerting) {
-        const RuleStateBatch unsaved = old.alerting->take_changes();
+        const RuleStateBatch unsaved = old.alerting->take_changes(true);
         rule.alerting->adopt(old.alerting->release());
         rule.alerting->restore_changes(unsaved);
       }

@@ -57,6 +57,9 @@ class RuleManager {
   // Reads the files and applies them. An error says file, line and column, and leaves everything as it was.
   Status reload(Env& env, const std::vector<std::string>& patterns, const RuleFileOptions& options = {});
 
+  // Stores the last state and runs nothing any more. The destructor does the same. On the scheduler's thread.
+  void stop();
+
   // Groups in the order of the files, as of their last evaluation. Thread-safe.
   std::vector<GroupStatusPtr> groups() const;
   // Pending and firing alerts of all rules. Thread-safe.

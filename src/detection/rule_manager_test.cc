@@ -7,6 +7,7 @@
 //   bad rules                          an indented rule file that must be refused, then `error TEXT` with part of why
 //   run D                              moves the clock
 //   restart [D]                        ends the manager, waits D, starts another on the same stores
+//   disk full | disk free              whether the series store can write
 //   sink fails | sink works            what the alert sink answers from now on
 //   sent                               the alerts since the last `sent`, indented, in order
 //   state                              the pending and firing alerts, indented
@@ -243,7 +244,9 @@ void Script::command() {
     manager_.reset();
     scheduler_ = std::make_unique<SimScheduler>(now);
     apply();
-  } else if (word == "sink")
+  } else if (word == "disk")
+    env_.disk_full(rest == "full");
+  else if (word == "sink")
     sink_.fails = rest == "fails";
   else if (word == "sent")
     expect(sent());

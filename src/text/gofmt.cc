@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <optional>
 
 #include <fmt/format.h>
@@ -73,6 +74,7 @@ class Printer {
   bool full() const { return out_.size() > kTemplateOutputBytesMax; }
 
   std::string& out_;
+  bool complaining_ = false;  // inside "%!d(…)": no String methods
 };
 
 void Printer::pad(std::string_view text) {
@@ -90,8 +92,9 @@ void Printer::bad_verb(const Value& value, char verb) {
     out_ += "<nil>";
   } else {
     out_ += value.type_name() + "=";
-    Printer plain(out_);
-    plain.print(value, 'v');
+    const bool outer = std::exchange(complaining_, true);
+    print(value, 'v');  // flags, width and precision stay in force
+    complaining_ = outer;
   }
   out_ += ')';
 }
@@ -162,7 +165,7 @@ void Printer::print_int(const Value& value, int64_t v, char verb) {
       return pad("'" + body + "'");
     }
     case 'U': {
-      std::string text = fmt::format("U+{:04X}", static_cast<uint64_t>(v));
+      std::string text = fmt::format("U+{:0{}X}", static_cast<uint64_t>(v), std::max(4, std::min(flags.precision, 64)));
       if (flags.sharp && v >= 0 && v <= 0x10FFFF && is_printable(static_cast<uint32_t>(v))) {
         text += " '";
         append_utf8(text, static_cast<uint32_t>(v));
@@ -174,13 +177,32 @@ void Printer::print_int(const Value& value, int64_t v, char verb) {
   }
 }
 
+// As %a of C, with Go's two digits of exponent and a leading 1 also where rounding made it a 2.
 std::string float_hex(double v, int precision, bool upper) {
   std::string text = precision < 0 ? fmt::format("{:a}", v) : fmt::format("{:.{}a}", v, precision);
-  size_t p = text.find('p');
-  if (p != std::string::npos && p + 2 < text.size() && text.size() - p - 2 < 2) text.insert(p + 2, "0");
-  if (upper)
-    std::transform(text.begin(), text.end(), text.begin(),
-                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  const size_t p = text.find('p');
+  if (p == std::string::npos) return text;
+  int exponent = static_cast<int>(parse_int(text.substr(p + (text[p + 1] == '+' ? 2 : 1))).value_or(0));
+  if (const size_t lead = text.find('x') + 1; text[lead] == '2') {
+    text[lead] = '1';
+    ++exponent;
+  }
+  text = fmt::format("{}p{}{:02}", text.substr(0, p), exponent < 0 ? '-' : '+', std::abs(exponent));
+  if (upper) {
+    for (char& c : text) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  }
+  return text;
+}
+
+// C and Go agree on what "#" keeps: the point, and the zeros of %g.
+std::string float_sharp(double v, char verb, int precision) {
+  const char format[] = {'%', '#', '.', '*', verb, '\0'};
+  std::string text(static_cast<size_t>(precision) + 400, '\0');
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wformat-nonliteral"
+  const int length = std::snprintf(text.data(), text.size(), format, precision, v);
+#pragma clang diagnostic pop
+  text.resize(length > 0 ? static_cast<size_t>(length) : 0);
   return text;
 }
 
@@ -199,8 +221,8 @@ void Printer::number_float(double v, char verb, int precision) {
     text = float_binary(v);
   else if (verb == 'x' || verb == 'X')
     text = float_hex(v, precision, verb == 'X');
-  else if (flags.sharp && verb != 'v')
-    text = fmt::format(fmt::runtime(fmt::format("{{:#.{{}}{}}}", verb)), v, precision < 0 ? 6 : precision);
+  else if (flags.sharp && !complaining_)
+    text = float_sharp(v, verb, precision < 0 ? 6 : precision);
   else
     text = go_format_float(v, verb, precision);
   if (text[0] != '+' && text[0] != '-') text.insert(0, "+");
@@ -336,7 +358,7 @@ void Printer::print_struct(const Value& value, char verb, int depth) {
 }
 
 std::optional<std::string> Printer::stringer(const Value& value) const {
-  if (flags.sharp_v) return std::nullopt;
+  if (flags.sharp_v || complaining_) return std::nullopt;
   if (value.kind() == Kind::kTime) return go_time_string(value.as_time());
   if (value.kind() == Kind::kDuration) return format_go_duration(value.as_duration().ns);
   if (value.type() && value.type()->to_string) return value.type()->to_string(value);
@@ -345,7 +367,7 @@ std::optional<std::string> Printer::stringer(const Value& value) const {
 
 void Printer::print(const Value& value, char verb, int depth) {
   if (full() || depth > kValueDepthMax) return;
-  if (verb == 'T') return pad(value.type_name());
+  if (verb == 'T') return print_string(value, value.type_name(), 's');
   if (value.is_nil()) return verb == 'v' ? pad("<nil>") : bad_verb(value, verb);
   if (is_string_verb(verb)) {
     if (auto text = stringer(value)) return print_string(value, *text, verb);

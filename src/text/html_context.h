@@ -18,7 +18,11 @@ class HtmlContext {
   std::string literal(std::string_view text);
   // What an action prints, made harmless for this place. kUnprocessable where no value may stand.
   Result<std::string> escape(const Value& value);
-  bool in_text() const { return state_ == State::kText; }
+  // Where text that is HTML-escaped already may stand as it is: between tags and in a quoted plain attribute.
+  bool takes_escaped() const {
+    return state_ == State::kText || (state_ == State::kValue && quote_ != 0 && attr_kind_ == Attr::kPlain);
+  }
+  bool in_unquoted_value() const { return state_ == State::kBeforeValue || (state_ == State::kValue && quote_ == 0); }
 
  private:
   enum class State : uint8_t {

@@ -7,6 +7,7 @@
 // x:1:5: executing \"x\" at <.Foo>: …". Execution is bounded by limits.h in steps, output and depth (kTooLarge),
 // whatever the template says.
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,8 @@ class Template {
   // message; nothing is added then.
   Status parse(const std::string& name, std::string text);
   // Replaces functions after parsing (Alertmanager binds routeLabels so). Names must have been known while parsing.
-  void set_function(const std::string& name, Func function) { functions_[name] = std::move(function); }
+  // Copies of this template keep the old one.
+  void set_function(const std::string& name, Func function);
 
   bool has(std::string_view name) const { return trees_.find(name) != trees_.end(); }
   std::vector<std::string> names() const;
@@ -43,7 +45,7 @@ class Template {
   Result<std::string> execute(std::string_view name, const Value& data) const;
 
  private:
-  FuncMap functions_;
+  std::shared_ptr<const FuncMap> functions_;  // shared by copies
   TreeSet trees_;
   TemplateOptions options_;
   bool own_logic_ = false;  // "and" and "or" were replaced: no short circuit

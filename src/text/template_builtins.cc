@@ -28,7 +28,8 @@ Result<Value> length(Args args) {
     case Kind::kString: return Value(static_cast<int64_t>(args[0].as_string().size()));
     case Kind::kList: return Value(static_cast<int64_t>(args[0].as_list().size()));
     case Kind::kMap: return Value(static_cast<int64_t>(args[0].as_map().size()));
-    case Kind::kNil: return bad("reflect: call of reflect.Value.Type on zero Value");
+    case Kind::kNil:
+      return bad(args[0].is_missing() ? "reflect: call of reflect.Value.Type on zero Value" : "len of nil pointer");
     default: return bad("len of type " + args[0].type_name());
   }
 }
@@ -112,10 +113,9 @@ int64_t integer(const Value& v) { return v.kind() == Kind::kDuration ? v.as_dura
 constexpr const char* kBadType = "invalid type for comparison";
 constexpr const char* kBadPair = "incompatible types for comparison";
 
-std::optional<std::string> not_comparable(const Value& v) {
+bool comparable(const Value& v) {
   const bool pointer = v.type() && v.type()->name.starts_with('*');
-  if (pointer || (v.kind() != Kind::kList && v.kind() != Kind::kMap)) return std::nullopt;
-  return go_sprintf("non-comparable type %s: %T", List{v, v});
+  return pointer || (v.kind() != Kind::kList && v.kind() != Kind::kMap);
 }
 
 Result<bool> equal_pair(const Value& a, const Value& b) {
@@ -132,15 +132,14 @@ Result<bool> equal_pair(const Value& a, const Value& b) {
     case Basic::kNone: break;
   }
   if (a.is_nil() || b.is_nil()) return a.is_nil() && b.is_nil();
-  if (auto reason = not_comparable(b)) return bad(*reason);
+  if (!comparable(a) || !comparable(b)) {
+    if (a.kind() != b.kind()) return bad(go_sprintf("non-comparable types %s: %T, %T: %v", List{a, a, b, b}));
+    return bad(go_sprintf("non-comparable type %s: %T", List{b, b}));
+  }
   return a.type_name() == b.type_name() && deep_equal(a, b);
 }
 
 Result<Value> eq(Args args) {
-  const bool against_nil = args.size() == 2 && args[1].is_nil();
-  if (!against_nil) {
-    if (auto reason = not_comparable(args[0])) return bad(*reason);
-  }
   if (args.size() < 2) return bad("missing argument for comparison");
   for (const Value& other : args.subspan(1)) {
     SENTINEL_ASSIGN(bool same, equal_pair(args[0], other));

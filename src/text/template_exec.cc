@@ -116,6 +116,15 @@ Status Executor::write(std::string_view text) {
   return {};
 }
 
+// html and urlquery escape by themselves: html/template lets them stand only at the end of a pipeline.
+const Node* misplaced_escaper(const Node& pipe) {
+  for (size_t i = 0; i + 1 < pipe.items.size(); ++i) {
+    const Node& first = *pipe.items[i]->items[0];
+    if (first.kind == NodeKind::kIdentifier && (first.text == "html" || first.text == "urlquery")) return &first;
+  }
+  return nullptr;
+}
+
 // Whether the pipeline already ends in {{… | html}}, which html/template does not apply twice.
 bool ends_in_escaper(const Node& pipe) {
   const Node& last = *pipe.items.back()->items[0];
@@ -125,7 +134,14 @@ bool ends_in_escaper(const Node& pipe) {
 Status Executor::print(const Node& action, const Value& value) {
   at(action);
   if (options_.mode == TemplateMode::kText) return write(value.is_nil() ? std::string("<no value>") : go_string(value));
-  if (ends_in_escaper(*action.pipe) && html_.in_text() && value.kind() == Kind::kString)
+  const Node* escaper = misplaced_escaper(*action.pipe);
+  if (!escaper && ends_in_escaper(*action.pipe) && html_.in_unquoted_value()) {
+    escaper = action.pipe->items.back()->items[0].get();
+  }
+  if (escaper) {
+    return error(fmt::format("predefined escaper {} disallowed in template", go_quote(escaper->text)));
+  }
+  if (ends_in_escaper(*action.pipe) && html_.takes_escaped() && value.kind() == Kind::kString)
     return write(value.as_string());
   auto escaped = html_.escape(value);
   if (!escaped) return error(escaped.error().message());
@@ -245,7 +261,10 @@ Result<Flow> Executor::range_items(const Value& dot, const Node& node, const Val
       }
       return Flow::kNext;
     case Kind::kNil: return Flow::kNext;
-    default: return error("range can't iterate over " + go_string(over));
+    default: {
+      const std::string shown = go_string(over);
+      return error("range can't iterate over " + shown.substr(over.kind() == Kind::kStruct && shown[0] == '&' ? 1 : 0));
+    }
   }
 }
 
@@ -514,6 +533,7 @@ bool fits(const Value& value, const Param& param) {
 Value nil_for(const Param& param) {
   if (param.kind == ParamKind::kStrings) return Value::list({}, strings_type());
   if (param.kind == ParamKind::kList) return Value::list({});
+  if (param.kind == ParamKind::kReflect) return Value::missing();
   return Value();
 }
 
@@ -571,13 +591,21 @@ Result<Value> Executor::constant_argument(const Param& param, const Node& node) 
 
 }  // namespace
 
-Template::Template(FuncMap functions, TemplateOptions options) : functions_(template_builtins()), options_(options) {
+Template::Template(FuncMap functions, TemplateOptions options) : options_(options) {
   own_logic_ = functions.contains("and") || functions.contains("or");
-  for (auto& [name, function] : functions) functions_[name] = std::move(function);
+  functions.insert(template_builtins().begin(), template_builtins().end());
+  functions_ = std::make_shared<const FuncMap>(std::move(functions));
+}
+
+void Template::set_function(const std::string& name, Func function) {
+  auto changed = std::make_shared<FuncMap>(*functions_);
+  (*changed)[name] = std::move(function);
+  functions_ = std::move(changed);
+  own_logic_ = own_logic_ || name == "and" || name == "or";
 }
 
 Status Template::parse(const std::string& name, std::string text) {
-  return parse_template(name, std::move(text), functions_, trees_);
+  return parse_template(name, std::move(text), *functions_, trees_);
 }
 
 std::vector<std::string> Template::names() const {
@@ -589,7 +617,7 @@ std::vector<std::string> Template::names() const {
 Result<std::string> Template::execute(std::string_view name, const Value& data) const {
   auto found = trees_.find(name);
   if (found == trees_.end()) return fail(ErrorCode::kNotFound, fmt::format("template: no template {}", go_quote(name)));
-  return Executor(trees_, functions_, options_, !own_logic_)
+  return Executor(trees_, *functions_, options_, !own_logic_)
       .run(*found->second, data.is_nil() ? Value::missing() : data);
 }
 
