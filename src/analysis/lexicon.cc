@@ -78,8 +78,7 @@ constexpr Group kGroups[] = {
      "assassinate execute attack attacks attacking bombing terrorist terrorism genocide lynch burn hurt harm violence "
      "violent blood gore mutilate maim assault rape raping"},
     {kSelfHarm, "self-harm",
-     "suicide suicidal overdose cutting self-harm selfharm anorexia anorexic starve noose hang hanging bulimia purge "
-     "worthless hopeless"},
+     "suicide suicidal overdose cutting self-harm selfharm anorexia anorexic starve noose hang hanging bulimia purge"},
     {kSexual, "sexual",
      "sex sexual sexually porn pornographic pornography nude nudes naked erotic erotica orgasm explicit masturbate "
      "genitals penis vagina breasts nipples fetish incest horny seduce moan thrust intercourse"},
