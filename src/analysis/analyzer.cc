@@ -182,7 +182,9 @@ class SentinelAnalyzer final : public Analyzer {
 
 Result<std::unique_ptr<Analyzer>> Analyzer::open(AnalyzerOptions options) {
   PriceTable prices;
-  if (!options.prices_path.empty()) {
+  if (!options.prices_yaml.empty()) {
+    SENTINEL_ASSIGN(prices, PriceTable::parse(options.prices_yaml, options.prices_path));
+  } else if (!options.prices_path.empty()) {
     SENTINEL_ASSIGN(prices, PriceTable::load(options.prices_path));
   }
   std::unique_ptr<PiiDetector> pii;

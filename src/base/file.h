@@ -17,7 +17,7 @@ class AppendFile {
  public:
   virtual ~AppendFile() = default;
   virtual Status append(std::string_view bytes) = 0;  // all or nothing, but for a power cut
-  virtual Status sync() = 0;  // fdatasync, and for a new file its folder; blocks
+  virtual Status sync() = 0;                          // fdatasync, and for a new file its folder; blocks
   virtual uint64_t size_bytes() const = 0;
 };
 
@@ -46,7 +46,7 @@ class Env {
   // Writes path.tmp, syncs it, renames it over `path`, syncs the folder: the old content or the new, never a mix.
   virtual Status write_file_atomic(const std::string& path, std::string_view content) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
-  virtual Status remove(const std::string& path) = 0;      // no error when it is not there
+  virtual Status remove(const std::string& path) = 0;  // no error when it is not there
   virtual Status remove_tree(const std::string& path) = 0;
   virtual Status truncate(const std::string& path, uint64_t size_bytes) = 0;
   virtual Status make_dirs(const std::string& path) = 0;

@@ -356,8 +356,8 @@ Status FaultEnv::sync_dir(const std::string& raw_path) {
   if (!state_->begin_write()) return no_power();
   std::vector<NameChange> left;
   for (NameChange& change : state_->unsynced) {
-    const bool here = (!change.from.empty() && parent_of(change.from) == dir) ||
-                      (!change.to.empty() && parent_of(change.to) == dir);
+    const bool here =
+        (!change.from.empty() && parent_of(change.from) == dir) || (!change.to.empty() && parent_of(change.to) == dir);
     if (here) {
       apply_change(change, state_->durable_names);
     } else {

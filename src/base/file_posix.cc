@@ -64,7 +64,7 @@ Result<Fd> open_fd(std::string_view verb, const std::string& path, int flags) {
 }
 
 Result<uint64_t> size_of(const Fd& fd, const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return failed("stat", path, errno);
   return static_cast<uint64_t>(info.st_size);
 }

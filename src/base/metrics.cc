@@ -85,7 +85,8 @@ Histogram::Histogram(std::vector<double> upper_bounds)
 
 void Histogram::observe(double v) {
   // NaN belongs to no bound but +Inf, as in Prometheus's clients.
-  const auto bucket = std::isnan(v) ? upper_bounds_.end() : std::lower_bound(upper_bounds_.begin(), upper_bounds_.end(), v);
+  const auto bucket =
+      std::isnan(v) ? upper_bounds_.end() : std::lower_bound(upper_bounds_.begin(), upper_bounds_.end(), v);
   counts_[static_cast<size_t>(bucket - upper_bounds_.begin())].fetch_add(1, std::memory_order_relaxed);
   sum_.fetch_add(v, std::memory_order_relaxed);
 }
@@ -143,7 +144,8 @@ MetricRegistry::MetricRegistry() : impl_(std::make_unique<Impl>()) {}
 MetricRegistry::~MetricRegistry() = default;
 
 Counter& MetricRegistry::counter(std::string_view name, std::string_view help, MetricLabels labels) {
-  return *std::get<std::unique_ptr<Counter>>(impl_->find(name, help, MetricType::kCounter, {}, std::move(labels)).metric);
+  return *std::get<std::unique_ptr<Counter>>(
+      impl_->find(name, help, MetricType::kCounter, {}, std::move(labels)).metric);
 }
 
 Gauge& MetricRegistry::gauge(std::string_view name, std::string_view help, MetricLabels labels) {

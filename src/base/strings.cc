@@ -79,7 +79,8 @@ ShortestDecimal shortest_decimal(double v) {
   ShortestDecimal out;
   out.negative = std::signbit(v);
   std::array<char, 40> buffer;
-  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(v), std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), std::abs(v), std::chars_format::scientific).ptr;
   const std::string_view text(buffer.data(), static_cast<size_t>(end - buffer.data()));
   const size_t e = text.find('e');
   for (const char c : text.substr(0, e)) {
@@ -153,7 +154,8 @@ bool is_huge(std::string_view number, bool hex) {
 }
 
 std::optional<double> parse_infinity_or_nan(std::string_view unsigned_text, bool has_sign) {
-  if (iequals(unsigned_text, "inf") || iequals(unsigned_text, "infinity")) return std::numeric_limits<double>::infinity();
+  if (iequals(unsigned_text, "inf") || iequals(unsigned_text, "infinity"))
+    return std::numeric_limits<double>::infinity();
   if (!has_sign && iequals(unsigned_text, "nan")) return std::numeric_limits<double>::quiet_NaN();
   return std::nullopt;
 }
@@ -361,7 +363,8 @@ std::optional<double> parse_double(std::string_view text) {
   if (hex) text.remove_prefix(2);
   double value = 0;
   const char* end = text.data() + text.size();
-  const auto [ptr, ec] = std::from_chars(text.data(), end, value, hex ? std::chars_format::hex : std::chars_format::general);
+  const auto [ptr, ec] =
+      std::from_chars(text.data(), end, value, hex ? std::chars_format::hex : std::chars_format::general);
   if (ptr != end || ec == std::errc::invalid_argument) return std::nullopt;
   if (ec == std::errc::result_out_of_range) {
     if (is_huge(text, hex)) return std::nullopt;
@@ -446,8 +449,8 @@ void append_json_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (size_t i = 0; i < text.size();) {
     size_t plain = i;
-    while (plain < text.size() && static_cast<uint8_t>(text[plain]) < 0x80 && static_cast<uint8_t>(text[plain]) >= 0x20 &&
-           text[plain] != '"' && text[plain] != '\\') {
+    while (plain < text.size() && static_cast<uint8_t>(text[plain]) < 0x80 &&
+           static_cast<uint8_t>(text[plain]) >= 0x20 && text[plain] != '"' && text[plain] != '\\') {
       ++plain;
     }
     out.append(text, i, plain - i);
@@ -590,9 +593,9 @@ std::string format_rfc3339(TimePoint t) {
   const std::chrono::year_month_day date(day);
   const int64_t us = (t - day).count();
   const int64_t s = us / 1'000'000;
-  std::string out =
-      fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()), static_cast<unsigned>(date.month()),
-                  static_cast<unsigned>(date.day()), s / 3600, s / 60 % 60, s % 60);
+  std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), s / 3600,
+                                s / 60 % 60, s % 60);
   const int64_t fraction = us % 1'000'000;
   return out + (fraction % 1000 == 0 ? fmt::format(".{:03}Z", fraction / 1000) : fmt::format(".{:06}Z", fraction));
 }

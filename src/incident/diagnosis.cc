@@ -131,6 +131,8 @@ class Diagnoser {
   TimePoint window_start() const { return request_.alert_started_at - request_.lookback; }
   std::string failing() const { return fmt::format("COALESCE(({}), FALSE)", request_.failing_condition); }
 
+  std::string scope() const { return scope_condition(request_.scope); }
+
   Result<events::SqlResult> query(const std::string& sql, const std::vector<events::Cell>& params) {
     auto result = events_.query(sql, params, {.rows_max = 20'000, .timeout = std::chrono::seconds(10)});
     if (!result) return fail(result.error().with_context("diagnosis"));
@@ -143,9 +145,9 @@ class Diagnoser {
     const std::string sql = fmt::format(
         "SELECT CAST(floor((epoch_us(timestamp) - ?) / ?) AS BIGINT) AS bucket, COUNT(*), "
         "COUNT(*) FILTER (WHERE {0}), MIN(CASE WHEN {0} THEN epoch_us(timestamp) END) "
-        "FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ? "
+        "FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{1} "
         "GROUP BY 1 ORDER BY 1",
-        failing());
+        failing(), scope());
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {start, width, start, to_us(request_.now), request_.test_mode}));
     std::vector<Bucket> buckets(kOnsetBuckets + 1);
@@ -175,8 +177,8 @@ class Diagnoser {
     const std::string sql = fmt::format(
         "WITH c AS MATERIALIZED (SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
         "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
-        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?) {2}",
-        failing(), columns, unions);
+        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{3}) {2}",
+        failing(), columns, unions, scope());
     const int64_t onset = to_us(*diagnosis_.onset);
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode}));
@@ -273,8 +275,8 @@ class Diagnoser {
     const std::string sql = fmt::format(
         "SELECT request_id, epoch_us(timestamp), endpoint, model_version, error_type, latency_ms, safety_label, drift_score, "
         "substr(response, 1, 90) FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) "
-        "AND test_mode = ? AND {}{} ORDER BY timestamp DESC LIMIT {}",
-        failing(), narrow, limits_.examples_max);
+        "AND test_mode = ? AND {}{}{} ORDER BY timestamp DESC LIMIT {}",
+        failing(), scope(), narrow, limits_.examples_max);
     SENTINEL_ASSIGN(const events::SqlResult result, query(sql, params));
     for (const events::CellRow& row : result.rows) {
       std::string sentence = fmt::format("{} answered by {} in {:.0f} ms", cell_text(row[2]), cell_text(row[3]), cell_real(row[5]));
@@ -295,6 +297,12 @@ class Diagnoser {
 };
 
 }  // namespace
+
+std::string scope_condition(const Scope& scope) {
+  std::string out;
+  for (const auto& [column, value] : scope) out += fmt::format(" AND {} = '{}'", column, replace_all(value, "'", "''"));
+  return out;
+}
 
 std::string Diagnosis::why() const {
   if (failing == 0) return "No call matches the rule's failing condition in this window yet.";
@@ -317,15 +325,16 @@ Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& r
   return Diagnoser(events, request, limits).run();
 }
 
-Result<Impact> measure_impact(events::EventStore& events, std::string_view failing_condition, TimePoint from, TimePoint to) {
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
+                              TimePoint to) {
   const std::string failing = failing_condition.empty() ? "status = 'error'" : std::string(failing_condition);
   const std::string sql = fmt::format(
       "SELECT COUNT(*), COUNT(*) FILTER (WHERE f), COUNT(DISTINCT CASE WHEN f AND user_hash <> '' THEN user_hash END), "
       "SUM(cost_usd), SUM(tokens_input + tokens_output), quantile_cont(latency_ms, 0.95), "
       "string_agg(DISTINCT CASE WHEN f THEN model_version END, ', '), string_agg(DISTINCT CASE WHEN f THEN endpoint END, ', ') "
       "FROM (SELECT *, COALESCE(({}), FALSE) AS f FROM llm_events WHERE timestamp >= make_timestamp(?) AND "
-      "timestamp <= make_timestamp(?) AND NOT test_mode)",
-      failing);
+      "timestamp <= make_timestamp(?) AND NOT test_mode{})",
+      failing, scope_condition(scope));
   SENTINEL_ASSIGN(const events::SqlResult result, events.query(sql, {to_us(from), to_us(to)}));
   Impact impact;
   if (result.rows.empty()) return impact;

@@ -22,7 +22,4 @@ Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentA
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id);
 Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view incident_id);
 
-std::string labels_to_json(const model::Labels& labels);
-Result<model::Labels> labels_from_json(std::string_view json);
-
 }  // namespace sentinel::incident

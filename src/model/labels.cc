@@ -26,7 +26,9 @@ bool contains(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::string quoted_name(std::string_view name) { return is_legacy_label_name(name) ? std::string(name) : go_quote(name); }
+std::string quoted_name(std::string_view name) {
+  return is_legacy_label_name(name) ? std::string(name) : go_quote(name);
+}
 
 std::string_view match_operator(MatchType type) {
   switch (type) {

@@ -1,0 +1,181 @@
+// The only place that talks to the server. Addresses are relative, so that the page works behind a path prefix.
+import type {
+  Alert, Analytics, Call, CallFilter, DemoState, EventItem, Incident, IncidentDetail, NotificationItem, Overview, Page,
+  PromResult, Rule, ServerStatus, Severity, SqlResult, Status, StepState,
+} from './types';
+
+export class ApiError extends Error {
+  constructor(
+    message: string,
+    /** 0 when there was no answer at all. */
+    readonly status: number,
+    readonly detail: string = '',
+    readonly line: number | null = null,
+    readonly column: number | null = null,
+  ) {
+    super(message);
+  }
+}
+
+const KEY_NAME = 'sentinel.key';
+const ACTOR_NAME = 'sentinel.actor';
+
+function stored(storage: () => Storage, name: string): string {
+  try {
+    return storage().getItem(name) ?? '';
+  } catch {
+    return '';
+  }
+}
+
+export const credentials = {
+  get key(): string {
+    return stored(() => sessionStorage, KEY_NAME);
+  },
+  set key(value: string) {
+    sessionStorage.setItem(KEY_NAME, value);
+  },
+  /** The name written on the timeline for what this reader does. */
+  get actor(): string {
+    return stored(() => localStorage, ACTOR_NAME) || 'on-call';
+  },
+  set actor(value: string) {
+    localStorage.setItem(ACTOR_NAME, value);
+  },
+};
+
+function headers(extra: Record<string, string> = {}): Record<string, string> {
+  const key = credentials.key;
+  return { Accept: 'application/json', ...(key ? { Authorization: `Bearer ${key}` } : {}), ...extra };
+}
+
+export function address(path: string, params: Record<string, unknown> = {}): string {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value !== undefined && value !== null && value !== '') query.set(name, String(value));
+  }
+  const text = query.toString();
+  return new URL(`.${path}${text ? `?${text}` : ''}`, document.baseURI.replace(/#.*$/, '')).toString();
+}
+
+async function problem(response: Response): Promise<ApiError> {
+  const text = await response.text().catch(() => '');
+  try {
+    const body = JSON.parse(text) as Record<string, unknown>;
+    const title = String(body['title'] ?? body['errorType'] ?? response.statusText);
+    const detail = String(body['detail'] ?? body['error'] ?? '');
+    const place = (name: string) => (typeof body[name] === 'number' ? (body[name] as number) : null);
+    return new ApiError(title, response.status, detail, place('line'), place('column'));
+  } catch {
+    return new ApiError(response.statusText || `HTTP ${response.status}`, response.status, text.slice(0, 200));
+  }
+}
+
+async function send(url: string, init: RequestInit): Promise<Response> {
+  let response: Response;
+  try {
+    response = await fetch(url, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError('The server does not answer', 0, 'It may be restarting; this page tries again by itself.');
+  }
+  if (!response.ok) throw await problem(response);
+  return response;
+}
+
+async function get<T>(path: string, params: Record<string, unknown> = {}, signal?: AbortSignal): Promise<T> {
+  const response = await send(address(path, params), { headers: headers(), signal: signal ?? null });
+  return (await response.json()) as T;
+}
+
+async function post<T>(path: string, body: unknown, extra: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
+  const response = await send(address(path), {
+    method: 'POST',
+    headers: headers({ 'Content-Type': 'application/json', ...extra }),
+    body: JSON.stringify(body),
+    signal: signal ?? null,
+  });
+  const text = await response.text();
+  return (text ? JSON.parse(text) : null) as T;
+}
+
+const v1 = '/sentinel/v1';
+const iso = (ms: number) => new Date(ms).toISOString();
+const one = (id: string) => `${v1}/incidents/${encodeURIComponent(id)}`;
+
+/** A change is refused with 409 when someone else was faster: the page sends the version it saw. */
+function change<T>(id: string, verb: string, body: Record<string, unknown>, version?: number): Promise<T> {
+  const extra: Record<string, string> = version === undefined ? {} : { 'If-Match': String(version) };
+  return post<T>(`${one(id)}/${verb}`, { actor: credentials.actor, ...body }, extra);
+}
+
+export const api = {
+  overview: (fromMs: number, toMs: number, signal?: AbortSignal) =>
+    get<Overview>(`${v1}/overview`, { from: iso(fromMs), to: iso(toMs) }, signal),
+
+  incidents: (query: { status?: string; severity?: string; q?: string; limit?: number; cursor?: string | null } = {}, signal?: AbortSignal) =>
+    get<Page<Incident>>(`${v1}/incidents`, query, signal),
+  incident: (id: string, signal?: AbortSignal) => get<IncidentDetail>(one(id), {}, signal),
+  create: (body: { title: string; severity: Severity; assignee?: string; note?: string }) => post<Incident>(`${v1}/incidents`, body),
+  acknowledge: (id: string, note?: string) => change<IncidentDetail>(id, 'acknowledge', note ? { note } : {}),
+  setStatus: (id: string, status: Status, note: string, version?: number) =>
+    change<IncidentDetail>(id, 'status', { status, ...(note ? { note } : {}) }, version),
+  assign: (id: string, assignee: string) => change<IncidentDetail>(id, 'assign', { assignee }),
+  setSeverity: (id: string, severity: Severity) => change<IncidentDetail>(id, 'severity', { severity }),
+  note: (id: string, text: string) => change<IncidentDetail>(id, 'notes', { text }),
+  resolve: (id: string, root_cause: string, resolution: string) => change<IncidentDetail>(id, 'resolve', { root_cause, resolution }),
+  reopen: (id: string, note: string) => change<IncidentDetail>(id, 'reopen', note ? { note } : {}),
+  merge: (id: string, into: string) => change<IncidentDetail>(id, 'merge', { into }),
+  step: (id: string, step: string, state: StepState, note: string) =>
+    change<IncidentDetail>(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
+  postmortem: async (id: string, signal?: AbortSignal) =>
+    (await send(address(`${v1}/incidents/${encodeURIComponent(id)}/postmortem`), {
+      headers: headers({ Accept: 'text/markdown' }),
+      signal: signal ?? null,
+    })).text(),
+
+  sql: (query: string, signal?: AbortSignal) => post<SqlResult>(`${v1}/sql`, { query }, {}, signal),
+  calls: (query: { filter?: CallFilter; fromMs?: number; toMs?: number; model?: string; endpoint?: string; limit?: number; cursor?: string | null }, signal?: AbortSignal) => {
+    const { fromMs, toMs, ...rest } = query;
+    return get<Page<Call>>(`${v1}/calls`, {
+      ...rest,
+      from: fromMs === undefined ? undefined : iso(fromMs),
+      to: toMs === undefined ? undefined : iso(toMs),
+    }, signal);
+  },
+  call: (id: string, signal?: AbortSignal) => get<Call>(`${v1}/calls/${encodeURIComponent(id)}`, {}, signal),
+
+  feedback: (request_id: string, rating: -1 | 1) => post<unknown>(`${v1}/feedback`, { request_id, rating }),
+
+  alerts: (signal?: AbortSignal) => get<Page<Alert>>(`${v1}/alerts`, { limit: 500 }, signal),
+  rules: (signal?: AbortSignal) => get<Page<Rule>>(`${v1}/rules`, { limit: 500 }, signal),
+  events: (q: string, fromMs: number, toMs: number, signal?: AbortSignal) =>
+    get<Page<EventItem>>(`${v1}/events`, { q, from: iso(fromMs), to: iso(toMs), limit: 200 }, signal),
+  notifications: (signal?: AbortSignal) => get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal),
+  analytics: (fromMs: number, toMs: number, signal?: AbortSignal) =>
+    get<Analytics>(`${v1}/analytics`, { from: iso(fromMs), to: iso(toMs) }, signal),
+  status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal),
+
+  demo: async (signal?: AbortSignal): Promise<DemoState | null> => {
+    try {
+      return await get<DemoState>(`${v1}/demo`, {}, signal);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) return null;
+      throw error;
+    }
+  },
+  demoToggles: (toggles: Record<string, boolean>) => post<Record<string, boolean>>(`${v1}/demo/toggles`, toggles),
+
+  queryRange: async (query: string, start: number, end: number, step: number, signal?: AbortSignal) =>
+    (await get<{ data: PromResult }>('/api/v1/query_range', { query, start, end, step }, signal)).data,
+  query: async (query: string, time?: number, signal?: AbortSignal) =>
+    (await get<{ data: PromResult }>('/api/v1/query', { query, time }, signal)).data,
+  labelValues: async (name: string, signal?: AbortSignal) =>
+    (await get<{ data: string[] }>(`/api/v1/label/${encodeURIComponent(name)}/values`, {}, signal)).data,
+
+  live: async (signal: AbortSignal) => {
+    const response = await send(address(`${v1}/live`), { headers: headers({ Accept: 'text/event-stream' }), signal });
+    if (!response.body) throw new ApiError('The live stream is empty', 0);
+    return response.body;
+  },
+};

@@ -1,0 +1,288 @@
+// The values of docs/api.md, as the page reads them. Times are RFC 3339 UTC strings.
+
+export type Severity = 'SEV1' | 'SEV2' | 'SEV3' | 'SEV4';
+export type Status = 'open' | 'acknowledged' | 'investigating' | 'identified' | 'monitoring' | 'resolved';
+export type Labels = Record<string, string>;
+
+export interface Incident {
+  id: string;
+  number: number;
+  name: string;
+  title: string;
+  status: Status;
+  severity: Severity;
+  priority: string;
+  assignee: string | null;
+  channel: string | null;
+  labels: Labels;
+  root_cause: string | null;
+  resolution: string | null;
+  runbook_id: string | null;
+  test_mode: boolean;
+  created_at: string;
+  detected_at: string | null;
+  impact_started_at: string | null;
+  acknowledged_at: string | null;
+  resolved_at: string | null;
+  updated_at: string;
+  version: number;
+  time_to_acknowledge_s: number | null;
+  time_to_resolve_s: number | null;
+  what_failed: string | null;
+  why: string | null;
+  next_step: string | null;
+}
+
+export interface IncidentAlert {
+  fingerprint: string;
+  name: string;
+  labels: Labels;
+  annotations: Labels;
+  state: 'firing' | 'resolved';
+  starts_at: string;
+  ends_at: string | null;
+  value: number | null;
+  expr: string | null;
+  examples: string[];
+}
+
+export interface TimelineEntry {
+  sequence: number;
+  at: string;
+  kind: string;
+  actor: string | null;
+  source: string | null;
+  text: string;
+  data: Record<string, unknown> | null;
+}
+
+export interface Finding {
+  rank: number;
+  sentence: string;
+  dimension: string;
+  value: string;
+  failing_count: number;
+  failing_share: number;
+  baseline_count: number;
+  baseline_share: number;
+  lift: number | null;
+  p_value: number | null;
+}
+
+export interface Diagnosis {
+  computed_at: string;
+  failing: number;
+  baseline: number;
+  failing_condition: string;
+  onset: string | null;
+  findings: Finding[];
+  changes: { at: string; sentence: string }[];
+  examples: { request_id: string; timestamp: string; sentence: string }[];
+}
+
+export type StepState = 'todo' | 'done' | 'skipped' | 'failed';
+
+export interface RunbookStep {
+  step_id: string;
+  description: string;
+  action: string | null;
+  expected_result: string | null;
+  troubleshooting: string | null;
+  automated: boolean;
+  state: StepState;
+  note: string | null;
+  actor: string | null;
+  at: string | null;
+}
+
+export interface Runbook {
+  id: string;
+  title: string;
+  description: string | null;
+  estimated_time: string | null;
+  steps: RunbookStep[];
+  markdown: string | null;
+}
+
+export interface IncidentDetail extends Incident {
+  alerts: IncidentAlert[];
+  timeline: TimelineEntry[];
+  diagnosis: Diagnosis | null;
+  runbook: Runbook | null;
+}
+
+export interface Page<T> {
+  items: T[];
+  next_cursor: string | null;
+}
+
+/** One row of llm_events; only what the page names is typed, the rest is shown as it comes. */
+export interface Call {
+  request_id: string;
+  timestamp: string;
+  endpoint?: string | null;
+  model?: string | null;
+  model_version?: string | null;
+  provider?: string | null;
+  status?: string | null;
+  error_type?: string | null;
+  http_status?: number | null;
+  latency_ms?: number | null;
+  ttft_ms?: number | null;
+  tokens_input?: number | null;
+  tokens_output?: number | null;
+  cost_usd?: number | null;
+  prompt?: string | null;
+  response?: string | null;
+  safety_label?: string | null;
+  safety_score?: number | null;
+  drift_score?: number | null;
+  similarity_score?: number | null;
+  semantic_similarity_score?: number | null;
+  support_score?: number | null;
+  prompt_injection_risk?: number | null;
+  ungrounded?: boolean | null;
+  test_mode?: boolean | null;
+  [column: string]: unknown;
+}
+
+export type CallFilter = 'all' | 'errors' | 'unsafe' | 'drift' | 'slow' | 'expensive' | 'injection' | 'ungrounded';
+
+export interface Slo {
+  name: string;
+  objective: number;
+  current: number | null;
+  budget_remaining: number | null;
+  burn_rate: number | null;
+}
+
+export interface Overview {
+  from: string;
+  to: string;
+  requests: number | null;
+  error_rate: number | null;
+  latency_p50_ms: number | null;
+  latency_p95_ms: number | null;
+  throughput_rps: number | null;
+  cost_usd: number | null;
+  tokens_input: number | null;
+  tokens_output: number | null;
+  safety_mean: number | null;
+  drift_mean: number | null;
+  semantic_similarity_mean: number | null;
+  injections: number | null;
+  pii: number | null;
+  active_incidents: number;
+  firing_alerts: number;
+  status: 'ok' | 'degraded' | 'down';
+  headline: { what_failed: string; why: string; next_step: string; incident: string | null } | null;
+  slo: Slo[];
+  monitors: { ok: number; pending: number; firing: number; error: number };
+}
+
+export interface Alert {
+  fingerprint: string;
+  name: string;
+  labels: Labels;
+  annotations: Labels;
+  state: 'pending' | 'firing';
+  active_at: string;
+  value: number | null;
+  severity: Severity | string | null;
+  rule: { group: string; name: string; expr: string; for_s: number } | null;
+  incident: string | null;
+  silenced_by: string[];
+  receiver: string[];
+}
+
+export interface Rule {
+  group: string;
+  name: string;
+  type: 'alerting' | 'recording';
+  expr: string;
+  for_s: number;
+  labels: Labels;
+  annotations: Labels;
+  state: 'inactive' | 'pending' | 'firing';
+  health: 'ok' | 'err' | 'unknown';
+  last_error: string | null;
+  last_evaluation: string | null;
+  evaluation_ms: number | null;
+}
+
+export interface EventItem {
+  id: string;
+  at: string;
+  source: string;
+  title: string;
+  text: string;
+  alert_type: 'error' | 'warning' | 'info' | 'success';
+  tags: string[];
+  incident: string | null;
+}
+
+export interface NotificationItem {
+  id: string;
+  key: string;
+  receiver: string;
+  status: 'pending' | 'delivered' | 'failed';
+  attempts: number;
+  created_at: string;
+  finished_at: string | null;
+  last_error: string | null;
+  title: string;
+}
+
+export interface Quantiles {
+  p50: number | null;
+  p90: number | null;
+  mean: number | null;
+  count: number;
+}
+
+export interface Analytics {
+  incidents: number;
+  by_severity: Partial<Record<Severity, number>>;
+  mttd_s: Quantiles | null;
+  mtta_s: Quantiles | null;
+  mttr_s: Quantiles | null;
+  open: number;
+  unacknowledged: number;
+}
+
+export interface ServerStatus {
+  version: string;
+  started_at: string;
+  now: string;
+  ready: boolean;
+  components: { name: string; state: string; detail: string | null }[];
+  demo: boolean;
+  config: Record<string, number> | null;
+}
+
+export interface DemoState {
+  phase: string;
+  progress: number;
+  next: string | null;
+  scenario: string | null;
+  seconds_left: number | null;
+  toggles?: Record<string, boolean>;
+}
+
+export interface SqlResult {
+  columns: { name: string; type: string }[];
+  rows: unknown[][];
+  truncated: boolean;
+  elapsed_ms: number;
+}
+
+export interface PromSeries {
+  metric: Labels;
+  values?: [number, string][];
+  value?: [number, string];
+}
+
+export interface PromResult {
+  resultType: 'matrix' | 'vector' | 'scalar' | 'string';
+  result: PromSeries[] | [number, string];
+}
