@@ -49,6 +49,14 @@ TEST_F(DevData, Injection) {
   std::printf("injection: F1 %.3f AUC %.4f FPR %.4f macro recall %.3f\n", all.f1, all.auc, all.false_positive_rate, recall / sources);
 }
 
+TEST_F(DevData, GeneratedTriggerWordsAndLanguages) {
+  std::map<std::string, SliceFigures> slices =
+      by_slice(score_dev(model_, *corpus_, kInjectionTask, DevRows::kGenerated), model_.stage(kInjectionTask).threshold);
+  EXPECT_LE(slices["trigger_words"].false_positive_rate, 0.02);
+  EXPECT_LE(slices["other_languages"].false_positive_rate, 0.02);
+  EXPECT_GE(slices["other_languages"].recall, 0.95);
+}
+
 std::string each_letter(const std::string& text, const std::function<std::string(char)>& change) {
   std::string out;
   for (char c : text) out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? change(c) : std::string(1, c);
@@ -89,12 +97,14 @@ TEST_F(DevData, HiddenAttacksKeepMostOfThePlainRecall) {
   };
   std::vector<std::string> attacks;
   for (const Row& row : corpus_->injection) {
+    if (row.id.starts_with("gen-")) continue;  // rotated Polish is nobody's trick
     if (row.dev && row.label && row.text.size() < 600 && caught(row.text)) attacks.push_back(row.text);
   }
   ASSERT_GT(attacks.size(), 100U);
   // The benign twin: hiding a text must not make it an attack.
   std::vector<std::string> harmless;
   for (const Row& row : corpus_->injection) {
+    if (row.id.starts_with("gen-")) continue;
     if (row.dev && !row.label && row.text.size() < 600 && !caught(row.text)) harmless.push_back(row.text);
   }
   for (const auto& [name, trick] : tricks) {

@@ -147,7 +147,9 @@ void FeatureDoc::add_classes(std::string_view text) {
     if (!cls) continue;
     bump(mix(kClassSeed + cls));
     for (size_t k = 0; k < std::min(filled, kReach); ++k) {
-      if (i - last_at[k] <= kReach) bump(mix(kClassSeed + cls + 256U * (1U + last_class[k])));
+      if (i - last_at[k] > kReach) continue;
+      bump(mix(kClassSeed + cls + 256U * (1U + last_class[k])));
+      attack_pairs_ += is_attack_pair(last_class[k], cls);
     }
     last_at[filled % kReach] = i;
     last_class[filled % kReach] = cls;

@@ -41,6 +41,8 @@ class FeatureDoc {
   const std::vector<Counted>& pairs() const { return pairs_; }
   const std::vector<Counted>& classes() const { return classes_; }
   bool empty() const { return tokens_.empty(); }
+  // How often lexicon classes that make up an attack stand near each other: "ignore … instructions", "reveal … hidden".
+  uint32_t attack_pairs() const { return attack_pairs_; }
 
   // Calls fn(hash, value) for each feature, not yet divided by norm().
   template <class F>
@@ -66,6 +68,7 @@ class FeatureDoc {
   std::vector<uint32_t> grams_;
   std::vector<Counted> pairs_;
   std::vector<Counted> classes_;
+  uint32_t attack_pairs_ = 0;
   std::vector<uint32_t> word_slots_;  // open addressing over distinct_, index + 1
   std::vector<uint32_t> pair_slots_;
 };

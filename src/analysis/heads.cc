@@ -137,6 +137,7 @@ Result<HeadModel> HeadModel::parse(std::string_view bytes) {
 HeadScores HeadModel::score(const FeatureDoc& doc) const {
   HeadScores out;
   out.tokens = static_cast<uint32_t>(doc.tokens().size());
+  out.attack_pairs = doc.attack_pairs();
   for (size_t h = 0; h < kHeadCount; ++h) out.head[h].full = out.head[h].window_max = out.head[h].window_mean = biases_[h];
   if (doc.empty()) return out;
   const auto at = [&](uint32_t hash) { return &weights_[size_t{bucket_of(hash)} * kHeadCount]; };
@@ -203,7 +204,7 @@ HeadScores HeadModel::score(const FeatureDoc& doc) const {
 std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation, HeadScores* scores) {
   const HeadScores all = model.score(FeatureDoc(piece));
   std::vector<float> inputs;
-  inputs.reserve(kHeadCount * 3 + 4);
+  inputs.reserve(kHeadCount * 3 + 6);
   for (const HeadScores::PerHead& head : all.head) {
     inputs.push_back(head.full);
     inputs.push_back(head.window_max);
@@ -213,6 +214,8 @@ std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, 
   inputs.push_back((obfuscation & kSpacedOut) ? 1.0F : 0.0F);
   inputs.push_back(std::log1p(static_cast<float>(all.tokens)));
   inputs.push_back(std::log1p(static_cast<float>(all.windows)));
+  inputs.push_back(std::log1p(static_cast<float>(all.attack_pairs)));
+  inputs.push_back(std::min(1.0F, 12.0F * static_cast<float>(all.attack_pairs) / static_cast<float>(std::max(all.tokens, 8U))));
   if (scores) *scores = all;
   return inputs;
 }

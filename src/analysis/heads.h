@@ -34,6 +34,7 @@ struct HeadScores {
   std::array<PerHead, kHeadCount> head;
   uint32_t tokens = 0;
   uint32_t windows = 0;
+  uint32_t attack_pairs = 0;
 };
 
 // Logistic regression over a few inputs, and the risk above which the finding is reported.

@@ -2,6 +2,8 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
+
 #include "base/strings.h"
 
 namespace sentinel::analysis {
@@ -76,8 +78,7 @@ constexpr Group kGroups[] = {
      "assassinate execute attack attacks attacking bombing terrorist terrorism genocide lynch burn hurt harm violence "
      "violent blood gore mutilate maim assault rape raping"},
     {kSelfHarm, "self-harm",
-     "suicide suicidal overdose cutting self-harm selfharm anorexia anorexic starve noose hang hanging bulimia purge "
-     "worthless hopeless"},
+     "suicide suicidal overdose cutting self-harm selfharm anorexia anorexic starve noose hang hanging bulimia purge"},
     {kSexual, "sexual",
      "sex sexual sexually porn pornographic pornography nude nudes naked erotic erotica orgasm explicit masturbate "
      "genitals penis vagina breasts nipples fetish incest horny seduce moan thrust intercourse"},
@@ -124,6 +125,16 @@ uint8_t lexicon_class(std::string_view word) {
   }();
   const auto it = kTable.find(word);
   return it == kTable.end() ? uint8_t{0} : it->second;
+}
+
+bool is_attack_pair(uint8_t a, uint8_t b) {
+  static constexpr LexiconClass kPairs[][2] = {
+      {kIgnore, kPrior},       {kIgnore, kInstruction},      {kIgnore, kRefusal},        {kReveal, kHidden},
+      {kReveal, kCredential},  {kReveal, kPrior},            {kPretend, kUnrestricted},  {kAssistant, kUnrestricted},
+      {kBypass, kInstruction}, {kBypass, kUnrestricted},     {kSend, kCredential},       {kSend, kHidden},
+      {kMode, kUnrestricted},  {kInstruction, kUnrestricted}, {kHidden, kInstruction},   {kNow, kPretend},
+      {kNow, kUnrestricted},   {kRefusal, kUnrestricted},    {kReveal, kInstruction}};
+  return std::any_of(std::begin(kPairs), std::end(kPairs), [&](const auto& pair) { return (pair[0] == a && pair[1] == b) || (pair[0] == b && pair[1] == a); });
 }
 
 std::string_view lexicon_class_name(uint8_t cls) {

@@ -19,6 +19,8 @@ enum LexiconClass : uint8_t {
 
 // The class of a folded word; 0 when it has none.
 uint8_t lexicon_class(std::string_view word);
+// Two classes, in either order, that together speak of overriding, exposing or unbinding the model.
+bool is_attack_pair(uint8_t a, uint8_t b);
 std::string_view lexicon_class_name(uint8_t cls);
 
 }  // namespace sentinel::analysis

@@ -260,16 +260,20 @@ std::string undo_leet(const std::string& text, bool& found) {
   return out;
 }
 
+// Letters, spaces and common marks in valid UTF-8. Scripts other than Latin may do without spaces.
 bool looks_like_text(std::string_view bytes) {
   if (bytes.size() < 8) return false;
   size_t good = 0;
   size_t spaces = 0;
+  size_t wide = 0;
   for (char c : bytes) {
+    wide += static_cast<unsigned char>(c) >= 0x80;
     good += is_alpha(c) || c == ' ' || c == '.' || c == ',' || c == '\'' || c == '\n' || c == '-' || c == '?' ||
             c == '!' || c == ':' || is_digit(c);
     spaces += c == ' ';
   }
-  return good * 100 >= bytes.size() * 90 && (spaces * 14 >= bytes.size() || bytes.size() < 24);
+  if (wide > 0 && !is_valid_utf8(bytes)) return false;
+  return (good + wide) * 100 >= bytes.size() * 90 && (spaces * 14 >= bytes.size() || bytes.size() < 24 || wide * 2 > bytes.size());
 }
 
 bool is_base64_char(char c) { return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '-' || c == '_'; }

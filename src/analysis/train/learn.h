@@ -21,7 +21,7 @@ SparseExample sparse_example(const FeatureDoc& doc, float label, float weight);
 struct SparseOptions {
   int epochs = 8;
   float rate = 0.4F;
-  float decay = 2e-6F;  // L2, per step
+  float decay = 2e-5F;  // L2, per step
   uint64_t seed = 1;
 };
 struct SparseModel {

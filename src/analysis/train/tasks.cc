@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "analysis/support.h"
+#include "analysis/train/generated.h"
 #include "analysis/train/learn.h"
 #include "base/hash.h"
 
@@ -235,6 +236,8 @@ Result<Corpus> read_corpus(const std::string& directory) {
   SENTINEL_ASSIGN(corpus.risky, read_rows(directory + "/risky.jsonl.gz"));
   SENTINEL_ASSIGN(corpus.groundedness, read_rows(directory + "/groundedness.jsonl.gz"));
   SENTINEL_ASSIGN(corpus.pii, read_rows(directory + "/pii_secrets.jsonl.gz"));
+  for (Row& row : generated_injection_rows()) corpus.injection.push_back(std::move(row));
+  for (Row& row : generated_toxicity_rows()) corpus.toxicity.push_back(std::move(row));
   return corpus;
 }
 
@@ -252,7 +255,7 @@ HeadModel train(const Corpus& corpus, uint64_t seed) {
   return model;
 }
 
-std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task task) {
+std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task task, DevRows which) {
   std::vector<Scored> out;
   if (task == kSupportTask) {
     for (const Row& row : corpus.groundedness) {
@@ -263,13 +266,14 @@ std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task
     return out;
   }
   const auto score = [&](const Row& row) { return text_risks(model, normalize(row.text))[task]; };
+  const auto wanted = [&](const Row& row) { return row.id.starts_with("gen-") == (which == DevRows::kGenerated); };
   const std::vector<Row>& own = task == kInjectionTask ? corpus.injection : task == kToxicityTask ? corpus.toxicity : corpus.risky;
   for (const Row& row : own) {
-    if (row.dev) out.push_back({score(row), row.label, row.slice});
+    if (row.dev && wanted(row)) out.push_back({score(row), row.label, row.slice});
   }
   if (task == kInjectionTask) return out;
   for (const Row& row : corpus.injection) {
-    if (row.dev && row.label == 0) out.push_back({score(row), 0, kBenignSlice});
+    if (row.dev && row.label == 0 && wanted(row)) out.push_back({score(row), 0, kBenignSlice});
   }
   return out;
 }
