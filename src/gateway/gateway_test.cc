@@ -516,6 +516,7 @@ TEST_P(RefusalTest, IsPassedOnAndNotRoutedAround) {
   EXPECT_EQ(b_.requests(), 0U);
   EXPECT_EQ(sink_.at(0).error_type, c.type);
   EXPECT_EQ(sink_.at(0).http_status, c.client_status);
+  server_->stop(Millis(1000));
   EXPECT_EQ(sink_.count(), 1U);
 }
 
@@ -588,6 +589,7 @@ TEST_F(GatewayTest, TheBreakerStopsHammeringAndProbesAfterItsPause) {
   ok(chat());  // takes the last 500 once more
   clock_.advance(std::chrono::seconds(60));
   EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "a");
+  sink_.at(13);  // recorded after the breaker was told
   EXPECT_EQ(gateway_->breakers().at(0).state, BreakerState::kClosed);
 }
 
@@ -610,11 +612,12 @@ TEST_F(GatewayTest, PoliciesRefuseBeforeAnythingIsSent) {
   a_.add({.body = kAnswer});
   start();
   gateway_->set_injection_risk([](std::string_view prompt) { return prompt.find("ignore") == std::string_view::npos ? 0.1 : 0.95; });
+  size_t recorded = 0;
   auto error_of = [&](ClientRequest request, int status) {
     const auto got = ok(std::move(request));
     EXPECT_EQ(got.status, status) << got.body;
     EXPECT_TRUE(got.headers.has("x-request-id"));
-    return sink_.at(sink_.count() - 1);
+    return sink_.at(recorded++);
   };
   EXPECT_EQ(error_of(chat(), 400).error_type, "policy_prompt_too_long");
   EXPECT_EQ(error_of(chat(R"({"model":"zzz","messages":[]})"), 404).error_type, "gateway_no_route");
