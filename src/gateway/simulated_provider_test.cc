@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <future>
 
 #include "base/strings.h"
@@ -209,6 +210,22 @@ TEST_F(SimulatedTest, ControlChangesBehaviourAtRunTime) {
     EXPECT_EQ(fetch(request).status, 400) << bad;
   }
   EXPECT_EQ(sim_->behaviour().unsafe_rate, 0.25);
+}
+
+TEST_F(SimulatedTest, EmbeddingsComeAsNumbersOrAsBase64) {
+  start();
+  net::ClientRequest request;
+  request.method = "POST";
+  request.url = sim_->base_url() + "/v1/embeddings";
+  request.body = R"({"model":"e","input":"hello"})";
+  const auto plain = fetch(request);
+  EXPECT_EQ(std::count(plain.body.begin(), plain.body.begin() + static_cast<long>(plain.body.find("]")), ','), 3 + 63);
+  request.body = R"({"model":"e","input":"hello","encoding_format":"base64"})";
+  const auto coded = fetch(request);
+  const size_t begin = coded.body.find("\"embedding\":\"") + 13;
+  const auto bytes = base64_decode(coded.body.substr(begin, coded.body.find('"', begin) - begin));
+  ASSERT_TRUE(bytes.has_value()) << coded.body;
+  EXPECT_EQ(bytes->size(), 64 * sizeof(float));
 }
 
 TEST_F(SimulatedTest, RatesComeOutAsAskedFor) {
