@@ -132,7 +132,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     if (attempt > 1) provider.retries->add();
     interaction_.provider = provider.config.name;
     Outcome outcome = co_await try_once(target);
-    if (outcome && cancel_->canceled()) outcome = disconnected();
+    if (outcome && !outcome->sent && cancel_->canceled()) outcome = disconnected();
     tell_breaker(provider, outcome);
     if (!outcome || outcome->sent || !outcome->retry || attempt >= retries.attempts) co_return outcome;
     Millis wait = backoff(retries, attempt, core_.random);

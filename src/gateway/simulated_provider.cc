@@ -168,9 +168,9 @@ Reply Simulated::decide(const RequestInfo& info, const std::vector<std::string>&
   const double error_draw = random.uniform();
   bool retry_fails = false;
   if (flagged(flags, "simulate_retry")) {
-    // The first attempt always fails, one call in four fails twice. Attempts of one call share its trace id.
+    // The first attempt always fails, one call in eight fails twice. Attempts of one call share its trace id.
     const uint64_t attempt = times_seen(hash64(trace.empty() ? body : trace, options_.seed ^ 0x5EED));
-    retry_fails = attempt == 0 || (attempt == 1 && hash64(trace, options_.seed) % 4 == 0);
+    retry_fails = attempt == 0 || (attempt == 1 && hash64(trace, options_.seed) % 8 == 0);
   }
   if (flagged(flags, "simulate_error") || error_draw < now.error_rate) {
     reply.status = 500;
@@ -330,10 +330,21 @@ Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
     v = random.normal();
     square += v * v;
   }
-  std::string body = R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":[)";
-  for (size_t i = 0; i < vector.size(); ++i) body += (i > 0 ? "," : "") + format_double(vector[i] / std::sqrt(square));
+  std::string body = R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)";
+  // OpenAI's SDKs ask for base64 of little-endian floats by themselves.
+  if (exchange->request().body.find("\"base64\"") != std::string::npos) {
+    std::string bytes;
+    for (const double v : vector) {
+      const float value = static_cast<float>(v / std::sqrt(square));
+      bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+    }
+    body += json_quote(base64_encode(bytes));
+  } else {
+    for (size_t i = 0; i < vector.size(); ++i) body += (i > 0 ? "," : "[") + format_double(vector[i] / std::sqrt(square));
+    body += "]";
+  }
   const std::string tokens = std::to_string(estimate_tokens(info->prompt));
-  body += "]}],\"model\":" + json_quote(info->model) + ",\"usage\":{\"prompt_tokens\":" + tokens + ",\"total_tokens\":" + tokens + "}}";
+  body += "}],\"model\":" + json_quote(info->model) + ",\"usage\":{\"prompt_tokens\":" + tokens + ",\"total_tokens\":" + tokens + "}}";
   (void)co_await exchange->respond(net::json_response(200, std::move(body)));
 }
 

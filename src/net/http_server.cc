@@ -43,7 +43,7 @@ class Server final : public HttpServer {
     std::list<ServerConnection*> connections;
   };
 
-  Result<TcpAcceptor> open(asio::io_context& context, tcp::endpoint endpoint, bool share_port);
+  Result<TcpAcceptor> open(asio::io_context& context, tcp::endpoint endpoint, bool first);
   Task<void> accept_loop(Core* core);
   Task<void> serve_connection(Core* core, TcpSocket socket, std::string peer);
   void task_ended();
@@ -75,13 +75,16 @@ Server::Server(Runtime& runtime, MetricRegistry& metrics, ServerOptions options,
 
 Server::~Server() { stop(Millis(0)); }
 
-Result<TcpAcceptor> Server::open(asio::io_context& context, tcp::endpoint endpoint, bool share_port) {
+// Cores share the port with SO_REUSEPORT, which would also let a second process in unnoticed. So the first acceptor takes
+// the port for itself and opens it to the others only then.
+Result<TcpAcceptor> Server::open(asio::io_context& context, tcp::endpoint endpoint, bool first) {
   TcpAcceptor acceptor(context.get_executor());
   SysError error;
   acceptor.open(endpoint.protocol(), error);
   if (!error) acceptor.set_option(asio::socket_base::reuse_address(true), error);
-  if (!error && share_port) acceptor.set_option(ReusePort(true), error);
+  if (!error && !first) acceptor.set_option(ReusePort(true), error);
   if (!error) acceptor.bind(endpoint, error);
+  if (!error && first) acceptor.set_option(ReusePort(true), error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
     return fail(ErrorCode::kUnavailable, "cannot listen on " + peer_text(endpoint) + ": " + error.message());
@@ -94,16 +97,12 @@ Status Server::listen() {
   const auto address = asio::ip::make_address(shared_.options.address, error);
   if (error) return fail(ErrorCode::kInvalidArgument, "not an IP address to listen on: " + shared_.options.address);
   tcp::endpoint endpoint(address, shared_.options.port);
-  {
-    // Cores share the port with SO_REUSEPORT, which would also let a second process in unnoticed: ask without it first.
-    SENTINEL_ASSIGN(auto probe, open(runtime_.core(0), endpoint, false));
-    endpoint = probe.local_endpoint(error);
-  }
-  port_ = endpoint.port();
   for (size_t i = 0; i < runtime_.cores(); ++i) {
-    SENTINEL_ASSIGN(auto acceptor, open(runtime_.core(i), endpoint, true));
+    SENTINEL_ASSIGN(auto acceptor, open(runtime_.core(i), endpoint, i == 0));
+    if (i == 0) endpoint = acceptor.local_endpoint(error);
     cores_.push_back(std::make_unique<Core>(runtime_.core(i), std::move(acceptor)));
   }
+  port_ = endpoint.port();
   return {};
 }
 

@@ -22,6 +22,6 @@ inline constexpr Millis kWriteStallMax = std::chrono::seconds(60);  // a client 
 inline constexpr Millis kStopHardMax = std::chrono::seconds(5);     // after `grace`, for handlers to see the end
 inline constexpr Millis kDnsTtl = std::chrono::seconds(30);
 inline constexpr size_t kDnsEntriesMax = 1024;
-inline constexpr Millis kPeekAfterIdle = Millis(5);  // a pooled connection idle for longer is checked before use
+inline constexpr Millis kPeekAfterIdle = std::chrono::seconds(1);  // a connection pooled for longer is checked before use
 
 }  // namespace sentinel::net
