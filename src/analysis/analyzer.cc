@@ -66,7 +66,7 @@ class SentinelAnalyzer final : public Analyzer {
       call.semantic_similarity_score = semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
       if (!refusal) score_support(call);
-      score_drift(call, answer_doc, refusal);
+      score_drift(call, answer.normalized.text, answer_doc, refusal);
     }
     call.prompt = stored_form(call.prompt, prompt_pii);
     call.response = stored_form(call.response, answer_pii);
@@ -154,9 +154,10 @@ class SentinelAnalyzer final : public Analyzer {
     call.ungrounded = result->score < options_.ungrounded_below;
   }
 
-  void score_drift(Interaction& call, const FeatureDoc& answer_doc, bool refusal) {
+  void score_drift(Interaction& call, std::string_view folded_answer, const FeatureDoc& answer_doc, bool refusal) {
+    const FeatureDoc topic(drift_text(folded_answer));
     const std::optional<DriftScore> score =
-        drift_.observe(drift_key(call), embed_doc(model_, answer_doc), style_of(call.response, answer_doc, refusal));
+        drift_.observe(drift_key(call), embed_doc(model_, topic), style_of(call.response, answer_doc, refusal));
     call.baseline_ready = score && score->baseline_ready;
     if (!call.baseline_ready) return;
     call.similarity_score = score->similarity;
@@ -181,7 +182,9 @@ class SentinelAnalyzer final : public Analyzer {
 
 Result<std::unique_ptr<Analyzer>> Analyzer::open(AnalyzerOptions options) {
   PriceTable prices;
-  if (!options.prices_path.empty()) {
+  if (!options.prices_yaml.empty()) {
+    SENTINEL_ASSIGN(prices, PriceTable::parse(options.prices_yaml, options.prices_path));
+  } else if (!options.prices_path.empty()) {
     SENTINEL_ASSIGN(prices, PriceTable::load(options.prices_path));
   }
   std::unique_ptr<PiiDetector> pii;

@@ -43,6 +43,14 @@ std::optional<std::vector<float>> unpack(const json::value* value, size_t size) 
   return out;
 }
 
+// Diagonal T² of a window's mean against the reference's, per dimension: about 1 when nothing has changed.
+double t_square(const std::vector<double>& mean, const std::vector<double>& variance, const std::vector<double>& window, size_t from,
+                size_t to, double spread) {
+  double sum = 0;
+  for (size_t i = from; i < to; ++i) sum += (window[i] - mean[i]) * (window[i] - mean[i]) / (variance[i] * spread);
+  return sum / static_cast<double>(to - from);
+}
+
 double level(double statistic, double calm, double alarm) {
   const double x = (statistic - calm) / std::max(alarm - calm, 0.05 * calm + 1e-9);
   if (x <= 0) return 0;
@@ -50,6 +58,17 @@ double level(double statistic, double calm, double alarm) {
 }
 
 }  // namespace
+
+std::string drift_text(std::string_view folded_answer) {
+  std::string out;
+  out.reserve(folded_answer.size());
+  for (char c : folded_answer) {
+    const bool digit = c >= '0' && c <= '9';
+    if (!digit) out.push_back(c);
+    if (digit && (out.empty() || out.back() != '0')) out.push_back('0');
+  }
+  return out;
+}
 
 std::array<float, kStyleSize> style_of(std::string_view answer, const FeatureDoc& doc, bool refusal) {
   std::array<float, kStyleSize> out{};
@@ -86,58 +105,64 @@ DriftTracker::DriftTracker(uint64_t reference_size, uint64_t window)
   window_ = std::min(window_, reference_size_);
 }
 
-double DriftTracker::statistic(const State& state, size_t from, size_t to, const std::vector<double>& window_mean, double window_count) const {
-  // Diagonal T² of the window mean against the reference mean, a dimension: about 1 when nothing has changed.
-  const double spread = 1.0 / window_count + 1.0 / static_cast<double>(reference_size_);
-  double sum = 0;
-  for (size_t i = from; i < to; ++i) {
-    const double delta = window_mean[i] - state.mean[i];
-    sum += delta * delta / (state.variance[i] * spread);
+namespace {
+
+struct Moments {
+  std::vector<double> mean;
+  std::vector<double> variance;
+};
+
+// Mean and variance of some samples. Half of each variance is the average over its channel: few samples say little of
+// one dimension, and a word never seen before must not look impossible.
+Moments moments(const std::vector<std::vector<float>>& samples, const size_t* order, size_t from, size_t to) {
+  constexpr size_t kSize = DriftTracker::kDimensions;
+  Moments out{std::vector<double>(kSize, 0), std::vector<double>(kSize, 0)};
+  const auto n = static_cast<double>(to - from);
+  for (size_t k = from; k < to; ++k) {
+    const std::vector<float>& sample = samples[order[k]];
+    for (size_t i = 0; i < kSize; ++i) out.mean[i] += sample[i];
   }
-  return sum / static_cast<double>(to - from);
+  for (double& m : out.mean) m /= n;
+  for (size_t k = from; k < to; ++k) {
+    const std::vector<float>& sample = samples[order[k]];
+    for (size_t i = 0; i < kSize; ++i) out.variance[i] += (sample[i] - out.mean[i]) * (sample[i] - out.mean[i]);
+  }
+  const auto shrink = [&](size_t begin, size_t end, double floor) {
+    double average = 0;
+    for (size_t i = begin; i < end; ++i) average += out.variance[i] / (n - 1) / static_cast<double>(end - begin);
+    for (size_t i = begin; i < end; ++i) out.variance[i] = 0.5 * out.variance[i] / (n - 1) + 0.5 * average + floor;
+  };
+  shrink(0, kEmbeddingSize, kTopicVarianceFloor);
+  shrink(kEmbeddingSize, kSize, kStyleVarianceFloor);
+  return out;
 }
+
+}  // namespace
 
 void DriftTracker::freeze(State& state, uint64_t seed) const {
   const size_t n = state.samples.size();
-  state.mean.assign(kDimensions, 0);
-  state.variance.assign(kDimensions, 0);
-  for (const auto& sample : state.samples) {
-    for (size_t i = 0; i < kDimensions; ++i) state.mean[i] += sample[i] / static_cast<double>(n);
-  }
-  for (const auto& sample : state.samples) {
-    for (size_t i = 0; i < kDimensions; ++i) state.variance[i] += std::pow(sample[i] - state.mean[i], 2) / static_cast<double>(n - 1);
-  }
-  for (size_t i = 0; i < kDimensions; ++i) {
-    state.variance[i] += i < kEmbeddingSize ? kTopicVarianceFloor : kStyleVarianceFloor;
-    // Saved as float: the value used before a restart is the one read after it.
-    state.variance[i] = static_cast<float>(state.variance[i]);
-    state.mean[i] = static_cast<float>(state.mean[i]);
-  }
+  std::vector<size_t> order(n);
+  for (size_t i = 0; i < n; ++i) order[i] = i;
+  Moments all = moments(state.samples, order.data(), 0, n);
+  // Saved as float: the value used before a restart is the one read after it.
+  for (double& m : all.mean) m = static_cast<float>(m);
+  for (double& v : all.variance) v = static_cast<float>(v);
+  state.mean = std::move(all.mean);
+  state.variance = std::move(all.variance);
 
-  // What the statistic does when nothing changes: random halves of the reference against each other. The difference of
-  // two halves varies by 1/h + 1/(n−h) where the live one varies by 1/window + 1/n; both are divided out.
+  // What the statistic does when nothing changes: a random part of the reference against the rest of it, which has not
+  // seen the words of that part.
   Random random(seed);
   std::vector<double> topic;
   std::vector<double> style;
-  std::vector<size_t> order(n);
-  for (size_t i = 0; i < n; ++i) order[i] = i;
-  const size_t half = std::max<size_t>(2, std::min<size_t>(window_, n / 2));
+  const size_t part_size = std::max<size_t>(2, std::min<size_t>(window_, n / 2));
   for (int round = 0; round < kBootstrapRounds; ++round) {
-    for (size_t i = 0; i < half; ++i) std::swap(order[i], order[i + random.below(n - i)]);
-    std::vector<double> part(kDimensions, 0);
-    for (size_t k = 0; k < half; ++k) {
-      for (size_t i = 0; i < kDimensions; ++i) part[i] += state.samples[order[k]][i] / static_cast<double>(half);
-    }
-    // mean of the rest = (n·mean − h·part)/(n−h), so part − rest = (part − mean)·n/(n−h).
-    const double stretch = static_cast<double>(n) / static_cast<double>(n - half);
-    const double spread = 1.0 / static_cast<double>(half) + 1.0 / static_cast<double>(n - half);
-    double sums[2] = {0, 0};
-    for (size_t i = 0; i < kDimensions; ++i) {
-      const double delta = (part[i] - state.mean[i]) * stretch;
-      sums[i < kEmbeddingSize ? 0 : 1] += delta * delta / (state.variance[i] * spread);
-    }
-    topic.push_back(sums[0] / static_cast<double>(kEmbeddingSize));
-    style.push_back(sums[1] / static_cast<double>(kStyleSize));
+    for (size_t i = 0; i < part_size; ++i) std::swap(order[i], order[i + random.below(n - i)]);
+    const Moments part = moments(state.samples, order.data(), 0, part_size);
+    const Moments rest = moments(state.samples, order.data(), part_size, n);
+    const double spread = 1.0 / static_cast<double>(part_size) + 1.0 / static_cast<double>(n - part_size);
+    topic.push_back(t_square(rest.mean, rest.variance, part.mean, 0, kEmbeddingSize, spread));
+    style.push_back(t_square(rest.mean, rest.variance, part.mean, kEmbeddingSize, kDimensions, spread));
   }
   state.topic = {quantile(topic, 0.5), quantile(topic, 0.99)};
   state.style = {quantile(style, 0.5), quantile(style, 0.99)};
@@ -155,8 +180,10 @@ DriftScore DriftTracker::judge(const State& state) const {
   const auto count = static_cast<double>(state.samples.size());
   std::vector<double> mean(kDimensions);
   for (size_t i = 0; i < kDimensions; ++i) mean[i] = state.window_sum[i] / count;
-  const double topic = level(statistic(state, 0, kEmbeddingSize, mean, count), state.topic.calm, state.topic.alarm);
-  const double style = level(statistic(state, kEmbeddingSize, kDimensions, mean, count), state.style.calm, state.style.alarm);
+  const double spread = 1.0 / count + 1.0 / static_cast<double>(reference_size_);
+  const double topic = level(t_square(state.mean, state.variance, mean, 0, kEmbeddingSize, spread), state.topic.calm, state.topic.alarm);
+  const double style =
+      level(t_square(state.mean, state.variance, mean, kEmbeddingSize, kDimensions, spread), state.style.calm, state.style.alarm);
   return {true, 1.0 - std::max(topic, 0.9 * style)};
 }
 

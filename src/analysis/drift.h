@@ -20,6 +20,8 @@
 namespace sentinel::analysis {
 
 inline constexpr size_t kStyleSize = 10;
+// The text whose words are compared: folded, every digit a 0, so that order numbers and amounts are no subject.
+std::string drift_text(std::string_view folded_answer);
 // Length, refusal, language and form of one answer.
 std::array<float, kStyleSize> style_of(std::string_view answer, const FeatureDoc& doc, bool refusal);
 
@@ -63,7 +65,6 @@ class DriftTracker {
   };
 
   void freeze(State& state, uint64_t seed) const;
-  double statistic(const State& state, size_t from, size_t to, const std::vector<double>& window_mean, double window_count) const;
   DriftScore judge(const State& state) const;
 
   uint64_t reference_size_;

@@ -200,30 +200,37 @@ HeadScores HeadModel::score(const FeatureDoc& doc) const {
   return out;
 }
 
-std::vector<float> stage_inputs(const HeadModel& model, const Normalized& text, HeadScores* scores) {
-  HeadScores all = model.score(FeatureDoc(text.text));
-  for (const std::string& decoded : text.decoded) {
-    const HeadScores part = model.score(FeatureDoc(decoded));
-    for (size_t h = 0; h < kHeadCount; ++h) {
-      all.head[h].full = std::max(all.head[h].full, part.head[h].full);
-      all.head[h].window_max = std::max(all.head[h].window_max, part.head[h].window_max);
-    }
-  }
+std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation, HeadScores* scores) {
+  const HeadScores all = model.score(FeatureDoc(piece));
   std::vector<float> inputs;
-  inputs.reserve(kHeadCount * 3 + 5);
+  inputs.reserve(kHeadCount * 3 + 4);
   for (const HeadScores::PerHead& head : all.head) {
     inputs.push_back(head.full);
     inputs.push_back(head.window_max);
     inputs.push_back(head.window_mean);
   }
-  const auto seen = [&](uint32_t bits) { return (text.obfuscation & bits) ? 1.0F : 0.0F; };
-  inputs.push_back(seen(kInvisible | kHomoglyph));
-  inputs.push_back(seen(kBase64 | kHex | kRot13 | kReversed));
-  inputs.push_back(seen(kSpacedOut));
+  inputs.push_back((obfuscation & (kInvisible | kHomoglyph)) ? 1.0F : 0.0F);
+  inputs.push_back((obfuscation & kSpacedOut) ? 1.0F : 0.0F);
   inputs.push_back(std::log1p(static_cast<float>(all.tokens)));
   inputs.push_back(std::log1p(static_cast<float>(all.windows)));
   if (scores) *scores = all;
   return inputs;
+}
+
+TaskRisks text_risks(const HeadModel& model, const Normalized& text, HeadScores* scores) {
+  TaskRisks worst{};
+  const auto judge = [&](const std::string& piece, HeadScores* out) {
+    HeadScores own;
+    const std::vector<float> inputs = stage_inputs(model, piece, text.obfuscation, &own);
+    if (out) *out = own;
+    if (own.tokens == 0) return;
+    for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
+      worst[task] = std::max(worst[task], model.stage(task).probability(inputs));
+    }
+  };
+  judge(text.text, scores);
+  for (const std::string& part : text.decoded) judge(part, nullptr);
+  return worst;
 }
 
 }  // namespace sentinel::analysis

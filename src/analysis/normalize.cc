@@ -225,7 +225,8 @@ bool is_leet(std::string_view word) {
     }
     if (!unleet_char(word[i])) return false;
     ++substitutes;
-    run_max = std::max(run_max, ++run);
+    run = is_digit(word[i]) ? run + 1 : 0;
+    run_max = std::max(run_max, run);
     before_letter = before_letter || (i + 1 < word.size() && is_alpha(word[i + 1]));
   }
   return substitutes > 0 && letters >= 2 && before_letter && run_max <= 2 && word.size() <= 24 && word.size() >= 4 &&
@@ -273,7 +274,10 @@ bool looks_like_text(std::string_view bytes) {
 
 bool is_base64_char(char c) { return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '-' || c == '_'; }
 
-void find_base64(std::string_view text, std::vector<std::string>& out) {
+// `runs` gets the byte ranges that were decoded, when wanted.
+using Runs = std::vector<std::pair<size_t, size_t>>;
+
+void find_base64(std::string_view text, int depth, std::vector<std::string>& out, Runs* runs) {
   for (size_t i = 0; i < text.size() && out.size() < kDecodedSegmentsMax;) {
     if (!is_base64_char(text[i])) {
       ++i;
@@ -286,7 +290,13 @@ void find_base64(std::string_view text, std::vector<std::string>& out) {
     const std::string_view run = text.substr(i, std::min(end - i, kDecodedBytesMax / 4 * 4));
     if (run.size() >= 16) {
       std::optional<std::string> bytes = base64_decode(run);
-      if (bytes && looks_like_text(*bytes)) out.push_back(std::move(*bytes));
+      const size_t before = out.size();
+      if (bytes && looks_like_text(*bytes)) {
+        out.push_back(std::move(*bytes));
+      } else if (bytes && depth + 1 < kDecodeDepthMax) {
+        find_base64(*bytes, depth + 1, out, nullptr);
+      }
+      if (runs && out.size() > before) runs->emplace_back(i, end);
     }
     i = end;
   }
@@ -300,7 +310,7 @@ int hex_value(char c) {
 }
 
 // Pairs of hex digits, joined or each after the same marker: 69676e, 69 67 6e, \x69\x67, %69%67, 0x69 0x67.
-void find_hex(std::string_view text, std::vector<std::string>& out) {
+void find_hex(std::string_view text, std::vector<std::string>& out, Runs& runs) {
   static constexpr std::string_view kMarkers[] = {"\\x", "%", " 0x", ", 0x", ",0x", " ", ":", "-", ""};
   size_t i = 0;
   while (i + 1 < text.size() && out.size() < kDecodedSegmentsMax) {
@@ -327,7 +337,10 @@ void find_hex(std::string_view text, std::vector<std::string>& out) {
       }
       if (bytes.size() >= 8) break;
     }
-    if (looks_like_text(bytes)) out.push_back(std::move(bytes));
+    if (looks_like_text(bytes)) {
+      out.push_back(std::move(bytes));
+      runs.emplace_back(i, best);
+    }
     i = best;
   }
 }
@@ -387,33 +400,46 @@ void undo_spelling(std::string& text, uint32_t& bits) {
   if (leet) bits |= kLeet;
 }
 
-void decode_into(std::string_view raw, std::string_view lower, int depth, Normalized& out) {
+void add_decoded(std::string_view plain, Normalized& out) {
+  if (out.decoded.size() >= kDecodedSegmentsMax) return;
+  std::string folded = fold(plain);
+  undo_spelling(folded, out.obfuscation);
+  out.decoded.push_back(std::move(folded));
+}
+
+// Base64 and hex runs become decoded parts; in `raw` they turn to blanks, since their letters mean nothing.
+void decode_runs(std::string& raw, int depth, Normalized& out) {
   std::vector<std::string> found;
-  const auto mark = [&](Obfuscation bit, size_t before) {
-    if (found.size() > before) out.obfuscation |= bit;
-  };
-  find_base64(raw, found);
-  mark(kBase64, 0);
-  size_t before = found.size();
-  find_hex(raw, found);
-  mark(kHex, before);
-  const WordHints hints = count_hints(lower);
-  if (hints.rotated >= 2 && hints.rotated * 3 > hints.plain) {
-    found.push_back(rot13(raw.substr(0, kDecodedBytesMax)));
-    out.obfuscation |= kRot13;
+  Runs runs;
+  find_base64(raw, depth, found, &runs);
+  if (!found.empty()) out.obfuscation |= kBase64;
+  const size_t before = found.size();
+  find_hex(raw, found, runs);
+  if (found.size() > before) out.obfuscation |= kHex;
+  for (const auto& [begin, end] : runs) std::fill(raw.begin() + static_cast<int64_t>(begin), raw.begin() + static_cast<int64_t>(end), ' ');
+  for (std::string& part : found) {
+    if (depth + 1 < kDecodeDepthMax) decode_runs(part, depth + 1, out);
+    add_decoded(part, out);
   }
-  if (hints.reversed >= 2 && hints.reversed * 2 > hints.plain) {
-    std::string reversed(lower.substr(0, kDecodedBytesMax));
-    std::reverse(reversed.begin(), reversed.end());
-    found.push_back(to_valid_utf8(reversed));
+}
+
+// Rotated or reversed text: what it hides takes its place, unless plain English stands beside it.
+void decode_whole(Normalized& out) {
+  const WordHints hints = count_hints(out.text);
+  std::string plain;
+  if (hints.rotated >= 2 && hints.rotated * 3 > hints.plain) {
+    plain = rot13(out.text);
+    out.obfuscation |= kRot13;
+  } else if (hints.reversed >= 2 && hints.reversed * 2 > hints.plain) {
+    plain.assign(out.text.rbegin(), out.text.rend());
+    plain = to_valid_utf8(plain);
     out.obfuscation |= kReversed;
   }
-  for (std::string& segment : found) {
-    if (out.decoded.size() >= kDecodedSegmentsMax) return;
-    std::string folded = fold(segment);
-    undo_spelling(folded, out.obfuscation);
-    out.decoded.push_back(folded);
-    if (depth + 1 < kDecodeDepthMax) decode_into(segment, folded, depth + 1, out);
+  if (plain.empty()) return;
+  if (hints.plain >= 3) {
+    add_decoded(plain, out);
+  } else {
+    out.text = std::move(plain);
   }
 }
 
@@ -433,15 +459,16 @@ std::string fold(std::string_view text, uint32_t* obfuscation) {
 }
 
 Normalized normalize(std::string_view text) {
-  text = utf8_prefix(text, kTextBytesMax);
+  std::string raw(utf8_prefix(text, kTextBytesMax));
   Normalized out;
-  out.text = fold(text, &out.obfuscation);
+  decode_runs(raw, 0, out);
+  out.text = fold(raw, &out.obfuscation);
   undo_spelling(out.text, out.obfuscation);
+  decode_whole(out);
   if (out.obfuscation & kInvisible) {
-    const std::string hidden = hidden_tags(code_points(text));
-    if (hidden.size() >= 8) out.decoded.push_back(fold(hidden));
+    const std::string hidden = hidden_tags(code_points(raw));
+    if (hidden.size() >= 8) add_decoded(hidden, out);
   }
-  decode_into(text, out.text, 0, out);
   return out;
 }
 

@@ -27,7 +27,13 @@ bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
 bool is_token_char(char c) { return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~'; }
 
-char char_before(std::string_view text, size_t at) { return at == 0 ? ' ' : text[at - 1]; }
+// In a text that carries escapes ("\\n555-…") the letter of the escape is no part of the word after it.
+char char_before(std::string_view text, size_t at) {
+  if (at == 0) return ' ';
+  const char c = text[at - 1];
+  if (at >= 2 && text[at - 2] == '\\' && (c == 'n' || c == 't' || c == 'r')) return ' ';
+  return c;
+}
 char char_after(std::string_view text, size_t at) { return at >= text.size() ? ' ' : text[at]; }
 
 // Whether one of `words` stands in the `reach` bytes before `at`.
@@ -151,6 +157,7 @@ class Scanner {
       case PiiCheck::kPrivateKey: return private_key(c, pattern);
       case PiiCheck::kUrlCredentials: return url_credentials(c, pattern);
       case PiiCheck::kJwt: return jwt(c, pattern);
+      case PiiCheck::kSlackLegacy: return add(c.begin, extend_token(text_, c.end), pattern.type);
       case PiiCheck::kEmail: return email(c, pattern);
       case PiiCheck::kIban: return iban(c, pattern);
       case PiiCheck::kBase58:
@@ -241,7 +248,7 @@ class Scanner {
     switch (pattern.check) {
       case PiiCheck::kCard: good = card_valid(value) && !context_has(text_, c.begin, 24, kOrderWords); break;
       case PiiCheck::kSsn: good = ssn_valid(value); break;
-      case PiiCheck::kPhone: good = phone_valid(value) && char_before(text_, c.begin) != '+'; break;
+      case PiiCheck::kPhone: good = phone_valid(value) && char_before(text_, c.begin) != '+' && !follows_digits(c); break;
       case PiiCheck::kIpv4:
         good = ipv4_public_shape(value) && char_before(text_, c.begin) != 'v' && !context_has(text_, c.begin, 16, kVersionWords);
         break;
@@ -251,9 +258,14 @@ class Scanner {
     if (good) add(c.begin, c.end, pattern.type);
   }
 
+  // "…3704 0044 0532": a piece of a longer number in groups.
+  bool follows_digits(const Candidate& c) const {
+    return c.begin >= 4 && text_[c.begin] != '+' && text_[c.begin - 1] == ' ' && is_digit(text_[c.begin - 2]) && is_digit(text_[c.begin - 3]) &&
+           is_digit(text_[c.begin - 4]);
+  }
+
   void token(const Candidate& c, const PiiPattern& pattern) {
     const char before = char_before(text_, c.begin);
-    if (is_alnum(before) && !is_alnum(text_[c.begin]) ) return;
     if (is_alnum(before)) return;
     const size_t end = pattern.type == "CRYPTO_ADDRESS" ? c.end : std::max(c.end, extend_token(text_, c.end));
     if (pattern.type == "CRYPTO_ADDRESS" && is_alnum(char_after(text_, end))) return;
@@ -396,12 +408,17 @@ class VectorscanDetector final : public PiiDetector {
 
 }  // namespace
 
-Result<std::unique_ptr<PiiDetector>> make_pii_detector() {
+Result<std::unique_ptr<PiiDetector>> make_pii_detector(bool known_makers) {
   std::vector<const char*> regexes;
   std::vector<unsigned> flags;
   std::vector<unsigned> ids;
+  unsigned id = 0;
   for (const PiiPattern& pattern : pii_patterns()) {
-    ids.push_back(static_cast<unsigned>(ids.size()));
+    const unsigned own = id++;
+    const bool by_maker = pattern.type.starts_with("SECRET") && pattern.check != PiiCheck::kKeyword &&
+                          pattern.check != PiiCheck::kBearer && pattern.type != "SECRET:generic-token";
+    if (by_maker && !known_makers) continue;
+    ids.push_back(own);
     regexes.push_back(pattern.regex);
     flags.push_back(HS_FLAG_SOM_LEFTMOST | (pattern.caseless ? HS_FLAG_CASELESS : 0U));
   }

@@ -24,6 +24,7 @@ enum class PiiCheck : uint8_t {
   kGenericToken,  // prefix_… of unknown maker: long, mixed and random
   kKeyword,       // "api_key", "password", …: the value after it is looked at
   kJwt,           // three base64 parts with a JSON head
+  kSlackLegacy,   // numbers and a hash: too plain for an entropy test
   kBearer,        // "Bearer …", "Basic …"
   kUrlCredentials,
   kPrivateKey,

@@ -105,9 +105,7 @@ class HeadSafetyDetector final : public SafetyDetector {
 TextAssessment assess(const HeadModel& model, std::string_view text) {
   TextAssessment out;
   out.normalized = normalize(text);
-  const std::vector<float> inputs = stage_inputs(model, out.normalized, &out.scores);
-  if (out.scores.tokens == 0) return out;
-  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) out.risk[task] = model.stage(task).probability(inputs);
+  out.risk = text_risks(model, out.normalized, &out.scores);
   return out;
 }
 

@@ -13,7 +13,7 @@ namespace sentinel::analysis {
 
 // Probabilities of the second stages; index by Task.
 struct TextAssessment {
-  std::array<double, 3> risk{};
+  TaskRisks risk{};
   Normalized normalized;
   HeadScores scores;
 };

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/strings.h"
+#include "text/json.h"
 
 namespace sentinel::api {
 
@@ -17,21 +18,9 @@ net::Task<void> respond_with(net::Exchange* exchange, net::Task<Result<net::Resp
 
 Result<boost::json::object> json_body(const net::Request& request) {
   if (trim(request.body).empty()) return boost::json::object();
-  boost::json::stream_parser parser;
-  boost::system::error_code ec;
-  const size_t consumed = parser.write_some(request.body, ec);
-  if (!ec) parser.finish(ec);
-  if (ec || consumed < trim(request.body).size()) {
-    const std::string_view before = std::string_view(request.body).substr(0, consumed);
-    const int line = 1 + static_cast<int>(std::count(before.begin(), before.end(), '\n'));
-    const size_t last = before.rfind('\n');
-    const int column = static_cast<int>(consumed - (last == std::string_view::npos ? 0 : last + 1)) + 1;
-    return fail(Error(ErrorCode::kInvalidArgument, fmt::format("the body is not JSON: {}", ec ? ec.message() : "text after the end"),
-                      Position{"", line, column}));
-  }
-  boost::json::value value = parser.release();
-  if (!value.is_object()) return fail(ErrorCode::kInvalidArgument, "the body must be a JSON object");
-  return std::move(value.get_object());
+  auto body = text::parse_json_object(request.body);
+  if (!body) return fail(body.error().with_context("request body"));
+  return body;
 }
 
 Result<std::string> string_field(const boost::json::object& body, std::string_view name) {

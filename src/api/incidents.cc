@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "incident/analytics.h"
+#include "incident/diagnosis_runner.h"
 #include "incident/postmortem.h"
 #include "text/markdown.h"
 
@@ -266,7 +267,7 @@ IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
   const std::string markdown = co_await net::blocking(&parts_.runtime, [this, d, now] {
     const model::Incident& i = d.record.incident;
     std::string condition = d.diagnosis ? d.diagnosis->failing_condition : std::string();
-    auto impact = incident::measure_impact(parts_.events, condition, i.impact_started_at.value_or(i.detected_at), i.resolved_at.value_or(now));
+    auto impact = incident::measure_impact(parts_.events, incident::scope_of(i), condition, i.impact_started_at.value_or(i.detected_at), i.resolved_at.value_or(now));
     if (!impact) log_warn("postmortem", "impact not measured", {{"error", impact.error().to_string()}});
     return incident::postmortem_markdown(d, impact ? std::optional(*impact) : std::nullopt, now);
   });
@@ -275,7 +276,8 @@ IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
     response.headers.set("Content-Type", "text/markdown; charset=utf-8");
     co_return response;
   }
-  co_return net::json_response(200, json::serialize(json::object{{"markdown", markdown}, {"html", text::markdown_to_html(markdown)}}));
+  SENTINEL_CO_ASSIGN(const std::string html, text::markdown_to_html(markdown));
+  co_return net::json_response(200, json::serialize(json::object{{"markdown", markdown}, {"html", html}}));
 }
 
 IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {

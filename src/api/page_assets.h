@@ -1,5 +1,5 @@
 #pragma once
-// Made at build time from web/dist by cmake/EmbedPage.cmake.
+// Made at build time from web/dist by cmake/EmbedFiles.cmake.
 
 #include <span>
 #include <string_view>

@@ -133,8 +133,8 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
-  if (const YamlNode gateway = root.get("gateway"); !gateway.is_null()) {
-    SENTINEL_ASSIGN(config.gateway, gateway::parse_gateway_config(gateway));
+  if (!root.get("gateway").is_null()) {
+    SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }
   return config;
 }

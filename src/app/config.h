@@ -23,7 +23,7 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;
 
-  gateway::GatewayConfig gateway;
+  gateway::GatewayConfig gateway = gateway::default_config();
 
   Millis collect_interval = std::chrono::seconds(1);
   Millis metrics_retention = std::chrono::hours(24 * 15);

@@ -9,6 +9,7 @@
 #include "app/questions.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "gateway/simulated_provider.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -69,8 +70,18 @@ Traffic::Traffic(net::Runtime& runtime, net::HttpClient& client, TrafficOptions 
     : runtime_(runtime), client_(client), options_(std::move(options)), random_(options_.seed) {}
 
 std::string_view Traffic::scenario_at(double fraction) const {
+  if (options_.control != nullptr) return kScenarios[std::min(kScenarios.size() - 1, options_.control->scenario.load())];
   if (options_.scenario != "all") return options_.scenario;
   return kScenarios[std::min(kScenarios.size() - 1, static_cast<size_t>(fraction * static_cast<double>(kScenarios.size())))];
+}
+
+void Traffic::apply_toggles(TrafficRequest& request) const {
+  if (options_.control == nullptr) return;
+  for (size_t i = 0; i < kSimulateToggles.size(); ++i) {
+    if (!options_.control->toggles[i]) continue;
+    request.body.pop_back();  // the closing brace: bodies are objects of at least one field
+    request.body += fmt::format(R"(,"{}":true}})", kSimulateToggles[i]);
+  }
 }
 
 net::Task<void> Traffic::set_model_version(std::string version) {
@@ -88,8 +99,8 @@ net::Task<void> Traffic::set_model_version(std::string version) {
 
 void Traffic::play_scenario_change(std::string_view from, std::string_view to) {
   if (from == to) return;
-  if (to == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(kModelVersionDrifted)));
-  if (from == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(kModelVersionStable)));
+  if (to == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionLater)));
+  if (from == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionFirst)));
 }
 
 // Arrivals are Poisson: the gaps are exponential, from the seed.
@@ -108,6 +119,7 @@ net::Task<void> Traffic::generate() {
     scenario = now;
     scenario_index_ = static_cast<size_t>(std::find(kScenarios.begin(), kScenarios.end(), now) - kScenarios.begin());
     TrafficRequest request = make_traffic_request(now, options_.toxic_share, options_.test_mode, random_);
+    apply_toggles(request);
     if (in_flight_ >= kTrafficInFlightMax) {
       MutexLock lock(mutex_);
       ++summary_.skipped;
@@ -116,7 +128,7 @@ net::Task<void> Traffic::generate() {
     ++in_flight_;
     runtime_.spawn(runtime_.any_core(), "traffic-request", send(std::move(request)));
   }
-  if (scenario == "drift") co_await set_model_version(std::string(kModelVersionStable));
+  if (scenario == "drift") co_await set_model_version(std::string(gateway::kSimVersionFirst));
   fraction_ = 1;
   generating_ = false;
 }

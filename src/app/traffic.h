@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/demo_app.h"
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/result.h"
@@ -22,6 +23,12 @@ namespace sentinel::app {
 inline constexpr std::array<std::string_view, 5> kScenarios{"normal", "cost-spike", "quality-drop", "latency-retry", "drift"};
 inline constexpr size_t kTrafficInFlightMax = 2000;  // one more arrival is skipped and counted
 
+// What an owner may change while traffic runs. Thread-safe.
+struct TrafficControl {
+  std::atomic<size_t> scenario{0};                                   // index into kScenarios
+  std::array<std::atomic<bool>, kSimulateToggles.size()> toggles{};  // set on every request, beside what the scenario sets
+};
+
 struct TrafficOptions {
   std::string target = "http://127.0.0.1:8082";            // the demo application
   std::string provider_control = "http://127.0.0.1:8081";  // the simulated provider, for the drift scenario
@@ -31,6 +38,7 @@ struct TrafficOptions {
   double toxic_share = 0;
   uint64_t seed = 1;
   bool test_mode = false;  // marked as a test: scored and stored, raises no page
+  TrafficControl* control = nullptr;  // when set, decides instead of `scenario`; outlives the run
 };
 
 struct TrafficSummary {
@@ -71,6 +79,7 @@ class Traffic {
   net::Task<void> set_model_version(std::string version);
   void play_scenario_change(std::string_view from, std::string_view to);
   std::string_view scenario_at(double fraction) const;
+  void apply_toggles(TrafficRequest& request) const;
 
   net::Runtime& runtime_;
   net::HttpClient& client_;
@@ -85,9 +94,5 @@ class Traffic {
   TrafficSummary summary_ GUARDED_BY(mutex_);
   std::vector<double> latencies_ms_ GUARDED_BY(mutex_);
 };
-
-// Model versions of the simulated provider: what it starts with, and what the drift scenario switches to.
-inline constexpr std::string_view kModelVersionStable = "sim-large-2026-08";
-inline constexpr std::string_view kModelVersionDrifted = "sim-large-2026-11";
 
 }  // namespace sentinel::app

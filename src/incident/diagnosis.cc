@@ -298,7 +298,7 @@ class Diagnoser {
 
 }  // namespace
 
-std::string scope_condition(const std::vector<std::pair<std::string, std::string>>& scope) {
+std::string scope_condition(const Scope& scope) {
   std::string out;
   for (const auto& [column, value] : scope) out += fmt::format(" AND {} = '{}'", column, replace_all(value, "'", "''"));
   return out;
@@ -325,15 +325,16 @@ Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& r
   return Diagnoser(events, request, limits).run();
 }
 
-Result<Impact> measure_impact(events::EventStore& events, std::string_view failing_condition, TimePoint from, TimePoint to) {
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
+                              TimePoint to) {
   const std::string failing = failing_condition.empty() ? "status = 'error'" : std::string(failing_condition);
   const std::string sql = fmt::format(
       "SELECT COUNT(*), COUNT(*) FILTER (WHERE f), COUNT(DISTINCT CASE WHEN f AND user_hash <> '' THEN user_hash END), "
       "SUM(cost_usd), SUM(tokens_input + tokens_output), quantile_cont(latency_ms, 0.95), "
       "string_agg(DISTINCT CASE WHEN f THEN model_version END, ', '), string_agg(DISTINCT CASE WHEN f THEN endpoint END, ', ') "
       "FROM (SELECT *, COALESCE(({}), FALSE) AS f FROM llm_events WHERE timestamp >= make_timestamp(?) AND "
-      "timestamp <= make_timestamp(?) AND NOT test_mode)",
-      failing);
+      "timestamp <= make_timestamp(?) AND NOT test_mode{})",
+      failing, scope_condition(scope));
   SENTINEL_ASSIGN(const events::SqlResult result, events.query(sql, {to_us(from), to_us(to)}));
   Impact impact;
   if (result.rows.empty()) return impact;

@@ -55,11 +55,14 @@ struct Diagnosis {
 std::string to_json(const Diagnosis& diagnosis);
 Result<Diagnosis> diagnosis_from_json(std::string_view json);
 
+// Column and value pairs that all must hold.
+using Scope = std::vector<std::pair<std::string, std::string>>;
+
 struct DiagnosisRequest {
   // A condition over llm_events, from the rule's annotation `failing_calls`. Read-only SQL; a wrong one is an error.
   std::string failing_condition;
   // Only calls with these values are looked at, on both sides: {"service", "shop"}. Columns are our own names.
-  std::vector<std::pair<std::string, std::string>> scope;
+  Scope scope;
   TimePoint alert_started_at;
   TimePoint now;
   Micros before = std::chrono::minutes(30);   // the baseline reaches back so far from the onset
@@ -88,9 +91,10 @@ struct Impact {
   std::vector<std::string> models;
   std::vector<std::string> endpoints;
 };
-Result<Impact> measure_impact(events::EventStore& events, std::string_view failing_condition, TimePoint from, TimePoint to);
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
+                              TimePoint to);
 
 // " AND service = 'shop'": values quoted as SQL literals.
-std::string scope_condition(const std::vector<std::pair<std::string, std::string>>& scope);
+std::string scope_condition(const Scope& scope);
 
 }  // namespace sentinel::incident

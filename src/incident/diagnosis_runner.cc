@@ -22,10 +22,7 @@ std::string failing_condition(const IncidentDetail& detail) {
 DiagnosisRequest make_request(const IncidentDetail& detail, TimePoint now) {
   DiagnosisRequest request;
   request.failing_condition = failing_condition(detail);
-  for (const char* column : {"service", "env"}) {
-    const std::string_view value = detail.record.incident.labels.get(column);
-    if (!value.empty()) request.scope.emplace_back(column, value);
-  }
+  request.scope = scope_of(detail.record.incident);
   request.alert_started_at = detail.record.incident.detected_at;
   request.now = detail.record.incident.resolved_at.value_or(now);
   request.test_mode = detail.record.incident.test_mode;
@@ -33,6 +30,15 @@ DiagnosisRequest make_request(const IncidentDetail& detail, TimePoint now) {
 }
 
 }  // namespace
+
+Scope scope_of(const model::Incident& incident) {
+  Scope scope;
+  for (const char* column : {"service", "env"}) {
+    const std::string_view value = incident.labels.get(column);
+    if (!value.empty()) scope.emplace_back(column, value);
+  }
+  return scope;
+}
 
 void DiagnosisRunner::watch(const std::string& incident_id) { run_again(incident_id, 0); }
 

@@ -11,6 +11,9 @@
 
 namespace sentinel::incident {
 
+// The calls an incident is about: those of its service and environment, as far as its labels name them.
+Scope scope_of(const model::Incident& incident);
+
 class DiagnosisRunner {
  public:
   using Background = std::function<void(std::function<void()>)>;  // runs a job on some other thread

@@ -132,7 +132,7 @@ class Exchanged final : public ClientResponse {
         cancel_(request.cancel),
         body_left_(request.body_bytes_max) {}
   ~Exchanged() override {
-    if (cancel_ != nullptr) cancel_->on_cancel(nullptr);
+    if (cancel_ != nullptr) cancel_->on_cancel(nullptr, this);
   }
 
   int status() const override { return status_; }
@@ -200,7 +200,7 @@ class Exchanged final : public ClientResponse {
   ConnectionPtr connection_;
   const ClientOptions* options_;
   GiveBack give_back_;
-  CancelToken* cancel_;
+  std::shared_ptr<CancelToken> cancel_;
   std::optional<Error> failed_;
   size_t body_left_;
   bool canceled_ = false;
@@ -264,7 +264,7 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
     ClientConnection* raw = connection.get();
     // From here on the exchange owns the connection, and its destructor takes the token's callback away.
     auto exchange = std::make_unique<Exchanged>(pool, std::move(connection), request, &impl_->options, &Impl::give_back);
-    if (request.cancel != nullptr) request.cancel->on_cancel([e = exchange.get()] { e->cancel(); });
+    if (request.cancel != nullptr) request.cancel->on_cancel([e = exchange.get()] { e->cancel(); }, exchange.get());
 
     Status status;
     if (!reused) {

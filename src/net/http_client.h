@@ -20,7 +20,7 @@ struct ClientTimeouts {
   Millis total = std::chrono::minutes(10);
 };
 
-// Breaks off one exchange, from before it is sent until its last byte. Lives on the core of the exchange; outlives it.
+// Breaks off one exchange, from before it is sent until its last byte. Used on the core of the exchange only.
 class CancelToken {
  public:
   // The exchange ends with kCanceled. Idempotent; also before send().
@@ -32,11 +32,16 @@ class CancelToken {
     fn();
   }
   bool canceled() const { return canceled_; }
-  // For the client: what to do at cancel; replaces the last.
-  void on_cancel(std::function<void()> fn) { fn_ = std::move(fn); }
+  // For the client: what to do at cancel; replaces the last. An empty one takes back only what `owner` has set.
+  void on_cancel(std::function<void()> fn, const void* owner) {
+    if (!fn && owner != owner_) return;
+    fn_ = std::move(fn);
+    owner_ = owner;
+  }
 
  private:
   std::function<void()> fn_;
+  const void* owner_ = nullptr;
   bool canceled_ = false;
 };
 
@@ -47,7 +52,7 @@ struct ClientRequest {
   std::string body = {};
   ClientTimeouts timeouts = {};
   size_t body_bytes_max = 64 * 1024 * 1024;
-  CancelToken* cancel = nullptr;
+  std::shared_ptr<CancelToken> cancel = {};  // one token may serve exchanges that follow each other
 };
 
 // The head has arrived; the body is read piece by piece. Dropping it before the end closes the connection.

@@ -523,16 +523,16 @@ TEST_F(ClientTest, RefusedConnectionsAndUnknownNamesAreIoErrors) {
   EXPECT_EQ(fetch({.url = "nonsense"}).error().code(), ErrorCode::kInvalidArgument);
 }
 
-Task<void> cancel_after(CancelToken* token) {
+Task<void> cancel_after(std::shared_ptr<CancelToken> token) {
   co_await sleep_for(Millis(5));
   token->cancel();
 }
 
 Task<void> cancel_soon(HttpClient* client, std::string url, ErrorCode* code, Runtime* runtime) {
-  CancelToken token;
+  auto token = std::make_shared<CancelToken>();
   ClientRequest request{.url = std::move(url)};
-  request.cancel = &token;
-  runtime->spawn(runtime->core(0), "cancel", cancel_after(&token));
+  request.cancel = token;
+  runtime->spawn(runtime->core(0), "cancel", cancel_after(token));
   auto got = co_await client->send(std::move(request));
   if (!got) *code = got.error().code();
 }

@@ -203,7 +203,8 @@ struct VectorSelector final : Expr {
   bool smoothed = false;
   bool allow_empty_matchers = false;      // second argument of info()
   bool skip_histogram_buckets = false;    // only count and sum are needed
-  int selection = -1;                     // index into what the evaluation has selected
+  int64_t select_min_ms = 0;              // what has to be read, both inclusive; set before evaluation
+  int64_t select_max_ms = 0;
 };
 
 struct MatrixSelector final : Expr {

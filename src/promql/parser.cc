@@ -479,7 +479,7 @@ class Parser {
     }
     if (time->at != AtModifier::kNone) return error_at(expr.pos, "@ <timestamp> may not be set multiple times");
     time->at = kind;
-    constexpr double kMsLimit = 9.2e18;
+    constexpr double kMsLimit = 4e18;  // leaves room for offsets and ranges
     if (kind == AtModifier::kTimestamp) {
       time->at_ms = static_cast<int64_t>(std::clamp(std::round(seconds * 1000), -kMsLimit, kMsLimit));
     }

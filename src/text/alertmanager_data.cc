@@ -103,8 +103,10 @@ const TypeInfo* kv_type() {
     t.methods["SortedPairs"] = {{}, [](const Value& self, Args) -> Result<Value> { return sorted_pairs(self); }};
     t.methods["Names"] = {{}, [](const Value& self, Args) -> Result<Value> { return column(sorted_pairs(self), 0); }};
     t.methods["Values"] = {{}, [](const Value& self, Args) -> Result<Value> { return column(sorted_pairs(self), 1); }};
-    t.methods["Remove"] = {{ParamKind::kStrings}, [](const Value& self, Args args) -> Result<Value> { return without_keys(self, args[0]); }};
-    t.methods["String"] = {{}, [](const Value& self, Args) -> Result<Value> { return Value(pairs_text(sorted_pairs(self))); }};
+    t.methods["Remove"] = {{ParamKind::kStrings},
+                           [](const Value& self, Args args) -> Result<Value> { return without_keys(self, args[0]); }};
+    t.methods["String"] = {
+        {}, [](const Value& self, Args) -> Result<Value> { return Value(pairs_text(sorted_pairs(self))); }};
     t.to_string = [](const Value& self) { return pairs_text(sorted_pairs(self)); };
     return t;
   }();
@@ -115,8 +117,9 @@ const TypeInfo* alert_type() {
   static const TypeInfo type = [] {
     TypeInfo t;
     t.name = "template.Alert";
-    t.json_names = {{"Status", "status"},     {"Labels", "labels"}, {"Annotations", "annotations"}, {"StartsAt", "startsAt"},
-                    {"EndsAt", "endsAt"}, {"GeneratorURL", "generatorURL"}, {"Fingerprint", "fingerprint"}};
+    t.json_names = {{"Status", "status"},          {"Labels", "labels"}, {"Annotations", "annotations"},
+                    {"StartsAt", "startsAt"},      {"EndsAt", "endsAt"}, {"GeneratorURL", "generatorURL"},
+                    {"Fingerprint", "fingerprint"}};
     return t;
   }();
   return &type;
@@ -146,7 +149,8 @@ const TypeInfo* alerts_type() {
     t.name = "template.Alerts";
     t.element = "template.Alert";
     t.methods["Firing"] = {{}, [](const Value& self, Args) -> Result<Value> { return with_status(self, "firing"); }};
-    t.methods["Resolved"] = {{}, [](const Value& self, Args) -> Result<Value> { return with_status(self, "resolved"); }};
+    t.methods["Resolved"] = {{},
+                             [](const Value& self, Args) -> Result<Value> { return with_status(self, "resolved"); }};
     return t;
   }();
   return &type;
@@ -156,10 +160,14 @@ const TypeInfo* data_type() {
   static const TypeInfo type = [] {
     TypeInfo t;
     t.name = "*template.Data";
-    t.json_names = {{"Receiver", "receiver"},       {"Status", "status"},
-                    {"Alerts", "alerts"},           {"NotificationReason", "notification_reason"},
-                    {"GroupLabels", "groupLabels"}, {"CommonLabels", "commonLabels"},
-                    {"CommonAnnotations", "commonAnnotations"}, {"RouteLabels", "routeLabels"},
+    t.json_names = {{"Receiver", "receiver"},
+                    {"Status", "status"},
+                    {"Alerts", "alerts"},
+                    {"NotificationReason", "notification_reason"},
+                    {"GroupLabels", "groupLabels"},
+                    {"CommonLabels", "commonLabels"},
+                    {"CommonAnnotations", "commonAnnotations"},
+                    {"RouteLabels", "routeLabels"},
                     {"ExternalURL", "externalURL"}};
     return t;
   }();

@@ -34,8 +34,8 @@ struct NotificationData {
   std::string external_url;
 };
 
-Value to_value(const NotificationData& data);    // *template.Data
-Value kv_value(const model::Labels& labels);     // template.KV: .SortedPairs .Names .Values .Remove
+Value to_value(const NotificationData& data);  // *template.Data
+Value kv_value(const model::Labels& labels);   // template.KV: .SortedPairs .Names .Values .Remove
 Value alert_value(const NotificationAlert& alert);
 
 }  // namespace sentinel::text

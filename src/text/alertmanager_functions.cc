@@ -23,7 +23,8 @@ Result<Value> join_strings(Args args) {
     if (!first) out += args[0].as_string();
     first = false;
     out += item.as_string();
-    if (out.size() > kTemplateOutputBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("result exceeds {} bytes", kTemplateOutputBytesMax));
+    if (out.size() > kTemplateOutputBytesMax)
+      return fail(ErrorCode::kTooLarge, fmt::format("result exceeds {} bytes", kTemplateOutputBytesMax));
   }
   return Value(std::move(out));
 }
@@ -53,7 +54,9 @@ Result<Value> base64_url_decode(Args args) {
 Result<Value> query_unescape(Args args) {
   const std::string& text = args[0].as_string();
   if (auto decoded = url_decode(text, true)) return Value(std::move(*decoded));
-  const auto hex = [&](size_t at) { return at < text.size() && std::string_view("0123456789abcdefABCDEF").find(text[at]) != std::string_view::npos; };
+  const auto hex = [&](size_t at) {
+    return at < text.size() && std::string_view("0123456789abcdefABCDEF").find(text[at]) != std::string_view::npos;
+  };
   for (size_t at = text.find('%'); at != std::string::npos; at = text.find('%', at + 1)) {
     if (!hex(at + 1) || !hex(at + 2)) return bad("invalid URL escape " + go_quote(text.substr(at, 3)));
   }
@@ -74,14 +77,17 @@ Result<Value> make_dict(Args args) {
 void add_time_functions(FuncMap& functions, const std::function<TimePoint()>& now) {
   const Param text = ParamKind::kString;
   const Param time = ParamKind::kTime;
-  functions["date"] = {{text, time}, false, [](Args a) -> Result<Value> { return Value(format_go_time(a[1].as_time(), a[0].as_string())); }};
+  functions["date"] = {{text, time}, false, [](Args a) -> Result<Value> {
+                         return Value(format_go_time(a[1].as_time(), a[0].as_string()));
+                       }};
   functions["tz"] = {{text, time}, false, [](Args a) -> Result<Value> {
                        SENTINEL_TRY(check_time_zone(a[0].as_string()));
                        return Value(ZonedTime{a[1].as_time().at, a[0].as_string()});
                      }};
   functions["now"] = {{}, false, [now](Args) -> Result<Value> { return Value(now()); }};
   functions["since"] = {{time}, false, [now](Args a) -> Result<Value> {
-                          return Value(GoDuration{std::chrono::duration_cast<std::chrono::nanoseconds>(now() - a[0].as_time().at).count()});
+                          return Value(GoDuration{
+                              std::chrono::duration_cast<std::chrono::nanoseconds>(now() - a[0].as_time().at).count()});
                         }};
   functions["toDate"] = {{text, text}, false, [](Args a) -> Result<Value> {
                            return Value(parse_go_time(a[0].as_string(), a[1].as_string()).value_or(zero_time()));
@@ -102,14 +108,17 @@ FuncMap alertmanager_functions(std::function<TimePoint()> now) {
   functions["title"] = string_func([](std::string_view t) { return title_case(t, false); });
   functions["trimSpace"] = string_func([](std::string_view t) { return std::string(trim_unicode_space(t)); });
   functions["join"] = {{text, ParamKind::kStrings}, false, join_strings};
-  functions["safeUrl"] = {{text}, false, [](Args a) -> Result<Value> { return Value::safe(a[0].as_string(), Content::kUrl); }};
+  functions["safeUrl"] = {
+      {text}, false, [](Args a) -> Result<Value> { return Value::safe(a[0].as_string(), Content::kUrl); }};
   functions["urlUnescape"] = {{text}, false, query_unescape};
-  functions["stringSlice"] = {{text}, true, [](Args a) -> Result<Value> { return Value::list(List(a.begin(), a.end()), strings_type()); }};
+  functions["stringSlice"] = {
+      {text}, true, [](Args a) -> Result<Value> { return Value::list(List(a.begin(), a.end()), strings_type()); }};
   functions["routeLabels"] = {{text}, false, [](Args) -> Result<Value> { return Value(""); }};
   functions["toJson"] = {{ParamKind::kAny}, false, [](Args a) -> Result<Value> { return Value(go_json(a[0])); }};
   functions["base64encode"] = {{text}, false, base64_url_encode};
   functions["base64decode"] = {{text}, false, base64_url_decode};
-  functions["list"] = {{ParamKind::kAny}, true, [](Args a) -> Result<Value> { return Value::list(List(a.begin(), a.end())); }};
+  functions["list"] = {
+      {ParamKind::kAny}, true, [](Args a) -> Result<Value> { return Value::list(List(a.begin(), a.end())); }};
   functions["append"] = {{ParamKind::kList, ParamKind::kAny}, true, [](Args a) -> Result<Value> {
                            List list = a[0].as_list();
                            list.insert(list.end(), a.begin() + 1, a.end());

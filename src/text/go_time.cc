@@ -16,9 +16,11 @@
 namespace sentinel::text {
 namespace {
 
-constexpr std::array<std::string_view, 12> kMonths{"January", "February", "March",     "April",   "May",      "June",
-                                                   "July",    "August",   "September", "October", "November", "December"};
-constexpr std::array<std::string_view, 7> kWeekdays{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+constexpr std::array<std::string_view, 12> kMonths{"January",   "February", "March",    "April",
+                                                   "May",       "June",     "July",     "August",
+                                                   "September", "October",  "November", "December"};
+constexpr std::array<std::string_view, 7> kWeekdays{"Sunday",   "Monday", "Tuesday", "Wednesday",
+                                                    "Thursday", "Friday", "Saturday"};
 
 cctz::time_zone zone_of(const std::string& name) {
   cctz::time_zone zone = cctz::utc_time_zone();
@@ -38,7 +40,8 @@ struct Civil {
 
 Civil take_apart(const ZonedTime& time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time.at);
-  const auto info = zone_of(time.zone).lookup(std::chrono::time_point_cast<cctz::seconds>(std::chrono::system_clock::time_point(seconds.time_since_epoch())));
+  const auto info = zone_of(time.zone).lookup(
+      std::chrono::time_point_cast<cctz::seconds>(std::chrono::system_clock::time_point(seconds.time_since_epoch())));
   Civil civil;
   civil.at = info.cs;
   civil.nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(time.at - seconds).count();
@@ -50,9 +53,42 @@ Civil take_apart(const ZonedTime& time) {
 }
 
 enum class Chunk {
-  kNone, kLongMonth, kMonth, kNumMonth, kZeroMonth, kLongWeekday, kWeekday, kDay, kUnderDay, kZeroDay, kUnderYearDay,
-  kZeroYearDay, kHour, kHour12, kZeroHour12, kMinute, kZeroMinute, kSecond, kZeroSecond, kLongYear, kYear, kPm, kpm,
-  kZone, kZ0700, kZ070000, kZ07, kZ07_00, kZ07_00_00, k0700, k070000, k07, k07_00, k07_00_00, kFraction0, kFraction9,
+  kNone,
+  kLongMonth,
+  kMonth,
+  kNumMonth,
+  kZeroMonth,
+  kLongWeekday,
+  kWeekday,
+  kDay,
+  kUnderDay,
+  kZeroDay,
+  kUnderYearDay,
+  kZeroYearDay,
+  kHour,
+  kHour12,
+  kZeroHour12,
+  kMinute,
+  kZeroMinute,
+  kSecond,
+  kZeroSecond,
+  kLongYear,
+  kYear,
+  kPm,
+  kpm,
+  kZone,
+  kZ0700,
+  kZ070000,
+  kZ07,
+  kZ07_00,
+  kZ07_00_00,
+  k0700,
+  k070000,
+  k07,
+  k07_00,
+  k07_00_00,
+  kFraction0,
+  kFraction9,
 };
 struct Found {
   Chunk chunk = Chunk::kNone;
@@ -65,14 +101,38 @@ struct Name {
 };
 // Longest first where one begins another.
 constexpr Name kNames[] = {
-    {"January", Chunk::kLongMonth}, {"Jan", Chunk::kMonth}, {"Monday", Chunk::kLongWeekday}, {"Mon", Chunk::kWeekday},
-    {"MST", Chunk::kZone}, {"002", Chunk::kZeroYearDay}, {"01", Chunk::kZeroMonth}, {"02", Chunk::kZeroDay},
-    {"03", Chunk::kZeroHour12}, {"04", Chunk::kZeroMinute}, {"05", Chunk::kZeroSecond}, {"06", Chunk::kYear},
-    {"15", Chunk::kHour}, {"1", Chunk::kNumMonth}, {"2006", Chunk::kLongYear}, {"2", Chunk::kDay},
-    {"__2", Chunk::kUnderYearDay}, {"_2", Chunk::kUnderDay}, {"3", Chunk::kHour12}, {"4", Chunk::kMinute},
-    {"5", Chunk::kSecond}, {"PM", Chunk::kPm}, {"pm", Chunk::kpm}, {"-070000", Chunk::k070000},
-    {"-07:00:00", Chunk::k07_00_00}, {"-0700", Chunk::k0700}, {"-07:00", Chunk::k07_00}, {"-07", Chunk::k07},
-    {"Z070000", Chunk::kZ070000}, {"Z07:00:00", Chunk::kZ07_00_00}, {"Z0700", Chunk::kZ0700}, {"Z07:00", Chunk::kZ07_00},
+    {"January", Chunk::kLongMonth},
+    {"Jan", Chunk::kMonth},
+    {"Monday", Chunk::kLongWeekday},
+    {"Mon", Chunk::kWeekday},
+    {"MST", Chunk::kZone},
+    {"002", Chunk::kZeroYearDay},
+    {"01", Chunk::kZeroMonth},
+    {"02", Chunk::kZeroDay},
+    {"03", Chunk::kZeroHour12},
+    {"04", Chunk::kZeroMinute},
+    {"05", Chunk::kZeroSecond},
+    {"06", Chunk::kYear},
+    {"15", Chunk::kHour},
+    {"1", Chunk::kNumMonth},
+    {"2006", Chunk::kLongYear},
+    {"2", Chunk::kDay},
+    {"__2", Chunk::kUnderYearDay},
+    {"_2", Chunk::kUnderDay},
+    {"3", Chunk::kHour12},
+    {"4", Chunk::kMinute},
+    {"5", Chunk::kSecond},
+    {"PM", Chunk::kPm},
+    {"pm", Chunk::kpm},
+    {"-070000", Chunk::k070000},
+    {"-07:00:00", Chunk::k07_00_00},
+    {"-0700", Chunk::k0700},
+    {"-07:00", Chunk::k07_00},
+    {"-07", Chunk::k07},
+    {"Z070000", Chunk::kZ070000},
+    {"Z07:00:00", Chunk::kZ07_00_00},
+    {"Z0700", Chunk::kZ0700},
+    {"Z07:00", Chunk::kZ07_00},
     {"Z07", Chunk::kZ07},
 };
 
@@ -99,9 +159,9 @@ Found chunk_at(std::string_view layout) {
 }
 
 struct ZoneStyle {
-  bool z = false;        // "Z" for UTC
+  bool z = false;  // "Z" for UTC
   bool colons = false;
-  int parts = 2;         // hours, minutes, seconds
+  int parts = 2;  // hours, minutes, seconds
 };
 std::optional<ZoneStyle> zone_style(Chunk chunk) {
   switch (chunk) {
@@ -341,7 +401,9 @@ std::string format_go_time(const ZonedTime& time, std::string_view layout) {
   return out;
 }
 
-std::string go_time_string(const ZonedTime& time) { return format_go_time(time, "2006-01-02 15:04:05.999999999 -0700 MST"); }
+std::string go_time_string(const ZonedTime& time) {
+  return format_go_time(time, "2006-01-02 15:04:05.999999999 -0700 MST");
+}
 
 Result<ZonedTime> parse_go_time(std::string_view layout, std::string_view text) {
   Parsed parsed;
@@ -375,7 +437,8 @@ Result<ZonedTime> parse_go_time(std::string_view layout, std::string_view text) 
   if (parsed.pm && parsed.hour < 12) parsed.hour += 12;
   if (parsed.pm_set && !parsed.pm && parsed.hour == 12) parsed.hour = 0;
   cctz::civil_second civil(parsed.year, parsed.month, parsed.day, parsed.hour, parsed.minute, parsed.second);
-  if (parsed.yearday > 0) civil += (parsed.yearday - 1 - (cctz::get_yearday(cctz::civil_day(civil)) - 1)) * int64_t{86400};
+  if (parsed.yearday > 0)
+    civil += (parsed.yearday - 1 - (cctz::get_yearday(cctz::civil_day(civil)) - 1)) * int64_t{86400};
   const int64_t seconds = civil - cctz::civil_second(1970, 1, 1) - parsed.offset.value_or(0);
   return ZonedTime{time_from_us(seconds * 1'000'000 + parsed.nanos / 1000), "UTC"};
 }
@@ -446,27 +509,38 @@ Methods make_time_methods() {
   civil("Second", [](const Civil& c) { return int64_t{c.at.second()}; });
   civil("Nanosecond", [](const Civil& c) { return c.nanos; });
   civil("YearDay", [](const Civil& c) { return int64_t{c.yearday}; });
-  m["Unix"] = no_args([](const Value& v) { return Value(std::chrono::floor<std::chrono::seconds>(v.as_time().at).time_since_epoch().count()); });
+  m["Unix"] = no_args([](const Value& v) {
+    return Value(std::chrono::floor<std::chrono::seconds>(v.as_time().at).time_since_epoch().count());
+  });
   m["UnixMilli"] = no_args([](const Value& v) { return Value(to_ms(v.as_time().at)); });
   m["UnixMicro"] = no_args([](const Value& v) { return Value(to_us(v.as_time().at)); });
-  m["UnixNano"] = no_args([](const Value& v) { return Value(static_cast<int64_t>(static_cast<uint64_t>(to_us(v.as_time().at)) * 1000)); });
+  m["UnixNano"] = no_args(
+      [](const Value& v) { return Value(static_cast<int64_t>(static_cast<uint64_t>(to_us(v.as_time().at)) * 1000)); });
   m["UTC"] = no_args([](const Value& v) { return Value(ZonedTime{v.as_time().at, "UTC"}); });
   m["Local"] = m["UTC"];  // a server's zone is UTC
   m["IsZero"] = no_args([](const Value& v) { return Value(v.as_time().at == zero_time().at); });
   m["String"] = no_args([](const Value& v) { return Value(go_time_string(v.as_time())); });
-  m["Format"] = one_arg(ParamKind::kString, [](const Value& v, const Value& a) { return Value(format_go_time(v.as_time(), a.as_string())); });
+  m["Format"] = one_arg(ParamKind::kString, [](const Value& v, const Value& a) {
+    return Value(format_go_time(v.as_time(), a.as_string()));
+  });
   m["Add"] = one_arg(ParamKind::kDuration, [](const Value& v, const Value& a) {
     return Value(ZonedTime{v.as_time().at + Micros(a.as_duration().ns / 1000), v.as_time().zone});
   });
-  m["Sub"] = one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(between(v.as_time(), a.as_time())); });
-  m["Before"] = one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at < a.as_time().at); });
-  m["After"] = one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at > a.as_time().at); });
-  m["Equal"] = one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at == a.as_time().at); });
+  m["Sub"] = one_arg(ParamKind::kTime,
+                     [](const Value& v, const Value& a) { return Value(between(v.as_time(), a.as_time())); });
+  m["Before"] =
+      one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at < a.as_time().at); });
+  m["After"] =
+      one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at > a.as_time().at); });
+  m["Equal"] =
+      one_arg(ParamKind::kTime, [](const Value& v, const Value& a) { return Value(v.as_time().at == a.as_time().at); });
   const auto snap = [](bool round) {
     return [round](const Value& v, const Value& a) {
       const int64_t unit = a.as_duration().ns / 1000;
       const int64_t since = to_us(v.as_time().at) - to_us(zero_time().at);  // Go counts from year 1
-      const int64_t to = unit <= 0 ? since : round ? round_half_up(since, unit) : since - ((since % unit) + unit) % unit;
+      const int64_t to = unit <= 0 ? since
+                         : round   ? round_half_up(since, unit)
+                                   : since - ((since % unit) + unit) % unit;
       return Value(ZonedTime{v.as_time().at + Micros(to - since), v.as_time().zone});
     };
   };

@@ -126,9 +126,12 @@ void Printer::digits(int64_t v, unsigned base, char verb) {
     if (base == 16) text += verb == 'X' ? "X0" : "x0";
   }
   if (verb == 'O') text += "o0";
-  if (negative) text += '-';
-  else if (flags.plus) text += '+';
-  else if (flags.space) text += ' ';
+  if (negative)
+    text += '-';
+  else if (flags.plus)
+    text += '+';
+  else if (flags.space)
+    text += ' ';
   std::reverse(text.begin(), text.end());
   const bool zero = std::exchange(flags.zero, false);
   pad(text);
@@ -175,7 +178,9 @@ std::string float_hex(double v, int precision, bool upper) {
   std::string text = precision < 0 ? fmt::format("{:a}", v) : fmt::format("{:.{}a}", v, precision);
   size_t p = text.find('p');
   if (p != std::string::npos && p + 2 < text.size() && text.size() - p - 2 < 2) text.insert(p + 2, "0");
-  if (upper) std::transform(text.begin(), text.end(), text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  if (upper)
+    std::transform(text.begin(), text.end(), text.begin(),
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return text;
 }
 
@@ -188,11 +193,16 @@ std::string float_binary(double v) {
 void Printer::number_float(double v, char verb, int precision) {
   if (flags.precision >= 0) precision = flags.precision;
   std::string text;
-  if (!std::isfinite(v)) text = go_format_float(v, 'g', -1);
-  else if (verb == 'b') text = float_binary(v);
-  else if (verb == 'x' || verb == 'X') text = float_hex(v, precision, verb == 'X');
-  else if (flags.sharp && verb != 'v') text = fmt::format(fmt::runtime(fmt::format("{{:#.{{}}{}}}", verb)), v, precision < 0 ? 6 : precision);
-  else text = go_format_float(v, verb, precision);
+  if (!std::isfinite(v))
+    text = go_format_float(v, 'g', -1);
+  else if (verb == 'b')
+    text = float_binary(v);
+  else if (verb == 'x' || verb == 'X')
+    text = float_hex(v, precision, verb == 'X');
+  else if (flags.sharp && verb != 'v')
+    text = fmt::format(fmt::runtime(fmt::format("{{:#.{{}}{}}}", verb)), v, precision < 0 ? 6 : precision);
+  else
+    text = go_format_float(v, verb, precision);
   if (text[0] != '+' && text[0] != '-') text.insert(0, "+");
   if (flags.space && text[0] == '+' && !flags.plus) text[0] = ' ';
   const bool zero = flags.zero;
@@ -240,7 +250,8 @@ std::string_view first_runes(std::string_view text, int count) {
 }
 
 void Printer::hex(std::string_view v, bool upper) {
-  if (flags.precision >= 0 && static_cast<size_t>(flags.precision) < v.size()) v = v.substr(0, static_cast<size_t>(flags.precision));
+  if (flags.precision >= 0 && static_cast<size_t>(flags.precision) < v.size())
+    v = v.substr(0, static_cast<size_t>(flags.precision));
   std::string text;
   const std::string prefix = flags.sharp ? (upper ? "0X" : "0x") : "";
   for (size_t i = 0; i < v.size(); ++i) {
@@ -263,7 +274,8 @@ void Printer::print_string(const Value& value, std::string_view v, char verb) {
     case 'q': {
       if (flags.precision >= 0) v = first_runes(v, flags.precision);
       const bool raw = flags.sharp && v.find('`') == std::string_view::npos &&
-                       std::none_of(v.begin(), v.end(), [](char c) { return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f; });
+                       std::none_of(v.begin(), v.end(),
+                                    [](char c) { return (static_cast<uint8_t>(c) < 0x20 && c != '\t') || c == 0x7f; });
       return pad(raw ? "`" + std::string(v) + "`" : quote(v, flags.plus));
     }
     default: return bad_verb(value, verb);
@@ -274,7 +286,9 @@ void Printer::print_string(const Value& value, std::string_view v, char verb) {
 void Printer::element(const Value& value, const std::string& declared, char verb, int depth) {
   if (full()) return;
   if (value.is_nil()) {
-    out_ += flags.sharp_v ? declared + "(nil)" : verb == 'v' || verb == 's' ? (verb == 'v' ? "<nil>" : "%!s(<nil>)") : fmt::format("%!{}(<nil>)", verb);
+    out_ += flags.sharp_v                ? declared + "(nil)"
+            : verb == 'v' || verb == 's' ? (verb == 'v' ? "<nil>" : "%!s(<nil>)")
+                                         : fmt::format("%!{}(<nil>)", verb);
     return;
   }
   print(value, verb, depth + 1);
@@ -436,7 +450,8 @@ void Formatter::directive() {
   read_index();
   if (at_ < format_.size() && format_[at_] == '*') {
     int width = star();
-    if (width > kFormatWidthMax || width == -1) out_ += "%!(BADWIDTH)";
+    if (width > kFormatWidthMax || width == -1)
+      out_ += "%!(BADWIDTH)";
     else {
       flags.width = width < 0 ? -width : width;
       if (width < 0) {
@@ -455,8 +470,10 @@ void Formatter::directive() {
     read_index();
     if (at_ < format_.size() && format_[at_] == '*') {
       int precision = star();
-      if (precision < 0 || precision > kFormatWidthMax) out_ += "%!(BADPREC)";
-      else flags.precision = precision;
+      if (precision < 0 || precision > kFormatWidthMax)
+        out_ += "%!(BADPREC)";
+      else
+        flags.precision = precision;
     } else {
       int precision = read_number();
       flags.precision = precision < 0 ? 0 : precision > kFormatWidthMax ? -1 : precision;
@@ -591,7 +608,8 @@ std::string go_format_float(double v, char verb, int precision) {
   auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, v, std::chars_format::scientific);
   std::string text(buffer, end);
   if (verb == 'g' || verb == 'G') {
-    const int exponent = static_cast<int>(parse_int(text.substr(text.find('e') + (text[text.find('e') + 1] == '+' ? 2 : 1))).value_or(0));
+    const int exponent = static_cast<int>(
+        parse_int(text.substr(text.find('e') + (text[text.find('e') + 1] == '+' ? 2 : 1))).value_or(0));
     // strconv's rule for the shortest form: %e below 1e-4 and from 1e6 on.
     if (exponent >= -4 && exponent < 6) return go_format_float(v, 'f', -1);
   }
@@ -628,7 +646,9 @@ Result<std::string> go_unquote(std::string_view literal) {
 }
 
 Result<int64_t> go_unquote_char(std::string_view literal) {
-  const auto bad = [&] { return fail(ErrorCode::kInvalidArgument, fmt::format("malformed character constant: {}", literal)); };
+  const auto bad = [&] {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("malformed character constant: {}", literal));
+  };
   if (literal.size() < 3) return fail(ErrorCode::kInvalidArgument, "invalid syntax");
   std::string_view body = literal.substr(1, literal.size() - 2);
   if (body[0] != '\\') {

@@ -17,7 +17,9 @@ namespace {
 
 constexpr std::string_view kHtmlSpaces = " \t\n\r\f";
 bool is_html_space(char c) { return kHtmlSpaces.find(c) != std::string_view::npos; }
-bool is_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == ':'; }
+bool is_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == ':';
+}
 
 // What html/template shows where a value was not allowed.
 constexpr std::string_view kFiltered = "ZgotmplZ";
@@ -52,8 +54,10 @@ std::string escape_html(std::string_view text, bool unquoted, bool keep_entities
   std::string out;
   for (char c : text) {
     const std::string_view replacement = keep_entities && c == '&' ? std::string_view() : entity(c, unquoted);
-    if (replacement.empty()) out += c;
-    else out += replacement;
+    if (replacement.empty())
+      out += c;
+    else
+      out += replacement;
   }
   return out;
 }
@@ -70,7 +74,9 @@ std::string strip_tags(std::string_view html) {
 }
 
 // Unlike print, a nil shows as nothing.
-std::string plain_text(const Value& value) { return value.is_nil() ? std::string() : value.kind() == Kind::kString ? value.as_string() : go_string(value); }
+std::string plain_text(const Value& value) {
+  return value.is_nil() ? std::string() : value.kind() == Kind::kString ? value.as_string() : go_string(value);
+}
 
 bool safe_scheme(std::string_view url) {
   const size_t colon = url.find(':');
@@ -86,11 +92,15 @@ std::string percent_encode(std::string_view url, bool normalise) {
     const char c = url[i];
     const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
     const bool reserved = std::string_view("!#$&*+,/:;=?@[]").find(c) != std::string_view::npos && c != '\0';
-    const auto hex = [&](size_t at) { return at < url.size() && std::string_view("0123456789abcdefABCDEF").find(url[at]) != std::string_view::npos; };
+    const auto hex = [&](size_t at) {
+      return at < url.size() && std::string_view("0123456789abcdefABCDEF").find(url[at]) != std::string_view::npos;
+    };
     const bool keep = word || std::string_view("-._~").find(c) != std::string_view::npos ||
                       (normalise && (reserved || (c == '%' && hex(i + 1) && hex(i + 2))));
-    if (keep && c != '\0') out += c;
-    else out += fmt::format("%{:02x}", static_cast<uint8_t>(c));
+    if (keep && c != '\0')
+      out += c;
+    else
+      out += fmt::format("%{:02x}", static_cast<uint8_t>(c));
   }
   return out;
 }
@@ -124,7 +134,8 @@ std::string escape_js_string(std::string_view text) {
 std::string escape_css_string(std::string_view text) {
   std::string out;
   for (char c : text) {
-    if (std::string_view("\"&'()+/:;<>\\{}\n\r\t\f").find(c) != std::string_view::npos || static_cast<uint8_t>(c) < 0x20) {
+    if (std::string_view("\"&'()+/:;<>\\{}\n\r\t\f").find(c) != std::string_view::npos ||
+        static_cast<uint8_t>(c) < 0x20) {
       out += fmt::format("\\{:x} ", static_cast<uint8_t>(c));
     } else {
       out += c;
@@ -136,10 +147,12 @@ std::string escape_css_string(std::string_view text) {
 // A bare CSS value: keywords, numbers and colours only.
 std::string filter_css(std::string_view text) {
   for (char c : text) {
-    if (std::string_view("\"'()/;@[\\]`{}<>\0").find(c) != std::string_view::npos || c == '\0') return std::string(kFiltered);
+    if (std::string_view("\"'()/;@[\\]`{}<>\0").find(c) != std::string_view::npos || c == '\0')
+      return std::string(kFiltered);
   }
   const std::string lower = to_lower(text);
-  if (lower.find("expression") != std::string::npos || lower.find("mozbinding") != std::string::npos || lower.find("--") != std::string::npos) {
+  if (lower.find("expression") != std::string::npos || lower.find("mozbinding") != std::string::npos ||
+      lower.find("--") != std::string::npos) {
     return std::string(kFiltered);
   }
   return std::string(text);
@@ -151,11 +164,13 @@ void append_json_string(std::string& out, std::string_view text) {
   std::string quoted = json_quote(text);
   for (size_t i = 0; i < quoted.size(); ++i) {
     const char c = quoted[i];
-    if (c == '<' || c == '>' || c == '&') out += fmt::format("\\u{:04x}", static_cast<uint8_t>(c));
+    if (c == '<' || c == '>' || c == '&')
+      out += fmt::format("\\u{:04x}", static_cast<uint8_t>(c));
     else if (std::string_view(quoted).substr(i, 3) == "\u2028" || std::string_view(quoted).substr(i, 3) == "\u2029") {
       out += quoted[i + 2] == '\xa8' ? "\\u2028" : "\\u2029";
       i += 2;
-    } else out += c;
+    } else
+      out += c;
   }
 }
 
@@ -198,7 +213,9 @@ void append_json(std::string& out, const Value& value, int depth) {
     case Kind::kInt: out += std::to_string(value.as_int()); return;
     case Kind::kFloat: out += json_float(value.as_float()); return;
     case Kind::kString: append_json_string(out, value.as_string()); return;
-    case Kind::kTime: append_json_string(out, format_go_time(value.as_time(), "2006-01-02T15:04:05.999999999Z07:00")); return;
+    case Kind::kTime:
+      append_json_string(out, format_go_time(value.as_time(), "2006-01-02T15:04:05.999999999Z07:00"));
+      return;
     case Kind::kDuration: out += std::to_string(value.as_duration().ns); return;
     case Kind::kMap:
     case Kind::kStruct: append_json_pairs(out, value, depth); return;
@@ -229,7 +246,7 @@ std::string HtmlContext::literal(std::string_view text) {
     if (state_ == State::kText || state_ == State::kComment) {
       taken = text_step(text, out);
     } else {
-      taken = state_ == State::kValue ? value_step(text)
+      taken = state_ == State::kValue                                                           ? value_step(text)
               : state_ == State::kRcdata || state_ == State::kScript || state_ == State::kStyle ? raw_step(text)
                                                                                                 : tag_step(text);
       out += text.substr(0, taken);
@@ -280,9 +297,12 @@ void HtmlContext::open_tag(std::string_view name) {
 void HtmlContext::end_tag() {
   state_ = State::kText;
   if (closing_) return;
-  if (tag_ == "script") state_ = State::kScript;
-  else if (tag_ == "style") state_ = State::kStyle;
-  else if (tag_ == "textarea" || tag_ == "title") state_ = State::kRcdata;
+  if (tag_ == "script")
+    state_ = State::kScript;
+  else if (tag_ == "style")
+    state_ = State::kStyle;
+  else if (tag_ == "textarea" || tag_ == "title")
+    state_ = State::kRcdata;
   code_ = Code::kCode;
   last_code_ = '(';
 }
@@ -320,7 +340,8 @@ size_t HtmlContext::tag_step(std::string_view rest) {
       return value_step(rest);
     default: break;
   }
-  if (c == '>') end_tag();
+  if (c == '>')
+    end_tag();
   else if (!is_html_space(c) && c != '/') {
     state_ = State::kAttrName;
     attr_ = c;
@@ -331,12 +352,19 @@ size_t HtmlContext::tag_step(std::string_view rest) {
 void HtmlContext::begin_value() {
   std::string name = to_lower(attr_);
   if (name.starts_with("data-")) name = name.substr(5);
-  if (size_t colon = name.find(':'); colon != std::string::npos) name = name.starts_with("xmlns:") ? "xmlns" : name.substr(colon + 1);
-  static constexpr std::string_view kUrls[] = {"action", "archive", "background", "cite", "classid", "codebase", "data", "formaction",
-                                               "href", "icon", "longdesc", "manifest", "poster", "profile", "src", "usemap", "xmlns"};
-  const bool url = std::find(std::begin(kUrls), std::end(kUrls), name) != std::end(kUrls) || name.find("src") != std::string::npos ||
-                   name.find("uri") != std::string::npos || name.find("url") != std::string::npos;
-  attr_kind_ = name.starts_with("on") ? Attr::kJs : name == "style" ? Attr::kCss : name == "srcset" ? Attr::kSrcset : url ? Attr::kUrl : Attr::kPlain;
+  if (size_t colon = name.find(':'); colon != std::string::npos)
+    name = name.starts_with("xmlns:") ? "xmlns" : name.substr(colon + 1);
+  static constexpr std::string_view kUrls[] = {"action", "archive",    "background", "cite",   "classid",  "codebase",
+                                               "data",   "formaction", "href",       "icon",   "longdesc", "manifest",
+                                               "poster", "profile",    "src",        "usemap", "xmlns"};
+  const bool url = std::find(std::begin(kUrls), std::end(kUrls), name) != std::end(kUrls) ||
+                   name.find("src") != std::string::npos || name.find("uri") != std::string::npos ||
+                   name.find("url") != std::string::npos;
+  attr_kind_ = name.starts_with("on") ? Attr::kJs
+               : name == "style"      ? Attr::kCss
+               : name == "srcset"     ? Attr::kSrcset
+               : url                  ? Attr::kUrl
+                                      : Attr::kPlain;
   state_ = State::kValue;
   quote_ = 0;
   value_.clear();
@@ -380,11 +408,16 @@ size_t HtmlContext::raw_step(std::string_view rest) {
 
 void HtmlContext::begin_code_token(char c, std::string_view rest) {
   const bool script = state_ == State::kScript || attr_kind_ == Attr::kJs;
-  if (c == '"') code_ = Code::kDouble;
-  else if (c == '\'') code_ = Code::kSingle;
-  else if (c == '`' && script) code_ = Code::kBacktick;
-  else if (rest.starts_with("/*")) code_ = Code::kBlockComment;
-  else if (rest.starts_with("//") && script) code_ = Code::kLineComment;
+  if (c == '"')
+    code_ = Code::kDouble;
+  else if (c == '\'')
+    code_ = Code::kSingle;
+  else if (c == '`' && script)
+    code_ = Code::kBacktick;
+  else if (rest.starts_with("/*"))
+    code_ = Code::kBlockComment;
+  else if (rest.starts_with("//") && script)
+    code_ = Code::kLineComment;
   else if (c == '/' && script && std::string_view("(,=:[!&|?{};+-*%~^<>/").find(last_code_) != std::string_view::npos) {
     code_ = Code::kRegexp;
     regexp_class_ = false;
@@ -414,8 +447,8 @@ void HtmlContext::code_step(char c, std::string_view rest) {
     default: break;
   }
   escaped_ = c == '\\';
-  const bool ends = (code_ == Code::kDouble && c == '"') || (code_ == Code::kSingle && c == '\'') || (code_ == Code::kBacktick && c == '`') ||
-                    (code_ == Code::kRegexp && c == '/' && !regexp_class_);
+  const bool ends = (code_ == Code::kDouble && c == '"') || (code_ == Code::kSingle && c == '\'') ||
+                    (code_ == Code::kBacktick && c == '`') || (code_ == Code::kRegexp && c == '/' && !regexp_class_);
   if (ends) {
     code_ = Code::kCode;
     last_code_ = ')';
@@ -443,7 +476,8 @@ Result<std::string> HtmlContext::escape_code(const Value& value, bool script) {
   switch (code_) {
     case Code::kDouble:
     case Code::kSingle: return script ? escape_js_string(text) : escape_css_string(text);
-    case Code::kBacktick: return fail(ErrorCode::kUnprocessable, "actions may not stand in a JavaScript template literal");
+    case Code::kBacktick:
+      return fail(ErrorCode::kUnprocessable, "actions may not stand in a JavaScript template literal");
     case Code::kRegexp: return escape_js_string(text);
     case Code::kLineComment:
     case Code::kBlockComment: return std::string();
@@ -455,7 +489,8 @@ Result<std::string> HtmlContext::escape_code(const Value& value, bool script) {
   if (value.is_nil()) return std::string(" null ");
   if (value.kind() == Kind::kString) return go_json(value);
   std::string json = go_json(value);
-  const bool word = !json.empty() && (json[0] == '-' || json[0] == 't' || json[0] == 'f' || json[0] == 'n' || (json[0] >= '0' && json[0] <= '9'));
+  const bool word = !json.empty() && (json[0] == '-' || json[0] == 't' || json[0] == 'f' || json[0] == 'n' ||
+                                      (json[0] >= '0' && json[0] <= '9'));
   return word ? " " + json + " " : json;
 }
 
@@ -470,7 +505,8 @@ Result<std::string> HtmlContext::escape_value(const Value& value, bool unquoted)
     }
     case Attr::kPlain: break;
   }
-  if (value.kind() == Kind::kString && value.content() == Content::kHtml) return escape_html(strip_tags(value.as_string()), unquoted, true);
+  if (value.kind() == Kind::kString && value.content() == Content::kHtml)
+    return escape_html(strip_tags(value.as_string()), unquoted, true);
   std::string out = escape_html(plain_text(value), unquoted);
   return out.empty() && unquoted ? std::string(kFiltered) : out;
 }
@@ -483,9 +519,7 @@ Result<std::string> HtmlContext::escape(const Value& value) {
     case State::kComment: return std::string();
     case State::kScript: return escape_code(value, true);
     case State::kStyle: return escape_code(value, false);
-    case State::kBeforeValue:
-      begin_value();
-      [[fallthrough]];
+    case State::kBeforeValue: begin_value(); [[fallthrough]];
     case State::kValue: return escape_value(value, quote_ == 0);
     case State::kTag:
     case State::kAttrName:
@@ -493,9 +527,11 @@ Result<std::string> HtmlContext::escape(const Value& value) {
   }
   if (content == Content::kHtmlAttr) return value.as_string();
   const std::string name = plain_text(value);
-  const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return is_name(c) && c != ':'; });
+  const bool plain =
+      !name.empty() && std::all_of(name.begin(), name.end(), [](char c) { return is_name(c) && c != ':'; });
   const std::string lower = to_lower(name);
-  if (!plain || lower.starts_with("on") || lower == "style" || lower == "href" || lower == "src") return std::string(kFiltered);
+  if (!plain || lower.starts_with("on") || lower == "style" || lower == "href" || lower == "src")
+    return std::string(kFiltered);
   if (state_ != State::kAttrName) attr_.clear();
   state_ = State::kAttrName;
   attr_ += lower;

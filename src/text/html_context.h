@@ -22,10 +22,27 @@ class HtmlContext {
 
  private:
   enum class State : uint8_t {
-    kText, kTag, kAttrName, kAfterName, kBeforeValue, kValue, kComment, kRcdata, kScript, kStyle,
+    kText,
+    kTag,
+    kAttrName,
+    kAfterName,
+    kBeforeValue,
+    kValue,
+    kComment,
+    kRcdata,
+    kScript,
+    kStyle,
   };
   enum class Attr : uint8_t { kPlain, kUrl, kSrcset, kCss, kJs };
-  enum class Code : uint8_t { kCode, kDouble, kSingle, kBacktick, kRegexp, kLineComment, kBlockComment };  // script and style
+  enum class Code : uint8_t {
+    kCode,
+    kDouble,
+    kSingle,
+    kBacktick,
+    kRegexp,
+    kLineComment,
+    kBlockComment
+  };  // script and style
 
   size_t text_step(std::string_view rest, std::string& out);
   size_t tag_step(std::string_view rest);
@@ -42,15 +59,15 @@ class HtmlContext {
   Result<std::string> escape_code(const Value& value, bool script);
 
   State state_ = State::kText;
-  std::string tag_;        // lower case; decides what follows its ">"
+  std::string tag_;  // lower case; decides what follows its ">"
   bool closing_ = false;
-  std::string attr_;       // name of the attribute, lower case
+  std::string attr_;  // name of the attribute, lower case
   Attr attr_kind_ = Attr::kPlain;
-  char quote_ = 0;         // of the value; 0: none
-  std::string value_;      // of a URL: what was written of it
+  char quote_ = 0;     // of the value; 0: none
+  std::string value_;  // of a URL: what was written of it
   Code code_ = Code::kCode;
-  char last_code_ = '(';   // last character that was not a space: tells a division from a regular expression
-  bool escaped_ = false;   // after a backslash
+  char last_code_ = '(';  // last character that was not a space: tells a division from a regular expression
+  bool escaped_ = false;  // after a backslash
   bool regexp_class_ = false;
 };
 

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <exception>
 
+#include <fmt/format.h>
 #include <boost/json/parser.hpp>
 #include <boost/json/serialize.hpp>
-#include <fmt/format.h>
 
 #include "base/strings.h"
 
@@ -25,7 +25,8 @@ Position position_at(std::string_view text, size_t offset) {
 }
 
 tl::unexpected<Error> wrong_type(std::string_view key, std::string_view expected, const json::value& got) {
-  return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\": expected {}, got {}", key, expected, json_kind_name(got)));
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("field \"{}\": expected {}, got {}", key, expected, json_kind_name(got)));
 }
 
 Result<const json::value*> need(const json::object& object, std::string_view key) {
@@ -50,7 +51,8 @@ std::string describe_error(const json::error_code& error, std::string_view text,
 }  // namespace
 
 Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) {
-  if (text.size() > limits.bytes_max) return fail(ErrorCode::kTooLarge, fmt::format("JSON larger than {} bytes", limits.bytes_max));
+  if (text.size() > limits.bytes_max)
+    return fail(ErrorCode::kTooLarge, fmt::format("JSON larger than {} bytes", limits.bytes_max));
   try {
     json::parse_options options;
     options.max_depth = limits.depth_max;
@@ -59,9 +61,11 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
     size_t read = parser.write_some(text.data(), text.size(), error);
     if (!error && read < text.size()) error = json::error::extra_data;
     if (error == json::error::too_deep) {
-      return fail(Error(ErrorCode::kTooLarge, fmt::format("JSON nested deeper than {} levels", limits.depth_max), position_at(text, read)));
+      return fail(Error(ErrorCode::kTooLarge, fmt::format("JSON nested deeper than {} levels", limits.depth_max),
+                        position_at(text, read)));
     }
-    if (error) return fail(Error(ErrorCode::kInvalidArgument, describe_error(error, text, read), position_at(text, read)));
+    if (error)
+      return fail(Error(ErrorCode::kInvalidArgument, describe_error(error, text, read), position_at(text, read)));
     return parser.release();
   } catch (const std::exception& e) {
     return fail(ErrorCode::kInvalidArgument, fmt::format("not JSON: {}", e.what()));
@@ -70,7 +74,8 @@ Result<json::value> parse_json(std::string_view text, const JsonLimits& limits) 
 
 Result<json::object> parse_json_object(std::string_view text, const JsonLimits& limits) {
   SENTINEL_ASSIGN(json::value value, parse_json(text, limits));
-  if (!value.is_object()) return fail(ErrorCode::kInvalidArgument, fmt::format("expected a JSON object, got {}", json_kind_name(value)));
+  if (!value.is_object())
+    return fail(ErrorCode::kInvalidArgument, fmt::format("expected a JSON object, got {}", json_kind_name(value)));
   return std::move(value.get_object());
 }
 
@@ -97,9 +102,12 @@ Result<std::string> json_string(const json::object& object, std::string_view key
 Result<int64_t> json_int(const json::object& object, std::string_view key) {
   SENTINEL_ASSIGN(const json::value* value, need(object, key));
   if (value->is_int64()) return value->get_int64();
-  const bool whole = value->is_double() && std::abs(value->get_double()) < 9.2e18 && std::trunc(value->get_double()) == value->get_double();
+  const bool whole = value->is_double() && std::abs(value->get_double()) < 9.2e18 &&
+                     std::trunc(value->get_double()) == value->get_double();
   if (whole) return static_cast<int64_t>(value->get_double());
-  return value->is_number() ? Result<int64_t>(fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\": expected a whole number, got {}", key, json::serialize(*value))))
+  return value->is_number() ? Result<int64_t>(fail(ErrorCode::kInvalidArgument,
+                                                   fmt::format("field \"{}\": expected a whole number, got {}", key,
+                                                               json::serialize(*value))))
                             : Result<int64_t>(wrong_type(key, "whole number", *value));
 }
 
@@ -168,7 +176,8 @@ Value value_from_json(const json::value& value) {
     case json::kind::object: break;
   }
   Map map;
-  for (const auto& item : value.get_object()) map.insert_or_assign(std::string(item.key()), value_from_json(item.value()));
+  for (const auto& item : value.get_object())
+    map.insert_or_assign(std::string(item.key()), value_from_json(item.value()));
   return Value::map(std::move(map));
 }
 

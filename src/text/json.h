@@ -1,6 +1,6 @@
 #pragma once
-// Thin helpers over Boost.JSON: parsing with limits and positions, getters whose errors name the field, and a writer for
-// hot output. All functions are thread-safe; no exception leaves them.
+// Thin helpers over Boost.JSON: parsing with limits and positions, getters whose errors name the field, and a writer
+// for hot output. All functions are thread-safe; no exception leaves them.
 
 #include <cstdint>
 #include <string>
@@ -43,7 +43,8 @@ Result<int64_t> json_int_or(const boost::json::object& object, std::string_view 
 Result<double> json_number_or(const boost::json::object& object, std::string_view key, double fallback);
 Result<bool> json_bool_or(const boost::json::object& object, std::string_view key, bool fallback);
 
-// For templates, as Go's encoding/json decodes into interface{}: numbers are float64. REQUIRES: depth within JsonLimits.
+// For templates, as Go's encoding/json decodes into interface{}: numbers are float64. REQUIRES: depth within
+// JsonLimits.
 Value value_from_json(const boost::json::value& json);
 
 // Appends JSON to a string, commas and quotes included. The caller balances begin and end, and gives a key before each
@@ -71,7 +72,9 @@ class JsonWriter {
   JsonWriter& field(std::string_view name, double v) { return key(name).number(v); }
   template <class T>
     requires std::is_same_v<T, bool>
-  JsonWriter& field(std::string_view name, T v) { return key(name).boolean(v); }
+  JsonWriter& field(std::string_view name, T v) {
+    return key(name).boolean(v);
+  }
 
  private:
   JsonWriter& open(char bracket);

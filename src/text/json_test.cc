@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include <boost/json/serialize.hpp>
 #include <gtest/gtest.h>
+#include <boost/json/serialize.hpp>
 
 namespace sentinel::text {
 namespace {
@@ -28,7 +28,8 @@ TEST(Json, ErrorsSayLineAndColumn) {
     ASSERT_TRUE(result.error().position()) << c.text;
     EXPECT_EQ(result.error().position()->line, c.line) << c.text;
     EXPECT_EQ(result.error().position()->column, c.column) << c.text;
-    EXPECT_NE(result.error().message().find(c.message), std::string::npos) << c.text << ": " << result.error().message();
+    EXPECT_NE(result.error().message().find(c.message), std::string::npos)
+        << c.text << ": " << result.error().message();
   }
 }
 
@@ -66,7 +67,9 @@ TEST(JsonWriter, WritesWhatTheParserReads) {
   json.begin_object().field("a", "q\"\n\xff").field("i", 1).field("d", 0.1).field("t", true).key("n").null();
   json.key("l").begin_array().integer(-5).number(std::nan("")).begin_object().end_object().raw("[1,2]").end_array();
   json.key("o").begin_object().field("x", 1e300).end_object().end_object();
-  EXPECT_EQ(out, "{\"a\":\"q\\\"\\n\uFFFD\",\"i\":1,\"d\":0.1,\"t\":true,\"n\":null,\"l\":[-5,null,{},[1,2]],\"o\":{\"x\":1e+300}}");
+  EXPECT_EQ(out,
+            "{\"a\":\"q\\\"\\n\uFFFD\",\"i\":1,\"d\":0.1,\"t\":true,\"n\":null,\"l\":[-5,null,{},[1,2]],\"o\":{\"x\":"
+            "1e+300}}");
   EXPECT_TRUE(parse_json(out));
 }
 

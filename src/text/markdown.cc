@@ -28,7 +28,9 @@ std::string filter_links(std::string_view html) {
     const size_t open = std::min(html.find('<'), html.size());
     out += html.substr(0, open);
     html.remove_prefix(open);
-    const std::string_view tag = html.starts_with(kLink) ? kLink : html.starts_with(kImage) ? kImage : std::string_view();
+    const std::string_view tag = html.starts_with(kLink)    ? kLink
+                                 : html.starts_with(kImage) ? kImage
+                                                            : std::string_view();
     if (tag.empty()) {
       out += html.substr(0, 1);
       html.remove_prefix(std::min<size_t>(1, html.size()));
@@ -46,11 +48,15 @@ std::string filter_links(std::string_view html) {
 }  // namespace
 
 Result<std::string> markdown_to_html(std::string_view markdown) {
-  if (markdown.size() > kMarkdownBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("Markdown longer than {} bytes", kMarkdownBytesMax));
+  if (markdown.size() > kMarkdownBytesMax)
+    return fail(ErrorCode::kTooLarge, fmt::format("Markdown longer than {} bytes", kMarkdownBytesMax));
   const std::string text = to_valid_utf8(markdown);
   std::string html;
-  const auto append = [](const MD_CHAR* data, MD_SIZE size, void* to) { static_cast<std::string*>(to)->append(data, size); };
-  const int failed = md_html(text.data(), static_cast<MD_SIZE>(text.size()), append, &html, MD_DIALECT_GITHUB | MD_FLAG_NOHTML, 0);
+  const auto append = [](const MD_CHAR* data, MD_SIZE size, void* to) {
+    static_cast<std::string*>(to)->append(data, size);
+  };
+  const int failed =
+      md_html(text.data(), static_cast<MD_SIZE>(text.size()), append, &html, MD_DIALECT_GITHUB | MD_FLAG_NOHTML, 0);
   if (failed != 0) return fail(ErrorCode::kInternal, "the Markdown could not be rendered");
   return filter_links(html);
 }

@@ -23,8 +23,9 @@ TEST(Markdown, RendersAndRefusesWhatIsDangerous) {
       {"[x](/rel:ative)", "<p><a rel=\"nofollow noopener noreferrer\" href=\"/rel:ative\">x</a></p>\n"},
       {"![x](data:text/html,y)", "<p><img src=\"#\" alt=\"x\"></p>\n"},
       {"[x](a\"onclick=\"b)", "<p><a rel=\"nofollow noopener noreferrer\" href=\"a%22onclick=%22b\">x</a></p>\n"},
-      {"|a|b|\n|-|-|\n|c|d|",
-       "<table>\n<thead>\n<tr><th>a</th><th>b</th></tr>\n</thead>\n<tbody>\n<tr><td>c</td><td>d</td></tr>\n</tbody>\n</table>\n"},
+      {"|a|b|\n|---|---|\n|c|d|",
+       "<table>\n<thead>\n<tr>\n<th>a</th>\n<th>b</th>\n</tr>\n</thead>\n<tbody>\n<tr>\n<td>c</td>\n<td>d</td>\n</tr>\n"
+       "</tbody>\n</table>\n"},
   };
   for (const Case& c : cases) {
     auto html = markdown_to_html(c.markdown);

@@ -121,7 +121,8 @@ std::string strip_domain(std::string_view text) {
 std::string four_digits(double v) { return go_format_float(v, 'g', 4); }
 
 // Scales into the range of a prefix; `up` has prefixes for large numbers, `down` for those below one.
-std::string humanize(double v, double base, std::span<const std::string_view> up, std::span<const std::string_view> down) {
+std::string humanize(double v, double base, std::span<const std::string_view> up,
+                     std::span<const std::string_view> down) {
   std::string_view prefix;
   if (std::abs(v) >= 1 || down.empty()) {
     for (std::string_view p : up) {
@@ -147,7 +148,8 @@ Result<Value> to_time(double seconds) {
   if (!std::isfinite(seconds)) return bad("value is NaN or Inf");
   const double ns = seconds * 1e9;
   if (ns >= 9223372036854775808.0 || ns < -9223372036854775808.0) {
-    return bad(go_format_float(seconds, 'g', -1) + " cannot be represented as a nanoseconds timestamp since it overflows int64");
+    return bad(go_format_float(seconds, 'g', -1) +
+               " cannot be represented as a nanoseconds timestamp since it overflows int64");
   }
   return Value(ZonedTime{time_from_ms(static_cast<int64_t>(ns) / 1'000'000), "UTC"});
 }
@@ -167,7 +169,8 @@ void add_number_functions(FuncMap& functions) {
   functions["humanize1024"] = number_func([](double v) -> Result<Value> {
     return Value(std::abs(v) <= 1 || !std::isfinite(v) ? four_digits(v) : humanize(v, 1024, kUp1024, {}));
   });
-  functions["humanizePercentage"] = number_func([](double v) -> Result<Value> { return Value(four_digits(v * 100) + "%"); });
+  functions["humanizePercentage"] =
+      number_func([](double v) -> Result<Value> { return Value(four_digits(v * 100) + "%"); });
   functions["humanizeTimestamp"] = number_func([](double v) -> Result<Value> {
     if (!std::isfinite(v)) return Value(four_digits(v));
     SENTINEL_ASSIGN(Value time, to_time(v));
@@ -196,19 +199,23 @@ void add_query_functions(FuncMap& functions, const PrometheusContext& context) {
                           return Value::list(std::move(list), query_result_type());
                         }};
   functions["first"] = {{query_result_type()}, false, [](Args args) -> Result<Value> {
-                          if (args[0].is_nil() || args[0].as_list().empty()) return bad("first() called on vector with no elements");
+                          if (args[0].is_nil() || args[0].as_list().empty())
+                            return bad("first() called on vector with no elements");
                           return args[0].as_list().front();
                         }};
   functions["label"] = {{ParamKind::kString, sample_type()}, false, [](Args args) -> Result<Value> {
-                          if (args[1].is_nil()) return bad("runtime error: invalid memory address or nil pointer dereference");
+                          if (args[1].is_nil())
+                            return bad("runtime error: invalid memory address or nil pointer dereference");
                           return Value(label_of(args[1], args[0].as_string()));
                         }};
   functions["strvalue"] = {{sample_type()}, false, [](Args args) -> Result<Value> {
-                             if (args[0].is_nil()) return bad("runtime error: invalid memory address or nil pointer dereference");
+                             if (args[0].is_nil())
+                               return bad("runtime error: invalid memory address or nil pointer dereference");
                              return Value(label_of(args[0], "__value__"));
                            }};
   functions["value"] = {{sample_type()}, false, [](Args args) -> Result<Value> {
-                          if (args[0].is_nil()) return bad("runtime error: invalid memory address or nil pointer dereference");
+                          if (args[0].is_nil())
+                            return bad("runtime error: invalid memory address or nil pointer dereference");
                           return member(args[0], "Value");
                         }};
   functions["sortByLabel"] = {{ParamKind::kString, query_result_type()}, false, [](Args args) -> Result<Value> {
@@ -234,8 +241,12 @@ Func constant(Value value) {
 
 }  // namespace
 
-std::string graph_link(std::string_view expression) { return fmt::format("/graph?g0.expr={}&g0.tab=0", query_escape_go(expression)); }
-std::string table_link(std::string_view expression) { return fmt::format("/graph?g0.expr={}&g0.tab=1", query_escape_go(expression)); }
+std::string graph_link(std::string_view expression) {
+  return fmt::format("/graph?g0.expr={}&g0.tab=0", query_escape_go(expression));
+}
+std::string table_link(std::string_view expression) {
+  return fmt::format("/graph?g0.expr={}&g0.tab=1", query_escape_go(expression));
+}
 
 FuncMap prometheus_functions(const PrometheusContext& context) {
   FuncMap functions;
@@ -248,7 +259,9 @@ FuncMap prometheus_functions(const PrometheusContext& context) {
   functions["graphLink"] = string_func(graph_link);
   functions["tableLink"] = string_func(table_link);
   functions["urlQueryEscape"] = string_func(query_escape_go);
-  functions["now"] = constant(Value(static_cast<double>(to_ms(context.now)) / 1000));
+  functions["now"] = {{}, false, [now = context.now](Args) -> Result<Value> {
+                        return Value(static_cast<double>(to_ms(now())) / 1000);
+                      }};
   functions["pathPrefix"] = constant(Value(url_path(context.external_url)));
   functions["externalURL"] = constant(Value(context.external_url));
   functions["args"] = {{ParamKind::kAny}, true, [](Args args) -> Result<Value> {

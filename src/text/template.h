@@ -1,11 +1,11 @@
 #pragma once
 // Go's text/template and html/template: the language of Prometheus annotations and Alertmanager notifications.
 //
-// A Template is a set of named templates that share functions and options. Parsing adds to it; executing does not change
-// it, so one parsed set serves many threads. Copies are cheap (trees are shared): copy a base set and parse one more
-// text into the copy to run that text with the base's definitions.
-// Errors are worded as Go words them: "template: x:1:5: executing \"x\" at <.Foo>: …". Execution is bounded by
-// limits.h in steps, output and depth (kTooLarge), whatever the template says.
+// A Template is a set of named templates that share functions and options. Parsing adds to it; executing does not
+// change it, so one parsed set serves many threads. Copies are cheap (trees are shared): copy a base set and parse one
+// more text into the copy to run that text with the base's definitions. Errors are worded as Go words them: "template:
+// x:1:5: executing \"x\" at <.Foo>: …". Execution is bounded by limits.h in steps, output and depth (kTooLarge),
+// whatever the template says.
 
 #include <string>
 #include <string_view>

@@ -40,7 +40,8 @@ std::string to_source(const Node& node) {
     case NodeKind::kIf: return branch_source("if", node);
     case NodeKind::kRange: return branch_source("range", node);
     case NodeKind::kWith: return branch_source("with", node);
-    case NodeKind::kTemplate: return "{{template " + go_quote(node.text) + (node.pipe ? " " + to_source(*node.pipe) : "") + "}}";
+    case NodeKind::kTemplate:
+      return "{{template " + go_quote(node.text) + (node.pipe ? " " + to_source(*node.pipe) : "") + "}}";
     case NodeKind::kBreak: return "{{break}}";
     case NodeKind::kContinue: return "{{continue}}";
     case NodeKind::kEnd: return "{{end}}";

@@ -15,10 +15,28 @@
 namespace sentinel::text {
 
 enum class NodeKind : uint8_t {
-  kText, kAction, kIf, kRange, kWith, kTemplate, kBreak, kContinue, kList,  // statements
-  kPipe, kCommand,
-  kField, kVariable, kChain, kIdentifier, kDot, kNil, kBool, kNumber, kString,  // operands
-  kEnd, kElse,  // while parsing only
+  kText,
+  kAction,
+  kIf,
+  kRange,
+  kWith,
+  kTemplate,
+  kBreak,
+  kContinue,
+  kList,  // statements
+  kPipe,
+  kCommand,
+  kField,
+  kVariable,
+  kChain,
+  kIdentifier,
+  kDot,
+  kNil,
+  kBool,
+  kNumber,
+  kString,  // operands
+  kEnd,
+  kElse,  // while parsing only
 };
 
 struct Number {
@@ -34,10 +52,10 @@ using NodePtr = std::unique_ptr<Node>;
 
 struct Node {
   NodeKind kind;
-  size_t pos = 0;      // byte offset in the source
-  std::string text;    // kText, kTemplate: name, kIdentifier: name, constants: as written
-  std::string value;   // kString: unquoted
-  bool flag = false;   // kBool: the value; kPipe: is an assignment; kWith/kIf reached by else: nothing
+  size_t pos = 0;     // byte offset in the source
+  std::string text;   // kText, kTemplate: name, kIdentifier: name, constants: as written
+  std::string value;  // kString: unquoted
+  bool flag = false;  // kBool: the value; kPipe: is an assignment; kWith/kIf reached by else: nothing
   Number number;
   std::vector<std::string> idents;  // kField, kChain: names; kVariable: "$x" and names
   std::vector<NodePtr> declared;    // kPipe: variables

@@ -57,7 +57,8 @@ Result<Value> index_one(const Value& item, const Value& index) {
     }
     case Kind::kMap: {
       if (index.is_nil()) return bad("value is nil; should be of type string");
-      if (index.kind() != Kind::kString) return bad(fmt::format("value has type {}; should be string", index.type_name()));
+      if (index.kind() != Kind::kString)
+        return bad(fmt::format("value has type {}; should be string", index.type_name()));
       auto found = item.as_map().find(index.as_string());
       return found == item.as_map().end() ? zero_element(item) : found->second;
     }
@@ -91,7 +92,8 @@ Result<Value> slice(Args args) {
   if (bounds[1] > bounds[2]) return bad(fmt::format("invalid slice index: {} > {}", bounds[1], bounds[2]));
   if (text) return Value(item.as_string().substr(bounds[0], bounds[1] - bounds[0]));
   auto from = item.as_list().begin();
-  return Value::list(List(from + static_cast<ptrdiff_t>(bounds[0]), from + static_cast<ptrdiff_t>(bounds[1])), item.type());
+  return Value::list(List(from + static_cast<ptrdiff_t>(bounds[0]), from + static_cast<ptrdiff_t>(bounds[1])),
+                     item.type());
 }
 
 enum class Basic { kNone, kBool, kInt, kFloat, kString };
@@ -204,7 +206,8 @@ FuncMap make_builtins() {
       {"print", {{any}, true, [](Args a) -> Result<Value> { return Value(go_sprint(a)); }}},
       {"println", {{any}, true, [](Args a) -> Result<Value> { return Value(go_sprintln(a)); }}},
       {"printf",
-       {{ParamKind::kString, any}, true,
+       {{ParamKind::kString, any},
+        true,
         [](Args a) -> Result<Value> { return Value(go_sprintf(a[0].as_string(), a.subspan(1))); }}},
       {"html", {{any}, true, text(html_escape_go)}},
       {"js", {{any}, true, text(js_escape_go)}},
@@ -252,8 +255,10 @@ std::string js_escape_go(std::string_view text) {
       case '=': out += "\\u003D"; continue;
       default: break;
     }
-    if (rune.code < 0x20 || (rune.code >= 0x80 && !is_printable(rune.code))) out += fmt::format("\\u{:04X}", rune.code);
-    else out += bytes;
+    if (rune.code < 0x20 || (rune.code >= 0x80 && !is_printable(rune.code)))
+      out += fmt::format("\\u{:04X}", rune.code);
+    else
+      out += bytes;
   }
   return out;
 }
@@ -262,9 +267,12 @@ std::string query_escape_go(std::string_view text) {
   std::string out;
   for (char c : text) {
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (letter || c == '-' || c == '_' || c == '.' || c == '~') out += c;
-    else if (c == ' ') out += '+';
-    else out += fmt::format("%{:02X}", static_cast<uint8_t>(c));
+    if (letter || c == '-' || c == '_' || c == '.' || c == '~')
+      out += c;
+    else if (c == ' ')
+      out += '+';
+    else
+      out += fmt::format("%{:02X}", static_cast<uint8_t>(c));
   }
   return out;
 }

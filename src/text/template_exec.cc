@@ -125,7 +125,8 @@ bool ends_in_escaper(const Node& pipe) {
 Status Executor::print(const Node& action, const Value& value) {
   at(action);
   if (options_.mode == TemplateMode::kText) return write(value.is_nil() ? std::string("<no value>") : go_string(value));
-  if (ends_in_escaper(*action.pipe) && html_.in_text() && value.kind() == Kind::kString) return write(value.as_string());
+  if (ends_in_escaper(*action.pipe) && html_.in_text() && value.kind() == Kind::kString)
+    return write(value.as_string());
   auto escaped = html_.escape(value);
   if (!escaped) return error(escaped.error().message());
   return write(*escaped);
@@ -163,8 +164,10 @@ Result<Flow> Executor::walk_node(const Value& dot, const Node& node) {
       return Flow::kNext;
     }
     case NodeKind::kText:
-      if (options_.mode == TemplateMode::kText) SENTINEL_TRY(write(node.text));
-      else SENTINEL_TRY(write(html_.literal(node.text)));
+      if (options_.mode == TemplateMode::kText)
+        SENTINEL_TRY(write(node.text));
+      else
+        SENTINEL_TRY(write(html_.literal(node.text)));
       return Flow::kNext;
     case NodeKind::kBreak: return Flow::kBreak;
     case NodeKind::kContinue: return Flow::kContinue;
@@ -189,8 +192,10 @@ Result<Flow> Executor::walk_if_or_with(const Value& dot, const Node& node) {
   const size_t mark = vars_.size();
   SENTINEL_ASSIGN(Value value, pipeline(dot, *node.pipe));
   Walk result = Flow::kNext;
-  if (value.truth()) result = walk(node.kind == NodeKind::kWith ? value : dot, *node.body);
-  else if (node.otherwise) result = walk(dot, *node.otherwise);
+  if (value.truth())
+    result = walk(node.kind == NodeKind::kWith ? value : dot, *node.body);
+  else if (node.otherwise)
+    result = walk(dot, *node.otherwise);
   vars_.resize(mark);
   return result;
 }
@@ -309,14 +314,10 @@ Result<Value> Executor::command(const Value& dot, const Node& command, const Fin
   const Node& first = *command.items[0];
   const Words words = command.items;
   switch (first.kind) {
-    case NodeKind::kField:
-      at(first);
-      return fields(dot, dot, first, first.idents, words, final);
+    case NodeKind::kField: at(first); return fields(dot, dot, first, first.idents, words, final);
     case NodeKind::kChain: return chain(dot, first, words, final);
     case NodeKind::kIdentifier: return function(dot, first, command, words, final);
-    case NodeKind::kPipe:
-      SENTINEL_TRY(not_a_function(words, final));
-      return pipeline(dot, first);
+    case NodeKind::kPipe: SENTINEL_TRY(not_a_function(words, final)); return pipeline(dot, first);
     case NodeKind::kVariable: return variable(dot, first, words, final);
     default: break;
   }
@@ -351,7 +352,8 @@ Result<Value> Executor::variable(const Value& dot, const Node& node, Words words
   Value* found = find_variable(node.idents[0]);
   if (!found) return error("undefined variable: " + node.idents[0]);
   Value value = *found;
-  if (node.idents.size() > 1) return fields(dot, std::move(value), node, std::span(node.idents).subspan(1), words, final);
+  if (node.idents.size() > 1)
+    return fields(dot, std::move(value), node, std::span(node.idents).subspan(1), words, final);
   if (!words.empty()) SENTINEL_TRY(not_a_function(words, final));
   return value;
 }
@@ -417,7 +419,8 @@ Result<Value> Executor::field(const Value& dot, const std::string& name, const N
   return error(fmt::format("can't evaluate field {} in type {}", name, declared));
 }
 
-Result<Value> Executor::function(const Value& dot, const Node& node, const Node& shown, Words words, const Final& final) {
+Result<Value> Executor::function(const Value& dot, const Node& node, const Node& shown, Words words,
+                                 const Final& final) {
   at(node);
   auto found = functions_.find(node.text);
   if (found == functions_.end()) return error(go_quote(node.text) + " is not a defined function");
@@ -457,7 +460,8 @@ Result<std::vector<Value>> Executor::arguments(const Value& dot, const std::stri
   const Words given = words.empty() ? words : words.subspan(1);
   const size_t count = given.size() + (final ? 1 : 0);
   if (variadic && count < params.size() - 1) {
-    return error(fmt::format("wrong number of args for {}: want at least {} got {}", name, params.size() - 1, given.size()));
+    return error(
+        fmt::format("wrong number of args for {}: want at least {} got {}", name, params.size() - 1, given.size()));
   }
   if (!variadic && count != params.size()) {
     return error(fmt::format("wrong number of args for {}: want {} got {}", name, params.size(), count));
@@ -482,7 +486,9 @@ bool may_be_nil(const Param& param) {
     case ParamKind::kReflect:
     case ParamKind::kStrings:
     case ParamKind::kList: return true;
-    case ParamKind::kType: return param.type->name.starts_with('*') || param.type->name.starts_with('[') || param.type->name.starts_with("map");
+    case ParamKind::kType:
+      return param.type->name.starts_with('*') || param.type->name.starts_with('[') ||
+             param.type->name.starts_with("map");
     default: return false;
   }
 }
@@ -542,7 +548,9 @@ Result<Value> Executor::argument(const Value& dot, const Param& param, const Nod
 // Untyped constants take the parameter's type, as in Go.
 Result<Value> Executor::constant_argument(const Param& param, const Node& node) {
   at(node);
-  const auto expected = [&](const char* what) { return error(fmt::format("expected {}; found {}", what, to_source(node))); };
+  const auto expected = [&](const char* what) {
+    return error(fmt::format("expected {}; found {}", what, to_source(node)));
+  };
   switch (param.kind) {
     case ParamKind::kAny:
     case ParamKind::kReflect: return constant(node);
@@ -581,7 +589,8 @@ std::vector<std::string> Template::names() const {
 Result<std::string> Template::execute(std::string_view name, const Value& data) const {
   auto found = trees_.find(name);
   if (found == trees_.end()) return fail(ErrorCode::kNotFound, fmt::format("template: no template {}", go_quote(name)));
-  return Executor(trees_, functions_, options_, !own_logic_).run(*found->second, data.is_nil() ? Value::missing() : data);
+  return Executor(trees_, functions_, options_, !own_logic_)
+      .run(*found->second, data.is_nil() ? Value::missing() : data);
 }
 
 Result<std::string> expand_template(const std::string& name, std::string text, const Value& data,

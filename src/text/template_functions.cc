@@ -41,7 +41,8 @@ Result<std::unique_ptr<re2::RE2>> compile(std::string_view pattern) {
   return expression;
 }
 
-// The group that "$name", "${name}" or "$1" at `at` (after the dollar) means; moves `at` behind it. False: a lone dollar.
+// The group that "$name", "${name}" or "$1" at `at` (after the dollar) means; moves `at` behind it. False: a lone
+// dollar.
 bool group_reference(std::string_view text, size_t& at, std::string_view& name) {
   const bool braces = at < text.size() && text[at] == '{';
   size_t from = at + (braces ? 1 : 0);
@@ -72,8 +73,10 @@ void append_expansion(std::string& out, std::string_view replacement, const re2:
     } else {
       auto number = parse_int(name);
       size_t group = groups.size();
-      if (number && *number >= 0) group = static_cast<size_t>(*number);
-      else if (auto named = expression.NamedCapturingGroups().find(std::string(name)); named != expression.NamedCapturingGroups().end()) {
+      if (number && *number >= 0)
+        group = static_cast<size_t>(*number);
+      else if (auto named = expression.NamedCapturingGroups().find(std::string(name));
+               named != expression.NamedCapturingGroups().end()) {
         group = static_cast<size_t>(named->second);
       }
       if (group < groups.size()) out.append(groups[group].data() ? groups[group].data() : "", groups[group].size());
@@ -90,25 +93,33 @@ Result<bool> go_match(std::string_view pattern, std::string_view text) {
 
 Result<std::string> go_replace_all(std::string_view pattern, std::string_view replacement, std::string_view text) {
   auto compiled = compile(pattern);
-  if (!compiled) return fail(ErrorCode::kUnprocessable, fmt::format("regexp: Compile(`{}`): {}", pattern, compiled.error().message()));
+  if (!compiled)
+    return fail(ErrorCode::kUnprocessable,
+                fmt::format("regexp: Compile(`{}`): {}", pattern, compiled.error().message()));
   const re2::RE2& expression = **compiled;
   std::vector<re2::StringPiece> groups(static_cast<size_t>(expression.NumberOfCapturingGroups()) + 1);
   const re2::StringPiece all(text.data(), text.size());
   std::string out;
   size_t copied = 0;
   for (size_t search = 0; search <= text.size();) {
-    if (!expression.Match(all, search, text.size(), re2::RE2::UNANCHORED, groups.data(), static_cast<int>(groups.size()))) break;
+    if (!expression.Match(all, search, text.size(), re2::RE2::UNANCHORED, groups.data(),
+                          static_cast<int>(groups.size())))
+      break;
     const size_t begin = static_cast<size_t>(groups[0].data() - text.data());
     const size_t end = begin + groups[0].size();
     out += text.substr(copied, begin - copied);
     // Not for an empty match right after another match.
     if (end > copied || begin == 0) append_expansion(out, replacement, expression, groups);
-    if (out.size() > kTemplateOutputBytesMax) return fail(ErrorCode::kTooLarge, fmt::format("result exceeds {} bytes", kTemplateOutputBytesMax));
+    if (out.size() > kTemplateOutputBytesMax)
+      return fail(ErrorCode::kTooLarge, fmt::format("result exceeds {} bytes", kTemplateOutputBytesMax));
     copied = end;
     const size_t width = static_cast<size_t>(decode_rune(text.substr(search)).bytes);
-    if (search + width > end) search += std::max<size_t>(width, 1);
-    else if (search + 1 > end) ++search;
-    else search = end;
+    if (search + width > end)
+      search += std::max<size_t>(width, 1);
+    else if (search + 1 > end)
+      ++search;
+    else
+      search = end;
   }
   return out + std::string(text.substr(copied));
 }
@@ -120,7 +131,8 @@ Result<double> convert_to_float(const Value& value) {
     case Kind::kDuration: return static_cast<double>(value.as_duration().ns) / 1e9;
     case Kind::kString:
       if (auto number = parse_double(value.as_string())) return *number;
-      return fail(ErrorCode::kUnprocessable, fmt::format("strconv.ParseFloat: parsing {}: invalid syntax", go_quote(value.as_string())));
+      return fail(ErrorCode::kUnprocessable,
+                  fmt::format("strconv.ParseFloat: parsing {}: invalid syntax", go_quote(value.as_string())));
     default: return fail(ErrorCode::kUnprocessable, fmt::format("can't convert {} to float", value.type_name()));
   }
 }
@@ -143,7 +155,8 @@ Result<Value> humanize_duration_value(const Value& value) {
   v = std::abs(v);
   if (v >= 9.2e18) return Value(sign + digits(v) + "s");
   const auto duration = static_cast<int64_t>(v);
-  const int64_t seconds = duration % 60, minutes = duration / 60 % 60, hours = duration / 3600 % 24, days = duration / 86400;
+  const int64_t seconds = duration % 60, minutes = duration / 60 % 60, hours = duration / 3600 % 24,
+                days = duration / 86400;
   if (days != 0) return Value(fmt::format("{}{}d {}h {}m {}s", sign, days, hours, minutes, seconds));
   if (hours != 0) return Value(fmt::format("{}{}h {}m {}s", sign, hours, minutes, seconds));
   if (minutes != 0) return Value(fmt::format("{}{}m {}s", sign, minutes, seconds));
@@ -161,12 +174,16 @@ void add_common_functions(FuncMap& functions) {
                           SENTINEL_ASSIGN(bool yes, go_match(args[0].as_string(), args[1].as_string()));
                           return Value(yes);
                         }};
-  functions["reReplaceAll"] = {{ParamKind::kString, ParamKind::kString, ParamKind::kString}, false, [](Args args) -> Result<Value> {
-                                 SENTINEL_ASSIGN(std::string out, go_replace_all(args[0].as_string(), args[1].as_string(), args[2].as_string()));
-                                 return Value(std::move(out));
-                               }};
-  functions["safeHtml"] = {{ParamKind::kString}, false, [](Args args) -> Result<Value> { return Value::safe(args[0].as_string(), Content::kHtml); }};
-  functions["humanizeDuration"] = {{ParamKind::kAny}, false, [](Args args) { return humanize_duration_value(args[0]); }};
+  functions["reReplaceAll"] = {
+      {ParamKind::kString, ParamKind::kString, ParamKind::kString}, false, [](Args args) -> Result<Value> {
+        SENTINEL_ASSIGN(std::string out, go_replace_all(args[0].as_string(), args[1].as_string(), args[2].as_string()));
+        return Value(std::move(out));
+      }};
+  functions["safeHtml"] = {{ParamKind::kString}, false, [](Args args) -> Result<Value> {
+                             return Value::safe(args[0].as_string(), Content::kHtml);
+                           }};
+  functions["humanizeDuration"] = {
+      {ParamKind::kAny}, false, [](Args args) { return humanize_duration_value(args[0]); }};
 }
 
 }  // namespace sentinel::text

@@ -14,9 +14,10 @@ namespace {
 
 constexpr std::string_view kSpaces = " \t\r\n";
 constexpr std::pair<std::string_view, Token> kKeywords[] = {
-    {"block", Token::kBlock}, {"break", Token::kBreak}, {"continue", Token::kContinue}, {"define", Token::kDefine},
-    {"else", Token::kElse},   {"end", Token::kEnd},     {"if", Token::kIf},             {"range", Token::kRange},
-    {"nil", Token::kNil},     {"with", Token::kWith},   {"template", Token::kTemplate}, {"true", Token::kBool},
+    {"block", Token::kBlock},   {"break", Token::kBreak},       {"continue", Token::kContinue},
+    {"define", Token::kDefine}, {"else", Token::kElse},         {"end", Token::kEnd},
+    {"if", Token::kIf},         {"range", Token::kRange},       {"nil", Token::kNil},
+    {"with", Token::kWith},     {"template", Token::kTemplate}, {"true", Token::kBool},
     {"false", Token::kBool}};
 
 bool is_space(char c) { return kSpaces.find(c) != std::string_view::npos; }
@@ -102,21 +103,24 @@ void Lexer::text() {
   }
   pos_ = text_end;
   if (pos_ > start_) emit(Token::kText);
-  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(text_end), source_.begin() + static_cast<ptrdiff_t>(end), '\n'));
+  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(text_end),
+                                       source_.begin() + static_cast<ptrdiff_t>(end), '\n'));
   pos_ = start_ = end;
 }
 
 bool Lexer::comment() {
   const size_t close = source_.find("*/", pos_ + 2);
   if (close == std::string_view::npos) return fail("unclosed comment");
-  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(pos_), source_.begin() + static_cast<ptrdiff_t>(close), '\n'));
+  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(pos_),
+                                       source_.begin() + static_cast<ptrdiff_t>(close), '\n'));
   pos_ = close + 2;
   bool trims = false;
   if (!at_right_delim(trims)) return fail("comment ends before closing delimiter");
   const size_t before = pos_;
   pos_ += trims ? 4 : 2;
   if (trims) skip_spaces();
-  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(before), source_.begin() + static_cast<ptrdiff_t>(pos_), '\n'));
+  line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(before),
+                                       source_.begin() + static_cast<ptrdiff_t>(pos_), '\n'));
   start_ = pos_;
   return true;
 }
@@ -146,7 +150,8 @@ bool Lexer::action() {
       emit(Token::kRightDelim);
       if (trims) {
         skip_spaces();
-        line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(start_), source_.begin() + static_cast<ptrdiff_t>(pos_), '\n'));
+        line_ += static_cast<int>(std::count(source_.begin() + static_cast<ptrdiff_t>(start_),
+                                             source_.begin() + static_cast<ptrdiff_t>(pos_), '\n'));
         start_ = pos_;
       }
       return true;
@@ -180,9 +185,7 @@ bool Lexer::action_item() {
     case '|': return one(Token::kPipe);
     case ',': return one(Token::kComma);
     case '(': ++parens_; return one(Token::kLeftParen);
-    case ')':
-      one(Token::kRightParen);
-      return --parens_ >= 0 || fail("unexpected right paren");
+    case ')': one(Token::kRightParen); return --parens_ >= 0 || fail("unexpected right paren");
     case ':':
       ++pos_;
       if (!at("=")) return fail("expected :=");
@@ -215,7 +218,8 @@ bool Lexer::identifier() {
   while (pos_ < source_.size() && is_word(rune().code)) pos_ += static_cast<size_t>(rune().bytes);
   if (!word_end()) return false;
   const std::string_view word = source_.substr(start_, pos_ - start_);
-  const auto* keyword = std::find_if(std::begin(kKeywords), std::end(kKeywords), [&](const auto& k) { return k.first == word; });
+  const auto* keyword =
+      std::find_if(std::begin(kKeywords), std::end(kKeywords), [&](const auto& k) { return k.first == word; });
   emit(keyword == std::end(kKeywords) ? Token::kIdentifier : keyword->second);
   return true;
 }
@@ -280,8 +284,10 @@ bool Lexer::number() {
 
 bool Lexer::quoted(char quote, Token token, std::string_view unterminated) {
   for (++pos_;; ++pos_) {
-    if (pos_ < source_.size() && source_[pos_] == '\\') ++pos_;
-    else if (pos_ < source_.size() && source_[pos_] == quote) break;
+    if (pos_ < source_.size() && source_[pos_] == '\\')
+      ++pos_;
+    else if (pos_ < source_.size() && source_[pos_] == quote)
+      break;
     if (pos_ >= source_.size() || source_[pos_] == '\n') return fail(std::string(unterminated));
   }
   ++pos_;
@@ -318,7 +324,8 @@ LexedTemplate lex_template(std::string_view source) {
 std::string describe(const Item& item) {
   if (item.token == Token::kEof) return "EOF";
   if (item.token == Token::kError) return std::string(item.text);
-  if (item.token >= Token::kBlock || item.token == Token::kNil || item.token == Token::kDot) return fmt::format("<{}>", item.text);
+  if (item.token >= Token::kBlock || item.token == Token::kNil || item.token == Token::kDot)
+    return fmt::format("<{}>", item.text);
   if (item.text.size() > 10) return go_quote(item.text.substr(0, 10)) + "...";
   return go_quote(item.text);
 }

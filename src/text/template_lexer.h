@@ -9,10 +9,40 @@
 namespace sentinel::text {
 
 enum class Token : uint8_t {
-  kEof, kError, kText, kLeftDelim, kRightDelim, kSpace, kPipe, kAssign, kDeclare, kComma, kChar, kLeftParen, kRightParen,
-  kBool, kDot, kNil, kField, kVariable, kIdentifier, kNumber, kCharConstant, kString, kRawString,
+  kEof,
+  kError,
+  kText,
+  kLeftDelim,
+  kRightDelim,
+  kSpace,
+  kPipe,
+  kAssign,
+  kDeclare,
+  kComma,
+  kChar,
+  kLeftParen,
+  kRightParen,
+  kBool,
+  kDot,
+  kNil,
+  kField,
+  kVariable,
+  kIdentifier,
+  kNumber,
+  kCharConstant,
+  kString,
+  kRawString,
   // Keywords; kBlock is the first.
-  kBlock, kBreak, kContinue, kDefine, kElse, kEnd, kIf, kRange, kTemplate, kWith,
+  kBlock,
+  kBreak,
+  kContinue,
+  kDefine,
+  kElse,
+  kEnd,
+  kIf,
+  kRange,
+  kTemplate,
+  kWith,
 };
 
 struct Item {

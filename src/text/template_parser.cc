@@ -45,13 +45,15 @@ std::optional<uint64_t> parse_uint_go(std::string_view text) {
   }
   uint64_t value = 0;
   auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
-  if (digits.empty() || !after_digit || error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+  if (digits.empty() || !after_digit || error != std::errc() || end != digits.data() + digits.size())
+    return std::nullopt;
   return value;
 }
 
 Result<Number> parse_number(std::string_view text) {
   Number number;
-  if (text.ends_with('i')) return fail(ErrorCode::kInvalidArgument, "complex numbers are not supported: " + go_quote(text));
+  if (text.ends_with('i'))
+    return fail(ErrorCode::kInvalidArgument, "complex numbers are not supported: " + go_quote(text));
   const bool negative = text.starts_with('-');
   const std::string_view magnitude = negative || text.starts_with('+') ? text.substr(1) : text;
   if (auto u = parse_uint_go(magnitude)) {
@@ -69,7 +71,8 @@ Result<Number> parse_number(std::string_view text) {
   if (number.is_float) return number;
   auto f = parse_double(replace_all(std::string(text), "_", ""));
   if (!f) return fail(ErrorCode::kInvalidArgument, "illegal number syntax: " + go_quote(text));
-  if (text.find_first_of(".eEpP") == std::string_view::npos) return fail(ErrorCode::kInvalidArgument, "integer overflow: " + go_quote(text));
+  if (text.find_first_of(".eEpP") == std::string_view::npos)
+    return fail(ErrorCode::kInvalidArgument, "integer overflow: " + go_quote(text));
   number.is_float = true;
   number.float_value = *f;
   if (std::abs(*f) < 9.2e18 && std::trunc(*f) == *f) {
@@ -81,9 +84,11 @@ Result<Number> parse_number(std::string_view text) {
 
 class Parser {
  public:
-  Parser(const std::string& name, std::shared_ptr<const std::string> source, const FuncMap& functions, const TreeSet& known)
+  Parser(const std::string& name, std::shared_ptr<const std::string> source, const FuncMap& functions,
+         const TreeSet& known)
       : name_(name), source_(std::move(source)), functions_(functions), known_(known), lexed_(lex_template(*source_)) {
-    lexed_.items.back().text = lexed_.items.back().token == Token::kError ? std::string_view(lexed_.error) : std::string_view();
+    lexed_.items.back().text =
+        lexed_.items.back().token == Token::kError ? std::string_view(lexed_.error) : std::string_view();
   }
 
   Result<TreeSet> run();
@@ -184,7 +189,9 @@ Status Parser::add_tree(const std::string& name, NodePtr root) {
     return error(fmt::format("template: multiple definition of template {}", go_quote(name)));
   }
   // An empty redefinition does not replace what an earlier text defined.
-  if (auto before = known_.find(name); before != known_.end() && is_empty(root.get()) && !is_empty(before->second->root.get())) return {};
+  if (auto before = known_.find(name);
+      before != known_.end() && is_empty(root.get()) && !is_empty(before->second->root.get()))
+    return {};
   auto tree = std::make_shared<Tree>();
   tree->name = name;
   tree->parse_name = name_;
@@ -314,7 +321,8 @@ Result<NodePtr> Parser::control(NodeKind kind, size_t) {
   SENTINEL_ASSIGN(node->body, item_list(ended_by));
   loops_ -= kind == NodeKind::kRange ? 1 : 0;
   if (ended_by == NodeKind::kElse) {
-    const bool chained = (kind == NodeKind::kIf && peek().token == Token::kIf) || (kind == NodeKind::kWith && peek().token == Token::kWith);
+    const bool chained = (kind == NodeKind::kIf && peek().token == Token::kIf) ||
+                         (kind == NodeKind::kWith && peek().token == Token::kWith);
     if (chained) {
       const Item& word = next();
       node->otherwise = make(NodeKind::kList, word.pos);
@@ -384,7 +392,8 @@ Status Parser::declarations(Node& pipe, std::string_view context) {
       pipe.flag = after == Token::kAssign;
       return {};
     }
-    if (context != "range" || pipe.declared.size() >= 2) return error(fmt::format("too many declarations in {}", context));
+    if (context != "range" || pipe.declared.size() >= 2)
+      return error(fmt::format("too many declarations in {}", context));
     const Token following = peek_word().token;
     if (following != Token::kVariable && following != Token::kRightDelim && following != Token::kRightParen) {
       next();
@@ -396,9 +405,19 @@ Status Parser::declarations(Node& pipe, std::string_view context) {
 
 bool starts_operand(Token token) {
   switch (token) {
-    case Token::kBool: case Token::kCharConstant: case Token::kDot: case Token::kField: case Token::kIdentifier:
-    case Token::kNumber: case Token::kNil: case Token::kRawString: case Token::kString: case Token::kVariable:
-    case Token::kLeftParen: case Token::kBreak: case Token::kContinue: return true;
+    case Token::kBool:
+    case Token::kCharConstant:
+    case Token::kDot:
+    case Token::kField:
+    case Token::kIdentifier:
+    case Token::kNumber:
+    case Token::kNil:
+    case Token::kRawString:
+    case Token::kString:
+    case Token::kVariable:
+    case Token::kLeftParen:
+    case Token::kBreak:
+    case Token::kContinue: return true;
     default: return false;
   }
 }
@@ -425,8 +444,11 @@ Status Parser::check_pipeline(const Node& pipe, std::string_view context) {
   if (pipe.items.empty()) return error(fmt::format("missing value for {}", context));
   for (size_t i = 1; i < pipe.items.size(); ++i) {
     switch (pipe.items[i]->items[0]->kind) {
-      case NodeKind::kBool: case NodeKind::kDot: case NodeKind::kNil: case NodeKind::kNumber: case NodeKind::kString:
-        return error(fmt::format("non executable command in pipeline stage {}", i + 1));
+      case NodeKind::kBool:
+      case NodeKind::kDot:
+      case NodeKind::kNil:
+      case NodeKind::kNumber:
+      case NodeKind::kString: return error(fmt::format("non executable command in pipeline stage {}", i + 1));
       default: break;
     }
   }
@@ -442,8 +464,10 @@ Result<NodePtr> Parser::command() {
     const size_t before = at_;
     const Item& item = next();
     if (item.token == Token::kSpace) continue;
-    if (item.token == Token::kRightDelim || item.token == Token::kRightParen) at_ = before;
-    else if (item.token != Token::kPipe) return unexpected(item, "operand");
+    if (item.token == Token::kRightDelim || item.token == Token::kRightParen)
+      at_ = before;
+    else if (item.token != Token::kPipe)
+      return unexpected(item, "operand");
     break;
   }
   if (node->items.empty()) return error("empty command");
@@ -462,8 +486,11 @@ Result<NodePtr> Parser::operand() {
       node->pos = pos;
       node->idents.insert(node->idents.end(), names.begin(), names.end());
       return node;
-    case NodeKind::kBool: case NodeKind::kString: case NodeKind::kNumber: case NodeKind::kNil: case NodeKind::kDot:
-      return error(fmt::format("unexpected . after term {}", go_quote(to_source(*node))));
+    case NodeKind::kBool:
+    case NodeKind::kString:
+    case NodeKind::kNumber:
+    case NodeKind::kNil:
+    case NodeKind::kDot: return error(fmt::format("unexpected . after term {}", go_quote(to_source(*node))));
     default: break;
   }
   NodePtr chain = make(NodeKind::kChain, pos);
@@ -492,8 +519,11 @@ Result<NodePtr> Parser::term() {
       node->idents.emplace_back(item.text.substr(1));
       return node;
     }
-    case Token::kBool: case Token::kCharConstant: case Token::kNumber: case Token::kString: case Token::kRawString:
-      return constant(item);
+    case Token::kBool:
+    case Token::kCharConstant:
+    case Token::kNumber:
+    case Token::kString:
+    case Token::kRawString: return constant(item);
     case Token::kLeftParen: return pipeline("parenthesized pipeline", Token::kRightParen);
     default: break;
   }

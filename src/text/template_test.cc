@@ -39,7 +39,8 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
       Case next;
       next.data = data;
       const size_t bracket = line.find('[');
-      next.name = std::string(trim(std::string_view(line).substr(4, bracket == std::string::npos ? bracket : bracket - 4)));
+      next.name =
+          std::string(trim(std::string_view(line).substr(4, bracket == std::string::npos ? bracket : bracket - 4)));
       next.options = bracket == std::string::npos ? "" : line.substr(bracket);
       next.where = path.filename().string() + ":" + std::to_string(number);
       cases.push_back(next);
@@ -71,15 +72,17 @@ Result<std::string> run(const Case& c) {
   if (c.options.find("error") != std::string::npos) options.missing_key = MissingKey::kError;
   FuncMap functions;
   PrometheusContext context;
-  context.now = time_from_ms(1'700'000'000'000);
+  context.now = [] { return time_from_ms(1'700'000'000'000); };
   context.external_url = "http://sentinel.example/base";
   context.query = [](const std::string& expression) -> Result<std::vector<QuerySample>> {
     if (expression == "bad") return fail(ErrorCode::kInvalidArgument, "parse error");
     if (expression == "none") return std::vector<QuerySample>{};
-    return std::vector<QuerySample>{{model::Labels{{"__name__", "up"}, {"instance", "b"}}, 2.5}, {model::Labels{{"__name__", "up"}, {"instance", "a"}}, 1}};
+    return std::vector<QuerySample>{{model::Labels{{"__name__", "up"}, {"instance", "b"}}, 2.5},
+                                    {model::Labels{{"__name__", "up"}, {"instance", "a"}}, 1}};
   };
   if (c.options.find("prometheus") != std::string::npos) functions = prometheus_functions(context);
-  if (c.options.find("alertmanager") != std::string::npos) functions = alertmanager_functions([] { return time_from_ms(1'700'000'000'000); });
+  if (c.options.find("alertmanager") != std::string::npos)
+    functions = alertmanager_functions([] { return time_from_ms(1'700'000'000'000); });
   return expand_template("t", c.source, value_from_json(*json), functions, options);
 }
 

@@ -17,7 +17,7 @@ size_t rune_count(std::string_view text);  // a malformed byte counts as one
 
 bool is_letter(uint32_t code);
 bool is_digit(uint32_t code);
-bool is_printable(uint32_t code);  // strconv.IsPrint
+bool is_printable(uint32_t code);                  // strconv.IsPrint
 std::string unicode_upper(std::string_view text);  // rune by rune, as strings.ToUpper
 std::string unicode_lower(std::string_view text);
 // golang.org/x/text/cases.Title: the first letter of each word; the rest lower-cased unless `keep_rest`.

@@ -26,8 +26,8 @@ class Value;
 struct TypeInfo;
 
 using List = std::vector<Value>;
-using Map = std::map<std::string, Value, std::less<>>;           // Go ranges over and prints maps in key order
-using Struct = std::vector<std::pair<std::string, Value>>;       // fields in declaration order
+using Map = std::map<std::string, Value, std::less<>>;      // Go ranges over and prints maps in key order
+using Struct = std::vector<std::pair<std::string, Value>>;  // fields in declaration order
 enum class Kind { kNil, kBool, kInt, kFloat, kString, kTime, kDuration, kList, kMap, kStruct };
 
 // What html/template knows of a string: anything but kPlain passes unescaped where it fits.
@@ -44,8 +44,8 @@ struct GoDuration {
 
 class Value {
  public:
-  Value() = default;                                     // nil
-  static Value missing();                                // nil that prints "<no value>" and whose fields are missing too
+  Value() = default;       // nil
+  static Value missing();  // nil that prints "<no value>" and whose fields are missing too
   template <class T>
     requires std::is_same_v<T, bool>
   Value(T v) : data_(v) {}
@@ -62,7 +62,7 @@ class Value {
 
   // `type` must outlive the value (a function-local static); null means []interface {} / map[string]interface {}.
   static Value list(List v, const TypeInfo* type = nullptr);
-  static Value strings(std::vector<std::string> v);      // []string
+  static Value strings(std::vector<std::string> v);  // []string
   static Value map(Map v, const TypeInfo* type = nullptr);
   static Value string_map(const std::vector<std::pair<std::string, std::string>>& v);  // map[string]string
   static Value structure(Struct v, const TypeInfo* type);
@@ -107,17 +107,23 @@ class Value {
     std::shared_ptr<const Struct> fields;
     const TypeInfo* type;
   };
-  std::variant<std::monostate, Missing, bool, int64_t, double, Str, ZonedTime, GoDuration, ListRef, MapRef, StructRef> data_;
+  std::variant<std::monostate, Missing, bool, int64_t, double, Str, ZonedTime, GoDuration, ListRef, MapRef, StructRef>
+      data_;
 };
 
 // The declared type of a parameter: decides which constants convert and how a mismatch is worded.
 enum class ParamKind : uint8_t {
-  kAny,       // interface {}
-  kReflect,   // reflect.Value: as kAny, but may be nil; what Go's own functions take
-  kBool, kInt, kFloat, kString, kTime, kDuration,
-  kStrings,   // []string or a named type over it
-  kList,      // []interface {}
-  kType,      // exactly the TypeInfo
+  kAny,      // interface {}
+  kReflect,  // reflect.Value: as kAny, but may be nil; what Go's own functions take
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kTime,
+  kDuration,
+  kStrings,  // []string or a named type over it
+  kList,     // []interface {}
+  kType,     // exactly the TypeInfo
 };
 struct Param {
   ParamKind kind = ParamKind::kAny;
@@ -142,11 +148,11 @@ struct Method {
 
 // A named Go type. Immutable once shared.
 struct TypeInfo {
-  std::string name;                        // "template.KV"; "*template.Data" for what Go passes by pointer
-  Value (*zero)() = nullptr;               // value of a missing map key under missingkey=zero; null means nil
+  std::string name;           // "template.KV"; "*template.Data" for what Go passes by pointer
+  Value (*zero)() = nullptr;  // value of a missing map key under missingkey=zero; null means nil
   std::map<std::string, Method, std::less<>> methods;
-  std::function<std::string(const Value&)> to_string;  // the type's String(), used by %v and %s
-  std::string element = "interface {}";    // of lists and maps
+  std::function<std::string(const Value&)> to_string;          // the type's String(), used by %v and %s
+  std::string element = "interface {}";                        // of lists and maps
   std::map<std::string, std::string, std::less<>> json_names;  // of struct fields; others keep their own
 };
 const TypeInfo* strings_type();     // []string

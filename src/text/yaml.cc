@@ -48,7 +48,8 @@ std::string_view kind_name(YamlKind kind) {
 // Errors are thrown as YAML::ParserException inside and caught in parse_yaml_documents.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::string_view file, const YamlLimits& limits) : file_(std::make_shared<const std::string>(file)), limits_(limits) {}
+  Builder(std::string_view file, const YamlLimits& limits)
+      : file_(std::make_shared<const std::string>(file)), limits_(limits) {}
 
   YamlNode take() { return std::exchange(root_, YamlNode()); }
 
@@ -57,7 +58,9 @@ class Builder final : public YAML::EventHandler {
     anchors_.clear();
   }
   void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override { add(finish(make(mark, YamlKind::kNull), anchor)); }
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    add(finish(make(mark, YamlKind::kNull), anchor));
+  }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
@@ -68,7 +71,8 @@ class Builder final : public YAML::EventHandler {
     add(it->second.node);
   }
 
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
     auto data = make(mark, YamlKind::kScalar);
     data->quoted = tag == "!" || tag == "tag:yaml.org,2002:str";
     data->scalar = value;
@@ -76,11 +80,13 @@ class Builder final : public YAML::EventHandler {
     add(finish(std::move(data), anchor));
   }
 
-  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     open(mark, YamlKind::kList, anchor);
   }
   void OnSequenceEnd() override { close(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
     open(mark, YamlKind::kMap, anchor);
   }
   void OnMapEnd() override { close(); }
@@ -118,8 +124,10 @@ class Builder final : public YAML::EventHandler {
   }
 
   void check_limits(const YAML::Mark& mark, size_t deeper = 0) const {
-    if (nodes_ > limits_.nodes_max) throw YAML::ParserException(mark, fmt::format("more than {} nodes", limits_.nodes_max));
-    if (stack_.size() + deeper > limits_.depth_max) throw YAML::ParserException(mark, fmt::format("nested deeper than {}", limits_.depth_max));
+    if (nodes_ > limits_.nodes_max)
+      throw YAML::ParserException(mark, fmt::format("more than {} nodes", limits_.nodes_max));
+    if (stack_.size() + deeper > limits_.depth_max)
+      throw YAML::ParserException(mark, fmt::format("nested deeper than {}", limits_.depth_max));
   }
 
   YamlNode finish(std::shared_ptr<Data> data, YAML::anchor_t anchor) {
@@ -178,7 +186,8 @@ class Builder final : public YAML::EventHandler {
       for (const YamlNode& item : value.items()) frame.merges.push_back(item);
       return;
     }
-    if (!frame.seen.insert(name).second) throw YAML::ParserException(mark, fmt::format("field \"{}\" is already set in this map", name));
+    if (!frame.seen.insert(name).second)
+      throw YAML::ParserException(mark, fmt::format("field \"{}\" is already set in this map", name));
     frame.data->entries.push_back({key, value});
   }
 
@@ -217,7 +226,9 @@ YamlNode::YamlNode(std::shared_ptr<const Data> data) : data_(std::move(data)) {}
 YamlKind YamlNode::kind() const { return data_->kind; }
 bool YamlNode::quoted() const { return data_->quoted; }
 Position YamlNode::position() const { return {data_->file ? *data_->file : "", data_->line, data_->column}; }
-Error YamlNode::error(std::string message) const { return Error(ErrorCode::kInvalidArgument, std::move(message), position()); }
+Error YamlNode::error(std::string message) const {
+  return Error(ErrorCode::kInvalidArgument, std::move(message), position());
+}
 size_t YamlNode::size() const { return is_map() ? data_->entries.size() : data_->items.size(); }
 YamlNode YamlNode::at(size_t index) const { return data_->items.at(index); }
 std::vector<YamlNode> YamlNode::items() const { return data_->items; }
@@ -232,14 +243,16 @@ Result<int64_t> YamlNode::integer() const {
   if (is_scalar() && !quoted()) {
     if (const auto value = parse_int(data_->scalar)) return *value;
   }
-  return fail(error(fmt::format("expected a whole number, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
+  return fail(error(
+      fmt::format("expected a whole number, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
 }
 
 Result<double> YamlNode::number() const {
   if (is_scalar() && !quoted()) {
     if (const auto value = parse_double(data_->scalar)) return *value;
   }
-  return fail(error(fmt::format("expected a number, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
+  return fail(
+      error(fmt::format("expected a number, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
 }
 
 Result<bool> YamlNode::boolean() const {
@@ -248,7 +261,8 @@ Result<bool> YamlNode::boolean() const {
     if (word == "true") return true;
     if (word == "false") return false;
   }
-  return fail(error(fmt::format("expected true or false, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
+  return fail(error(
+      fmt::format("expected true or false, found {}", is_scalar() ? json_quote(data_->scalar) : kind_name(kind()))));
 }
 
 Result<Millis> YamlNode::duration() const {
@@ -279,7 +293,8 @@ YamlNode YamlNode::get(std::string_view key) const {
 }
 
 bool YamlNode::has(std::string_view key) const {
-  return std::any_of(data_->entries.begin(), data_->entries.end(), [&](const Entry& e) { return e.key.data_->scalar == key; });
+  return std::any_of(data_->entries.begin(), data_->entries.end(),
+                     [&](const Entry& e) { return e.key.data_->scalar == key; });
 }
 
 Status YamlNode::expect_keys(std::string_view what, std::initializer_list<std::string_view> known) const {
@@ -290,8 +305,9 @@ Status YamlNode::expect_keys(std::string_view what, std::initializer_list<std::s
     if (std::find(known.begin(), known.end(), name) != known.end()) continue;
     const std::vector<std::string> words(known.begin(), known.end());
     const auto near = nearest_word(name, words);
-    return fail(entry.key.error(near ? fmt::format("unknown field \"{}\" in {}; did you mean \"{}\"?", name, what, *near)
-                                     : fmt::format("unknown field \"{}\" in {}; known are {}", name, what, join(words, ", "))));
+    return fail(
+        entry.key.error(near ? fmt::format("unknown field \"{}\" in {}; did you mean \"{}\"?", name, what, *near)
+                             : fmt::format("unknown field \"{}\" in {}; known are {}", name, what, join(words, ", "))));
   }
   return {};
 }
@@ -327,10 +343,12 @@ Result<YamlNode> YamlNode::require(std::string_view what, std::string_view key) 
   return node;
 }
 
-Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file, const YamlLimits& limits) {
+Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file,
+                                                   const YamlLimits& limits) {
   const std::string name(file);
   if (text.size() > limits.bytes_max) {
-    return fail(Error(ErrorCode::kTooLarge, fmt::format("larger than {} bytes", limits.bytes_max), Position{name, 0, 0}));
+    return fail(
+        Error(ErrorCode::kTooLarge, fmt::format("larger than {} bytes", limits.bytes_max), Position{name, 0, 0}));
   }
   std::istringstream stream{std::string(text)};
   std::vector<YamlNode> documents;
@@ -339,7 +357,8 @@ Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::s
     Builder builder(file, limits);
     while (parser.HandleNextDocument(builder)) documents.push_back(builder.take());
   } catch (const YAML::Exception& e) {
-    return fail(Error(ErrorCode::kInvalidArgument, "YAML: " + e.msg, Position{name, e.mark.line + 1, e.mark.column + 1}));
+    return fail(
+        Error(ErrorCode::kInvalidArgument, "YAML: " + e.msg, Position{name, e.mark.line + 1, e.mark.column + 1}));
   } catch (const std::exception& e) {
     return fail(Error(ErrorCode::kInvalidArgument, fmt::format("YAML: {}", e.what()), Position{name, 0, 0}));
   }
@@ -371,9 +390,12 @@ Result<std::string> expand_environment(std::string_view text) {
     const size_t dash = inside.find(":-");
     const std::string name(inside.substr(0, dash));
     const char* value = std::getenv(name.c_str());
-    if (value != nullptr && *value != '\0') out += value;
-    else if (dash != std::string_view::npos) out += inside.substr(dash + 2);
-    else return fail(ErrorCode::kInvalidArgument, fmt::format("environment variable {} is not set", name));
+    if (value != nullptr && *value != '\0')
+      out += value;
+    else if (dash != std::string_view::npos)
+      out += inside.substr(dash + 2);
+    else
+      return fail(ErrorCode::kInvalidArgument, fmt::format("environment variable {} is not set", name));
     i = end;
   }
   return out;

@@ -47,13 +47,13 @@ class YamlNode {
   Result<std::string> string() const;  // any scalar as written
   Result<int64_t> integer() const;
   Result<double> number() const;
-  Result<bool> boolean() const;  // true/false (yes/no/on/off are strings, as in Go's yaml.v3)
-  Result<Millis> duration() const;  // Prometheus form
+  Result<bool> boolean() const;                      // true/false (yes/no/on/off are strings, as in Go's yaml.v3)
+  Result<Millis> duration() const;                   // Prometheus form
   Result<std::vector<std::string>> strings() const;  // a list of scalars; a single scalar is refused
 
   // Lists.
   size_t size() const;
-  YamlNode at(size_t index) const;  // REQUIRES: is_list(), index < size()
+  YamlNode at(size_t index) const;      // REQUIRES: is_list(), index < size()
   std::vector<YamlNode> items() const;  // empty unless a list
 
   // Maps, in the order of the file, merge keys applied.
@@ -88,9 +88,11 @@ struct YamlNode::Entry {
 
 // One document (an empty text is a null node; a second document is an error). Duplicate keys are errors.
 Result<YamlNode> parse_yaml(std::string_view text, std::string_view file, const YamlLimits& limits = {});
-Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file, const YamlLimits& limits = {});
+Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::string_view file,
+                                                   const YamlLimits& limits = {});
 
-// ${NAME} and ${NAME:-default} from the environment; $$ is a dollar. kInvalidArgument: NAME is not set and has no default.
+// ${NAME} and ${NAME:-default} from the environment; $$ is a dollar. kInvalidArgument: NAME is not set and has no
+// default.
 Result<std::string> expand_environment(std::string_view text);
 
 // The known word nearest to `word` when it is near enough to be meant, for "did you mean".

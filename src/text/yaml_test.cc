@@ -46,7 +46,9 @@ TEST(Yaml, LimitsHold) {
 
 TEST(Yaml, AliasesDoNotDeepenPastTheLimit) {
   std::string text = "a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n";
-  for (int i = 1; i < 30; ++i) text += "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [[[[[[[[[[*a" + std::to_string(i - 1) + "]]]]]]]]]]\n";
+  for (int i = 1; i < 30; ++i)
+    text +=
+        "a" + std::to_string(i) + ": &a" + std::to_string(i) + " [[[[[[[[[[*a" + std::to_string(i - 1) + "]]]]]]]]]]\n";
   EXPECT_NE(error_of(text).find("nested deeper than 100"), std::string::npos);
 }
 
@@ -60,7 +62,8 @@ TEST(Yaml, MergeKeysAndAnchors) {
 }
 
 TEST(Yaml, GettersSayWhatTheyExpected) {
-  auto parsed = parse_yaml("s: text\ni: 12\nf: 1.5\nb: true\nd: 1h30m\nq: \"12\"\nl: [a, b]\nn: ~\nm: {exprr: 1}\n", "f.yml");
+  auto parsed =
+      parse_yaml("s: text\ni: 12\nf: 1.5\nb: true\nd: 1h30m\nq: \"12\"\nl: [a, b]\nn: ~\nm: {exprr: 1}\n", "f.yml");
   ASSERT_TRUE(parsed);
   EXPECT_EQ(*parsed->get("s").string(), "text");
   EXPECT_EQ(*parsed->get("i").integer(), 12);

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/varint.h"
 #include "tsdb/limits.h"
-#include "tsdb/varint.h"
 
 namespace sentinel::tsdb {
 namespace {

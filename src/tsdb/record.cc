@@ -2,8 +2,8 @@
 
 #include <bit>
 
+#include "base/varint.h"
 #include "tsdb/limits.h"
-#include "tsdb/varint.h"
 
 namespace sentinel::tsdb {
 namespace {

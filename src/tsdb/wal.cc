@@ -6,8 +6,8 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "base/varint.h"
 #include "tsdb/limits.h"
-#include "tsdb/varint.h"
 
 namespace sentinel::tsdb {
 namespace {

@@ -159,7 +159,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
     const part = Object.values(labels).reduce((p, v) => p * (share[v] ?? 0.5), 1);
     if (/latency_ms_bucket/.test(query)) return (/\(0\.5,/.test(query) ? 420 : 1080) * (0.85 + 0.3 * n) * (1 + 0.35 * d);
     if (/time_to_first_token/.test(query)) return (/\(0\.5,/.test(query) ? 90 : 210) * (0.85 + 0.3 * n);
-    if (/error_count_total/.test(query)) return /llm_requests_total/.test(query) ? (0.012 + 0.014 * n) * (1 + 1.8 * d) : 0.1 * n;
+    if (/error_count_total/.test(query)) return /\) \/ sum/.test(query) ? (0.012 + 0.014 * n) * (1 + 1.8 * d) : 0.1 * n;
     if (/timeout_count/.test(query)) return 0.004 * n;
     if (/llm_drift_score/.test(query)) return labels.endpoint === '/api/chat' || !labels.endpoint ? 0.06 + 0.02 * n + 0.32 * d * (0.9 + 0.2 * n) : 0.03 + 0.03 * n;
     if (/semantic_similarity_score_sum/.test(query)) return 0.63 + 0.04 * n - 0.25 * d;
@@ -212,17 +212,17 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
 
   function overview(p) {
     const from = Date.parse(p.get('from')), to = Date.parse(p.get('to'));
-    const head = active()[0];
+    const head = state.mode === 'incident' ? active()[0] : undefined;
     const seconds = (to - from) / 1000;
     const old = to < nowMs() - 60e3 ? 0.9 : 1;
     const empty = state.mode === 'empty';
     const v = (x) => (empty ? null : x);
     return {
       from: iso(from), to: iso(to), requests: empty ? 0 : Math.round(9.3 * seconds * old), error_rate: v(0.031 * old * old), latency_p50_ms: v(455), latency_p95_ms: v(1312 * old), throughput_rps: v(9.3 * old), cost_usd: v(2.5 * seconds / 3600), tokens_input: v(4200 * seconds), tokens_output: v(1700 * seconds * old),
-      safety_mean: v(0.912), drift_mean: v(head ? 0.19 : 0.05), semantic_similarity_mean: v(0.51), injections: v(Math.round(seconds / 60)), pii: v(Math.round(seconds / 45)), active_incidents: active().length, firing_alerts: alertItems().filter((a) => a.state === 'firing').length, status: head ? 'degraded' : 'ok',
+      safety_mean: v(0.912), drift_mean: v(head ? 0.19 : 0.05), semantic_similarity_mean: v(0.51), injections: v(Math.round(seconds / 60)), pii: v(Math.round(seconds / 45)), active_incidents: head ? active().length : 0, firing_alerts: alertItems().filter((a) => a.state === 'firing').length, status: head ? 'degraded' : 'ok',
       headline: head ? { what_failed: head.what_failed, why: head.why, next_step: head.next_step, incident: head.name } : null,
       slo: empty ? [] : [{ name: 'Latency: 99% under 1.5 s', objective: 0.99, current: 0.9921, budget_remaining: 0.21, burn_rate: 1.9 }, { name: 'Availability', objective: 0.995, current: 0.9971, budget_remaining: 0.42, burn_rate: 0.8 }, { name: 'Safety: 99.9% not unsafe', objective: 0.999, current: 0.9979, budget_remaining: -1.1, burn_rate: 3.4 }],
-      monitors: { ok: 18, pending: 1, firing: active().length ? 2 : 0, error: 1 },
+      monitors: empty ? { ok: 0, pending: 0, firing: 0, error: 0 } : { ok: 18, pending: 1, firing: head ? 2 : 0, error: 1 },
     };
   }
   function alertItems() {
@@ -242,7 +242,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
     emit('alerts', counts());
     return inc;
   }
-  const counts = () => ({ firing: alertItems().filter((a) => a.state === 'firing').length, pending: 1 });
+  const counts = () => ({ firing: alertItems().filter((a) => a.state === 'firing').length, pending: alertItems().filter((a) => a.state === 'pending').length });
   function act(inc, verb, body) {
     const actor = body.actor ?? 'on-call';
     const set = (k, v) => { inc[k] = v; };

@@ -1,8 +1,10 @@
 // sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]   trains and writes the weights, then prints the figures
 // sentinel_train DATA_DIR --evaluate WEIGHTS_FILE   prints the figures of existing weights
+// sentinel_train DATA_DIR --leave-one-out [TASK]    for each source: trained without it, recall on it (writes nothing)
 // Only figures are printed, never rows.
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 #include <string>
 
 #include "analysis/pii.h"
@@ -62,11 +64,46 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
   return 0;
 }
 
+// What to expect of a source the training has never seen.
+int leave_one_out(const Corpus& corpus, uint64_t seed, std::string_view only) {
+  const std::pair<Task, std::vector<Row> Corpus::*> tasks[] = {
+      {kInjectionTask, &Corpus::injection}, {kToxicityTask, &Corpus::toxicity}, {kRiskyTask, &Corpus::risky}};
+  for (const auto& [task, rows] : tasks) {
+    if (!only.empty() && only != std::to_string(task)) continue;
+    std::set<std::string> sources;
+    for (const Row& row : corpus.*rows) {
+      if (row.label) sources.insert(row.slice);
+    }
+    double recall = 0;
+    for (const std::string& source : sources) {
+      Corpus without = corpus;
+      std::erase_if(without.*rows, [&](const Row& row) { return !row.dev && row.slice == source; });
+      const HeadModel model = train::train(without, seed);
+      // All rows of the source are unseen now; its dev rows alone would be few.
+      for (Row& row : without.*rows) row.dev = row.dev && row.slice != source;
+      for (const Row& row : corpus.*rows) {
+        if (row.slice == source) {
+          (without.*rows).push_back(row);
+          (without.*rows).back().dev = true;
+        }
+      }
+      const std::vector<Scored> scored = score_dev(model, without, task);
+      SliceFigures figures = by_slice(scored, model.stage(task).threshold)[source];
+      std::printf("task %d without %-24s n+ %5zu recall %.3f AUC %.3f FPR %.3f (all %.4f)\n", task, source.c_str(), figures.positives, figures.recall,
+                  figures.auc_against_all, figures.false_positive_rate, pooled(scored, model.stage(task).threshold).false_positive_rate);
+      recall += figures.recall;
+    }
+    std::printf("task %d macro recall on unseen sources %.3f\n", task, recall / static_cast<double>(sources.size()));
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]\n       sentinel_train DATA_DIR --evaluate WEIGHTS_FILE\n");
+    std::fprintf(stderr, "usage: sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]\n       sentinel_train DATA_DIR --evaluate WEIGHTS_FILE\n"
+                 "       sentinel_train DATA_DIR --leave-one-out [0|1|2]\n");
     return 2;
   }
   const Result<Corpus> corpus = read_corpus(argv[1]);
@@ -74,6 +111,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", corpus.error().to_string().c_str());
     return 1;
   }
+  if (std::string(argv[2]) == "--leave-one-out") return leave_one_out(*corpus, 1, argc > 3 ? argv[3] : "");
   if (std::string(argv[2]) == "--evaluate" && argc == 4) {
     const Result<std::string> bytes = posix_env().read_file(argv[3]);
     const Result<HeadModel> model = HeadModel::parse(bytes.value_or(""));

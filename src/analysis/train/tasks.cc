@@ -181,7 +181,7 @@ void learn_stages(const std::vector<Item>& items, const std::vector<SparseExampl
     HeadModel partial;
     learn_heads(items, sparse, fold, seed, partial);
     for (size_t i = 0; i < items.size(); ++i) {
-      if (items[i].fold == fold) inputs[i] = stage_inputs(partial, items[i].text);
+      if (items[i].fold == fold) inputs[i] = stage_inputs(partial, items[i].text.text, items[i].text.obfuscation);
     }
   }
   for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
@@ -208,8 +208,10 @@ void learn_support(const Corpus& corpus, HeadModel& model) {
   model.stage(kSupportTask) = learn_dense(examples, 2.0);
 }
 
+// The share of benign dev rows above the threshold, as each task's bar states it. Injection also keeps it over all its
+// negatives: role-play and coding prompts are harder than the benign slices.
 void set_thresholds(const Corpus& corpus, HeadModel& model) {
-  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask, kSupportTask}) {
+  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
     std::vector<double> benign;
     std::vector<double> negatives;
     for (const Scored& row : score_dev(model, corpus, task)) {
@@ -217,10 +219,11 @@ void set_thresholds(const Corpus& corpus, HeadModel& model) {
       negatives.push_back(row.score);
       if (row.slice.starts_with("benign")) benign.push_back(row.score);
     }
-    // Support has no benign slices: what half its negatives... is a matter of taste; the even point is used.
-    const double threshold = task == kSupportTask ? 0.5 : threshold_at(benign.empty() ? negatives : benign, 0.01);
+    double threshold = threshold_at(benign, task == kToxicityTask ? 0.004 : 0.01);
+    if (task == kInjectionTask) threshold = std::max(threshold, threshold_at(negatives, 0.01));
     model.stage(task).threshold = static_cast<float>(threshold);
   }
+  model.stage(kSupportTask).threshold = 0.5F;
 }
 
 }  // namespace
@@ -259,7 +262,7 @@ std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task
     }
     return out;
   }
-  const auto score = [&](const Row& row) { return model.stage(task).probability(stage_inputs(model, normalize(row.text))); };
+  const auto score = [&](const Row& row) { return text_risks(model, normalize(row.text))[task]; };
   const std::vector<Row>& own = task == kInjectionTask ? corpus.injection : task == kToxicityTask ? corpus.toxicity : corpus.risky;
   for (const Row& row : own) {
     if (row.dev) out.push_back({score(row), row.label, row.slice});

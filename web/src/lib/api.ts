@@ -145,6 +145,8 @@ export const api = {
   },
   call: (id: string, signal?: AbortSignal) => get<Call>(`${v1}/calls/${encodeURIComponent(id)}`, {}, signal),
 
+  feedback: (request_id: string, rating: -1 | 1) => post<unknown>(`${v1}/feedback`, { request_id, rating }),
+
   alerts: (signal?: AbortSignal) => get<Page<Alert>>(`${v1}/alerts`, { limit: 500 }, signal),
   rules: (signal?: AbortSignal) => get<Page<Rule>>(`${v1}/rules`, { limit: 500 }, signal),
   events: (q: string, fromMs: number, toMs: number, signal?: AbortSignal) =>

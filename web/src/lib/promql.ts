@@ -56,6 +56,13 @@ const quantile = (q: number, name: string): Builder => (context) =>
 const mean = (name: string, by = ''): Builder => (context) =>
   `sum${by}(${counter(`${name}_sum`, context)}) / sum${by}(${counter(`${name}_count`, context)})`;
 
+/** A counter that has no series yet is zero wherever there were calls; without calls it stays unknown. */
+const orZero = (expr: string, context: ChartContext) => `(${expr} or 0 * sum(${counter('llm_requests_total', context)}))`;
+
+/** Share of calls that a counter saw. */
+const share = (name: string, context: ChartContext) =>
+  `${orZero(`sum(${counter(name, context)})`, context)} / sum(${counter('llm_requests_total', context)})`;
+
 const latency = 'llm_request_latency_ms';
 
 export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
@@ -72,14 +79,8 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
       {
         id: 'errors', title: 'Errors', hint: 'Failed calls as a share of all', unit: 'percent', kind: 'area', calls: 'errors',
         queries: (c) => [
-          {
-            expr: `sum(${counter('llm_error_count_total', c)}) / sum(${counter('llm_requests_total', c)})`,
-            legend: 'errors', tone: 'bad',
-          },
-          {
-            expr: `sum(${counter('llm_timeout_count_total', c)}) / sum(${counter('llm_requests_total', c)})`,
-            legend: 'timeouts', tone: 'warn',
-          },
+          { expr: share('llm_error_count_total', c), legend: 'errors', tone: 'bad' },
+          { expr: share('llm_timeout_count_total', c), legend: 'timeouts', tone: 'warn' },
         ],
       },
       {
@@ -113,7 +114,7 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
       },
       {
         id: 'retries', title: 'Retries', hint: 'Attempts beyond the first', unit: 'rps', kind: 'area', calls: 'errors',
-        queries: (c) => [{ expr: `sum(${counter('llm_retry_count_total', c)})`, legend: 'retries', tone: 'warn' }],
+        queries: (c) => [{ expr: orZero(`sum(${counter('llm_retry_count_total', c)})`, c), legend: 'retries', tone: 'warn' }],
       },
       {
         id: 'similarity', title: 'Semantic similarity', hint: 'Mean likeness of answer and question', unit: 'score', kind: 'line',
@@ -126,7 +127,7 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
         unit: 'percent', kind: 'area', calls: 'ungrounded',
         queries: (c) => [
           {
-            expr: `sum(${counter('llm_ungrounded_answer_flag_total', c)}) / sum(${counter('llm_support_checked_total', c)})`,
+            expr: `${orZero(`sum(${counter('llm_ungrounded_answer_flag_total', c)})`, c)} / sum(${counter('llm_support_checked_total', c)})`,
             legend: 'ungrounded', tone: 'warn',
           },
         ],
@@ -159,10 +160,10 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
         ],
       },
       {
-        id: 'abuse', title: 'Token abuse and blocks', hint: 'Per minute', unit: 'per_min', kind: 'bars', calls: 'injection',
+        id: 'abuse', title: 'Token abuse and blocks', hint: 'Per minute', unit: 'per_min', kind: 'area', calls: 'injection',
         queries: (c) => [
-          { expr: `sum(${counter('llm_security_token_abuse_total', c)}) * 60`, legend: 'token abuse', tone: 'warn' },
-          { expr: `sum(${counter('llm_safety_block_count_total', c)}) * 60`, legend: 'safety blocks', tone: 'bad' },
+          { expr: `${orZero(`sum(${counter('llm_security_token_abuse_total', c)})`, c)} * 60`, legend: 'token abuse', tone: 'warn' },
+          { expr: `${orZero(`sum(${counter('llm_safety_block_count_total', c)})`, c)} * 60`, legend: 'safety blocks', tone: 'bad' },
         ],
       },
     ] satisfies ChartDef[]

@@ -22,6 +22,8 @@ export const DEFAULT_RANGE: Range = { kind: 'relative', seconds: 900 };
 /** A drag shorter than this is a shaky click, not a zoom. */
 export const RANGE_MS_MIN = 5_000;
 const RANGE_MS_MAX = 400 * 86400 * 1000;
+/** Long enough to hold several samples at the usual intervals of up to 15 s. */
+const RATE_WINDOW_S_MIN = 30;
 const POINTS_MAX = 200;
 const STEPS_S = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 const UNIT_S: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86400, w: 604800 };
@@ -88,7 +90,7 @@ export function grid(window: Window, stepS = stepSeconds(window)): { start: numb
 
 /** The window of rate(): four steps, and never so short that two samples may be missing in it. */
 export function rateWindow(stepS: number): string {
-  return durationText(Math.max(4 * stepS, 20));
+  return durationText(Math.max(4 * stepS, RATE_WINDOW_S_MIN));
 }
 
 /** Widens a range about its middle, ending at the latest now. */

@@ -6,6 +6,8 @@ import type { Call, DemoState, Incident } from '../lib/types';
 import { app } from './app.svelte';
 
 const CALLS_MAX = 60;
+/** How far back the stream of calls looks when the page opens. */
+const FIRST_CALLS_MS = 300_000;
 const INCIDENTS_MAX = 200;
 
 class Live {
@@ -47,6 +49,7 @@ class Live {
       this.loaded = true;
       this.revision += 1;
       this.demo = await api.demo();
+      if (!this.calls.length) this.calls = (await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: 12 })).items;
     } catch {
       // The connection state on screen already says that the server cannot be reached.
     }

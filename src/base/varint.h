@@ -1,5 +1,5 @@
 #pragma once
-// Little-endian fixed numbers, LEB128 varints and zigzag, for records and block files. The reader is safe on any bytes.
+// Little-endian fixed numbers, LEB128 varints and zigzag, for on-disk records. The reader is safe on any bytes.
 
 #include <bit>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace sentinel::tsdb {
+namespace sentinel {
 
 template <class T>
 void put_fixed(std::string& out, T v) {
@@ -89,4 +89,4 @@ class ByteReader {
   bool ok_ = true;
 };
 
-}  // namespace sentinel::tsdb
+}  // namespace sentinel
