@@ -178,6 +178,7 @@ Alerting::Removal Alerting::plan_removal(const Group& group, GroupRow row, std::
   for (const auto& [fingerprint, updated_at] : row.resolved) {
     const auto it = alerts_.find(fingerprint);
     if (it == alerts_.end() || !group.members.contains(fingerprint) || it->second.alert.updated_at != updated_at) continue;
+    if (it->second.firing) continue;  // listeners could not be told of its end yet
     removal.leaving.push_back(fingerprint);
     if (++leaving[fingerprint] == it->second.groups) removal.forgotten.push_back(fingerprint);
   }

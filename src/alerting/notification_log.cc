@@ -1,6 +1,7 @@
 #include "alerting/notification_log.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sentinel::alerting {
 namespace {
@@ -9,17 +10,25 @@ bool is_subset(const Fingerprints& part, const Fingerprints& whole) {
   return std::includes(whole.begin(), whole.end(), part.begin(), part.end());
 }
 
+Fingerprints common(const Fingerprints& a, const Fingerprints& b) {
+  Fingerprints out;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(out, out.end()));
+  return out;
+}
+
 void append(state::SqlParams& params, const std::optional<Told>& told) {
   if (!told) {
-    params.insert(params.end(), {std::monostate{}, std::monostate{}, std::monostate{}});
+    params.insert(params.end(), {std::monostate{}, std::monostate{}, std::monostate{}, std::monostate{}});
     return;
   }
-  params.insert(params.end(), {to_us(told->at), encode_fingerprints(told->firing), encode_fingerprints(told->resolved)});
+  params.insert(params.end(), {to_us(told->at), encode_fingerprints(told->firing), encode_fingerprints(told->resolved),
+                               encode_fingerprints(told->maybe_firing)});
 }
 
 std::optional<Told> read_told(const state::Row& row, size_t i) {
   if (row.is_null(i)) return std::nullopt;
-  return Told{time_from_us(row.integer(i)), decode_fingerprints(row.text(i + 1)), decode_fingerprints(row.text(i + 2))};
+  return Told{time_from_us(row.integer(i)), decode_fingerprints(row.text(i + 1)), decode_fingerprints(row.text(i + 2)),
+              decode_fingerprints(row.text(i + 3))};
 }
 
 }  // namespace
@@ -29,25 +38,25 @@ bool needs_notification(const std::optional<Told>& told, const Fingerprints& fir
   if (!told) return !firing.empty();
   if (!is_subset(firing, told->firing)) return true;
   // Also when resolved ones are not sent: the log must forget that they fire.
-  if (firing.empty()) return !told->firing.empty();
+  if (firing.empty()) return !told->firing.empty() || !told->maybe_firing.empty();
   if (send_resolved && !is_subset(resolved, told->resolved)) return true;
   return told->at < now - repeat_interval;
 }
 
 Status NotificationLog::load(state::Tx& tx) {
   SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT group_key, integration, told_at, told_firing, told_resolved, telling_at, telling_firing,"
-                           " telling_resolved, message_key, group_id, generation, expires_at FROM alert_notification_log"));
+                  tx.query("SELECT group_key, integration, told_at, told_firing, told_resolved, told_maybe, telling_at,"
+                           " telling_firing, telling_resolved, telling_maybe, message_key, group_id, generation, expires_at FROM alert_notification_log"));
   for (const state::Row& row : rows) {
     LogEntry e;
     e.group_key = row.text(0);
     e.integration = row.text(1);
     e.told = read_told(row, 2);
-    e.telling = read_told(row, 5);
-    e.message_key = row.text(8);
-    e.group_id = row.text(9);
-    e.generation = row.integer(10);
-    e.expires_at = time_from_us(row.integer(11));
+    e.telling = read_told(row, 6);
+    e.message_key = row.text(10);
+    e.group_id = row.text(11);
+    e.generation = row.integer(12);
+    e.expires_at = time_from_us(row.integer(13));
     put(std::move(e));
   }
   return {};
@@ -75,12 +84,12 @@ Status NotificationLog::write(state::Tx& tx, const LogEntry& e) {
   append(params, e.telling);
   params.insert(params.end(), {e.message_key, e.group_id, e.generation, to_us(e.expires_at)});
   return tx.exec(
-      "INSERT INTO alert_notification_log (group_key, integration, told_at, told_firing, told_resolved, telling_at,"
-      " telling_firing, telling_resolved, message_key, group_id, generation, expires_at)"
-      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (group_key, integration) DO UPDATE SET"
+      "INSERT INTO alert_notification_log (group_key, integration, told_at, told_firing, told_resolved, told_maybe,"
+      " telling_at, telling_firing, telling_resolved, telling_maybe, message_key, group_id, generation, expires_at)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (group_key, integration) DO UPDATE SET"
       " told_at = excluded.told_at, told_firing = excluded.told_firing, told_resolved = excluded.told_resolved,"
-      " telling_at = excluded.telling_at, telling_firing = excluded.telling_firing,"
-      " telling_resolved = excluded.telling_resolved, message_key = excluded.message_key, group_id = excluded.group_id,"
+      " told_maybe = excluded.told_maybe, telling_at = excluded.telling_at, telling_firing = excluded.telling_firing,"
+      " telling_resolved = excluded.telling_resolved, telling_maybe = excluded.telling_maybe, message_key = excluded.message_key, group_id = excluded.group_id,"
       " generation = excluded.generation, expires_at = excluded.expires_at",
       params);
 }
@@ -103,6 +112,13 @@ LogEntry NotificationLog::delivered(LogEntry entry) {
 
 // The generation stays: the same news tried again later has the same key.
 LogEntry NotificationLog::failed(LogEntry entry) {
+  Told sure = entry.told.value_or(Told{});
+  const Told tried = entry.telling.value_or(Told{});
+  sure.maybe_firing.insert(sure.firing.begin(), sure.firing.end());
+  sure.maybe_firing.insert(tried.firing.begin(), tried.firing.end());
+  sure.firing = common(sure.firing, tried.firing);
+  sure.resolved = common(sure.resolved, tried.resolved);
+  entry.told = std::move(sure);
   entry.telling.reset();
   entry.message_key.clear();
   entry.group_id.clear();

@@ -1,7 +1,8 @@
 #pragma once
 // What each integration was last told about each group: the base of "notify, or have they heard already?".
-// An entry written with a message is provisional until the message is delivered; if that fails, what was known before
-// counts again, and the group's next flush tries anew. Lives on the control scheduler.
+// An entry written with a message is provisional until the message is delivered. A message that failed may have arrived
+// all the same (its answer was lost): then only what is the same either way counts as told, and the group's next flush
+// tries anew. Lives on the control scheduler.
 
 #include <cstdint>
 #include <map>
@@ -22,12 +23,13 @@ struct Told {
   TimePoint at;
   Fingerprints firing;
   Fingerprints resolved;
+  Fingerprints maybe_firing;  // beside `firing`: told by messages of which nobody knows whether they arrived
 };
 
 struct LogEntry {
   std::string group_key;
   std::string integration;
-  std::optional<Told> told;       // by a delivered message (or one that did not have to be sent)
+  std::optional<Told> told;       // by delivered messages (or what did not have to be sent)
   std::optional<Told> telling;    // by the message under way
   std::string message_key;        // of the message under way, "" none
   std::string group_id;           // of the group that waits for it
