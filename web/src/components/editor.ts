@@ -47,7 +47,7 @@ const look = HighlightStyle.define([
 const theme = EditorView.theme({
   '&': { backgroundColor: 'var(--sunken)', color: 'var(--text)', fontSize: '13px', borderRadius: '6px', border: '1px solid var(--line-strong)' },
   '&.cm-focused': { outline: '2px solid var(--accent)', outlineOffset: '-1px' },
-  '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.6', maxHeight: '260px' },
+  '.cm-scroller': { fontFamily: 'var(--mono)', fontFeatureSettings: 'normal', fontVariantLigatures: 'none', lineHeight: '1.6', maxHeight: '260px' },
   '.cm-content': { padding: '8px 0', caretColor: 'var(--text)' },
   '.cm-line': { padding: '0 12px' },
   '.cm-cursor': { borderLeftColor: 'var(--text)' },

@@ -1,5 +1,6 @@
 // What the server tells by itself: incidents as they change, counts of alerts, a sample of calls.
 import { api } from '../lib/api';
+import { incident as normalIncident } from '../lib/normalize';
 import { byUrgency, isActive } from '../lib/incident';
 import { LiveConnection, type LiveState, type ServerEvent } from '../lib/sse';
 import type { Call, DemoState, Incident } from '../lib/types';
@@ -48,7 +49,7 @@ class Live {
       this.incidents = page.items;
       this.loaded = true;
       this.revision += 1;
-      this.demo = await api.demo();
+      this.demo = (await api.status()).demo ? await api.demo() : null;
       if (!this.calls.length) this.calls = (await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: 12 })).items;
     } catch {
       // The connection state on screen already says that the server cannot be reached.
@@ -70,7 +71,7 @@ class Live {
     } catch {
       return;
     }
-    if (event.event === 'incident') this.incident(data as Incident);
+    if (event.event === 'incident') this.incident(normalIncident(data as Incident));
     else if (event.event === 'alerts') {
       const counts = data as { firing: number; pending: number };
       this.firing = counts.firing;
