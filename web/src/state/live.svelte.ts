@@ -9,6 +9,7 @@ import { app } from './app.svelte';
 const CALLS_MAX = 60;
 /** How far back the stream of calls looks when the page opens. */
 const FIRST_CALLS_MS = 300_000;
+const FIRST_CALLS = 12;
 const INCIDENTS_MAX = 200;
 
 class Live {
@@ -50,7 +51,9 @@ class Live {
       this.loaded = true;
       this.revision += 1;
       this.demo = (await api.status()).demo ? await api.demo() : null;
-      if (!this.calls.length) this.calls = (await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: 12 })).items;
+      const past = await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: FIRST_CALLS });
+      const known = new Set(this.calls.map((call) => call.request_id));
+      this.calls = [...this.calls, ...past.items.filter((call) => !known.has(call.request_id))].slice(0, CALLS_MAX);
     } catch {
       // The connection state on screen already says that the server cannot be reached.
     }
