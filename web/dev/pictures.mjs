@@ -6,7 +6,8 @@ import { chromium } from 'playwright-core';
 import { CHROMIUM } from './chromium.mjs';
 import { createMock, distFolder } from './mock.mjs';
 
-const option = (name, otherwise) => process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise;
+const option = (name, otherwise) =>
+  process.argv.find((a) => a.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise;
 const out = option('out', '../docs/images');
 mkdirSync(out, { recursive: true });
 

@@ -87,7 +87,11 @@ class Live {
     const known = this.incidents.find((one) => one.id === incident.id);
     this.put(incident);
     if (!known && isActive(incident)) {
-      app.toast(`${incident.severity} ${incident.name}: ${incident.title}`, 'bad', app.href('incidents', incident.name));
+      app.toast(
+        `${incident.severity} ${incident.name}: ${incident.title}`,
+        'bad',
+        app.href('incidents', incident.name),
+      );
     } else if (known && known.status !== incident.status) {
       app.announcement = `${incident.name} is now ${incident.status}`;
     }
