@@ -397,7 +397,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
   function overview(p) {
     const from = Date.parse(p.get('from')),
       to = Date.parse(p.get('to'));
-    const head = state.mode === 'incident' ? active()[0] : undefined;
+    const head = ['incident', 'locked'].includes(state.mode) ? active()[0] : undefined;
     const seconds = (to - from) / 1000;
     const old = to < nowMs() - 60e3 ? 0.9 : 1;
     const empty = state.mode === 'empty';
@@ -923,6 +923,15 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
   const server = createServer(async (req, res) => {
     const url = new URL(req.url, 'http://mock');
+    if (
+      state.mode === 'locked' &&
+      /^\/(sentinel|api)\//.test(url.pathname) &&
+      req.headers.authorization !== 'Bearer open sesame'
+    ) {
+      res.writeHead(401, { 'content-type': 'application/problem+json', 'www-authenticate': 'Bearer' });
+      res.end(JSON.stringify({ title: 'A key is needed', status: 401, code: 'unauthenticated' }));
+      return;
+    }
     if (url.pathname === '/sentinel/v1/live' && state.mode !== 'broken') {
       res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
       res.write(

@@ -218,6 +218,15 @@ const steps = {
     // It comes back by itself.
     await page.getByRole('region', { name: 'What failed, why, and what next' }).waitFor({ timeout: 20000 });
   },
+  async 'a locked server is opened with a key'() {
+    await mock('mode', { mode: 'locked' });
+    await page.reload();
+    await page.getByLabel('API key').fill('open sesame');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('region', { name: 'What failed, why, and what next' }).waitFor();
+    await page.getByText('Live · 0.1.0-mock').waitFor();
+    await mock('mode', { mode: 'incident' });
+  },
   async 'theme is kept, and works on a phone'() {
     await page.setViewportSize({ width: 390, height: 844 });
     await page.getByRole('button', { name: 'Theme' }).click();

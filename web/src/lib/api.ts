@@ -34,6 +34,9 @@ export class ApiError extends Error {
   }
 }
 
+/** Sent on the window when the server wants a key, or another one. */
+export const UNAUTHORIZED = 'sentinel-unauthorized';
+
 const KEY_NAME = 'sentinel.key';
 const ACTOR_NAME = 'sentinel.actor';
 
@@ -96,6 +99,7 @@ async function send(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError('The server does not answer', 0, 'It may be restarting; this page tries again by itself.');
   }
+  if (response.status === 401) window.dispatchEvent(new Event(UNAUTHORIZED));
   if (!response.ok) throw await problem(response);
   return response;
 }

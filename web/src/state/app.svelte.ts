@@ -1,4 +1,5 @@
 // What the whole page shares: address, time range, the ticking clock, theme, toasts. One object, changed only through its methods.
+import { UNAUTHORIZED } from '../lib/api';
 import { parseHash, toHash, type Route } from '../lib/route';
 import {
   DEFAULT_RANGE,
@@ -59,6 +60,8 @@ class App {
   drawer: Drawer | null = $state.raw(null);
   palette: boolean = $state(false);
   help: boolean = $state(false);
+  /** The server refused for want of a key. */
+  locked: boolean = $state(false);
   /** Says something to screen readers. */
   announcement: string = $state('');
   private toastId = 0;
@@ -74,6 +77,8 @@ class App {
   start(): void {
     this.readAddress();
     window.addEventListener('hashchange', () => this.readAddress());
+    // Once: whoever closes the dialog is not asked again at every refresh.
+    window.addEventListener(UNAUTHORIZED, () => (this.locked = true), { once: true });
     const media = matchMedia('(prefers-color-scheme: dark)');
     const apply = () => {
       this.dark = this.theme === 'system' ? media.matches : this.theme === 'dark';
