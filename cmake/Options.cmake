@@ -19,7 +19,7 @@ target_compile_options(sentinel_options INTERFACE
 if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   # PCH files carry no time stamp, so that ccache can hit through them.
   target_compile_options(sentinel_options INTERFACE
-    -Wthread-safety -Wno-sign-conversion -Wno-implicit-int-float-conversion
+    -Wthread-safety -Wno-missing-designated-field-initializers -Wno-sign-conversion -Wno-implicit-int-float-conversion
     "SHELL:-Xclang -fno-pch-timestamp")
   target_link_options(sentinel_options INTERFACE -fuse-ld=lld)
 endif()

@@ -68,7 +68,8 @@ class Embedder {
 struct PriceTable;
 
 struct AnalyzerOptions {
-  std::string prices_path;
+  std::string prices_path;  // empty and no text: no prices
+  std::string prices_yaml;  // the file's text when it has been read already; `prices_path` then only names it
   int64_t token_abuse_input_tokens = 8000;  // more in one prompt is abuse
   uint64_t drift_reference_size = 60;       // calls until a reference is frozen
   uint64_t drift_window = 30;               // calls a windowed drift score looks back on

@@ -2,9 +2,7 @@
 
 namespace sentinel {
 
-TimePoint SystemClock::now() const {
-  return std::chrono::floor<Micros>(std::chrono::system_clock::now());
-}
+TimePoint SystemClock::now() const { return std::chrono::floor<Micros>(std::chrono::system_clock::now()); }
 
 FakeClock::FakeClock(TimePoint start) : now_us_(to_us(start)) {}
 

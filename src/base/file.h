@@ -16,8 +16,8 @@ namespace sentinel {
 class AppendFile {
  public:
   virtual ~AppendFile() = default;
-  virtual Status append(std::string_view bytes) = 0;
-  virtual Status sync() = 0;          // fdatasync; blocks
+  virtual Status append(std::string_view bytes) = 0;  // all or nothing, but for a power cut
+  virtual Status sync() = 0;                          // fdatasync, and for a new file its folder; blocks
   virtual uint64_t size_bytes() const = 0;
 };
 
@@ -46,7 +46,7 @@ class Env {
   // Writes path.tmp, syncs it, renames it over `path`, syncs the folder: the old content or the new, never a mix.
   virtual Status write_file_atomic(const std::string& path, std::string_view content) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
-  virtual Status remove(const std::string& path) = 0;      // no error when it is not there
+  virtual Status remove(const std::string& path) = 0;  // no error when it is not there
   virtual Status remove_tree(const std::string& path) = 0;
   virtual Status truncate(const std::string& path, uint64_t size_bytes) = 0;
   virtual Status make_dirs(const std::string& path) = 0;
@@ -60,8 +60,10 @@ class Env {
 Env& posix_env();
 
 // In memory, for tests. `crash_after(n)` makes the n-th write operation from now (append, sync, rename, truncate,
-// remove, ...) and all later ones fail; `reopen_after_crash()` forgets what was never synced (a torn part of the last
-// unsynced append may stay, chosen by the seed) and works again.
+// remove, creation of a file) and all later ones fail; `reopen_after_crash()` forgets what was never synced and works
+// again. As on a real disk some of it may stay, chosen by the seed: a first part of the unsynced bytes of a file, and a
+// first part of the changes of names since the last sync_dir (a file's first sync also keeps its name). Folders are
+// durable at once. Files opened before the crash stay dead. Thread-safe.
 class FaultEnv final : public Env {
  public:
   explicit FaultEnv(uint64_t seed = 1);

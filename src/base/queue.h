@@ -30,9 +30,11 @@ class BoundedQueue {
 
   // Waits up to `timeout` for the first item, then takes up to `max_items` without waiting. Empty: timed out, or closed
   // and drained.
-  std::vector<T> pop_batch(size_t max_items, std::chrono::milliseconds timeout) SENTINEL_TSA(no_thread_safety_analysis) {
+  std::vector<T> pop_batch(size_t max_items, std::chrono::milliseconds timeout)
+      SENTINEL_TSA(no_thread_safety_analysis) {
     std::unique_lock lock(mutex_);
-    ready_.wait_for(lock, timeout, [this]() SENTINEL_TSA(no_thread_safety_analysis) { return closed_ || !items_.empty(); });
+    ready_.wait_for(lock, timeout,
+                    [this]() SENTINEL_TSA(no_thread_safety_analysis) { return closed_ || !items_.empty(); });
     std::vector<T> batch;
     while (!items_.empty() && batch.size() < max_items) {
       batch.push_back(std::move(items_.front()));

@@ -1,5 +1,6 @@
 #pragma once
-// A seeded generator (xoshiro256**): the same seed gives the same run on every machine, unlike <random>'s distributions.
+// A seeded generator (xoshiro256**): the same seed gives the same run on every machine, unlike <random>'s
+// distributions.
 #include <cstdint>
 #include <string>
 
@@ -12,7 +13,7 @@ class Random {
   uint64_t below(uint64_t bound);  // 0..bound-1. REQUIRES: bound > 0
   double uniform();                // [0, 1)
   bool chance(double probability) { return uniform() < probability; }
-  double normal();                 // mean 0, deviation 1
+  double normal();  // mean 0, deviation 1
   double exponential(double mean);
 
  private:

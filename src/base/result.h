@@ -6,6 +6,11 @@
 #include <string_view>
 #include <utility>
 
+// A Result that nobody looks at is a compile error: the library does not mark its class, and an alias cannot be marked.
+namespace tl {
+template <class T, class E>
+class [[nodiscard]] expected;
+}
 #include <tl/expected.hpp>
 
 namespace sentinel {
@@ -63,7 +68,7 @@ class Error {
 };
 
 template <class T>
-using Result [[nodiscard]] = tl::expected<T, Error>;
+using Result = tl::expected<T, Error>;
 
 using Status = Result<void>;
 
@@ -77,24 +82,24 @@ inline tl::unexpected<Error> fail(Error error) { return tl::unexpected<Error>(st
 // Evaluates an expression that yields a Result; returns its error from the enclosing function.
 #define SENTINEL_CONCAT_INNER(a, b) a##b
 #define SENTINEL_CONCAT(a, b) SENTINEL_CONCAT_INNER(a, b)
-#define SENTINEL_TRY(expr)                                                  \
-  do {                                                                      \
-    auto sentinel_try_result = (expr);                                      \
+#define SENTINEL_TRY(expr)                                                                     \
+  do {                                                                                         \
+    auto sentinel_try_result = (expr);                                                         \
     if (!sentinel_try_result) return ::sentinel::fail(std::move(sentinel_try_result).error()); \
   } while (false)
 #define SENTINEL_ASSIGN(lhs, expr) SENTINEL_ASSIGN_INNER(SENTINEL_CONCAT(sentinel_r_, __LINE__), lhs, expr)
-#define SENTINEL_ASSIGN_INNER(tmp, lhs, expr)                        \
-  auto tmp = (expr);                                                 \
-  if (!tmp) return ::sentinel::fail(std::move(tmp).error());         \
+#define SENTINEL_ASSIGN_INNER(tmp, lhs, expr)                \
+  auto tmp = (expr);                                         \
+  if (!tmp) return ::sentinel::fail(std::move(tmp).error()); \
   lhs = std::move(tmp).value()
 // The same inside a coroutine.
-#define SENTINEL_CO_TRY(expr)                                                  \
-  do {                                                                         \
-    auto sentinel_try_result = (expr);                                         \
+#define SENTINEL_CO_TRY(expr)                                                                     \
+  do {                                                                                            \
+    auto sentinel_try_result = (expr);                                                            \
     if (!sentinel_try_result) co_return ::sentinel::fail(std::move(sentinel_try_result).error()); \
   } while (false)
 #define SENTINEL_CO_ASSIGN(lhs, expr) SENTINEL_CO_ASSIGN_INNER(SENTINEL_CONCAT(sentinel_r_, __LINE__), lhs, expr)
-#define SENTINEL_CO_ASSIGN_INNER(tmp, lhs, expr)                     \
-  auto tmp = (expr);                                                 \
-  if (!tmp) co_return ::sentinel::fail(std::move(tmp).error());      \
+#define SENTINEL_CO_ASSIGN_INNER(tmp, lhs, expr)                \
+  auto tmp = (expr);                                            \
+  if (!tmp) co_return ::sentinel::fail(std::move(tmp).error()); \
   lhs = std::move(tmp).value()

@@ -25,7 +25,7 @@ std::optional<int64_t> parse_int(std::string_view text);
 std::optional<double> parse_double(std::string_view text);
 // Shortest text that reads back the same, as Go's strconv.FormatFloat(v, 'f', -1, 64); "+Inf", "-Inf", "NaN".
 std::string format_double(double v);
-// As Go's 'g' form with exponent when the exponent is < -4 or >= 21 (what Prometheus prints with %v).
+// As Go's strconv.FormatFloat(v, 'g', -1, 64), which is %v: an exponent below -4 or from 6 is written, 1e+06.
 std::string format_double_g(double v);
 
 bool is_valid_utf8(std::string_view text);
@@ -39,6 +39,8 @@ void append_utf8(std::string& out, uint32_t code_point);
 // A JSON string literal with quotes; malformed UTF-8 becomes U+FFFD.
 std::string json_quote(std::string_view text);
 void append_json_quoted(std::string& out, std::string_view text);
+// As Go's strconv.Quote (%q): what Prometheus writes around label values.
+std::string go_quote(std::string_view text);
 
 std::string hex_encode(std::string_view bytes);
 std::string base64_encode(std::string_view bytes);

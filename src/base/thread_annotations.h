@@ -9,7 +9,9 @@
 #define SENTINEL_TSA(x)
 #endif
 
+#ifndef GUARDED_BY  // abseil's headers define the same
 #define GUARDED_BY(x) SENTINEL_TSA(guarded_by(x))
+#endif
 #define REQUIRES_LOCK(x) SENTINEL_TSA(requires_capability(x))
 #define EXCLUDES_LOCK(x) SENTINEL_TSA(locks_excluded(x))
 

@@ -16,10 +16,10 @@ std::string_view alert_state_name(AlertState state);
 
 // As alerting takes it in: Alertmanager's alert. Identity is the label set.
 struct Alert {
-  Labels labels;       // has alertname
+  Labels labels;  // has alertname
   Labels annotations;
   TimePoint starts_at;
-  TimePoint ends_at;   // in the past: resolved; in the future: resolves then unless sent again
+  TimePoint ends_at;  // in the past: resolved; in the future: resolves then unless sent again
   TimePoint updated_at;
   std::string generator_url;
   bool timed_out = false;  // ends_at was set by resolve_timeout, not by the sender

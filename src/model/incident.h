@@ -22,10 +22,11 @@ struct TimelineEntry {
   std::string incident_id;
   int64_t sequence = 0;  // from 1, without holes, within the incident
   TimePoint at;
-  std::string kind;   // created, status, severity, assignee, note, alert_firing, alert_resolved, notification, runbook, diagnosis, title
+  std::string kind;   // created, status, severity, assignee, note, alert_firing, alert_resolved, notification, runbook,
+                      // diagnosis, title
   std::string actor;  // a user's name, or "sentinel"
-  std::string source; // page, api, cli, rule, slack, ...
-  std::string text;   // one sentence for people
+  std::string source;            // page, api, cli, rule, slack, ...
+  std::string text;              // one sentence for people
   std::string data_json = "{}";  // the typed details, e.g. {"from":"open","to":"acknowledged"}
 };
 
@@ -36,20 +37,20 @@ struct Incident {
   IncidentStatus status = IncidentStatus::kOpen;
   Severity severity = Severity::kSev3;
   std::string assignee;
-  std::string channel;     // #incident-2026-11-21
-  Labels labels;           // common labels of its alerts: service, env, endpoint, model, ...
-  std::string group_key;   // which alert group opened it; a re-fire while it is open joins it
+  std::string channel;    // #incident-2026-11-21
+  Labels labels;          // common labels of its alerts: service, env, endpoint, model, ...
+  std::string group_key;  // which alert group opened it; a re-fire while it is open joins it
   std::string runbook_id;
   std::string root_cause;
   std::string resolution;
   bool test_mode = false;
-  TimePoint created_at;    // the row was written
-  TimePoint detected_at;   // the first alert fired
+  TimePoint created_at;                        // the row was written
+  TimePoint detected_at;                       // the first alert fired
   std::optional<TimePoint> impact_started_at;  // onset found by diagnosis
   std::optional<TimePoint> acknowledged_at;
   std::optional<TimePoint> resolved_at;
   TimePoint updated_at;
-  int64_t version = 1;     // increases with each change
+  int64_t version = 1;  // increases with each change
 };
 
 }  // namespace sentinel::model

@@ -14,9 +14,9 @@ enum class InteractionStatus { kOk, kError };
 
 struct Interaction {
   // Who and where.
-  std::string request_id;   // ours, unique; also sent to the client as x-request-id
-  std::string trace_id;     // W3C, 32 hex digits, or empty
-  int64_t timestamp_us = 0; // when the request had been read, UTC
+  std::string request_id;    // ours, unique; also sent to the client as x-request-id
+  std::string trace_id;      // W3C, 32 hex digits, or empty
+  int64_t timestamp_us = 0;  // when the request had been read, UTC
   std::string service;
   std::string env;
   std::string endpoint;      // the application's endpoint when it says so, else the gateway's path
@@ -30,8 +30,8 @@ struct Interaction {
   std::string user_hash;  // never the user's own name
 
   // What. Redacted before it leaves analysis.
-  std::string prompt;    // the last user message
-  std::string context;   // a document given for grounding; not stored, used by analysis only
+  std::string prompt;   // the last user message
+  std::string context;  // a document given for grounding; not stored, used by analysis only
   std::string response;
   std::string finish_reason;
   bool stream = false;
@@ -54,8 +54,8 @@ struct Interaction {
   std::optional<int64_t> cost_microusd;
 
   // What analysis says. Scores are 0..1.
-  int64_t response_length = 0;  // characters
-  std::string safety_label;     // SAFE, or the worst category
+  int64_t response_length = 0;         // characters
+  std::string safety_label;            // SAFE, or the worst category
   std::optional<double> safety_score;  // 1 is safe
   std::vector<std::string> safety_categories;
   std::vector<std::string> pii_types;

@@ -86,7 +86,8 @@ class Matcher {
   const re2::RE2* regexp() const { return regexp_.get(); }
 
  private:
-  Matcher(MatchType type, std::string name, std::string value) : type_(type), name_(std::move(name)), value_(std::move(value)) {}
+  Matcher(MatchType type, std::string name, std::string value)
+      : type_(type), name_(std::move(name)), value_(std::move(value)) {}
   MatchType type_;
   std::string name_;
   std::string value_;

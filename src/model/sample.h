@@ -1,7 +1,7 @@
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <limits>
-#include <bit>
 
 namespace sentinel::model {
 

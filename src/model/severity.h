@@ -1,5 +1,6 @@
 #pragma once
-// SEV1..SEV4 = P1..P4 = critical, high, medium, low. All spellings are read everywhere ("warning", "info", "error" too).
+// SEV1..SEV4 = P1..P4 = critical, high, medium, low. All spellings are read everywhere ("warning", "info", "error"
+// too).
 
 #include <optional>
 #include <string_view>

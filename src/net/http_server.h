@@ -38,7 +38,7 @@ class Exchange {
 // The Exchange outlives the returned task.
 using Handler = std::function<Task<void>(Exchange*)>;
 
-// Method and path pattern to handler. Patterns: "/a/b", "/a/{id}/c", "/a/{rest...}" (the tail). Literals win over
+// Method and path pattern to handler. HEAD is served by GET's route where it has none of its own. Patterns: "/a/b", "/a/{id}/c", "/a/{rest...}" (the tail). Literals win over
 // parameters. Immutable once the server has it.
 class Router {
  public:
@@ -49,6 +49,7 @@ class Router {
   const Handler* find(Request& request, std::vector<std::string>* allowed) const;
   // "GET /a/{id}" of every route, for the test that holds the OpenAPI file against the handlers.
   std::vector<std::string> routes() const;
+  const Handler& fallback() const { return fallback_; }  // empty: 404
 
  private:
   struct Route {
@@ -56,6 +57,8 @@ class Router {
     std::string pattern;
     std::vector<std::string> parts;
     Handler handler;
+    bool matches(const std::vector<std::string_view>& path, Params* params) const;
+    std::string rank() const;  // orders patterns: literal before parameter before tail, part by part
   };
   std::vector<Route> routes_;
   Handler fallback_;

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
@@ -43,7 +44,7 @@ struct RuntimeOptions {
 };
 
 // The I/O threads of the process. Owned by app; outlives every server and client. `stop()` ends when all spawned tasks
-// have ended (they are cancelled first).
+// have ended (they are cancelled first; after kStopHardMax what still runs is logged and dropped).
 class Runtime {
  public:
   explicit Runtime(RuntimeOptions options);
@@ -54,22 +55,39 @@ class Runtime {
   size_t cores() const { return contexts_.size(); }
   asio::io_context& core(size_t index) { return *contexts_[index]; }
   asio::io_context& any_core();  // round robin
+  // Which core this is; cores() when it is none of ours.
+  size_t index_of(const asio::io_context& core) const;
   asio::thread_pool& blocking_pool() { return pool_; }
   const RuntimeOptions& options() const { return options_; }
+  // REQUIRES: not called from a core. Idempotent.
   void stop();
 
-  // Starts `task` on `core`. What it throws is logged with `name` and counted; only that task ends.
+  // Starts `task` on `core`. What it throws is logged with `name` and counted; only that task ends. From any thread.
   void spawn(asio::io_context& core, std::string name, Task<void> task);
+  // The same for a task that its owner ends by itself, from a stop hook: not cancelled by stop(), and so cheaper.
+  void spawn_owned(asio::io_context& core, std::string name, Task<void> task);
   size_t tasks_running() const { return tasks_.load(); }
+  uint64_t tasks_failed() const { return tasks_failed_.load(); }
   bool stopping() const { return stopping_.load(); }
+  // Called first by stop(), on the stopping thread; the result removes it again. For servers and clients.
+  uint64_t add_stop_hook(std::function<void()> fn);
+  void remove_stop_hook(uint64_t id);
 
  private:
+  struct Running;
+  void run_core(size_t index);
+  void start_on_core(asio::io_context& core, std::string name, Task<void> task);
+  void task_ended();
+
   RuntimeOptions options_;
   std::vector<std::unique_ptr<asio::io_context>> contexts_;
+  std::vector<asio::executor_work_guard<Executor>> guards_;
   std::vector<std::thread> threads_;
   asio::thread_pool pool_;
+  std::shared_ptr<Running> running_;
   std::atomic<size_t> next_core_{0};
   std::atomic<size_t> tasks_{0};
+  std::atomic<uint64_t> tasks_failed_{0};
   std::atomic<bool> stopping_{false};
 };
 

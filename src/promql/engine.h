@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 #include "tsdb/queryable.h"
@@ -21,6 +22,7 @@ struct VectorSample {
   model::Labels labels;  // with the metric name where PromQL keeps it
   int64_t t_ms = 0;
   double v = 0;
+  model::HistogramPtr h = nullptr;  // a native histogram instead of the float
 };
 struct Scalar {
   int64_t t_ms = 0;
@@ -31,14 +33,15 @@ struct String {
   std::string v;
 };
 using Vector = std::vector<VectorSample>;
-using Matrix = std::vector<tsdb::SeriesData>;  // sorted by labels
+using Matrix = std::vector<tsdb::SeriesData>;  // sorted by labels; without start times
 using Value = std::variant<Scalar, Vector, Matrix, String>;
 
 struct QueryResult {
   Value value;
   std::vector<std::string> warnings;  // with position, as Prometheus words them
   std::vector<std::string> infos;
-  uint64_t samples_read = 0;
+  uint64_t samples_read = 0;        // decoded by the storage for this query
+  bool read_histograms = false;     // native ones were among them
 };
 
 struct EngineOptions {
@@ -47,18 +50,28 @@ struct EngineOptions {
   Millis timeout = std::chrono::minutes(2);
   Millis default_step = std::chrono::minutes(1);  // subqueries without a step (global evaluation_interval)
   bool experimental_functions = true;
+  // Prometheus's feature flags of the same names; off there unless asked for.
+  bool delayed_name_removal = false;
+  bool use_start_timestamps = false;
+  bool type_and_unit_labels = false;
 };
 
 // A parsed query: parse once, evaluate often. Immutable, thread-safe.
 class Query;
-// kInvalidArgument with line and column (from 1) and what was expected, worded as Prometheus does.
+// kInvalidArgument with line and column (from 1) and what was expected, worded as Prometheus does ("parse error: ...").
 Result<std::shared_ptr<const Query>> parse(std::string_view text);
 // Vector selectors inside, for an index from series to rules.
 std::vector<model::Matchers> selectors(const Query& query);
 // Canonical text.
 std::string to_string(const Query& query);
+// The text as given to parse().
+const std::string& text(const Query& query);
+enum class ResultType { kScalar, kVector, kMatrix, kString };
+ResultType result_type(const Query& query);
 
 // Thread-safe; evaluations are independent. `cancel` may be set by another thread; the query then ends with kCanceled.
+// Past EngineOptions::timeout it ends with kTimeout, past samples_max with kTooLarge; other failures of a well-formed query
+// are kUnprocessable.
 class Engine {
  public:
   Engine(const tsdb::Queryable& storage, EngineOptions options) : storage_(storage), options_(options) {}

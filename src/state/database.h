@@ -1,6 +1,7 @@
 #pragma once
 // Durable control-plane state: small rows, transactions, SQLite by default, PostgreSQL later behind the same face.
-// SQL is the common subset of both; parameters are `?`. Times are INTEGER microseconds, booleans INTEGER 0/1, documents TEXT.
+// SQL is the common subset of both; parameters are `?`; numbered ids are declared `INTEGER PRIMARY KEY AUTOINCREMENT`
+// (an adapter for another database translates that) and read back with RETURNING. Times are INTEGER microseconds, booleans INTEGER 0/1, documents TEXT.
 
 #include <cstdint>
 #include <functional>
@@ -53,12 +54,16 @@ class Database {
  public:
   virtual ~Database() = default;
   // Commits when `fn` returns ok: durable (fsync) on return. Rolls back on an error or exception. Blocks.
+  // Not from inside write() or read() of the same thread (kInternal).
   virtual Status write(const std::function<Status(Tx&)>& fn) = 0;
+  // One snapshot for all queries of `fn`; statements that write fail.
   virtual Status read(const std::function<Status(Tx&)>& fn) = 0;
   virtual Status migrate(std::string_view module, const std::vector<Migration>& migrations) = 0;
 };
 
-// SQLite 3 in WAL mode, synchronous=FULL, foreign keys on. kConflict: another process serves this file.
+// SQLite 3 in WAL mode, synchronous=FULL, foreign keys on. The folder must exist. Holds `path`.lock until destroyed.
+// kConflict: another process serves this file. kIo: missing or read-only folder, full disk, or a damaged file; the
+// message says which, and what to do.
 Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricRegistry& metrics);
 
 }  // namespace sentinel::state

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "model/sample.h"
 
@@ -15,6 +16,10 @@ namespace sentinel::tsdb {
 struct SeriesData {
   model::Labels labels;
   std::vector<model::Sample> samples;
+  std::vector<model::HistogramSample> histograms{};  // native ones; never at the time of a float sample
+  // When the counter behind each sample started, 0 where unknown: one per sample and per histogram, or none at all.
+  std::vector<int64_t> sample_starts_ms{};
+  std::vector<int64_t> histogram_starts_ms{};
 };
 
 struct SelectLimits {

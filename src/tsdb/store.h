@@ -24,16 +24,23 @@ struct StoreOptions {
   Millis retention = std::chrono::hours(24 * 15);
   uint64_t series_max = 2'000'000;           // one more is kTooLarge and counted
   Millis out_of_order_window{0};             // older than the newest sample of the series by more than this: kConflict
-  Micros sync_interval = std::chrono::milliseconds(200);  // telemetry is durable within one second
+  // Telemetry is durable within one second. 0: no background thread, only sync() makes durable.
+  Micros sync_interval = std::chrono::milliseconds(200);
+  uint64_t retention_bytes = 0;              // blocks beyond this many bytes go, oldest first; 0: no limit
+  Millis block_range = std::chrono::hours(2);  // the head keeps 1.5 of these, older samples go to block files
+  uint64_t checkpoint_log_bytes = 256u << 20;  // a log longer than this (and than the head) is condensed
 };
 
-// One batch of samples, written as one record: all of it survives a crash or none. Not thread-safe; take a new one a batch.
+// One batch of samples, written as one record: all of it survives a crash or none. Not thread-safe; take a new one a
+// batch, or use it again after commit. Dropping it without commit drops its samples.
 class Appender {
  public:
   virtual ~Appender() = default;
   // kTooLarge: series limit. The reference stays valid after commit.
   virtual Result<SeriesRef> ref(const model::Labels& labels) = 0;
-  // kConflict: out of order, or the same time with another value.
+  // kConflict: out of order, or the same time with another value (the same value is accepted and stored once), or
+  // older than what the head still takes. Where two appenders write one series at once this may show at commit only:
+  // such a sample is dropped and counted in sentinel_tsdb_samples_rejected_total.
   virtual Status append(SeriesRef series, model::Sample sample) = 0;
   // Visible to readers when it returns; on disk after StoreOptions::sync_interval at the latest.
   virtual Status commit() = 0;
@@ -42,7 +49,10 @@ class Appender {
 // What is in the head and on disk now.
 struct StoreStats {
   uint64_t series = 0;
-  uint64_t samples_appended = 0;
+  uint64_t samples_appended = 0;  // since open
+  uint64_t head_bytes = 0;        // compressed chunks in memory
+  uint64_t blocks = 0;
+  uint64_t block_bytes = 0;
   uint64_t wal_bytes = 0;
   int64_t min_ms = 0;
   int64_t max_ms = 0;

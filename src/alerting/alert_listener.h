@@ -1,0 +1,30 @@
+#pragma once
+// How incidents hear of alerts without alerting knowing them.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/alert.h"
+#include "state/database.h"
+
+namespace sentinel::alerting {
+
+struct AlertChange {
+  enum class Kind { kFired, kUpdated, kResolved };
+  Kind kind = Kind::kFired;
+  model::Alert alert;  // as stored now
+  TimePoint at;
+  std::vector<std::string> receivers;  // it is routed to
+};
+
+class AlertListener {
+ public:
+  virtual ~AlertListener() = default;
+  // Inside the write transaction that stores the alerts, on the control thread. An error rolls all of it back.
+  virtual Status on_alerts(state::Tx& tx, const std::vector<AlertChange>& changes) = 0;
+};
+
+}  // namespace sentinel::alerting

@@ -1,0 +1,231 @@
+#include "alerting/alerting.h"
+
+#include <algorithm>
+
+#include "alerting/limits.h"
+#include "base/log.h"
+#include "state/outbox.h"
+
+namespace sentinel::alerting {
+namespace {
+
+void index_routes(const Route& route, std::map<std::string, const Route*, std::less<>>& out) {
+  out.emplace(route.id, &route);
+  for (const Route& child : route.routes) index_routes(child, out);
+}
+
+}  // namespace
+
+Status Alerting::migrate(state::Database& database) {
+  SENTINEL_TRY(state::Outbox::migrate(database));
+  return Store::migrate(database);
+}
+
+Result<std::unique_ptr<Alerting>> Alerting::open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
+                                                 receivers::Sender& sender, std::vector<AlertListener*> listeners,
+                                                 Config config, Options options) {
+  std::unique_ptr<Alerting> self(new Alerting(scheduler, database, metrics, sender, std::move(listeners),
+                                              std::make_shared<const Config>(std::move(config)), std::move(options)));
+  const Status loaded = self->load();
+  if (!loaded) return fail(loaded.error().with_context("alerts cannot be restored"));
+  return self;
+}
+
+Alerting::Alerting(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
+                   std::vector<AlertListener*> listeners, std::shared_ptr<const Config> config, Options options)
+    : scheduler_(scheduler),
+      database_(database),
+      metrics_(metrics),
+      listeners_(std::move(listeners)),
+      options_(std::move(options)),
+      config_(std::move(config)),
+      inhibitor_(config_->inhibit_rules),
+      delivery_(scheduler, database, metrics, sender,
+                {[this](state::Tx& tx, const std::vector<Finished>& done) { return finishing(tx, done); }, [this] { finished(); }}),
+      received_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "valid"}})),
+      invalid_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "invalid"}})),
+      flush_failures_(metrics.counter("sentinel_alerting_write_failures_total",
+                                      "Times that due work of alerting could not be written and was put off.")),
+      firing_gauge_(metrics.gauge("sentinel_alerts_firing", "Alerts that fire now.")),
+      groups_gauge_(metrics.gauge("sentinel_alert_groups", "Alert groups that are kept.")) {}
+
+Alerting::~Alerting() {
+  scheduler_.cancel(timer_);
+  scheduler_.cancel(maintenance_);
+}
+
+Status Alerting::load() {
+  const TimePoint now = scheduler_.now();
+  std::map<std::string, std::unique_ptr<Group>> stored;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(silences_.load(tx));
+    SENTINEL_TRY(log_.load(tx));
+    SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
+    for (AlertRow& row : alerts) {
+      // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
+      if (row.firing && row.alert.resolved_at(now)) row.alert.ends_at = now + kStartGrace;
+      const uint64_t fingerprint = row.alert.fingerprint();
+      alerts_[fingerprint] = Record{std::move(row.alert), row.firing, 0};
+    }
+    SENTINEL_ASSIGN(std::vector<GroupRow> groups, Store::groups(tx));
+    for (GroupRow& row : groups) {
+      auto group = std::make_unique<Group>();
+      group->row = std::move(row);
+      const std::string id = group->row.id;
+      stored.emplace(id, std::move(group));
+    }
+    SENTINEL_ASSIGN(const auto members, Store::members(tx));
+    for (const auto& [id, fingerprint] : members) {
+      const auto group = stored.find(id);
+      if (group != stored.end() && alerts_.contains(fingerprint)) group->second->members.insert(fingerprint);
+    }
+    return {};
+  }));
+  groups_ = std::move(stored);
+  std::map<std::string, std::unique_ptr<Group>> groups;
+  SENTINEL_TRY(regroup(*config_, groups, now));
+  const bool same = std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
+    return a.first == b.first && a.second->members == b.second->members && a.second->row.next_flush == b.second->row.next_flush;
+  });
+  if (!same) SENTINEL_TRY(write_groups(groups));
+  adopt(config_, std::move(groups));
+  maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
+  delivery_.wake();
+  return {};
+}
+
+// The groups that the stored alerts form under `config`; what is known of those that exist already is kept.
+Status Alerting::regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& out, TimePoint now) const {
+  std::map<std::string, const Route*, std::less<>> routes;
+  index_routes(config.route, routes);
+  std::map<std::string, size_t> messages;
+  for (const LogEntry* entry : log_.waiting()) ++messages[entry->group_id];
+
+  const auto keep = [&](const Group& old, const Route& route) {
+    auto group = std::make_unique<Group>();
+    group->row = old.row;
+    group->route = &route;
+    group->messages = messages.contains(old.row.id) ? messages.at(old.row.id) : 0;
+    const TimePoint latest = old.row.has_flushed ? now + route.group_interval : old.row.created_at + route.group_wait;
+    group->row.next_flush = std::min(old.row.next_flush, std::max(latest, now));
+    return group;
+  };
+  for (const auto& [fingerprint, record] : alerts_) {
+    std::vector<std::pair<std::string, const Route*>> ids;
+    bool known = false;
+    for (const Route* route : match_routes(config.route, record.alert.labels)) {
+      ids.emplace_back(route->id + ":" + route->group_labels(record.alert.labels).to_string(), route);
+      const auto old = groups_.find(ids.back().first);
+      known = known || (old != groups_.end() && old->second->members.contains(fingerprint));
+    }
+    for (const auto& [id, route] : ids) {
+      const auto old = groups_.find(id);
+      // A resolved alert waits only where it has not been told yet.
+      if (!record.firing && known && !(old != groups_.end() && old->second->members.contains(fingerprint))) continue;
+      std::unique_ptr<Group>& group = out[id];
+      if (!group && old != groups_.end()) group = keep(*old->second, *route);
+      if (!group) {
+        group = std::make_unique<Group>();
+        group->route = route;
+        const model::Labels labels = route->group_labels(record.alert.labels);
+        group->row = GroupRow{id, route->key + ":" + labels.to_string(), route->id, route->receiver, labels, now,
+                              now + route->group_wait, false, false, std::nullopt, {}};
+      }
+      if (!group->row.has_flushed && record.alert.starts_at + route->group_wait < now) group->row.next_flush = std::min(group->row.next_flush, now);
+      group->row.emptied_at.reset();
+      group->members.insert(fingerprint);
+    }
+  }
+  for (const auto& [id, old] : groups_) {
+    const auto route = routes.find(old->row.route_id);
+    if (route != routes.end() && !out.contains(id) && old->members.empty()) out.emplace(id, keep(*old, *route->second));
+  }
+  return {};
+}
+
+Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups) {
+  return database_.write([&](state::Tx& tx) -> Status {
+    for (const auto& [id, group] : groups_) SENTINEL_TRY(Store::delete_group(tx, id));
+    for (const auto& [id, group] : groups) {
+      SENTINEL_TRY(Store::put_group(tx, group->row));
+      for (const uint64_t fingerprint : group->members) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+    }
+    return {};
+  });
+}
+
+void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups) {
+  const TimePoint now = scheduler_.now();
+  groups_ = std::move(groups);
+  config_ = std::move(config);
+  inhibitor_ = Inhibitor(config_->inhibit_rules);
+  ends_.clear();
+  due_.clear();
+  for (auto& [fingerprint, record] : alerts_) {
+    record.groups = 0;
+    if (record.firing) ends_.emplace(record.alert.ends_at, fingerprint);
+    inhibitor_.update(record.alert, now);
+  }
+  for (const auto& [id, group] : groups_) {
+    for (const uint64_t fingerprint : group->members) ++alerts_.at(fingerprint).groups;
+    set_due(*group, group->row.next_flush);
+  }
+  update_gauges();
+  arm();
+}
+
+Status Alerting::reload(Config config) {
+  auto next = std::make_shared<const Config>(std::move(config));
+  std::map<std::string, std::unique_ptr<Group>> groups;
+  SENTINEL_TRY(regroup(*next, groups, scheduler_.now()));
+  SENTINEL_TRY(write_groups(groups));
+  adopt(std::move(next), std::move(groups));
+  return {};
+}
+
+void Alerting::set_due(Group& group, TimePoint next) { due_.emplace(next, group.row.id); }
+
+void Alerting::arm() {
+  scheduler_.cancel(timer_);
+  timer_ = TimerId::kNone;
+  std::optional<TimePoint> next;
+  if (!ends_.empty()) next = ends_.begin()->first;
+  if (!due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
+  if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
+}
+
+void Alerting::on_timer() {
+  const TimePoint now = scheduler_.now();
+  Batch batch;
+  batch.now = now;
+  stage_ended(batch);
+  const Status ended = commit(batch);
+  const Status flushed = flush_due(now);
+  for (const Status& s : {ended, flushed}) {
+    if (s) continue;
+    // Nothing has changed, so all of it is still due.
+    flush_failures_.add();
+    not_before_ = now + std::chrono::seconds(1);
+    log_error("alerting", "due work cannot be written, trying again", {{"error", s.error().to_string()}});
+  }
+  arm();
+}
+
+void Alerting::maintain() {
+  const TimePoint now = scheduler_.now();
+  const Result<size_t> silences = silences_.prune(database_, now - kDataRetention);
+  const Status log_status = log_.prune(database_, now);
+  const Status rows = database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
+    return Store::prune_events(tx, now - kEventRetention);
+  });
+  if (!silences || !log_status || !rows) log_warn("alerting", "old rows cannot be removed, trying again later");
+  maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
+}
+
+void Alerting::update_gauges() {
+  firing_gauge_.set(static_cast<double>(ends_.size()));
+  groups_gauge_.set(static_cast<double>(groups_.size()));
+}
+
+}  // namespace sentinel::alerting

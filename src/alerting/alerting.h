@@ -1,0 +1,197 @@
+#pragma once
+// Alert routing, as Alertmanager does it, that forgets nothing: takes alerts in, groups them along the routing tree,
+// and writes a notification whenever a group has news for a receiver. Alerts, groups with their timers, silences and the
+// notification log are rows; a restart reads them and goes on with the same due times.
+//
+// Single-threaded: lives on the control scheduler, every call is made on its thread. What returned ok is on disk.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "alerting/alert_listener.h"
+#include "alerting/config.h"
+#include "alerting/delivery.h"
+#include "alerting/inhibitor.h"
+#include "alerting/notification_log.h"
+#include "alerting/query.h"
+#include "alerting/silences.h"
+#include "alerting/store.h"
+#include "base/metrics.h"
+#include "base/scheduler.h"
+#include "model/alert.h"
+#include "receivers/notification.h"
+#include "receivers/sender.h"
+#include "state/database.h"
+
+namespace sentinel::alerting {
+
+struct Options {
+  std::string external_url;  // in notifications; without a slash at the end
+};
+
+class Alerting {
+ public:
+  // Makes and upgrades the tables, of the outbox too.
+  static Status migrate(state::Database& database);
+  // REQUIRES: migrate() ran. Reads all state; overdue work runs on the scheduler after this call. All references outlive
+  // the object; listeners are called in their order.
+  static Result<std::unique_ptr<Alerting>> open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
+                                                receivers::Sender& sender, std::vector<AlertListener*> listeners,
+                                                Config config, Options options);
+  ~Alerting();
+  Alerting(const Alerting&) = delete;
+  Alerting& operator=(const Alerting&) = delete;
+
+  // Takes alerts in as Alertmanager's API does: a zero ends_at means now + resolve_timeout, a zero starts_at means now; an
+  // alert with the labels of one that is there is merged with it. All valid ones are stored, durably, in one transaction;
+  // kInvalidArgument then tells which were not.
+  Status put(std::vector<model::Alert> alerts);
+
+  // Goes on with another configuration: alerts, silences, history and the log stay; groups whose route is still there
+  // keep their timers, the others are made anew. On an error nothing has changed.
+  Status reload(Config config);
+  const Config& config() const { return *config_; }
+
+  Result<std::string> set_silence(Silence silence);
+  Status expire_silence(std::string_view id);
+  std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
+  std::vector<Silence> silences() const { return silences_.list(); }
+
+  // Alerts that have not ended, sorted by fingerprint.
+  std::vector<AlertView> alerts(const AlertQuery& query) const;
+  // Groups with at least one alert that the query keeps, by labels, then receiver.
+  std::vector<GroupView> groups(const AlertQuery& query) const;
+  Result<std::vector<AlertEvent>> history(const HistoryQuery& query) const;
+  // What would become of alerts with these labels: receivers in the order of the routes.
+  std::vector<std::string> receivers_of(const model::Labels& labels) const;
+
+  // After somebody else has written notifications to the outbox.
+  void wake_delivery() { delivery_.wake(); }
+
+ private:
+  struct Record {
+    model::Alert alert;
+    bool firing = true;  // as listeners were last told
+    size_t groups = 0;   // it is a member of
+  };
+  struct Group {
+    GroupRow row;
+    const Route* route = nullptr;
+    std::set<uint64_t> members;
+    size_t messages = 0;  // under way
+  };
+  // What one put (or the passing of time) changes, before it is written.
+  struct Staged {
+    Record next;
+    bool is_new = false;
+    bool only_times = false;
+  };
+  struct StagedGroup {
+    GroupRow row;
+    const Route* route = nullptr;
+    bool write_row = false;
+    std::vector<uint64_t> joining;
+  };
+  struct Batch {
+    TimePoint now;
+    std::vector<uint64_t> order;
+    std::unordered_map<uint64_t, Staged> alerts;
+    std::map<std::string, StagedGroup> groups;
+    std::vector<AlertChange> changes;
+  };
+  // What the end of a flush takes out of its group.
+  struct Removal {
+    std::string group_id;
+    std::vector<uint64_t> leaving;
+    std::vector<uint64_t> forgotten;  // in no group any more
+    GroupRow row;
+  };
+  struct FlushPlan {
+    Group* group = nullptr;
+    bool drop = false;  // it is empty
+    GroupRow row;
+    std::vector<LogEntry> log;
+    std::vector<state::OutboxMessage> messages;
+    std::optional<Removal> removal;  // at once, when there is nothing to send
+  };
+  struct FinishPlan {
+    std::vector<LogEntry> log;
+    std::map<std::string, size_t> messages_left;  // by group
+    std::vector<GroupRow> failed;                 // groups that now have flush_failed
+    std::vector<Removal> removals;
+  };
+
+  Alerting(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
+           std::vector<AlertListener*> listeners, std::shared_ptr<const Config> config, Options options);
+
+  // alerting.cc: start, reload, timers.
+  Status load();
+  Status regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& groups, TimePoint now) const;
+  Status write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups);
+  void adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups);
+  void arm();
+  void on_timer();
+  void maintain();
+  void set_due(Group& group, TimePoint next);
+  void update_gauges();
+
+  // intake.cc: alerts in.
+  Status stage(Batch& batch, model::Alert alert) const;
+  void stage_group(Batch& batch, const Record& record, const Route& route) const;
+  void stage_ended(Batch& batch) const;
+  Status commit(Batch& batch);
+  Status write(state::Tx& tx, const Batch& batch) const;
+  void apply(Batch& batch);
+
+  // flush.cc: notifications out.
+  Status flush_due(TimePoint now);
+  FlushPlan plan_flush(Group& group, TimePoint now) const;
+  void plan_message(FlushPlan& plan, const receivers::Integration& integration,
+                    const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
+  std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
+  Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
+  static Status write_removal(state::Tx& tx, const Removal& removal);
+  Status write_flush(state::Tx& tx, FlushPlan& plan) const;
+  void apply_flush(FlushPlan& plan);
+  void apply_removal(const Removal& removal);
+  Status finishing(state::Tx& tx, const std::vector<Finished>& finished);
+  void finished();
+  std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
+
+  AlertView view(const Record& record, const std::vector<const Group*>& groups, TimePoint now) const;
+  std::unordered_map<uint64_t, std::vector<const Group*>> groups_by_alert() const;
+
+  Scheduler& scheduler_;
+  state::Database& database_;
+  MetricRegistry& metrics_;
+  const std::vector<AlertListener*> listeners_;
+  const Options options_;
+  std::shared_ptr<const Config> config_;
+  std::unordered_map<uint64_t, Record> alerts_;
+  std::set<std::pair<TimePoint, uint64_t>> ends_;  // of firing alerts
+  std::map<std::string, std::unique_ptr<Group>> groups_;
+  std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
+  Inhibitor inhibitor_;
+  Silences silences_;
+  NotificationLog log_;
+  FinishPlan finishing_;
+  TimerId timer_ = TimerId::kNone;
+  TimerId maintenance_ = TimerId::kNone;
+  TimePoint not_before_;  // after a failed write
+  Delivery delivery_;
+  Counter& received_;
+  Counter& invalid_;
+  Counter& flush_failures_;
+  Gauge& firing_gauge_;
+  Gauge& groups_gauge_;
+};
+
+}  // namespace sentinel::alerting

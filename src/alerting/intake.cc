@@ -1,0 +1,233 @@
+// Alerts in: checked, merged with what is there, put into their groups, written with their history in one transaction.
+
+#include <algorithm>
+
+#include "alerting/alerting.h"
+#include "alerting/limits.h"
+#include "base/log.h"
+#include "base/strings.h"
+
+namespace sentinel::alerting {
+namespace {
+
+using model::Alert;
+
+bool is_unset(TimePoint t) { return t == TimePoint{}; }
+
+// Fills in what the sender left open.
+void complete(Alert& alert, Micros resolve_timeout, TimePoint now) {
+  alert.updated_at = now;
+  if (is_unset(alert.starts_at)) alert.starts_at = is_unset(alert.ends_at) ? now : alert.ends_at;
+  if (is_unset(alert.ends_at)) {
+    alert.timed_out = true;
+    alert.ends_at = now + resolve_timeout;
+  }
+}
+
+Status check_labels(const model::Labels& labels, std::string_view what) {
+  for (const model::Label& label : labels) {
+    if (label.name.empty() || !is_valid_utf8(label.name)) return fail(ErrorCode::kInvalidArgument, "bad name of a " + std::string(what));
+    if (!is_valid_utf8(label.value)) {
+      return fail(ErrorCode::kInvalidArgument, std::string(what) + " " + label.name + " is no UTF-8");
+    }
+  }
+  return {};
+}
+
+size_t size_bytes(const model::Labels& labels) {
+  size_t size = 0;
+  for (const model::Label& label : labels) size += label.name.size() + label.value.size();
+  return size;
+}
+
+Status check(const Alert& alert) {
+  if (alert.labels.empty()) return fail(ErrorCode::kInvalidArgument, "an alert needs at least one label");
+  SENTINEL_TRY(check_labels(alert.labels, "label"));
+  SENTINEL_TRY(check_labels(alert.annotations, "annotation"));
+  if (!is_unset(alert.ends_at) && alert.ends_at < alert.starts_at) {
+    return fail(ErrorCode::kInvalidArgument, "an alert's start must be before its end");
+  }
+  if (size_bytes(alert.labels) + size_bytes(alert.annotations) + alert.generator_url.size() > kAlertLabelBytesMax) {
+    return fail(ErrorCode::kTooLarge, "labels and annotations exceed " + std::to_string(kAlertLabelBytesMax) + " bytes");
+  }
+  return {};
+}
+
+bool overlap(const Alert& a, const Alert& old) {
+  return (a.ends_at > old.starts_at && a.ends_at < old.ends_at) || (a.starts_at > old.starts_at && a.starts_at < old.ends_at);
+}
+
+// Alertmanager's Alert.Merge, `alert` being the younger one.
+Alert merge(const Alert& old, Alert alert, TimePoint now) {
+  if (old.starts_at < alert.starts_at) alert.starts_at = old.starts_at;
+  if (alert.resolved_at(now)) {
+    if (old.resolved_at(now) && old.ends_at > alert.ends_at) alert.ends_at = old.ends_at;
+  } else if (old.ends_at > alert.ends_at && !old.timed_out) {
+    alert.ends_at = old.ends_at;
+  }
+  return alert;
+}
+
+}  // namespace
+
+Status Alerting::put(std::vector<Alert> alerts) {
+  if (alerts.size() > kAlertsPerPutMax) {
+    return fail(ErrorCode::kTooLarge, "more than " + std::to_string(kAlertsPerPutMax) + " alerts at once");
+  }
+  Batch batch;
+  batch.now = scheduler_.now();
+  stage_ended(batch);
+  std::string problems;
+  size_t bad = 0;
+  for (Alert& alert : alerts) {
+    const std::string shown = alert.labels.to_string();
+    complete(alert, config_->resolve_timeout, batch.now);
+    if (const Status s = stage(batch, std::move(alert)); !s) {
+      if (++bad <= 10) problems += (problems.empty() ? "" : "; ") + s.error().message() + ": " + shown;
+    }
+  }
+  SENTINEL_TRY(commit(batch));
+  received_.add(static_cast<double>(alerts.size() - bad));
+  invalid_.add(static_cast<double>(bad));
+  if (bad > 10) problems += "; and " + std::to_string(bad - 10) + " more";
+  if (bad > 0) return fail(ErrorCode::kInvalidArgument, problems);
+  return {};
+}
+
+Status Alerting::stage(Batch& batch, Alert alert) const {
+  SENTINEL_TRY(check(alert));
+  const uint64_t fingerprint = alert.fingerprint();
+  const auto staged = batch.alerts.find(fingerprint);
+  const auto stored = alerts_.find(fingerprint);
+  const Record* current = staged != batch.alerts.end() ? &staged->second.next
+                          : stored != alerts_.end()    ? &stored->second
+                                                       : nullptr;
+  const bool existed = current != nullptr;
+  const bool was_firing = existed && current->firing;
+  if (existed && overlap(alert, current->alert)) alert = merge(current->alert, std::move(alert), batch.now);
+  const bool firing = !alert.resolved_at(batch.now);
+  if (!existed && !firing) return {};  // nobody has heard of it, there is nothing to take back
+  if (!existed && alerts_.size() + batch.order.size() >= kAlertsMax) return fail(ErrorCode::kTooLarge, "too many alerts are stored");
+
+  Staged next;
+  next.next = existed ? *current : Record{};
+  const bool described_anew = existed && (current->alert.annotations != alert.annotations ||
+                                          current->alert.generator_url != alert.generator_url);
+  next.is_new = staged != batch.alerts.end() ? staged->second.is_new : !existed;
+  next.only_times = existed && !described_anew && firing == was_firing &&
+                    (staged == batch.alerts.end() || staged->second.only_times);
+  next.next.alert = std::move(alert);
+  next.next.firing = firing;
+  const Record& record = next.next;
+
+  AlertChange change{AlertChange::Kind::kUpdated, record.alert, batch.now, {}};
+  for (const Route* route : match_routes(config_->route, record.alert.labels)) {
+    change.receivers.push_back(route->receiver);
+    if (firing) stage_group(batch, record, *route);
+  }
+  if (firing != was_firing) change.kind = firing ? AlertChange::Kind::kFired : AlertChange::Kind::kResolved;
+  if (firing != was_firing || (firing && described_anew)) batch.changes.push_back(std::move(change));
+  if (staged == batch.alerts.end()) batch.order.push_back(fingerprint);
+  batch.alerts[fingerprint] = std::move(next);
+  return {};
+}
+
+void Alerting::stage_group(Batch& batch, const Record& record, const Route& route) const {
+  const model::Labels labels = route.group_labels(record.alert.labels);
+  const std::string id = route.id + ":" + labels.to_string();
+  const uint64_t fingerprint = record.alert.fingerprint();
+  const auto stored = groups_.find(id);
+  auto [it, fresh] = batch.groups.try_emplace(id);
+  StagedGroup& group = it->second;
+  if (fresh) {
+    group.route = &route;
+    const bool reuse = stored != groups_.end() && (!stored->second->row.emptied_at || stored->second->messages > 0 ||
+                                                   *stored->second->row.emptied_at + kEmptyGroupKept > batch.now);
+    if (reuse) {
+      group.row = stored->second->row;
+    } else {
+      group.row = GroupRow{id, route.key + ":" + labels.to_string(), route.id, route.receiver, labels, batch.now,
+                           batch.now + route.group_wait, false, false, std::nullopt, {}};
+      group.write_row = true;
+    }
+  }
+  if (group.row.emptied_at) {
+    group.row.emptied_at.reset();
+    group.write_row = true;
+  }
+  // An alert that has waited long enough elsewhere does not wait again.
+  if (!group.row.has_flushed && record.alert.starts_at + route.group_wait < batch.now && group.row.next_flush > batch.now) {
+    group.row.next_flush = batch.now;
+    group.write_row = true;
+  }
+  const bool member = stored != groups_.end() && stored->second->members.contains(fingerprint);
+  const bool joining = std::find(group.joining.begin(), group.joining.end(), fingerprint) != group.joining.end();
+  if (!member && !joining) group.joining.push_back(fingerprint);
+}
+
+// Alerts whose end has come without news from their sender.
+void Alerting::stage_ended(Batch& batch) const {
+  for (const auto& [ends_at, fingerprint] : ends_) {
+    if (ends_at > batch.now) break;
+    Record next = alerts_.at(fingerprint);
+    next.firing = false;
+    AlertChange change{AlertChange::Kind::kResolved, next.alert, batch.now, receivers_of(next.alert.labels)};
+    batch.changes.push_back(std::move(change));
+    batch.order.push_back(fingerprint);
+    batch.alerts[fingerprint] = Staged{std::move(next), false, false};
+  }
+}
+
+Status Alerting::commit(Batch& batch) {
+  if (batch.order.empty()) return {};
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) { return write(tx, batch); }));
+  const bool told_listeners = !batch.changes.empty() && !listeners_.empty();
+  apply(batch);
+  if (told_listeners) delivery_.wake();  // they may have written messages
+  return {};
+}
+
+Status Alerting::write(state::Tx& tx, const Batch& batch) const {
+  for (const uint64_t fingerprint : batch.order) {
+    const Staged& staged = batch.alerts.at(fingerprint);
+    const AlertRow row{staged.next.alert, staged.next.firing};
+    SENTINEL_TRY(staged.only_times && !staged.is_new ? Store::touch_alert(tx, row) : Store::put_alert(tx, row));
+  }
+  for (const auto& [id, group] : batch.groups) {
+    if (group.write_row) SENTINEL_TRY(Store::put_group(tx, group.row));
+    for (const uint64_t fingerprint : group.joining) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+  }
+  for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
+  if (batch.changes.empty()) return {};
+  for (AlertListener* listener : listeners_) SENTINEL_TRY(listener->on_alerts(tx, batch.changes));
+  return {};
+}
+
+void Alerting::apply(Batch& batch) {
+  for (const uint64_t fingerprint : batch.order) {
+    Staged& staged = batch.alerts.at(fingerprint);
+    if (const auto old = alerts_.find(fingerprint); old != alerts_.end()) {
+      ends_.erase({old->second.alert.ends_at, fingerprint});
+      staged.next.groups = old->second.groups;
+    }
+    if (staged.next.firing) ends_.emplace(staged.next.alert.ends_at, fingerprint);
+    inhibitor_.update(staged.next.alert, batch.now);
+    alerts_[fingerprint] = std::move(staged.next);
+  }
+  for (auto& [id, staged] : batch.groups) {
+    std::unique_ptr<Group>& group = groups_[id];
+    if (!group) group = std::make_unique<Group>();
+    due_.erase({group->row.next_flush, id});
+    group->row = std::move(staged.row);
+    group->route = staged.route;
+    for (const uint64_t fingerprint : staged.joining) {
+      group->members.insert(fingerprint);
+      ++alerts_.at(fingerprint).groups;
+    }
+    set_due(*group, group->row.next_flush);
+  }
+  update_gauges();
+  arm();
+}
+
+}  // namespace sentinel::alerting

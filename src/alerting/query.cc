@@ -1,0 +1,129 @@
+// The read side of Alerting.
+
+#include <algorithm>
+#include <tuple>
+
+#include "alerting/alerting.h"
+#include "alerting/codec.h"
+#include "alerting/limits.h"
+
+namespace sentinel::alerting {
+namespace {
+
+bool receiver_matches(const model::Matchers& matchers, std::string_view receiver) {
+  return std::all_of(matchers.begin(), matchers.end(), [&](const model::Matcher& m) { return m.matches(receiver); });
+}
+
+bool keeps(const AlertQuery& query, const AlertView& view) {
+  if (!query.active && view.state == AlertVisibility::kActive) return false;
+  if (!query.silenced && !view.silenced_by.empty()) return false;
+  if (!query.inhibited && !view.inhibited_by.empty()) return false;
+  return query.muted || view.muted_by.empty();
+}
+
+}  // namespace
+
+Result<std::string> Alerting::set_silence(Silence silence) {
+  return silences_.set(database_, std::move(silence), scheduler_.now());
+}
+
+Status Alerting::expire_silence(std::string_view id) { return silences_.expire(database_, id, scheduler_.now()); }
+
+std::vector<std::string> Alerting::receivers_of(const model::Labels& labels) const {
+  std::vector<std::string> out;
+  for (const Route* route : match_routes(config_->route, labels)) out.push_back(route->receiver);
+  return out;
+}
+
+std::unordered_map<uint64_t, std::vector<const Alerting::Group*>> Alerting::groups_by_alert() const {
+  std::unordered_map<uint64_t, std::vector<const Group*>> out;
+  for (const auto& [id, group] : groups_) {
+    for (const uint64_t fingerprint : group->members) out[fingerprint].push_back(group.get());
+  }
+  return out;
+}
+
+AlertView Alerting::view(const Record& record, const std::vector<const Group*>& groups, TimePoint now) const {
+  AlertView v;
+  v.alert = record.alert;
+  v.silenced_by = silences_.silenced_by(record.alert.labels, now);
+  for (const uint64_t f : inhibitor_.inhibited_by(record.alert.labels, now)) v.inhibited_by.push_back(fingerprint_text(f));
+  v.receivers = receivers_of(record.alert.labels);
+  bool everywhere = !groups.empty();
+  for (const Group* group : groups) {
+    const std::vector<std::string> muting = muting_intervals(*group->route, now);
+    everywhere = everywhere && !muting.empty();
+    v.muted_by.insert(v.muted_by.end(), muting.begin(), muting.end());
+  }
+  if (!everywhere) v.muted_by.clear();
+  const bool suppressed = !v.silenced_by.empty() || !v.inhibited_by.empty() || !v.muted_by.empty();
+  v.state = suppressed ? AlertVisibility::kSuppressed : AlertVisibility::kActive;
+  return v;
+}
+
+std::vector<AlertView> Alerting::alerts(const AlertQuery& query) const {
+  const TimePoint now = scheduler_.now();
+  const auto groups = groups_by_alert();
+  static const std::vector<const Group*> kNone;
+  std::vector<std::pair<uint64_t, AlertView>> found;
+  for (const auto& [fingerprint, record] : alerts_) {
+    if (record.alert.resolved_at(now) || !model::matches_all(query.matchers, record.alert.labels)) continue;
+    const auto in = groups.find(fingerprint);
+    AlertView v = view(record, in == groups.end() ? kNone : in->second, now);
+    const bool received = query.receiver_matchers.empty() || std::any_of(v.receivers.begin(), v.receivers.end(), [&](const auto& r) {
+                            return receiver_matches(query.receiver_matchers, r);
+                          });
+    if (received && keeps(query, v)) found.emplace_back(fingerprint, std::move(v));
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<AlertView> out;
+  out.reserve(found.size());
+  for (auto& [fingerprint, v] : found) out.push_back(std::move(v));
+  return out;
+}
+
+std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
+  const TimePoint now = scheduler_.now();
+  std::vector<GroupView> out;
+  for (const auto& [id, group] : groups_) {
+    if (!receiver_matches(query.receiver_matchers, group->row.receiver)) continue;
+    GroupView g{id, group->row.group_key, group->row.receiver, group->row.labels, group->row.next_flush, {}};
+    for (const uint64_t fingerprint : group->members) {
+      const Record& record = alerts_.at(fingerprint);
+      if (record.alert.resolved_at(now) || !model::matches_all(query.matchers, record.alert.labels)) continue;
+      AlertView v = view(record, {group.get()}, now);
+      if (keeps(query, v)) g.alerts.push_back(std::move(v));
+    }
+    if (!g.alerts.empty()) out.push_back(std::move(g));
+  }
+  std::sort(out.begin(), out.end(), [](const GroupView& a, const GroupView& b) {
+    return std::tie(a.labels, a.receiver, a.id) < std::tie(b.labels, b.receiver, b.id);
+  });
+  return out;
+}
+
+Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) const {
+  const size_t limit = std::min(query.limit, kEventsPerQueryMax);
+  // The name has an index; all else is looked at row by row.
+  std::string name;
+  for (const model::Matcher& m : query.matchers) {
+    if (m.type() == model::MatchType::kEqual && m.name() == model::kAlertNameLabel) name = m.value();
+  }
+  std::vector<AlertEvent> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    int64_t before = query.before_id;
+    constexpr size_t kPage = 1000;
+    while (out.size() < limit) {
+      SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, query.from, query.to, before, name, kPage));
+      for (AlertEvent& event : page) {
+        before = event.id;
+        if (out.size() < limit && model::matches_all(query.matchers, event.alert.labels)) out.push_back(std::move(event));
+      }
+      if (page.size() < kPage) break;
+    }
+    return {};
+  }));
+  return out;
+}
+
+}  // namespace sentinel::alerting

@@ -1,0 +1,53 @@
+#pragma once
+// What API handlers ask of alerting, in plain structs (Alertmanager's API v2 data, and the history it lacks).
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/alert.h"
+#include "model/labels.h"
+
+namespace sentinel::alerting {
+
+// Alertmanager's third state, "unprocessed", cannot be seen: an alert is judged when it is asked for.
+enum class AlertVisibility { kActive, kSuppressed };
+
+struct AlertView {
+  model::Alert alert;
+  AlertVisibility state = AlertVisibility::kActive;
+  std::vector<std::string> silenced_by;   // silence ids
+  std::vector<std::string> inhibited_by;  // fingerprints in hex
+  std::vector<std::string> muted_by;      // time intervals that mute all its routes now
+  std::vector<std::string> receivers;     // by name, in the order of the routes
+};
+
+struct GroupView {
+  std::string id;
+  std::string group_key;
+  std::string receiver;
+  model::Labels labels;
+  TimePoint next_flush;
+  std::vector<AlertView> alerts;  // by fingerprint
+};
+
+struct AlertQuery {
+  model::Matchers matchers;
+  model::Matchers receiver_matchers;  // their label name is ignored: each is asked about the receiver's name
+  bool active = true;                 // false leaves out …
+  bool silenced = true;
+  bool inhibited = true;
+  bool muted = true;
+};
+
+struct HistoryQuery {
+  TimePoint from = time_from_us(0);
+  TimePoint to = time_from_us(std::numeric_limits<int64_t>::max());  // excluded
+  model::Matchers matchers;
+  size_t limit = 100;
+  int64_t before_id = std::numeric_limits<int64_t>::max();  // cursor: only older ones
+};
+
+}  // namespace sentinel::alerting

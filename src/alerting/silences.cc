@@ -1,0 +1,208 @@
+#include "alerting/silences.h"
+
+#include <algorithm>
+
+#include <boost/json.hpp>
+
+#include "alerting/codec.h"
+#include "alerting/limits.h"
+#include "base/id.h"
+#include "base/strings.h"
+
+namespace sentinel::alerting {
+namespace {
+
+namespace json = boost::json;
+
+std::string encode_sets(const std::vector<model::Matchers>& sets) {
+  json::array out;
+  for (const model::Matchers& set : sets) {
+    json::array matchers;
+    for (const model::Matcher& m : set) {
+      matchers.push_back(json::array{static_cast<int64_t>(m.type()), m.name(), m.value()});
+    }
+    out.push_back(std::move(matchers));
+  }
+  return json::serialize(out);
+}
+
+Result<std::vector<model::Matchers>> decode_sets(std::string_view text) {
+  try {
+    std::vector<model::Matchers> sets;
+    const json::value parsed = json::parse(text);
+    for (const json::value& set : parsed.as_array()) {
+      model::Matchers matchers;
+      for (const json::value& m : set.as_array()) {
+        const json::array& fields = m.as_array();
+        SENTINEL_ASSIGN(model::Matcher matcher,
+                        model::Matcher::make(static_cast<model::MatchType>(fields.at(0).to_number<int>()),
+                                             std::string(fields.at(1).as_string()), std::string(fields.at(2).as_string())));
+        matchers.push_back(std::move(matcher));
+      }
+      sets.push_back(std::move(matchers));
+    }
+    return sets;
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::kInternal, std::string("a stored silence cannot be read: ") + e.what());
+  }
+}
+
+Status check_set(const model::Matchers& set) {
+  if (set.empty()) return fail(ErrorCode::kInvalidArgument, "a silence needs at least one matcher");
+  if (set.size() > kMatchersMax) return fail(ErrorCode::kTooLarge, "a silence has too many matchers");
+  for (const model::Matcher& m : set) {
+    if (m.name().empty()) return fail(ErrorCode::kInvalidArgument, "a matcher of a silence has no label name");
+  }
+  // One that matches alerts without any of its labels would silence nearly everything.
+  if (std::all_of(set.begin(), set.end(), [](const model::Matcher& m) { return m.matches(""); })) {
+    return fail(ErrorCode::kInvalidArgument, "at least one matcher of a silence must not match the empty string");
+  }
+  return {};
+}
+
+Status check(const Silence& s, TimePoint now) {
+  if (s.matcher_sets.empty()) return fail(ErrorCode::kInvalidArgument, "a silence needs at least one matcher");
+  for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
+  if (s.ends_at < s.starts_at) return fail(ErrorCode::kInvalidArgument, "the silence's end must not be before its start");
+  if (s.ends_at < now) return fail(ErrorCode::kInvalidArgument, "the silence's end must not be in the past");
+  return {};
+}
+
+// Whether `next` may keep the id of `previous`.
+bool can_update(const Silence& previous, const Silence& next, TimePoint now) {
+  if (previous.matcher_sets != next.matcher_sets) return false;
+  switch (previous.state(now)) {
+    case SilenceState::kActive: return next.starts_at == previous.starts_at && next.ends_at >= now;
+    case SilenceState::kPending: return next.starts_at >= now;
+    case SilenceState::kExpired: return false;
+  }
+  return false;
+}
+
+void end_now(Silence& s, TimePoint now) {
+  if (s.state(now) == SilenceState::kPending) s.starts_at = now;
+  s.ends_at = now;
+  s.updated_at = now;
+}
+
+}  // namespace
+
+std::string_view silence_state_name(SilenceState state) {
+  switch (state) {
+    case SilenceState::kPending: return "pending";
+    case SilenceState::kActive: return "active";
+    case SilenceState::kExpired: return "expired";
+  }
+  return "expired";
+}
+
+bool Silence::matches(const model::Labels& labels) const {
+  return std::any_of(matcher_sets.begin(), matcher_sets.end(),
+                     [&](const model::Matchers& set) { return model::matches_all(set, labels); });
+}
+
+Status Silences::load(state::Tx& tx) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT id, matchers, starts_at, ends_at, updated_at, created_by, comment,"
+                                                   " annotations FROM alert_silences"));
+  for (const state::Row& row : rows) {
+    Silence s;
+    s.id = row.text(0);
+    SENTINEL_ASSIGN(s.matcher_sets, decode_sets(row.text(1)));
+    s.starts_at = time_from_us(row.integer(2));
+    s.ends_at = time_from_us(row.integer(3));
+    s.updated_at = time_from_us(row.integer(4));
+    s.created_by = row.text(5);
+    s.comment = row.text(6);
+    SENTINEL_ASSIGN(s.annotations, decode_labels(row.text(7)));
+    silences_.emplace(s.id, std::move(s));
+  }
+  return {};
+}
+
+Status Silences::write(state::Tx& tx, const Silence& s) {
+  return tx.exec(
+      "INSERT INTO alert_silences (id, matchers, starts_at, ends_at, updated_at, created_by, comment, annotations)"
+      " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET matchers = excluded.matchers,"
+      " starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
+      " created_by = excluded.created_by, comment = excluded.comment, annotations = excluded.annotations",
+      {s.id, encode_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at), s.created_by, s.comment,
+       encode_labels(s.annotations)});
+}
+
+Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now) {
+  const auto previous = silence.id.empty() ? silences_.end() : silences_.find(silence.id);
+  if (!silence.id.empty() && previous == silences_.end()) return fail(ErrorCode::kNotFound, "silence " + silence.id + " not found");
+  std::optional<Silence> expired;
+  if (previous != silences_.end() && !can_update(previous->second, silence, now)) {
+    if (previous->second.state(now) != SilenceState::kExpired) {
+      expired = previous->second;
+      end_now(*expired, now);
+    }
+    silence.id.clear();
+  }
+  if (silence.id.empty()) {
+    if (silences_.size() >= kSilencesMax) return fail(ErrorCode::kTooLarge, "too many silences");
+    if (silence.starts_at < now) silence.starts_at = now;
+    silence.id = new_uuid();
+  }
+  silence.updated_at = now;
+  SENTINEL_TRY(check(silence, now));
+  SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
+    if (expired) SENTINEL_TRY(write(tx, *expired));
+    return write(tx, silence);
+  }));
+  if (expired) silences_[expired->id] = *expired;
+  const std::string id = silence.id;
+  silences_[id] = std::move(silence);
+  return id;
+}
+
+Status Silences::expire(state::Database& database, std::string_view id, TimePoint now) {
+  const auto it = silences_.find(id);
+  if (it == silences_.end()) return fail(ErrorCode::kNotFound, "silence " + std::string(id) + " not found");
+  if (it->second.state(now) == SilenceState::kExpired) {
+    return fail(ErrorCode::kConflict, "silence " + std::string(id) + " has expired already");
+  }
+  Silence ended = it->second;
+  end_now(ended, now);
+  SENTINEL_TRY(database.write([&](state::Tx& tx) { return write(tx, ended); }));
+  it->second = std::move(ended);
+  return {};
+}
+
+std::optional<Silence> Silences::get(std::string_view id) const {
+  const auto it = silences_.find(id);
+  return it == silences_.end() ? std::nullopt : std::optional(it->second);
+}
+
+std::vector<Silence> Silences::list() const {
+  std::vector<Silence> out;
+  out.reserve(silences_.size());
+  for (const auto& [id, s] : silences_) out.push_back(s);
+  std::sort(out.begin(), out.end(), [](const Silence& a, const Silence& b) {
+    return std::pair(b.updated_at, a.id) < std::pair(a.updated_at, b.id);
+  });
+  return out;
+}
+
+std::vector<std::string> Silences::silenced_by(const model::Labels& labels, TimePoint now) const {
+  std::vector<std::string> out;
+  for (const auto& [id, s] : silences_) {
+    if (s.state(now) == SilenceState::kActive && s.matches(labels)) out.push_back(id);
+  }
+  return out;
+}
+
+Result<size_t> Silences::prune(state::Database& database, TimePoint ended_before) {
+  SENTINEL_TRY(database.write([&](state::Tx& tx) {
+    return tx.exec("DELETE FROM alert_silences WHERE ends_at < ?", {to_us(ended_before)});
+  }));
+  return std::erase_if(silences_, [&](const auto& entry) { return entry.second.ends_at < ended_before; });
+}
+
+size_t Silences::count(SilenceState state, TimePoint now) const {
+  return static_cast<size_t>(
+      std::count_if(silences_.begin(), silences_.end(), [&](const auto& entry) { return entry.second.state(now) == state; }));
+}
+
+}  // namespace sentinel::alerting

@@ -1,0 +1,63 @@
+#pragma once
+// Silences as Alertmanager keeps them, in SQL and in memory. Lives on the control scheduler.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/labels.h"
+#include "state/database.h"
+
+namespace sentinel::alerting {
+
+enum class SilenceState { kPending, kActive, kExpired };
+std::string_view silence_state_name(SilenceState state);
+
+struct Silence {
+  std::string id;  // a UUID; "" asks for a new one
+  // An alert is silenced when all matchers of any one set match it.
+  std::vector<model::Matchers> matcher_sets;
+  TimePoint starts_at;
+  TimePoint ends_at;
+  TimePoint updated_at;
+  std::string created_by;
+  std::string comment;
+  model::Labels annotations;
+
+  SilenceState state(TimePoint now) const {
+    return now < starts_at ? SilenceState::kPending : now < ends_at ? SilenceState::kActive : SilenceState::kExpired;
+  }
+  bool matches(const model::Labels& labels) const;
+};
+
+class Silences {
+ public:
+  // REQUIRES: the tables of store.h are there. Reads them all.
+  Status load(state::Tx& tx);
+
+  // Creates, or changes the one with that id; where the change is more than Alertmanager allows (other matchers, a
+  // start in the past), the old one is expired and a new one made. Returns the id. Durable on return.
+  // kNotFound: an id that is not there. kInvalidArgument: says what is wrong.
+  Result<std::string> set(state::Database& database, Silence silence, TimePoint now);
+  // kNotFound; kConflict when it has expired already.
+  Status expire(state::Database& database, std::string_view id, TimePoint now);
+  std::optional<Silence> get(std::string_view id) const;
+  // Those of every state, the newest change first.
+  std::vector<Silence> list() const;
+  // Ids of the active silences that match, sorted.
+  std::vector<std::string> silenced_by(const model::Labels& labels, TimePoint now) const;
+  // Forgets those that ended before. Returns how many.
+  Result<size_t> prune(state::Database& database, TimePoint ended_before);
+  size_t count(SilenceState state, TimePoint now) const;
+
+ private:
+  static Status write(state::Tx& tx, const Silence& silence);
+
+  std::map<std::string, Silence, std::less<>> silences_;
+};
+
+}  // namespace sentinel::alerting

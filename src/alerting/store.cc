@@ -1,0 +1,258 @@
+#include "alerting/store.h"
+
+#include <charconv>
+
+#include "alerting/codec.h"
+#include "base/strings.h"
+
+namespace sentinel::alerting {
+namespace {
+
+constexpr const char* kTables =
+    "CREATE TABLE alert_alerts ("
+    "  fingerprint INTEGER PRIMARY KEY,"  // the hash's bits, signed
+    "  labels TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL,"
+    "  generator_url TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  timed_out INTEGER NOT NULL,"
+    "  firing INTEGER NOT NULL);"
+    "CREATE TABLE alert_groups ("
+    "  id TEXT PRIMARY KEY,"
+    "  group_key TEXT NOT NULL,"
+    "  route_id TEXT NOT NULL,"
+    "  receiver TEXT NOT NULL,"
+    "  labels TEXT NOT NULL,"
+    "  created_at INTEGER NOT NULL,"
+    "  next_flush INTEGER NOT NULL,"
+    "  has_flushed INTEGER NOT NULL,"
+    "  flush_failed INTEGER NOT NULL,"
+    "  emptied_at INTEGER,"
+    "  resolved TEXT NOT NULL);"
+    "CREATE TABLE alert_group_members ("
+    "  group_id TEXT NOT NULL,"
+    "  fingerprint INTEGER NOT NULL,"
+    "  PRIMARY KEY (group_id, fingerprint));"
+    "CREATE TABLE alert_notification_log ("
+    "  group_key TEXT NOT NULL,"
+    "  integration TEXT NOT NULL,"
+    "  told_at INTEGER, told_firing TEXT, told_resolved TEXT,"
+    "  telling_at INTEGER, telling_firing TEXT, telling_resolved TEXT,"
+    "  message_key TEXT NOT NULL,"
+    "  group_id TEXT NOT NULL,"
+    "  generation INTEGER NOT NULL,"
+    "  expires_at INTEGER NOT NULL,"
+    "  PRIMARY KEY (group_key, integration));"
+    "CREATE TABLE alert_silences ("
+    "  id TEXT PRIMARY KEY,"
+    "  matchers TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  comment TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL);"
+    "CREATE TABLE alert_events ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  at INTEGER NOT NULL,"
+    "  kind TEXT NOT NULL,"
+    "  fingerprint INTEGER NOT NULL,"
+    "  alert_name TEXT NOT NULL,"
+    "  labels TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL,"
+    "  generator_url TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  receivers TEXT NOT NULL);"
+    "CREATE INDEX alert_events_at ON alert_events (at);"
+    "CREATE INDEX alert_events_name ON alert_events (alert_name, id);";
+
+std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
+  std::string out;
+  for (const auto& [fingerprint, at] : resolved) {
+    out += (out.empty() ? "" : " ") + fingerprint_text(fingerprint) + ":" + std::to_string(to_us(at));
+  }
+  return out;
+}
+
+std::vector<std::pair<uint64_t, TimePoint>> decode_resolved(std::string_view text) {
+  std::vector<std::pair<uint64_t, TimePoint>> out;
+  for (const std::string_view part : split(text, ' ')) {
+    if (part.size() < 18) continue;
+    uint64_t fingerprint = 0;
+    std::from_chars(part.data(), part.data() + 16, fingerprint, 16);
+    if (const auto us = parse_int(part.substr(17))) out.emplace_back(fingerprint, time_from_us(*us));
+  }
+  return out;
+}
+
+Result<AlertRow> read_alert(const state::Row& row) {
+  AlertRow r;
+  SENTINEL_ASSIGN(r.alert.labels, decode_labels(row.text(0)));
+  SENTINEL_ASSIGN(r.alert.annotations, decode_labels(row.text(1)));
+  r.alert.generator_url = row.text(2);
+  r.alert.starts_at = time_from_us(row.integer(3));
+  r.alert.ends_at = time_from_us(row.integer(4));
+  r.alert.updated_at = time_from_us(row.integer(5));
+  r.alert.timed_out = row.integer(6) != 0;
+  r.firing = row.integer(7) != 0;
+  return r;
+}
+
+Result<GroupRow> read_group(const state::Row& row) {
+  GroupRow g;
+  g.id = row.text(0);
+  g.group_key = row.text(1);
+  g.route_id = row.text(2);
+  g.receiver = row.text(3);
+  SENTINEL_ASSIGN(g.labels, decode_labels(row.text(4)));
+  g.created_at = time_from_us(row.integer(5));
+  g.next_flush = time_from_us(row.integer(6));
+  g.has_flushed = row.integer(7) != 0;
+  g.flush_failed = row.integer(8) != 0;
+  if (!row.is_null(9)) g.emptied_at = time_from_us(row.integer(9));
+  g.resolved = decode_resolved(row.text(10));
+  return g;
+}
+
+AlertChange::Kind kind_from(std::string_view name) {
+  return name == "resolved" ? AlertChange::Kind::kResolved
+         : name == "updated" ? AlertChange::Kind::kUpdated
+                             : AlertChange::Kind::kFired;
+}
+
+Result<AlertEvent> read_event(const state::Row& row) {
+  AlertEvent e;
+  e.id = row.integer(0);
+  e.at = time_from_us(row.integer(1));
+  e.kind = kind_from(row.text(2));
+  SENTINEL_ASSIGN(e.alert.labels, decode_labels(row.text(3)));
+  SENTINEL_ASSIGN(e.alert.annotations, decode_labels(row.text(4)));
+  e.alert.generator_url = row.text(5);
+  e.alert.starts_at = time_from_us(row.integer(6));
+  e.alert.ends_at = time_from_us(row.integer(7));
+  e.alert.updated_at = e.at;
+  SENTINEL_ASSIGN(e.receivers, decode_strings(row.text(8)));
+  return e;
+}
+
+template <class T, class Read>
+Result<std::vector<T>> read_all(const Result<state::Rows>& rows, Read read) {
+  if (!rows) return fail(rows.error());
+  std::vector<T> out;
+  out.reserve(rows->size());
+  for (const state::Row& row : *rows) {
+    SENTINEL_ASSIGN(T value, read(row));
+    out.push_back(std::move(value));
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string_view alert_change_name(AlertChange::Kind kind) {
+  switch (kind) {
+    case AlertChange::Kind::kFired: return "fired";
+    case AlertChange::Kind::kUpdated: return "updated";
+    case AlertChange::Kind::kResolved: return "resolved";
+  }
+  return "fired";
+}
+
+Status Store::migrate(state::Database& database) { return database.migrate("alerting", {{1, kTables}}); }
+
+Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
+  const model::Alert& a = r.alert;
+  return tx.exec(
+      "INSERT INTO alert_alerts (fingerprint, labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
+      " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels,"
+      " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
+      " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
+      " firing = excluded.firing",
+      {sql_fingerprint(a.fingerprint()), encode_labels(a.labels), encode_labels(a.annotations), a.generator_url,
+       to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, int64_t{r.firing}});
+}
+
+Status Store::touch_alert(state::Tx& tx, const AlertRow& r) {
+  const model::Alert& a = r.alert;
+  return tx.exec("UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE fingerprint = ?",
+                 {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
+                  sql_fingerprint(a.fingerprint())});
+}
+
+Status Store::delete_alert(state::Tx& tx, uint64_t fingerprint) {
+  return tx.exec("DELETE FROM alert_alerts WHERE fingerprint = ?", {sql_fingerprint(fingerprint)});
+}
+
+Result<std::vector<AlertRow>> Store::alerts(state::Tx& tx) {
+  return read_all<AlertRow>(tx.query("SELECT labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
+                                     " firing FROM alert_alerts"),
+                            read_alert);
+}
+
+Status Store::put_group(state::Tx& tx, const GroupRow& g) {
+  return tx.exec(
+      "INSERT INTO alert_groups (id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed, flush_failed,"
+      " emptied_at, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+      " created_at = excluded.created_at, next_flush = excluded.next_flush, has_flushed = excluded.has_flushed,"
+      " flush_failed = excluded.flush_failed, emptied_at = excluded.emptied_at, resolved = excluded.resolved",
+      {g.id, g.group_key, g.route_id, g.receiver, encode_labels(g.labels), to_us(g.created_at), to_us(g.next_flush),
+       int64_t{g.has_flushed}, int64_t{g.flush_failed},
+       g.emptied_at ? state::SqlValue(to_us(*g.emptied_at)) : state::SqlValue(std::monostate{}), encode_resolved(g.resolved)});
+}
+
+Status Store::delete_group(state::Tx& tx, const std::string& id) {
+  SENTINEL_TRY(tx.exec("DELETE FROM alert_group_members WHERE group_id = ?", {id}));
+  return tx.exec("DELETE FROM alert_groups WHERE id = ?", {id});
+}
+
+Result<std::vector<GroupRow>> Store::groups(state::Tx& tx) {
+  return read_all<GroupRow>(tx.query("SELECT id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed,"
+                                     " flush_failed, emptied_at, resolved FROM alert_groups ORDER BY id"),
+                            read_group);
+}
+
+Status Store::add_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint) {
+  return tx.exec("INSERT INTO alert_group_members (group_id, fingerprint) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                 {group_id, sql_fingerprint(fingerprint)});
+}
+
+Status Store::remove_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint) {
+  return tx.exec("DELETE FROM alert_group_members WHERE group_id = ? AND fingerprint = ?",
+                 {group_id, sql_fingerprint(fingerprint)});
+}
+
+Result<std::vector<std::pair<std::string, uint64_t>>> Store::members(state::Tx& tx) {
+  return read_all<std::pair<std::string, uint64_t>>(
+      tx.query("SELECT group_id, fingerprint FROM alert_group_members"),
+      [](const state::Row& row) -> Result<std::pair<std::string, uint64_t>> {
+        return std::pair(row.text(0), static_cast<uint64_t>(row.integer(1)));
+      });
+}
+
+Status Store::add_event(state::Tx& tx, const AlertChange& c) {
+  return tx.exec(
+      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at, ends_at,"
+      " receivers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      {to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(c.alert.fingerprint()),
+       std::string(c.alert.name()), encode_labels(c.alert.labels), encode_labels(c.alert.annotations), c.alert.generator_url,
+       to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers)});
+}
+
+Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, TimePoint from, TimePoint to, int64_t before_id,
+                                              std::string_view alert_name, size_t limit) {
+  const std::string name(alert_name);
+  return read_all<AlertEvent>(
+      tx.query("SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, receivers FROM alert_events"
+               " WHERE id < ? AND at >= ? AND at < ? AND (? = '' OR alert_name = ?) ORDER BY id DESC LIMIT ?",
+               {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
+      read_event);
+}
+
+Status Store::prune_events(state::Tx& tx, TimePoint before) {
+  return tx.exec("DELETE FROM alert_events WHERE at < ?", {to_us(before)});
+}
+
+}  // namespace sentinel::alerting

@@ -1,0 +1,82 @@
+#include "alerting/time_interval.h"
+
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+
+namespace sentinel::alerting {
+namespace {
+
+Result<TimeInterval> parse(std::string_view yaml) {
+  SENTINEL_ASSIGN(const text::YamlNode node, text::parse_yaml(yaml, "t.yml"));
+  return TimeInterval::parse(node);
+}
+
+struct Case {
+  std::string yaml;
+  std::string at;
+  bool inside;
+};
+
+TEST(TimeInterval, contains) {
+  const Case cases[] = {
+      {"{}", "2026-11-21T03:00:00Z", true},
+      {"times: [{start_time: '09:00', end_time: '17:00'}]", "2026-11-21T09:00:00Z", true},
+      {"times: [{start_time: '09:00', end_time: '17:00'}]", "2026-11-21T16:59:59Z", true},
+      {"times: [{start_time: '09:00', end_time: '17:00'}]", "2026-11-21T17:00:00Z", false},
+      {"times: [{start_time: '22:00', end_time: '24:00'}]", "2026-11-21T23:59:59Z", true},
+      {"weekdays: ['monday:friday']", "2026-11-21T03:00:00Z", false},  // a Saturday
+      {"weekdays: ['monday:friday', 'Saturday']", "2026-11-21T03:00:00Z", true},
+      {"weekdays: ['sunday']", "2026-11-22T03:00:00Z", true},
+      {"days_of_month: ['-1']", "2026-02-28T00:00:00Z", true},
+      {"days_of_month: ['-1']", "2028-02-28T00:00:00Z", false},
+      {"days_of_month: ['-3:-1']", "2026-11-28T00:00:00Z", true},
+      {"days_of_month: ['30:31']", "2026-02-28T00:00:00Z", false},
+      {"days_of_month: ['25:31']", "2026-02-28T00:00:00Z", true},
+      {"days_of_month: ['1:-2']", "2026-11-30T00:00:00Z", false},
+      {"months: ['november:december']", "2026-11-21T03:00:00Z", true},
+      {"months: ['1:3', '12']", "2026-11-21T03:00:00Z", false},
+      {"years: ['2020:2026']", "2026-11-21T03:00:00Z", true},
+      {"years: ['2027']", "2026-11-21T03:00:00Z", false},
+      {"{times: [{start_time: '09:00', end_time: '10:00'}], location: 'Europe/Berlin'}", "2026-07-01T07:30:00Z", true},
+      {"{times: [{start_time: '09:00', end_time: '10:00'}], location: 'Europe/Berlin'}", "2026-12-01T07:30:00Z", false},
+      // The hour that is skipped and the hour that comes twice.
+      {"{times: [{start_time: '02:00', end_time: '03:00'}], location: 'Europe/Berlin'}", "2026-03-29T01:00:00Z", false},
+      {"{times: [{start_time: '02:00', end_time: '03:00'}], location: 'Europe/Berlin'}", "2026-10-25T00:30:00Z", true},
+      {"{times: [{start_time: '02:00', end_time: '03:00'}], location: 'Europe/Berlin'}", "2026-10-25T01:30:00Z", true},
+  };
+  for (const Case& c : cases) {
+    const auto interval = parse(c.yaml);
+    ASSERT_TRUE(interval) << c.yaml << ": " << interval.error().to_string();
+    EXPECT_EQ(interval->contains(parse_time(c.at).value()), c.inside) << c.yaml << " at " << c.at;
+  }
+}
+
+TEST(TimeInterval, mistakes_have_a_position) {
+  for (const std::string yaml : {
+           "times: [{start_time: '9:00', end_time: '17:00'}]",
+           "times: [{start_time: '17:00', end_time: '09:00'}]",
+           "times: [{start_time: '17:00'}]",
+           "times: [{start_time: '23:00', end_time: '24:01'}]",
+           "weekdays: ['friday:monday']",
+           "weekdays: ['freitag']",
+           "weekdays: monday",
+           "days_of_month: ['0']",
+           "days_of_month: ['32']",
+           "days_of_month: ['-1:5']",
+           "days_of_month: ['10:5']",
+           "days_of_month: ['1:2:3']",
+           "months: ['13']",
+           "years: ['2030:2020']",
+           "location: 'Mars/Olympus'",
+           "wochentage: ['monday']",
+       }) {
+    const auto interval = parse(yaml);
+    ASSERT_FALSE(interval) << yaml;
+    ASSERT_TRUE(interval.error().position()) << yaml;
+    EXPECT_GT(interval.error().position()->line, 0) << yaml;
+  }
+}
+
+}  // namespace
+}  // namespace sentinel::alerting

@@ -1,0 +1,195 @@
+#include "analysis/analyzer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "analysis/drift.h"
+#include "analysis/embedding.h"
+#include "analysis/limits.h"
+#include "analysis/pii.h"
+#include "analysis/price_table.h"
+#include "analysis/quality.h"
+#include "analysis/risk.h"
+#include "analysis/support.h"
+#include "base/strings.h"
+
+namespace sentinel::analysis {
+namespace {
+
+using model::Interaction;
+using model::InteractionStatus;
+
+// What an answer must not bring up by itself, and how sure we are that it is a leak.
+constexpr std::array<std::string_view, 6> kSensitive = {"SECRET", "US_SSN", "CREDIT_CARD", "IBAN", "UK_NINO", "DATE_OF_BIRTH"};
+constexpr double kLeakRisk = 0.9;
+constexpr double kPersonalDataRisk = 0.3;
+constexpr double kRepetitionAbuse = 0.6;
+constexpr size_t kRepetitionWordsMin = 300;
+constexpr int64_t kBytesPerToken = 4;
+
+size_t code_point_count(std::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+}
+
+std::string drift_key(const Interaction& call) {
+  const std::string& prompt = call.prompt_template.empty() ? call.prompt_id : call.prompt_template;
+  return call.endpoint + "|" + call.model + "|" + prompt;
+}
+
+class SentinelAnalyzer final : public Analyzer {
+ public:
+  SentinelAnalyzer(AnalyzerOptions options, PriceTable prices, std::unique_ptr<PiiDetector> pii)
+      : options_(std::move(options)),
+        prices_(std::move(prices)),
+        pii_(std::move(pii)),
+        support_(make_support_detector(model_)),
+        drift_(options_.drift_reference_size, options_.drift_window) {}
+
+  void analyze(Interaction& call) override {
+    call.response_length = static_cast<int64_t>(code_point_count(call.response));
+    call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.cost_microusd(call);
+    const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings";
+    call.empty_response = text_answer && call.status == InteractionStatus::kOk && call.finish_reason != "tool_calls" &&
+                          call.finish_reason != "tool_use" && is_blank(call.response);
+
+    const TextAssessment prompt = assess(model_, call.prompt);
+    const TextAssessment answer = assess(model_, call.response);
+    const FeatureDoc prompt_doc(prompt.normalized.text);
+    const FeatureDoc answer_doc(answer.normalized.text);
+    const std::vector<Span> prompt_pii = pii_->find(call.prompt);
+    const std::vector<Span> answer_pii = pii_->find(call.response);
+    score_safety(call, prompt, answer, prompt_pii, answer_pii);
+    score_abuse(call, prompt_doc);
+    const bool answered = text_answer && call.status == InteractionStatus::kOk && !call.empty_response;
+    if (answered) {
+      call.semantic_similarity_score = semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
+      const bool refusal = is_refusal(answer.normalized.text);
+      if (!refusal) score_support(call);
+      score_drift(call, answer.normalized.text, answer_doc, refusal);
+    }
+    call.prompt = stored_form(call.prompt, prompt_pii);
+    call.response = stored_form(call.response, answer_pii);
+    call.context.clear();
+  }
+
+  TextRisk check_prompt(std::string_view prompt) const override {
+    const TextAssessment assessment = assess(model_, prompt);
+    TextRisk injection = injection_risk(model_, assessment);
+    TextRisk safety = safety_risk(model_, assessment);
+    TextRisk& worst = injection.risk >= safety.risk ? injection : safety;
+    const TextRisk& other = &worst == &injection ? safety : injection;
+    for (const std::string& category : other.categories) {
+      if (std::find(worst.categories.begin(), worst.categories.end(), category) == worst.categories.end()) worst.categories.push_back(category);
+    }
+    for (const std::string& type : pii_types(pii_->find(prompt))) {
+      if (worst.evidence.size() < kEvidenceMax) worst.evidence.push_back("contains " + type);
+    }
+    return worst;
+  }
+
+  std::string save_drift() const override { return drift_.save(); }
+  Status load_drift(std::string_view json) override { return drift_.load(json); }
+  void reset_drift(std::string_view key_prefix) override { drift_.reset(key_prefix); }
+
+ private:
+  void score_safety(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
+                    const std::vector<Span>& prompt_pii, const std::vector<Span>& answer_pii) {
+    TextRisk injection = injection_risk(model_, prompt);
+    if (!call.context.empty()) {
+      TextRisk document = injection_risk(model_, assess(model_, call.context));
+      if (document.risk > injection.risk) injection = std::move(document);
+    }
+    call.prompt_injection_risk = injection.risk;
+    call.pii_types = pii_types(answer_pii);
+    for (const std::string& type : pii_types(prompt_pii)) {
+      if (std::find(call.pii_types.begin(), call.pii_types.end(), type) == call.pii_types.end()) call.pii_types.push_back(type);
+    }
+    TextRisk leak = leak_risk(call, answer_pii);
+
+    double worst = 0;
+    call.safety_label = "SAFE";
+    call.safety_categories.clear();
+    for (const TextRisk& risk : {std::move(injection), safety_risk(model_, prompt), safety_risk(model_, answer), std::move(leak)}) {
+      if (risk.risk > worst && risk.label != "SAFE") call.safety_label = risk.label;
+      worst = std::max(worst, risk.risk);
+      for (const std::string& category : risk.categories) {
+        if (std::find(call.safety_categories.begin(), call.safety_categories.end(), category) == call.safety_categories.end()) {
+          call.safety_categories.push_back(category);
+        }
+      }
+    }
+    call.safety_score = 1.0 - worst;
+  }
+
+  // Personal data in an answer is a leak when neither the user nor the document had brought it.
+  static TextRisk leak_risk(const Interaction& call, const std::vector<Span>& answer_pii) {
+    TextRisk out;
+    for (const Span& span : answer_pii) {
+      const std::string_view value = std::string_view(call.response).substr(span.begin, span.end - span.begin);
+      if (call.prompt.find(value) != std::string::npos) continue;
+      const std::string_view type = std::string_view(span.type).substr(0, span.type.find(':'));
+      const bool sensitive = std::find(kSensitive.begin(), kSensitive.end(), type) != kSensitive.end();
+      if (!sensitive && call.context.find(value) != std::string::npos) continue;
+      out.risk = std::max(out.risk, sensitive ? kLeakRisk : kPersonalDataRisk);
+    }
+    if (out.risk > 0.5) {
+      out.label = "PII_LEAK";
+      out.categories = {"PII_LEAK"};
+    }
+    return out;
+  }
+
+  void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {
+    const int64_t tokens = call.tokens_input.value_or(static_cast<int64_t>(call.prompt.size()) / kBytesPerToken);
+    call.token_abuse = tokens > options_.token_abuse_input_tokens ||
+                       (prompt_doc.tokens().size() >= kRepetitionWordsMin && repetition(prompt_doc) >= kRepetitionAbuse);
+  }
+
+  void score_support(Interaction& call) const {
+    if (is_blank(call.context)) return;
+    const std::optional<SupportResult> result = support_->score(call.context, call.prompt, call.response);
+    if (!result) return;
+    call.support_score = result->score;
+    call.ungrounded = result->score < options_.ungrounded_below;
+  }
+
+  void score_drift(Interaction& call, std::string_view folded_answer, const FeatureDoc& answer_doc, bool refusal) {
+    const FeatureDoc topic(drift_text(folded_answer));
+    const std::optional<DriftScore> score =
+        drift_.observe(drift_key(call), embed_doc(model_, topic), style_of(call.response, answer_doc, refusal));
+    call.baseline_ready = score && score->baseline_ready;
+    if (!call.baseline_ready) return;
+    call.similarity_score = score->similarity;
+    call.drift_score = 1.0 - score->similarity;
+  }
+
+  static std::string stored_form(std::string_view text, const std::vector<Span>& spans) {
+    std::string out = redact(text.substr(0, kPiiBytesMax), spans);
+    if (text.size() > kPiiBytesMax) out += "[CUT]";
+    return is_valid_utf8(out) ? out : to_valid_utf8(out);
+  }
+
+  const AnalyzerOptions options_;
+  const PriceTable prices_;
+  const HeadModel& model_ = HeadModel::embedded();
+  std::unique_ptr<PiiDetector> pii_;
+  std::unique_ptr<SupportDetector> support_;
+  DriftTracker drift_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Analyzer>> Analyzer::open(AnalyzerOptions options) {
+  PriceTable prices;
+  if (!options.prices_yaml.empty()) {
+    SENTINEL_ASSIGN(prices, PriceTable::parse(options.prices_yaml, options.prices_path));
+  } else if (!options.prices_path.empty()) {
+    SENTINEL_ASSIGN(prices, PriceTable::load(options.prices_path));
+  }
+  std::unique_ptr<PiiDetector> pii;
+  SENTINEL_ASSIGN(pii, make_pii_detector());
+  return std::make_unique<SentinelAnalyzer>(std::move(options), std::move(prices), std::move(pii));
+}
+
+}  // namespace sentinel::analysis

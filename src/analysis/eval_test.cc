@@ -1,0 +1,164 @@
+// The shipped weights against the development data, when it is there. Floors lie a little under what was measured, so
+// that a change which costs accuracy fails here. Prints figures only.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <functional>
+
+#include "analysis/pii.h"
+#include "analysis/train/tasks.h"
+#include "base/strings.h"
+
+namespace sentinel::analysis::train {
+namespace {
+
+class DevData : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* elsewhere = std::getenv("SENTINEL_SHARED_DIR");  // for a work tree that lies deeper
+    const std::string directory = std::string(elsewhere ? elsewhere : SENTINEL_SHARED_DIR) + "/data/analysis";
+    if (!std::filesystem::exists(directory + "/injection.jsonl.gz")) GTEST_SKIP() << "no development data";
+    static const Corpus kCorpus = read_corpus(directory).value();
+    corpus_ = &kCorpus;
+  }
+  const HeadModel& model_ = HeadModel::embedded();
+  const Corpus* corpus_ = nullptr;
+};
+
+TEST_F(DevData, Injection) {
+  const double threshold = model_.stage(kInjectionTask).threshold;
+  const std::vector<Scored> rows = score_dev(model_, *corpus_, kInjectionTask);
+  const Pooled all = pooled(rows, threshold);
+  EXPECT_GE(all.f1, 0.94);
+  EXPECT_GE(all.auc, 0.99);
+  EXPECT_LE(all.false_positive_rate, 0.011);
+  EXPECT_LE(calibration_error(rows), 0.03);
+  std::map<std::string, SliceFigures> slices = by_slice(rows, threshold);
+  double recall = 0;
+  int sources = 0;
+  for (const auto& [slice, figures] : slices) {
+    if (figures.positives == 0) continue;
+    recall += figures.recall;
+    ++sources;
+  }
+  EXPECT_GE(recall / sources, 0.82);
+  EXPECT_LE(slices["awesome"].false_positive_rate, 0.02);
+  EXPECT_LE(slices["gpt_role"].false_positive_rate, 0.02);
+  EXPECT_LE(slices["benign_documents"].false_positive_rate, 0.015);
+  std::printf("injection: F1 %.3f AUC %.4f FPR %.4f macro recall %.3f\n", all.f1, all.auc, all.false_positive_rate, recall / sources);
+}
+
+std::string each_letter(const std::string& text, const std::function<std::string(char)>& change) {
+  std::string out;
+  for (char c : text) out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? change(c) : std::string(1, c);
+  return out;
+}
+std::string swapped(char c, std::initializer_list<std::pair<char, const char*>> table) {
+  for (const auto& [from, to] : table) {
+    if (c == from) return to;
+  }
+  return std::string(1, c);
+}
+
+TEST_F(DevData, HiddenAttacksKeepMostOfThePlainRecall) {
+  const std::pair<const char*, std::function<std::string(const std::string&)>> tricks[] = {
+      {"zero width", [](const std::string& t) { return each_letter(t, [](char c) { return std::string(1, c) + "\u200B"; }); }},
+      {"homoglyph", [](const std::string& t) {
+         return each_letter(t, [](char c) { return swapped(c, {{'a', "\u0430"}, {'e', "\u0435"}, {'o', "\u043E"}, {'i', "\u0456"}, {'c', "\u0441"}}); });
+       }},
+      {"leet", [](const std::string& t) {
+         return each_letter(t, [](char c) { return swapped(c, {{'a', "4"}, {'e', "3"}, {'o', "0"}, {'i', "1"}}); });
+       }},
+      {"spaced", [](const std::string& t) {
+         std::string out;
+         for (char c : t) out += c == ' ' ? "  " : std::string(1, c) + " ";
+         return out;
+       }},
+      {"base64", [](const std::string& t) { return base64_encode(t); }},
+      {"hex", [](const std::string& t) { return hex_encode(t); }},
+      {"rot13", [](const std::string& t) {
+         return each_letter(t, [](char c) {
+           const char base = c >= 'a' ? 'a' : 'A';
+           return std::string(1, static_cast<char>(base + (c - base + 13) % 26));
+         });
+       }},
+  };
+  const auto caught = [&](const std::string& text) {
+    return text_risks(model_, normalize(text))[kInjectionTask] > model_.stage(kInjectionTask).threshold;
+  };
+  std::vector<std::string> attacks;
+  for (const Row& row : corpus_->injection) {
+    if (row.dev && row.label && row.text.size() < 600 && caught(row.text)) attacks.push_back(row.text);
+  }
+  ASSERT_GT(attacks.size(), 100U);
+  // The benign twin: hiding a text must not make it an attack.
+  std::vector<std::string> harmless;
+  for (const Row& row : corpus_->injection) {
+    if (row.dev && !row.label && row.text.size() < 600 && !caught(row.text)) harmless.push_back(row.text);
+  }
+  for (const auto& [name, trick] : tricks) {
+    size_t hits = 0;
+    for (const std::string& attack : attacks) hits += caught(trick(attack));
+    const double kept = static_cast<double>(hits) / static_cast<double>(attacks.size());
+    size_t alarms = 0;
+    for (const std::string& text : harmless) alarms += caught(trick(text));
+    const double wrong = static_cast<double>(alarms) / static_cast<double>(harmless.size());
+    std::printf("obfuscation %-10s keeps %.3f of the recall; harmless texts so hidden flagged %.3f\n", name, kept, wrong);
+    EXPECT_GE(kept, 0.80) << name;
+    EXPECT_LE(wrong, 0.05) << name;
+  }
+}
+
+TEST_F(DevData, Toxicity) {
+  const double threshold = model_.stage(kToxicityTask).threshold;
+  const std::vector<Scored> rows = score_dev(model_, *corpus_, kToxicityTask);
+  for (const auto& [slice, figures] : by_slice(rows, threshold)) {
+    if (figures.positives == 0) {
+      EXPECT_LE(figures.false_positive_rate, 0.005) << slice;
+      continue;
+    }
+    std::printf("toxicity %-24s AUC %.3f, inside the slice %.3f\n", slice.c_str(), figures.auc_against_all, figures.auc_inside);
+    EXPECT_GE(figures.auc_against_all, 0.92) << slice;
+    EXPECT_GE(figures.auc_inside, 0.86) << slice;
+  }
+  EXPECT_LE(calibration_error(rows), 0.03);
+}
+
+TEST_F(DevData, Risky) {
+  const std::vector<Scored> rows = score_dev(model_, *corpus_, kRiskyTask);
+  const Pooled all = pooled(rows, model_.stage(kRiskyTask).threshold);
+  std::printf("risky: recall %.3f FPR %.4f AUC %.4f\n", all.recall, all.false_positive_rate, all.auc);
+  EXPECT_GE(all.recall, 0.87);
+  EXPECT_GE(all.auc, 0.985);
+  EXPECT_LE(calibration_error(rows), 0.04);
+}
+
+TEST_F(DevData, Support) {
+  const std::vector<Scored> rows = score_dev(model_, *corpus_, kSupportTask);
+  std::map<std::string, SliceFigures> slices = by_slice(rows, 0.5);
+  for (const auto& [slice, figures] : slices) std::printf("support %-20s AUC %.3f\n", slice.c_str(), figures.auc_against_all);
+  for (const char* slice : {"edit_num", "edit_neg", "edit_ent_out"}) EXPECT_GE(slices[slice].auc_against_all, 0.97) << slice;
+  EXPECT_GE(slices["edit_ent_in"].auc_against_all, 0.95);
+  EXPECT_GE(slices["halueval_qa_lenctrl"].auc_against_all, 0.95);
+  EXPECT_GE(slices["begin_wow"].auc_against_all, 0.90);
+  EXPECT_LE(calibration_error(rows), 0.05);
+}
+
+TEST_F(DevData, PersonalDataAndSecrets) {
+  std::vector<Row> rows;
+  for (const Row& row : corpus_->pii) {
+    if (row.dev) rows.push_back(row);
+  }
+  const SpanReport known = evaluate_spans(*make_pii_detector().value(), rows);
+  SpanReport unknown = evaluate_spans(*make_pii_detector(false).value(), rows);
+  std::printf("pii: F1 %.3f; keys of makers without a pattern: recall %.3f precision %.3f\n", known.all.f1(), unknown.by_type["SECRET"].recall(),
+              unknown.by_type["SECRET"].precision());
+  EXPECT_GE(known.all.f1(), 0.99);
+  EXPECT_GE(unknown.by_type["SECRET"].recall(), 0.90);
+  EXPECT_GE(unknown.by_type["SECRET"].precision(), 0.95);
+  for (const auto& [kind, share] : known.rows_with_false_positive) EXPECT_LE(share, 0.02) << kind;
+}
+
+}  // namespace
+}  // namespace sentinel::analysis::train

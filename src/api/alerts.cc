@@ -1,0 +1,256 @@
+#include "api/alerts.h"
+
+#include <algorithm>
+#include <map>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "api/prometheus.h"
+#include "base/strings.h"
+#include "receivers/notification.h"
+#include "state/outbox.h"
+
+namespace sentinel::api {
+namespace json = boost::json;
+namespace {
+
+using detection::ActiveAlert;
+using detection::GroupStatusPtr;
+using detection::RuleStatus;
+
+json::object labels_json(const model::Labels& labels) {
+  json::object out;
+  for (const model::Label& label : labels) out[label.name] = label.value;
+  return out;
+}
+
+json::object texts_json(const detection::NamedTexts& texts) {
+  json::object out;
+  for (const auto& [name, text] : texts) out[name] = text;
+  return out;
+}
+
+double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
+
+json::object prometheus_alert_json(const ActiveAlert& a) {
+  return {{"labels", labels_json(a.labels)}, {"annotations", labels_json(a.annotations)}, {"state", model::alert_state_name(a.state)},
+          {"activeAt", format_rfc3339(a.active_at)}, {"value", format_double_g(a.value)}};
+}
+
+json::object prometheus_rule_json(const RuleStatus& r) {
+  json::object out{{"name", r.name}, {"query", r.query}, {"labels", texts_json(r.labels)}, {"health", detection::rule_health_name(r.health)},
+                   {"evaluationTime", r.evaluation_seconds}, {"lastEvaluation", format_rfc3339(r.last_evaluation)},
+                   {"type", r.alerting ? "alerting" : "recording"}};
+  if (!r.last_error.empty()) out["lastError"] = r.last_error;
+  if (!r.alerting) return out;
+  json::array alerts;
+  for (const ActiveAlert& a : r.alerts) alerts.push_back(prometheus_alert_json(a));
+  out["state"] = model::alert_state_name(r.state);
+  out["duration"] = seconds(r.for_duration);
+  out["keepFiringFor"] = seconds(r.keep_firing_for);
+  out["annotations"] = texts_json(r.annotations);
+  out["alerts"] = std::move(alerts);
+  return out;
+}
+
+// How an alert reads to people in the event stream.
+std::string_view alert_type(const alerting::AlertEvent& event) {
+  if (event.kind == alerting::AlertChange::Kind::kResolved) return "success";
+  const auto severity = model::parse_severity(event.alert.labels.get("severity")).value_or(model::Severity::kSev3);
+  if (severity <= model::Severity::kSev2) return "error";
+  return severity == model::Severity::kSev3 ? "warning" : "info";
+}
+
+json::object event_json(const alerting::AlertEvent& event) {
+  const model::Alert& a = event.alert;
+  json::array tags;
+  for (const model::Label& label : a.labels) tags.emplace_back(label.name + ":" + label.value);
+  std::string text(a.annotations.get("description"));
+  if (const auto action = a.annotations.get("action"); !action.empty()) text += fmt::format("\nRecommended: {}", action);
+  const std::string_view summary = a.annotations.get("summary").empty() ? a.name() : a.annotations.get("summary");
+  const bool resolved = event.kind == alerting::AlertChange::Kind::kResolved;
+  return {{"id", event.id}, {"at", format_rfc3339(event.at)}, {"source", "sentinel"},
+          {"title", resolved ? fmt::format("Resolved: {}", summary) : std::string(summary)}, {"text", text}, {"alert_type", alert_type(event)},
+          {"kind", alerting::alert_change_name(event.kind)}, {"fingerprint", a.fingerprint_hex()}, {"tags", std::move(tags)}};
+}
+
+// "source:sentinel alert_type:error service:shop words": every term must hold.
+bool matches_query(const json::object& event, std::string_view query) {
+  for (const std::string_view term : split(query, ' ')) {
+    if (term.empty()) continue;
+    const size_t colon = term.find(':');
+    const std::string_view name = term.substr(0, colon);
+    if (colon != std::string_view::npos && (name == "source" || name == "alert_type" || name == "kind")) {
+      if (event.at(name).as_string() != term.substr(colon + 1)) return false;
+    } else if (colon != std::string_view::npos) {
+      const json::array& tags = event.at("tags").as_array();
+      if (std::none_of(tags.begin(), tags.end(), [&](const json::value& tag) { return tag.as_string() == term; })) return false;
+    } else {
+      const std::string all = to_lower(std::string(event.at("title").as_string()) + " " + std::string(event.at("text").as_string()));
+      if (all.find(to_lower(term)) == std::string::npos) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+json::object monitor_counts(const detection::RuleManager& manager) {
+  size_t ok = 0, pending = 0, firing = 0, error = 0, alerts = 0;
+  for (const GroupStatusPtr& group : manager.groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (!rule.alerting || rule.name == "Watchdog") continue;
+      if (rule.health == detection::RuleHealth::kBad) ++error;
+      else if (rule.state == model::AlertState::kFiring) ++firing;
+      else if (rule.state == model::AlertState::kPending) ++pending;
+      else ++ok;
+      alerts += static_cast<size_t>(std::count_if(rule.alerts.begin(), rule.alerts.end(), [](const ActiveAlert& a) { return a.state == model::AlertState::kFiring; }));
+    }
+  }
+  return {{"monitors", json::object{{"ok", ok}, {"pending", pending}, {"firing", firing}, {"error", error}}}, {"firing_alerts", alerts}};
+}
+
+void AlertsApi::add_routes(net::Router& router) {
+  route(router, "GET", "/api/v1/rules", this, &AlertsApi::prometheus_rules);
+  route(router, "GET", "/api/v1/alerts", this, &AlertsApi::prometheus_alerts);
+  route(router, "GET", "/sentinel/v1/alerts", this, &AlertsApi::alerts);
+  route(router, "GET", "/sentinel/v1/rules", this, &AlertsApi::rules);
+  route(router, "GET", "/sentinel/v1/events", this, &AlertsApi::events);
+  route(router, "GET", "/sentinel/v1/notifications", this, &AlertsApi::notifications);
+}
+
+AlertsApi::Answer AlertsApi::prometheus_rules(net::Exchange* exchange) {
+  const std::string_view type = exchange->request().query.get("type");
+  if (!type.empty() && type != "alert" && type != "record") {
+    co_return prometheus_error(Error(ErrorCode::kInvalidArgument, fmt::format("not supported value \"{}\"", type)));
+  }
+  json::array groups;
+  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+    json::array rules;
+    for (const RuleStatus& rule : group->rules) {
+      if ((type == "alert" && !rule.alerting) || (type == "record" && rule.alerting)) continue;
+      rules.push_back(prometheus_rule_json(rule));
+    }
+    groups.push_back(json::object{{"name", group->name}, {"file", group->file}, {"interval", seconds(group->interval)}, {"limit", group->limit},
+                                  {"rules", std::move(rules)}, {"evaluationTime", group->evaluation_seconds},
+                                  {"lastEvaluation", format_rfc3339(group->last_evaluation)}});
+  }
+  co_return prometheus_success(json::serialize(json::object{{"groups", std::move(groups)}}));
+}
+
+AlertsApi::Answer AlertsApi::prometheus_alerts(net::Exchange*) {
+  json::array alerts;
+  for (const detection::ListedAlert& listed : parts_.rules.alerts()) alerts.push_back(prometheus_alert_json(listed.alert));
+  co_return prometheus_success(json::serialize(json::object{{"alerts", std::move(alerts)}}));
+}
+
+AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
+  struct FromControl {
+    std::map<std::string, alerting::AlertView> views;      // by fingerprint
+    std::map<std::string, std::string> incidents;          // fingerprint to INC-n
+  };
+  const FromControl known = co_await net::on_loop(&parts_.control, [this] {
+    FromControl out;
+    for (alerting::AlertView& view : parts_.alerting.alerts({})) {
+      const std::string fingerprint = view.alert.fingerprint_hex();
+      out.views.emplace(fingerprint, std::move(view));
+    }
+    using enum model::IncidentStatus;
+    const auto active = parts_.incidents.list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
+    if (!active) return out;
+    for (const incident::IncidentRecord& record : *active) {
+      const auto detail = parts_.incidents.get(record.incident.id);
+      if (!detail) continue;
+      for (const incident::IncidentAlert& a : detail->alerts) {
+        if (a.firing) out.incidents[a.alert.fingerprint_hex()] = fmt::format("INC-{}", record.incident.number);
+      }
+    }
+    return out;
+  });
+  json::array items;
+  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      for (const ActiveAlert& a : rule.alerts) {
+        model::Alert as_alert;
+        as_alert.labels = a.labels;
+        const std::string fingerprint = as_alert.fingerprint_hex();
+        json::object item{{"fingerprint", fingerprint}, {"name", rule.name}, {"labels", labels_json(a.labels)}, {"annotations", labels_json(a.annotations)},
+                          {"state", model::alert_state_name(a.state)}, {"active_at", format_rfc3339(a.active_at)}, {"value", a.value},
+                          {"severity", a.labels.get("severity")},
+                          {"rule", json::object{{"group", group->name}, {"name", rule.name}, {"expr", rule.query}, {"for_s", seconds(rule.for_duration)}}}};
+        const auto incident = known.incidents.find(fingerprint);
+        item["incident"] = incident == known.incidents.end() ? json::value(nullptr) : json::value(incident->second);
+        json::array silenced, receivers;
+        if (const auto view = known.views.find(fingerprint); view != known.views.end()) {
+          for (const std::string& id : view->second.silenced_by) silenced.emplace_back(id);
+          for (const std::string& name : view->second.receivers) receivers.emplace_back(name);
+        }
+        item["silenced_by"] = std::move(silenced);
+        item["receiver"] = std::move(receivers);
+        items.push_back(std::move(item));
+      }
+    }
+  }
+  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
+  json::array items;
+  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+    for (const RuleStatus& r : group->rules) {
+      items.push_back(json::object{{"group", group->name}, {"file", group->file}, {"name", r.name}, {"type", r.alerting ? "alerting" : "recording"},
+                                   {"expr", r.query}, {"for_s", seconds(r.for_duration)}, {"labels", texts_json(r.labels)},
+                                   {"annotations", texts_json(r.annotations)}, {"state", model::alert_state_name(r.state)},
+                                   {"health", detection::rule_health_name(r.health)}, {"last_error", r.last_error},
+                                   {"last_evaluation", format_rfc3339(r.last_evaluation)}, {"evaluation_ms", r.evaluation_seconds * 1000}});
+    }
+  }
+  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {
+  const net::Params& params = exchange->request().query;
+  const TimePoint now = parts_.clock.now();
+  alerting::HistoryQuery query;
+  SENTINEL_CO_ASSIGN(query.from, time_param(params, "from", now - std::chrono::hours(24)));
+  SENTINEL_CO_ASSIGN(query.to, time_param(params, "to", now + std::chrono::seconds(1)));
+  SENTINEL_CO_ASSIGN(const size_t limit, limit_param(params, 50, 500));
+  query.limit = 2000;
+  const std::string words(params.get("q"));
+  SENTINEL_CO_ASSIGN(const auto found, co_await net::on_loop(&parts_.control, [this, query] { return parts_.alerting.history(query); }));
+  json::array items;
+  for (const alerting::AlertEvent& event : found) {
+    json::object item = event_json(event);
+    if (matches_query(item, words)) items.push_back(std::move(item));
+    if (items.size() == limit) break;
+  }
+  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+AlertsApi::Answer AlertsApi::notifications(net::Exchange* exchange) {
+  SENTINEL_CO_ASSIGN(const size_t limit, limit_param(exchange->request().query, 50, 500));
+  using Messages = Result<std::vector<state::OutboxMessage>>;
+  SENTINEL_CO_ASSIGN(const std::vector<state::OutboxMessage> messages, co_await net::blocking(&parts_.runtime, [this, limit]() -> Messages {
+    std::vector<state::OutboxMessage> out;
+    SENTINEL_TRY(parts_.database.read([&](state::Tx& tx) -> Status {
+      SENTINEL_ASSIGN(out, state::Outbox::list(tx, std::nullopt, limit));
+      return {};
+    }));
+    return out;
+  }));
+  json::array items;
+  for (const state::OutboxMessage& m : messages) {
+    const auto notification = receivers::decode_notification(m.payload);
+    const std::string_view status = m.status == state::OutboxStatus::kDelivered ? "delivered" : m.status == state::OutboxStatus::kFailed ? "failed" : "pending";
+    std::string title;
+    if (notification) title = fmt::format("[{}] {}", notification->status(), notification->common_labels().get(model::kAlertNameLabel));
+    items.push_back(json::object{{"id", m.id}, {"key", m.key}, {"receiver", m.receiver}, {"status", status}, {"attempts", m.attempts},
+                                 {"created_at", format_rfc3339(m.created_at)},
+                                 {"finished_at", m.finished_at ? json::value(format_rfc3339(*m.finished_at)) : json::value(nullptr)},
+                                 {"last_error", m.last_error}, {"title", title}});
+  }
+  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+}  // namespace sentinel::api

@@ -1,0 +1,64 @@
+#include "api/auth.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/strings.h"
+
+namespace sentinel::api {
+namespace {
+
+bool is_open_path(std::string_view path) { return path.starts_with("/v1/") || path.starts_with("/v1beta/") || path == "/-/healthy"; }
+
+class Guard {
+ public:
+  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes) : routes_(std::move(routes)), hashes_(std::move(hashes)) {}
+
+  net::Task<void> handle(net::Exchange* exchange) const {
+    net::Request& request = exchange->request();
+    if (!is_open_path(request.path) && !allowed(request)) {
+      net::Response refused = net::problem_response(Error(ErrorCode::kUnauthenticated, "a bearer token is needed: Authorization: Bearer TOKEN"));
+      refused.headers.set("WWW-Authenticate", "Bearer");
+      (void)co_await exchange->respond(std::move(refused));
+      co_return;
+    }
+    std::vector<std::string> methods;
+    const net::Handler* handler = routes_->find(request, &methods);
+    if (handler != nullptr) {
+      co_await (*handler)(exchange);
+      co_return;
+    }
+    net::Response missing = net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path));
+    if (!methods.empty()) {
+      missing.status = 405;
+      missing.headers.set("Allow", join(methods, ", "));
+    }
+    (void)co_await exchange->respond(std::move(missing));
+  }
+
+ private:
+  bool allowed(const net::Request& request) const {
+    const std::string_view header = request.headers.get("authorization");
+    if (!header.starts_with("Bearer ")) return false;
+    const std::string hash = hex_encode(sha256(header.substr(7)));
+    // Every hash is compared, in the same time.
+    bool found = false;
+    for (const std::string& known : hashes_) found |= constant_time_equals(known, hash);
+    return found;
+  }
+
+  const std::shared_ptr<const net::Router> routes_;
+  const std::vector<std::string> hashes_;
+};
+
+}  // namespace
+
+std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<std::string> token_sha256) {
+  if (token_sha256.empty()) return routes;
+  auto guard = std::make_shared<const Guard>(std::move(routes), std::move(token_sha256));
+  auto guarded = std::make_shared<net::Router>();
+  guarded->set_fallback([guard](net::Exchange* exchange) { return guard->handle(exchange); });
+  return guarded;
+}
+
+}  // namespace sentinel::api

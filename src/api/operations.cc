@@ -1,0 +1,77 @@
+#include "api/operations.h"
+
+#include <boost/json.hpp>
+
+#include "api/version.h"
+#include "base/strings.h"
+#include "ingest/exposition.h"
+
+namespace sentinel::api {
+namespace json = boost::json;
+
+void OperationsApi::add_routes(net::Router& router) {
+  route(router, "GET", "/metrics", this, &OperationsApi::metrics);
+  route(router, "GET", "/-/healthy", this, &OperationsApi::healthy);
+  route(router, "GET", "/-/ready", this, &OperationsApi::ready);
+  route(router, "POST", "/-/reload", this, &OperationsApi::reload);
+  route(router, "PUT", "/-/reload", this, &OperationsApi::reload);
+  route(router, "GET", "/debug/diagnostics", this, &OperationsApi::diagnostics);
+  route(router, "GET", "/debug/active-requests", this, &OperationsApi::active_requests);
+  route(router, "GET", "/sentinel/v1/status", this, &OperationsApi::status);
+}
+
+OperationsApi::Answer OperationsApi::metrics(net::Exchange*) {
+  net::Response response = net::text_response(200, ingest::write_text_format(parts_.metrics.collect()));
+  response.headers.set("Content-Type", ingest::kTextFormatContentType);
+  co_return response;
+}
+
+OperationsApi::Answer OperationsApi::healthy(net::Exchange*) { co_return net::text_response(200, "Sentinel is healthy.\n"); }
+
+OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
+  if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting.\n");
+  co_return net::text_response(200, "Sentinel is ready.\n");
+}
+
+OperationsApi::Answer OperationsApi::reload(net::Exchange*) {
+  SENTINEL_CO_TRY(co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); }));
+  co_return net::text_response(200, "Configuration reloaded.\n");
+}
+
+OperationsApi::Answer OperationsApi::diagnostics(net::Exchange*) {
+  json::object out{{"version", kVersion}, {"now", format_rfc3339(parts_.clock.now())}, {"started_at", format_rfc3339(parts_.started_at)}};
+  // Gauges about process and machine are what an operator asks for first.
+  json::object system, gpus, own;
+  for (const MetricFamily& family : parts_.metrics.collect()) {
+    if (family.type == MetricType::kHistogram || family.points.empty()) continue;
+    json::object* into = family.name.starts_with("gpu_") ? &gpus
+                         : family.name.starts_with("node_") || family.name.starts_with("process_") ? &system
+                         : family.name.starts_with("sentinel_") ? &own : nullptr;
+    if (into == nullptr) continue;
+    double sum = 0;
+    for (const MetricPoint& point : family.points) sum += point.value;
+    (*into)[family.name] = sum;
+  }
+  out["system"] = std::move(system);
+  out["gpus"] = std::move(gpus);
+  out["sentinel"] = std::move(own);
+  co_return net::json_response(200, json::serialize(out));
+}
+
+OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
+  const auto requests = co_await net::blocking(&parts_.runtime, [this] { return parts_.active_requests(); });
+  json::array items;
+  for (const auto& r : requests) items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
+  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}}));
+}
+
+OperationsApi::Answer OperationsApi::status(net::Exchange*) {
+  const auto components = co_await net::blocking(&parts_.runtime, [this] { return parts_.components(); });
+  json::array list;
+  for (const ComponentState& c : components) list.push_back(json::object{{"name", c.name}, {"state", c.state}, {"detail", c.detail}});
+  co_return net::json_response(200, json::serialize(json::object{{"version", kVersion}, {"started_at", format_rfc3339(parts_.started_at)},
+      {"now", format_rfc3339(parts_.clock.now())}, {"ready", parts_.ready()}, {"components", std::move(list)}, {"demo", parts_.demo},
+      {"config", parts_.config_summary()}}));
+}
+
+}  // namespace sentinel::api

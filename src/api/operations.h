@@ -1,0 +1,53 @@
+#pragma once
+// /metrics, /-/healthy, /-/ready, /-/reload, /debug/diagnostics, /debug/active-requests, and /sentinel/v1/status.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <boost/json/object.hpp>
+
+#include "api/handler.h"
+#include "base/metrics.h"
+#include "net/http_server.h"
+
+namespace sentinel::api {
+
+struct ComponentState {
+  std::string name;
+  std::string state = "ok";  // ok, degraded
+  std::string detail;
+};
+
+class OperationsApi {
+ public:
+  // Callbacks come from app; all are safe to call on a pool thread.
+  struct Parts {
+    net::Runtime& runtime;
+    const Clock& clock;
+    MetricRegistry& metrics;
+    std::function<bool()> ready;
+    std::function<Status()> reload;
+    std::function<std::vector<ComponentState>()> components;
+    std::function<boost::json::object()> config_summary;
+    std::function<std::vector<net::HttpServer::ActiveRequest>()> active_requests;
+    TimePoint started_at;
+    bool demo = false;
+  };
+  explicit OperationsApi(Parts parts) : parts_(std::move(parts)) {}
+  void add_routes(net::Router& router);
+
+ private:
+  using Answer = net::Task<Result<net::Response>>;
+  Answer metrics(net::Exchange* exchange);
+  Answer healthy(net::Exchange* exchange);
+  Answer ready(net::Exchange* exchange);
+  Answer reload(net::Exchange* exchange);
+  Answer diagnostics(net::Exchange* exchange);
+  Answer active_requests(net::Exchange* exchange);
+  Answer status(net::Exchange* exchange);
+
+  Parts parts_;
+};
+
+}  // namespace sentinel::api

@@ -1,0 +1,11 @@
+#pragma once
+// The web page, built into the binary: hashed assets are cached for ever, index.html never.
+
+#include "net/http_server.h"
+
+namespace sentinel::api {
+
+// Adds "/", "/assets/{file...}" and the fallback that gives index.html to the page's own routes (/incidents/17 ...).
+void add_page_routes(net::Router& router);
+
+}  // namespace sentinel::api

@@ -1,0 +1,33 @@
+#pragma once
+// The subcommands. Each adds itself to the command line and sets the exit code; errors go to stderr in one line.
+// Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable.
+
+#include <string>
+
+#include "base/result.h"
+
+namespace CLI {
+class App;
+}
+
+namespace sentinel::app {
+
+// Where client commands find the server, and how they print.
+struct ClientOptions {
+  std::string url = "http://127.0.0.1:8080";
+  std::string token;           // bearer token, from --token or SENTINEL_TOKEN
+  std::string output = "text"; // text, json
+};
+
+void add_serve_command(CLI::App& cli, int& exit_code);
+void add_demo_command(CLI::App& cli, int& exit_code);
+void add_traffic_command(CLI::App& cli, int& exit_code);
+void add_check_command(CLI::App& cli, int& exit_code);
+void add_query_command(CLI::App& cli, int& exit_code);
+void add_sql_command(CLI::App& cli, int& exit_code);
+void add_incident_command(CLI::App& cli, int& exit_code);
+
+// Prints "sentinel: message" to stderr and returns the exit code of the error.
+int report(const Error& error);
+
+}  // namespace sentinel::app

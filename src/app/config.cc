@@ -1,0 +1,152 @@
+#include "app/config.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "text/yaml.h"
+
+namespace sentinel::app {
+namespace {
+
+using text::YamlNode;
+
+// Relative paths are relative to the configuration file, so that it can be started from anywhere.
+std::string resolve(const std::string& path, const std::string& config_file) {
+  if (path.empty() || path.starts_with("builtin:") || std::filesystem::path(path).is_absolute() || config_file.empty() ||
+      config_file.starts_with("builtin:")) {
+    return path;
+  }
+  return (std::filesystem::path(config_file).parent_path() / path).string();
+}
+
+Status parse_log(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("log", {"level", "format"}));
+  SENTINEL_ASSIGN(const std::string level, node.string_or("level", "info"));
+  if (level == "debug") config.log_level = LogLevel::kDebug;
+  else if (level == "info") config.log_level = LogLevel::kInfo;
+  else if (level == "warn") config.log_level = LogLevel::kWarn;
+  else if (level == "error") config.log_level = LogLevel::kError;
+  else return fail(node.get("level").error(fmt::format("unknown level \"{}\"; expected debug, info, warn or error", level)));
+  SENTINEL_ASSIGN(const std::string format, node.string_or("format", "json"));
+  if (format == "json") config.log_format = LogFormat::kJson;
+  else if (format == "text") config.log_format = LogFormat::kText;
+  else return fail(node.get("format").error(fmt::format("unknown format \"{}\"; expected json or text", format)));
+  return {};
+}
+
+Status parse_incidents(const YamlNode& node, incident::Options& options) {
+  SENTINEL_TRY(node.expect_keys("incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee", "never_for"}));
+  if (node.has("create_for")) {
+    options.create_for.clear();
+    for (const YamlNode& item : node.get("create_for").items()) {
+      SENTINEL_ASSIGN(const std::string word, item.string());
+      const auto severity = model::parse_severity(word);
+      if (!severity) return fail(item.error(fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word)));
+      options.create_for.insert(*severity);
+    }
+  }
+  SENTINEL_ASSIGN(options.group_by, node.strings_or("group_by", options.group_by));
+  SENTINEL_ASSIGN(options.auto_resolve, node.boolean_or("auto_resolve", options.auto_resolve));
+  SENTINEL_ASSIGN(options.auto_resolve_after, node.duration_or("auto_resolve_after", Millis(0)));
+  SENTINEL_ASSIGN(options.default_assignee, node.string_or("default_assignee", options.default_assignee));
+  SENTINEL_ASSIGN(const std::vector<std::string> never, node.strings_or("never_for", {"Watchdog"}));
+  options.never_for = {never.begin(), never.end()};
+  return {};
+}
+
+Status parse_stores(const YamlNode& root, Config& config) {
+  const YamlNode metrics = root.get("metrics");
+  SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention"}));
+  SENTINEL_ASSIGN(config.collect_interval, metrics.duration_or("collect_interval", config.collect_interval));
+  SENTINEL_ASSIGN(config.metrics_retention, metrics.duration_or("retention", config.metrics_retention));
+  if (config.collect_interval < Millis(50)) return fail(metrics.get("collect_interval").error("expected at least 50ms"));
+  const YamlNode events = root.get("events");
+  SENTINEL_TRY(events.expect_keys("events", {"retention", "hot_rows"}));
+  SENTINEL_ASSIGN(config.events_retention, events.duration_or("retention", config.events_retention));
+  SENTINEL_ASSIGN(const int64_t hot_rows, events.integer_or("hot_rows", static_cast<int64_t>(config.events_hot_rows)));
+  if (hot_rows < 100) return fail(events.get("hot_rows").error("expected at least 100"));
+  config.events_hot_rows = static_cast<uint64_t>(hot_rows);
+  return {};
+}
+
+Status parse_rules(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval"}));
+  SENTINEL_ASSIGN(config.rule_files, node.strings_or("files", config.rule_files));
+  for (std::string& path : config.rule_files) path = resolve(path, config.file);
+  SENTINEL_ASSIGN(config.evaluation_interval, node.duration_or("evaluation_interval", config.evaluation_interval));
+  if (config.evaluation_interval < Millis(50)) return fail(node.get("evaluation_interval").error("expected at least 50ms"));
+  return {};
+}
+
+Status parse_auth(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("auth", {"tokens_sha256"}));
+  SENTINEL_ASSIGN(config.auth_token_sha256, node.strings_or("tokens_sha256", {}));
+  for (std::string& hash : config.auth_token_sha256) {
+    hash = to_lower(hash);
+    if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
+      return fail(node.get("tokens_sha256").error("expected 64 hexadecimal digits: printf %s TOKEN | sha256sum"));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Status parse_listen(std::string_view text, Config& config) {
+  const size_t colon = text.rfind(':');
+  const std::string_view host = colon == std::string_view::npos ? std::string_view() : text.substr(0, colon);
+  const std::string_view port = colon == std::string_view::npos ? text : text.substr(colon + 1);
+  const auto number = parse_int(port);
+  if (!number || *number < 0 || *number > 65535) {
+    return fail(ErrorCode::kInvalidArgument, fmt::format("listen address \"{}\": expected host:port, such as 127.0.0.1:8080", text));
+  }
+  if (!host.empty()) config.address = std::string(host);
+  config.port = static_cast<uint16_t>(*number);
+  return {};
+}
+
+Result<Config> parse_config(std::string_view raw, const std::string& file) {
+  const auto expanded = text::expand_environment(raw);
+  if (!expanded) return fail(expanded.error().in_file(file));
+  SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
+  SENTINEL_TRY(root.expect_keys("configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events", "rules",
+                                                  "alertmanager", "runbooks", "prices", "incidents", "auth"}));
+  Config config;
+  config.file = file;
+  if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
+    SENTINEL_ASSIGN(const std::string address, listen.string());
+    const Status parsed = parse_listen(address, config);
+    if (!parsed) return fail(listen.error(parsed.error().message()));
+  }
+  SENTINEL_ASSIGN(config.external_url, root.string_or("external_url", ""));
+  SENTINEL_ASSIGN(config.data_dir, root.string_or("data_dir", config.data_dir));
+  SENTINEL_TRY(parse_log(root.get("log"), config));
+  SENTINEL_TRY(parse_stores(root, config));
+  SENTINEL_TRY(parse_rules(root.get("rules"), config));
+  SENTINEL_ASSIGN(config.alertmanager, root.string_or("alertmanager", config.alertmanager));
+  SENTINEL_ASSIGN(config.runbooks, root.string_or("runbooks", config.runbooks));
+  SENTINEL_ASSIGN(config.prices, root.string_or("prices", config.prices));
+  config.alertmanager = resolve(config.alertmanager, file);
+  config.runbooks = resolve(config.runbooks, file);
+  config.prices = resolve(config.prices, file);
+  SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
+  SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  if (!root.get("gateway").is_null()) {
+    SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
+  }
+  return config;
+}
+
+Status validate_config(const Config& config) {
+  const bool loopback = config.address == "localhost" || config.address == "::1" || config.address.starts_with("127.");
+  if (!loopback && config.auth_token_sha256.empty()) {
+    return fail(Error(ErrorCode::kInvalidArgument,
+                      fmt::format("listening on {} without authentication is refused: set auth.tokens_sha256, or listen on 127.0.0.1", config.address),
+                      Position{config.file, 0, 0}));
+  }
+  return {};
+}
+
+}  // namespace sentinel::app

@@ -1,0 +1,53 @@
+#pragma once
+// sentinel.yml: what the server is told. Everything has a default; unknown fields are errors with a position.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/result.h"
+#include "events/event_store.h"
+#include "gateway/config.h"
+#include "incident/service.h"
+
+namespace sentinel::app {
+
+struct Config {
+  std::string file;  // where it was read from; empty: the defaults
+  std::string address = "127.0.0.1";
+  uint16_t port = 8080;
+  std::string external_url;  // how users reach us; empty: http://<listen>
+  std::string data_dir = "./sentinel-data";
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kJson;
+
+  gateway::GatewayConfig gateway = gateway::default_config();
+
+  Millis collect_interval = std::chrono::seconds(1);
+  Millis metrics_retention = std::chrono::hours(24 * 15);
+  Millis events_retention = std::chrono::hours(24 * 30);
+  uint64_t events_hot_rows = 20'000;
+
+  std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
+  Millis evaluation_interval = std::chrono::seconds(15);
+  std::string alertmanager = "builtin:alertmanager.yml";
+  std::string runbooks = "builtin:runbooks";
+  std::string prices = "builtin:prices.yml";
+
+  incident::Options incidents;
+
+  // SHA-256 of bearer tokens that may use everything but the gateway's own paths; empty: only loopback is served.
+  std::vector<std::string> auth_token_sha256;
+};
+
+// `text` after ${...} was expanded. File paths inside are relative to the folder of `file`.
+Result<Config> parse_config(std::string_view text, const std::string& file);
+// kInvalidArgument when it would be unsafe or cannot work: a public address without auth, ...
+Status validate_config(const Config& config);
+
+// "host:port", ":port" or "port".
+Status parse_listen(std::string_view text, Config& config);
+
+}  // namespace sentinel::app

@@ -1,0 +1,459 @@
+#include "app/server.h"
+
+#include <filesystem>
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "alerting/alerting.h"
+#include "analysis/analyzer.h"
+#include "analysis/price_table.h"
+#include "api/alerts.h"
+#include "api/auth.h"
+#include "api/calls.h"
+#include "api/incidents.h"
+#include "api/live.h"
+#include "api/operations.h"
+#include "api/page.h"
+#include "api/prometheus.h"
+#include "app/builtin_files.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "detection/rule_file.h"
+#include "detection/rule_manager.h"
+#include "detection/sql_rule_state.h"
+#include "gateway/gateway.h"
+#include "incident/diagnosis_runner.h"
+#include "ingest/collector.h"
+#include "ingest/pipeline.h"
+#include "receivers/net_sender.h"
+#include "runbook/runs.h"
+#include "state/kv.h"
+
+namespace sentinel::app {
+namespace {
+
+constexpr std::string_view kDriftKey = "analysis/drift";
+constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
+constexpr int kLiveCallsPerSecond = 5;
+
+// Everything that configuration files say, parsed; made before anything of it is put in force.
+struct Loaded {
+  std::vector<detection::RuleFile> rules;
+  alerting::Config alerting;
+  std::shared_ptr<const runbook::Library> runbooks;
+  ConfigText prices;
+};
+
+Result<Loaded> load_all(const Config& config) {
+  Env& env = posix_env();
+  Loaded loaded;
+  for (const std::string& pattern : config.rule_files) {
+    SENTINEL_ASSIGN(const std::vector<ConfigText> files, read_config_glob(env, pattern));
+    for (const ConfigText& file : files) {
+      SENTINEL_ASSIGN(loaded.rules.emplace_back(), detection::parse_rule_file(file.text, file.path));
+    }
+  }
+  SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
+  SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
+  SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
+  std::vector<runbook::SourceFile> sources;
+  for (const ConfigText& book : books) sources.push_back({book.path, book.text});
+  SENTINEL_ASSIGN(loaded.runbooks, runbook::Library::parse(sources));
+  SENTINEL_ASSIGN(loaded.prices, read_config(env, config.prices));
+  SENTINEL_TRY(analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
+  return loaded;
+}
+
+// From the gateway's cores to the telemetry worker.
+class PipelineSink final : public gateway::InteractionSink {
+ public:
+  explicit PipelineSink(ingest::Pipeline& pipeline) : pipeline_(pipeline) {}
+  void record(model::Interaction interaction) noexcept override { pipeline_.submit(std::move(interaction)); }
+
+ private:
+  ingest::Pipeline& pipeline_;
+};
+
+// From the detection loop to the control loop; ok means stored.
+class AlertBridge final : public detection::AlertSink {
+ public:
+  AlertBridge(Scheduler& control, alerting::Alerting& alerting) : control_(control), alerting_(alerting) {}
+  Status put(std::vector<model::Alert> alerts) override {
+    return control_.call([&] { return alerting_.put(std::move(alerts)); });
+  }
+
+ private:
+  Scheduler& control_;
+  alerting::Alerting& alerting_;
+};
+
+Status prepare_data_dir(const std::string& dir) {
+  SENTINEL_TRY(posix_env().make_dirs(dir));
+  const std::string probe = dir + "/.write-test";
+  const Status written = posix_env().write_file_atomic(probe, "x");
+  if (!written) return fail(written.error().with_context(fmt::format("data directory {} is not writable", dir)));
+  return posix_env().remove(probe);
+}
+
+}  // namespace
+
+Result<Config> load_config(const std::string& path) {
+  if (path.empty()) return Config{};
+  SENTINEL_ASSIGN(const ConfigText file, read_config(posix_env(), path));
+  return parse_config(file.text, file.path);
+}
+
+Status check_all(const Config& config) {
+  SENTINEL_TRY(validate_config(config));
+  SENTINEL_TRY(load_all(config));
+  return {};
+}
+
+// In the order of construction; destroyed in reverse, after stop() has quieted every thread.
+struct Server::Parts {
+  Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
+
+  Status open_stores();
+  Status open_control(Loaded loaded);
+  Status open_detection(Loaded& loaded);
+  Status open_http();
+  void start_upkeep();
+  void save_drift();
+  void collect();
+  void upkeep();
+  void incident_changed(const incident::IncidentRecord& record, bool created);
+  void call_scored(const model::Interaction& interaction);
+  net::Task<boost::json::object> overview_extras();
+  boost::json::object overview_from_control();
+  std::vector<api::ComponentState> components();
+  Status reload();
+  void stop();
+
+  Config config;
+  const ServerHooks hooks;
+  SystemClock clock;
+  const TimePoint started_at;
+  MetricRegistry metrics;
+  net::Runtime runtime{net::RuntimeOptions{}};
+  net::HttpClient client{runtime, metrics, {}};
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<tsdb::Store> tsdb;
+  std::unique_ptr<events::EventStore> events;
+  std::unique_ptr<state::Database> database;
+  std::unique_ptr<promql::Engine> engine;
+  std::unique_ptr<analysis::Analyzer> analyzer;
+  std::unique_ptr<ingest::Pipeline> pipeline;
+  std::unique_ptr<ingest::Collector> collector;
+
+  EventLoop control{clock, "control"};
+  EventLoop detection{clock, "detection"};
+  EventLoop upkeep_loop{clock, "collector"};
+
+  std::shared_ptr<const runbook::Library> runbooks;  // control loop
+  std::unique_ptr<incident::Service> incidents;
+  std::unique_ptr<runbook::Runs> runs;
+  std::unique_ptr<incident::DiagnosisRunner> diagnosis;
+  std::unique_ptr<receivers::NetSender> sender;
+  std::unique_ptr<alerting::Alerting> alerting;
+  std::unique_ptr<AlertBridge> alert_bridge;
+  std::unique_ptr<detection::SqlRuleStateStore> rule_state;
+  std::unique_ptr<detection::RuleManager> rules;
+
+  std::unique_ptr<PipelineSink> sink;
+  std::unique_ptr<gateway::Gateway> gateway;
+
+  std::unique_ptr<api::LiveApi> live;
+  std::unique_ptr<api::IncidentApi> incident_api;
+  std::unique_ptr<api::CallsApi> calls_api;
+  std::unique_ptr<api::PrometheusApi> prometheus_api;
+  std::unique_ptr<api::AlertsApi> alerts_api;
+  std::unique_ptr<api::OperationsApi> operations_api;
+  std::unique_ptr<net::HttpServer> http;
+  std::atomic<bool> ready{false};
+  std::atomic<bool> stopped{false};
+  TimePoint next_drift_save;
+  TimePoint next_upkeep;
+};
+
+// ---- start ----
+
+Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) {
+  SENTINEL_TRY(validate_config(config));
+  SENTINEL_ASSIGN(Loaded loaded, load_all(config));
+  std::unique_ptr<Server> server(new Server());
+  server->parts_ = std::make_unique<Parts>(std::move(config), std::move(hooks));
+  Parts& p = *server->parts_;
+  SENTINEL_TRY(p.open_stores());
+  analysis::AnalyzerOptions analysis;
+  analysis.prices_path = loaded.prices.path;
+  analysis.prices_yaml = loaded.prices.text;
+  SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
+  SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
+    return saved ? p.analyzer->load_drift(*saved) : Status{};
+  }));
+  p.pipeline = std::make_unique<ingest::Pipeline>(*p.analyzer, p.events.get(), p.metrics, ingest::PipelineOptions{});
+  p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
+  SENTINEL_TRY(p.open_control(loaded));
+  SENTINEL_TRY(p.open_detection(loaded));
+  p.sink = std::make_unique<PipelineSink>(*p.pipeline);
+  p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
+  p.gateway->set_injection_risk([&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).risk; });
+  SENTINEL_TRY(p.open_http());
+  p.start_upkeep();
+  p.ready = true;
+  log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
+  return server;
+}
+
+Status Server::Parts::open_stores() {
+  SENTINEL_TRY(prepare_data_dir(config.data_dir));
+  auto held = posix_env().lock(config.data_dir + "/LOCK");
+  if (!held) return fail(held.error().with_context(fmt::format("data directory {}", config.data_dir)));
+  lock = std::move(*held);
+  tsdb::StoreOptions metrics_store;
+  metrics_store.dir = config.data_dir + "/metrics";
+  metrics_store.retention = config.metrics_retention;
+  SENTINEL_ASSIGN(tsdb, tsdb::Store::open(posix_env(), clock, metrics, metrics_store));
+  events::EmbeddedOptions event_store;
+  event_store.dir = config.data_dir + "/events";
+  event_store.retention = config.events_retention;
+  event_store.hot_rows = config.events_hot_rows;
+  SENTINEL_ASSIGN(events, events::open_embedded(clock, metrics, event_store));
+  SENTINEL_ASSIGN(database, state::open_sqlite(config.data_dir + "/state.db", metrics));
+  SENTINEL_TRY(state::KeyValue::migrate(*database));
+  promql::EngineOptions engine_options;
+  engine_options.default_step = config.evaluation_interval;
+  engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
+  ingest::CollectorOptions collect_options;
+  collect_options.target = model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
+  collect_options.disk_path = config.data_dir;
+  collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
+  return {};
+}
+
+Status Server::Parts::open_control(Loaded loaded) {
+  SENTINEL_TRY(incident::Service::migrate(*database));
+  SENTINEL_TRY(runbook::Runs::migrate(*database));
+  SENTINEL_TRY(alerting::Alerting::migrate(*database));
+  live = std::make_unique<api::LiveApi>(clock);
+  runbooks = loaded.runbooks;
+  incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
+  incidents->on_change([this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
+  runs = std::make_unique<runbook::Runs>(
+      control, *database,
+      [this](state::Tx& tx, std::string_view id, std::string_view text, std::string_view data, std::string_view actor, std::string_view source) {
+        return incidents->add_timeline(tx, id, "runbook", text, data, {std::string(actor), std::string(source)});
+      });
+  diagnosis = std::make_unique<incident::DiagnosisRunner>(control, *incidents, *events, [this](std::function<void()> job) {
+    net::asio::post(runtime.blocking_pool(), std::move(job));
+  });
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
+  SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
+  const std::string external = config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  return control.call([&]() -> Status {
+    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()}, std::move(loaded.alerting), {external}));
+    // What was under way before a restart is looked at again.
+    SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = {model::IncidentStatus::kOpen, model::IncidentStatus::kAcknowledged}}));
+    for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
+    return {};
+  });
+}
+
+Status Server::Parts::open_detection(Loaded& loaded) {
+  alert_bridge = std::make_unique<AlertBridge>(control, *alerting);
+  SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
+  detection::RuleManagerOptions options;
+  options.evaluation_interval = config.evaluation_interval;
+  options.external_url = config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  rules = std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
+  return detection.call([&] { return rules->apply(loaded.rules); });
+}
+
+Status Server::Parts::open_http() {
+  auto router = std::make_shared<net::Router>();
+  gateway->add_routes(*router);
+  incident_api = std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
+  calls_api = std::make_unique<api::CallsApi>(api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
+  prometheus_api = std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  alerts_api = std::make_unique<api::AlertsApi>(api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
+  operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
+      runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); }, [this] { return components(); },
+      [this] { return boost::json::object{{"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}}; },
+      [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at, hooks.demo});
+  incident_api->add_routes(*router);
+  calls_api->add_routes(*router);
+  prometheus_api->add_routes(*router);
+  alerts_api->add_routes(*router);
+  operations_api->add_routes(*router);
+  live->add_routes(*router);
+  api::add_page_routes(*router);
+  if (hooks.add_routes) hooks.add_routes(*router);
+  net::ServerOptions options;
+  options.address = config.address;
+  options.port = config.port;
+  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options, api::with_auth(router, config.auth_token_sha256)));
+  return {};
+}
+
+// ---- while it runs ----
+
+void Server::Parts::start_upkeep() {
+  next_drift_save = clock.now() + kDriftSaveInterval;
+  next_upkeep = clock.now() + kUpkeepInterval;
+  upkeep_loop.post([this] { collect(); });
+}
+
+// One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the interval.
+void Server::Parts::collect() {
+  const Status status = collector->collect();
+  if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+  const TimePoint now = clock.now();
+  if (now >= next_drift_save) {
+    next_drift_save = now + kDriftSaveInterval;
+    save_drift();
+  }
+  if (now >= next_upkeep) {
+    next_upkeep = now + kUpkeepInterval;
+    net::asio::post(runtime.blocking_pool(), [this] { upkeep(); });
+  }
+  const int64_t interval = std::chrono::duration_cast<Micros>(config.collect_interval).count();
+  upkeep_loop.at(time_from_us((to_us(clock.now()) / interval + 1) * interval), [this] { collect(); });
+}
+
+void Server::Parts::upkeep() {
+  for (const Status& status : {tsdb->maintain(), events->maintain()}) {
+    if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
+  }
+}
+
+// The references are read on the worker that owns the analyzer.
+void Server::Parts::save_drift() {
+  pipeline->run_on_worker([this] {
+    const std::string json = analyzer->save_drift();
+    const Status saved = database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
+    if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
+  });
+}
+
+void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
+  live->publish("incident", boost::json::serialize(api::incident_json(record)));
+  if (!created) return;
+  const std::string& id = record.incident.id;
+  const auto detail = incidents->get(id);
+  if (detail && !detail->alerts.empty()) {
+    const model::Alert& alert = detail->alerts.front().alert;
+    if (const runbook::Runbook* book = runbooks->match(alert.labels, alert.annotations)) {
+      const auto run = runs->attach(id, *book);
+      if (run && run->next_step() != nullptr) (void)incidents->set_next_step(id, book->id, run->next_step()->description);
+      if (!run) log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
+    }
+  }
+  diagnosis->watch(id);
+}
+
+void Server::Parts::call_scored(const model::Interaction& interaction) {
+  if (!live || !live->has_subscribers()) return;
+  live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
+}
+
+boost::json::object Server::Parts::overview_from_control() {
+  boost::json::object out;
+  using enum model::IncidentStatus;
+  const auto active = incidents->list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
+  const size_t count = active ? active->size() : 0;
+  out["active_incidents"] = count;
+  const incident::IncidentRecord* worst = nullptr;
+  if (active) {
+    for (const incident::IncidentRecord& record : *active) {
+      if (worst == nullptr || record.incident.severity < worst->incident.severity) worst = &record;
+    }
+  }
+  out["status"] = worst == nullptr ? "ok" : worst->incident.severity == model::Severity::kSev1 ? "down" : "degraded";
+  if (worst == nullptr) {
+    out["headline"] = nullptr;
+  } else {
+    out["headline"] = boost::json::object{{"what_failed", worst->headline.what_failed}, {"why", worst->headline.why},
+                                          {"next_step", worst->headline.next_step}, {"incident", fmt::format("INC-{}", worst->incident.number)}};
+  }
+  return out;
+}
+
+net::Task<boost::json::object> Server::Parts::overview_extras() {
+  boost::json::object out = co_await net::on_loop(&control, [this] { return overview_from_control(); });
+  for (auto& [name, value] : api::monitor_counts(*rules)) out[name] = value;
+  out["slo"] = boost::json::array();
+  co_return out;
+}
+
+std::vector<api::ComponentState> Server::Parts::components() {
+  std::vector<api::ComponentState> out;
+  const auto add = [&](std::string name, bool ok, std::string detail) { out.push_back({std::move(name), ok ? "ok" : "degraded", std::move(detail)}); };
+  size_t open_breakers = 0;
+  for (const gateway::BreakerView& breaker : gateway->breakers()) open_breakers += breaker.state != gateway::BreakerState::kClosed;
+  add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
+  add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
+  const events::StoreStats rows = events->stats();
+  add("events", true, fmt::format("{} calls in {} segments", rows.rows, rows.segments));
+  const tsdb::StoreStats series = tsdb->stats();
+  add("metrics", true, fmt::format("{} series", series.series));
+  add("detection", detection.backlog() < 100, "rules are evaluated");
+  add("alerting", control.backlog() < 100, "alerts are routed");
+  add("incidents", true, "");
+  return out;
+}
+
+// ---- reload and stop ----
+
+// Everything is parsed before anything is put in force, so that a wrong file changes nothing.
+Status Server::Parts::reload() {
+  auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
+  if (!fresh) return fail(fresh.error());
+  SENTINEL_TRY(validate_config(*fresh));
+  SENTINEL_ASSIGN(Loaded loaded, load_all(*fresh));
+  SENTINEL_TRY(gateway::check_config(fresh->gateway));
+  SENTINEL_TRY(control.call([&]() -> Status {
+    SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
+    SENTINEL_TRY(alerting->reload(std::move(loaded.alerting)));
+    runbooks = loaded.runbooks;
+    incidents->set_options(fresh->incidents);
+    return {};
+  }));
+  SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
+  SENTINEL_TRY(gateway->configure(fresh->gateway));
+  log_info("server", "configuration reloaded", {{"file", config.file}});
+  return {};
+}
+
+void Server::Parts::stop() {
+  if (stopped.exchange(true)) return;
+  ready = false;
+  if (live) live->close();
+  if (http) http->stop(std::chrono::seconds(5));
+  detection.stop();
+  upkeep_loop.stop();
+  if (pipeline) {
+    save_drift();
+    pipeline->stop();
+  }
+  control.stop();
+  runtime.stop();
+  if (tsdb) (void)tsdb->sync();
+  log_info("server", "stopped");
+}
+
+Server::Server() = default;
+Server::~Server() { stop(); }
+void Server::stop() {
+  if (parts_) parts_->stop();
+}
+Status Server::reload() { return parts_->reload(); }
+uint16_t Server::port() const { return parts_->http->port(); }
+std::string Server::url() const { return fmt::format("http://{}:{}", parts_->config.address, port()); }
+net::Runtime& Server::runtime() { return parts_->runtime; }
+net::HttpClient& Server::client() { return parts_->client; }
+MetricRegistry& Server::metrics() { return parts_->metrics; }
+
+}  // namespace sentinel::app

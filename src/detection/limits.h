@@ -1,0 +1,18 @@
+#pragma once
+// Every bound of this module. What is past one of them is refused with an error that names it.
+
+#include <chrono>
+#include <cstddef>
+
+namespace sentinel::detection {
+
+inline constexpr size_t kRuleFileBytesMax = 8 << 20;
+inline constexpr size_t kRuleFilesMax = 10'000;
+inline constexpr size_t kRulesMax = 200'000;          // over all files
+inline constexpr size_t kAlertsPerRuleMax = 100'000;  // pending, firing and just resolved ones
+inline constexpr size_t kAlertBatchMax = 1'000;       // alerts handed to the sink at once
+inline constexpr std::chrono::milliseconds kIntervalMin{100};
+// How long a resolved alert is still sent, so that a receiver that was away hears of it.
+inline constexpr std::chrono::minutes kResolvedRetention{15};
+
+}  // namespace sentinel::detection

@@ -1,0 +1,362 @@
+#include "events/sql_rewrite.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include <fmt/format.h>
+
+#include "base/strings.h"
+#include "events/limits.h"
+
+namespace sentinel::events {
+namespace {
+
+enum class TokenKind { kSpace, kWord, kQuotedName, kBacktick, kString, kNumber, kSymbol };
+
+struct Token {
+  TokenKind kind = TokenKind::kSpace;
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+bool is_word_start(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_word_part(char c) { return is_word_start(c) || is_digit(c) || c == '$'; }
+bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
+
+Position position_in(std::string_view text, size_t offset) {
+  Position p;
+  p.line = 1;
+  p.column = 1;
+  for (size_t i = 0; i < offset && i < text.size(); ++i) {
+    if (text[i] == '\n') {
+      ++p.line;
+      p.column = 1;
+    } else {
+      ++p.column;
+    }
+  }
+  return p;
+}
+
+tl::unexpected<Error> bad(std::string_view sql, size_t at, std::string message) {
+  return fail(Error(ErrorCode::kInvalidArgument, std::move(message), position_in(sql, at)));
+}
+
+// Splits the text; white space and comments are kSpace.
+class Lexer {
+ public:
+  explicit Lexer(std::string_view sql) : sql_(sql) {}
+
+  Result<std::vector<Token>> run() {
+    std::vector<Token> tokens;
+    while (at_ < sql_.size()) {
+      Token token;
+      token.begin = at_;
+      SENTINEL_ASSIGN(token.kind, next());
+      token.end = at_;
+      tokens.push_back(token);
+    }
+    return tokens;
+  }
+
+ private:
+  char peek(size_t ahead = 0) const { return at_ + ahead < sql_.size() ? sql_[at_ + ahead] : '\0'; }
+
+  Result<TokenKind> next() {
+    const char c = peek();
+    if (is_blank(c)) return blank();
+    if (c == '-' && peek(1) == '-') return line_comment();
+    if (c == '/' && peek(1) == '*') return block_comment();
+    if ((c == 'e' || c == 'E') && peek(1) == '\'') return escaped_string();
+    if (c == '\'') return quoted('\'', TokenKind::kString, "string");
+    if (c == '"') return quoted('"', TokenKind::kQuotedName, "quoted name");
+    if (c == '`') return quoted('`', TokenKind::kBacktick, "back-quoted name");
+    if (c == '$') {
+      if (const auto tag = dollar_tag()) return dollar_string(*tag);
+    }
+    if (is_word_start(c)) {
+      while (is_word_part(peek()) && at_ < sql_.size()) ++at_;
+      return TokenKind::kWord;
+    }
+    if (is_digit(c)) {
+      while (is_word_part(peek()) || peek() == '.') ++at_;
+      return TokenKind::kNumber;
+    }
+    ++at_;
+    return TokenKind::kSymbol;
+  }
+  TokenKind blank() {
+    while (is_blank(peek()) && at_ < sql_.size()) ++at_;
+    return TokenKind::kSpace;
+  }
+  TokenKind line_comment() {
+    while (at_ < sql_.size() && sql_[at_] != '\n') ++at_;
+    return TokenKind::kSpace;
+  }
+  Result<TokenKind> block_comment() {  // they nest
+    const size_t begin = at_;
+    size_t depth = 0;
+    while (at_ < sql_.size()) {
+      if (peek() == '/' && peek(1) == '*') {
+        ++depth;
+        at_ += 2;
+      } else if (peek() == '*' && peek(1) == '/') {
+        at_ += 2;
+        if (--depth == 0) return TokenKind::kSpace;
+      } else {
+        ++at_;
+      }
+    }
+    return bad(sql_, begin, "comment does not end");
+  }
+  Result<TokenKind> quoted(char quote, TokenKind kind, const char* what) {
+    const size_t begin = at_++;
+    while (at_ < sql_.size()) {
+      if (sql_[at_++] != quote) continue;
+      if (peek() != quote) return kind;
+      ++at_;  // doubled: a quote inside
+    }
+    return bad(sql_, begin, std::string(what) + " does not end");
+  }
+  Result<TokenKind> escaped_string() {
+    const size_t begin = at_;
+    at_ += 2;
+    while (at_ < sql_.size()) {
+      const char c = sql_[at_++];
+      if (c == '\\') {
+        ++at_;
+      } else if (c == '\'') {
+        if (peek() != '\'') return TokenKind::kString;
+        ++at_;
+      }
+    }
+    at_ = sql_.size();
+    return bad(sql_, begin, "string does not end");
+  }
+  // $$ or $name$
+  std::optional<std::string_view> dollar_tag() const {
+    size_t end = at_ + 1;
+    while (end < sql_.size() && sql_[end] != '$' && is_word_part(sql_[end])) ++end;
+    if (end >= sql_.size() || sql_[end] != '$') return std::nullopt;
+    if (end > at_ + 1 && is_digit(sql_[at_ + 1])) return std::nullopt;
+    return sql_.substr(at_, end + 1 - at_);
+  }
+  Result<TokenKind> dollar_string(std::string_view tag) {
+    const size_t begin = at_;
+    const size_t close = sql_.find(tag, at_ + tag.size());
+    if (close == std::string_view::npos) return bad(sql_, begin, "string does not end");
+    at_ = close + tag.size();
+    return TokenKind::kString;
+  }
+
+  std::string_view sql_;
+  size_t at_ = 0;
+};
+
+constexpr std::array<std::string_view, 21> kFileFunctions = {
+    "read_parquet",   "parquet_scan",   "read_csv",           "read_csv_auto",    "sniff_csv",     "read_json",
+    "read_json_auto", "read_ndjson",    "read_ndjson_auto",   "read_json_objects", "read_json_objects_auto",
+    "read_ndjson_objects", "read_text", "read_blob",          "glob",             "parquet_metadata",
+    "parquet_schema", "parquet_file_metadata", "parquet_kv_metadata", "parquet_bloom_probe", "parquet_full_metadata"};
+constexpr std::array<std::string_view, 8> kStatements = {"select", "with",    "from", "values",
+                                                         "explain", "describe", "show", "summarize"};
+constexpr std::array<std::string_view, 4> kQueries = {"select", "with", "from", "values"};
+constexpr std::array<std::string_view, 13> kDateParts = {"microsecond", "millisecond", "second", "minute",  "hour",
+                                                         "day",         "dayofweek",   "week",   "isoweek", "month",
+                                                         "quarter",     "year",        "isoyear"};
+constexpr std::array<std::string_view, 3> kPartFunctions = {"timestamp_diff", "timestamp_trunc", "date_trunc"};
+
+template <size_t N>
+bool listed(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+class Rewriter {
+ public:
+  Rewriter(std::string_view sql, std::vector<Token> tokens, TimePoint now)
+      : sql_(sql), tokens_(std::move(tokens)), now_(format_rfc3339(now)) {}
+
+  Result<RewrittenSql> run() {
+    out_.original = std::string(sql_);
+    SENTINEL_TRY(check_statement());
+    while (at_ < tokens_.size()) SENTINEL_TRY(step());
+    return std::move(out_);
+  }
+
+ private:
+  std::string_view text(size_t token) const {
+    return token < tokens_.size() ? sql_.substr(tokens_[token].begin, tokens_[token].end - tokens_[token].begin)
+                                  : std::string_view();
+  }
+  TokenKind kind(size_t token) const { return token < tokens_.size() ? tokens_[token].kind : TokenKind::kSpace; }
+  std::string word(size_t token) const { return kind(token) == TokenKind::kWord ? to_lower(text(token)) : std::string(); }
+  // The next token after `token` that is neither space nor comment; past the end when there is none.
+  size_t after(size_t token) const {
+    do ++token;
+    while (token < tokens_.size() && tokens_[token].kind == TokenKind::kSpace);
+    return token;
+  }
+  bool symbol(size_t token, char c) const { return kind(token) == TokenKind::kSymbol && text(token)[0] == c; }
+
+  void copy(size_t token) {
+    if (out_.pieces.empty() || !out_.pieces.back().copied) {
+      out_.pieces.push_back({out_.text.size(), tokens_[token].begin, true});
+    }
+    out_.text += text(token);
+  }
+  void replace(size_t token, std::string_view with) {
+    out_.pieces.push_back({out_.text.size(), tokens_[token].begin, false});
+    out_.text += with;
+  }
+
+  Status check_statement() {
+    size_t first = kind(0) == TokenKind::kSpace ? after(0) : 0;
+    while (symbol(first, '(')) first = after(first);
+    if (first >= tokens_.size()) return bad(sql_, 0, "the statement is empty");
+    const std::string name = word(first);
+    if (!listed(kStatements, name)) {
+      return bad(sql_, tokens_[first].begin,
+                 fmt::format("only reading is allowed: SELECT, WITH, FROM, VALUES, EXPLAIN, DESCRIBE, SHOW, SUMMARIZE; "
+                             "this starts with {}",
+                             utf8_prefix(text(first), 40)));
+    }
+    if (name != "explain") return {};
+    size_t next = after(first);
+    if (word(next) == "analyze") next = after(next);
+    if (symbol(next, '(') && word(after(next)) != "select" && word(after(next)) != "with" && word(after(next)) != "from") {
+      while (next < tokens_.size() && !symbol(next, ')')) ++next;  // options
+      next = after(next);
+    }
+    explained_token_ = next;
+    if (next >= tokens_.size()) return bad(sql_, sql_.size(), "EXPLAIN needs a query");
+    while (symbol(next, '(')) next = after(next);
+    if (!listed(kQueries, word(next))) {
+      return bad(sql_, tokens_[std::min(next, tokens_.size() - 1)].begin, "only queries can be explained: SELECT, WITH, FROM, VALUES");
+    }
+    return {};
+  }
+
+  Status step() {
+    if (explained_token_ != 0 && at_ == explained_token_) out_.explained_at = out_.text.size();
+    const size_t token = at_++;
+    if (kind(token) == TokenKind::kSpace) {
+      copy(token);
+      return {};
+    }
+    const size_t previous = last_;
+    last_ = token;
+    switch (kind(token)) {
+      case TokenKind::kBacktick: return backtick(token);
+      case TokenKind::kQuotedName: SENTINEL_TRY(check_function(token)); break;
+      case TokenKind::kWord: return rewrite_word(token, previous);
+      case TokenKind::kSymbol: track(token, previous); break;
+      default: break;
+    }
+    copy(token);
+    return {};
+  }
+
+  // Which call each open parenthesis belongs to.
+  void track(size_t token, size_t previous) {
+    if (symbol(token, '(')) calls_.push_back(word(previous));
+    if (symbol(token, ')') && !calls_.empty()) calls_.pop_back();
+  }
+
+  Status check_function(size_t token) const {
+    if (!symbol(after(token), '(')) return {};
+    std::string name = to_lower(text(token));
+    if (name.starts_with('"') || name.starts_with('`')) name = name.substr(1, name.size() - 2);
+    if (!listed(kFileFunctions, name)) return {};
+    return bad(sql_, tokens_[token].begin, fmt::format("{} is not allowed: queries read no files", name));
+  }
+
+  // `project.dataset.table`, also `a`.`b`
+  Status backtick(size_t token) {
+    SENTINEL_TRY(check_function(token));
+    const std::string name = replace_all(std::string(text(token).substr(1, text(token).size() - 2)), "``", "`");
+    if (name.empty()) return bad(sql_, tokens_[token].begin, "empty name");
+    std::vector<std::string> parts;
+    for (const std::string_view part : split(name, '.')) parts.emplace_back(part);
+    if (parts.size() == 3 && iequals(parts[1], "sentinel_telemetry")) parts.erase(parts.begin());
+    std::string out;
+    for (const std::string& part : parts) {
+      if (!out.empty()) out += '.';
+      out += '"' + replace_all(part, "\"", "\"\"") + '"';
+    }
+    replace(token, out);
+    return {};
+  }
+
+  // Replaces `name` or `name ( )` as a whole.
+  void replace_call(size_t token, const std::string& with) {
+    replace(token, with);
+    const size_t open = after(token);
+    if (symbol(open, '(') && symbol(after(open), ')')) {
+      at_ = after(open) + 1;
+      last_ = at_ - 1;
+    }
+  }
+
+  Status rewrite_word(size_t token, size_t previous) {
+    const std::string name = word(token);
+    const bool member = previous < tokens_.size() && (symbol(previous, '.') || word(previous) == "as");
+    const bool has_arguments = symbol(after(token), '(') && !symbol(after(after(token)), ')');
+    SENTINEL_TRY(check_function(token));
+    if (!member && !has_arguments && (name == "current_timestamp" || name == "current_datetime" ||
+                                      ((name == "now" || name == "get_current_timestamp") && symbol(after(token), '(')))) {
+      replace_call(token, "TIMESTAMP '" + now_.substr(0, 10) + " " + now_.substr(11, now_.size() - 12) + "'");
+    } else if (!member && !has_arguments && (name == "current_date" || (name == "today" && symbol(after(token), '(')))) {
+      replace_call(token, "DATE '" + now_.substr(0, 10) + "'");
+    } else if (!member && name == "safe_cast") {
+      replace(token, "TRY_CAST");
+    } else if (name == "except" && previous < tokens_.size() && symbol(previous, '*') && symbol(after(token), '(') &&
+               word(after(after(token))) != "select") {
+      replace(token, "EXCLUDE");
+    } else if (name == "date_trunc" && has_arguments && kind(after(after(token))) != TokenKind::kString) {
+      replace(token, "TIMESTAMP_TRUNC");
+    } else if (listed(kDateParts, name) && !calls_.empty() && listed(kPartFunctions, calls_.back()) &&
+               symbol(after(token), ')') && previous < tokens_.size() && symbol(previous, ',')) {
+      replace(token, "'" + name + "'");
+    } else {
+      copy(token);
+    }
+    return {};
+  }
+
+  std::string_view sql_;
+  std::vector<Token> tokens_;
+  std::string now_;  // RFC 3339
+  RewrittenSql out_;
+  std::vector<std::string> calls_;
+  size_t at_ = 0;
+  size_t last_ = static_cast<size_t>(-1);  // the last token that was no space
+  size_t explained_token_ = 0;
+};
+
+}  // namespace
+
+Position RewrittenSql::position_of(size_t offset) const {
+  const Piece* found = nullptr;
+  for (const Piece& piece : pieces) {
+    if (piece.out <= offset) found = &piece;
+  }
+  if (found == nullptr) return position_in(original, 0);
+  return position_in(original, found->copied ? found->in + (offset - found->out) : found->in);
+}
+
+Result<RewrittenSql> rewrite_sql(std::string_view sql, TimePoint now) {
+  if (sql.size() > kSqlBytesMax) {
+    return fail(ErrorCode::kTooLarge, fmt::format("the statement is longer than {} bytes", kSqlBytesMax));
+  }
+  if (!is_valid_utf8(sql) || sql.find('\0') != std::string_view::npos) {
+    return fail(ErrorCode::kInvalidArgument, "the statement is not valid UTF-8 text");
+  }
+  SENTINEL_ASSIGN(std::vector<Token> tokens, Lexer(sql).run());
+  return Rewriter(sql, std::move(tokens), now).run();
+}
+
+}  // namespace sentinel::events

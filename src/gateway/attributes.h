@@ -1,0 +1,35 @@
+#pragma once
+// Internal to gateway: what the application says of a call in x-sentinel-* and traceparent headers, ids, and which headers
+// go on to the provider and back.
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "gateway/plan.h"
+#include "model/interaction.h"
+#include "net/http.h"
+
+namespace sentinel::gateway {
+
+// Fills endpoint, service, env, prompt_id, ..., simulate_flags, test_mode, tags and trace_id.
+void read_attributes(const net::Headers& headers, model::Interaction& interaction);
+
+// The trace id of a W3C traceparent, or empty when it is malformed.
+std::string_view parse_traceparent(std::string_view text);
+std::string make_traceparent(std::string_view trace_id, Random& random);
+std::string make_trace_id(Random& random);
+// A ULID from the core's own generator: no system call.
+std::string make_request_id(TimePoint now, Random& random);
+
+// Headers for the provider: the caller's without hop-by-hop, x-sentinel-*, cookies and what asks for compression; the
+// caller's credentials only when the provider has no key of its own.
+net::Headers upstream_headers(const net::Headers& caller, const Provider& provider, const model::Interaction& interaction,
+                              Random& random);
+// Headers for the caller: the provider's without hop-by-hop, cookies and its request id (kept as
+// x-sentinel-upstream-request-id), with ours added.
+net::Headers downstream_headers(const net::Headers& provider_headers, const model::Interaction& interaction);
+void add_own_headers(net::Headers& headers, const model::Interaction& interaction, std::string_view model);
+
+}  // namespace sentinel::gateway

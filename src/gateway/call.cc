@@ -1,0 +1,389 @@
+#include "gateway/call.h"
+
+#include <algorithm>
+
+#include "base/hash.h"
+#include "base/strings.h"
+#include "gateway/attributes.h"
+#include "gateway/limits.h"
+
+namespace sentinel::gateway {
+
+using net::Task;
+
+Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type)
+    : gateway_(gateway),
+      exchange_(exchange),
+      type_(type),
+      core_(gateway->core(exchange->core())),
+      plan_(gateway->plan.load()),
+      started_us_(monotonic_us()),
+      cancel_(std::make_shared<net::CancelToken>()) {}
+
+Task<void> Call::run() {
+  gateway_->active.add(1);
+  Outcome failure = prepare();
+  exchange_->on_client_gone([cancel = cancel_] { cancel->cancel(); });
+  if (!failure) failure = co_await try_targets();
+  if (failure) co_await answer_failure(&*failure);
+  gateway_->active.add(-1);
+  record(failure);
+}
+
+Call::Failure Call::make_failure(ErrorType type, std::string message) const {
+  Failure failure;
+  failure.type = type;
+  failure.message = std::move(message);
+  return failure;
+}
+
+double Call::elapsed_ms() const { return static_cast<double>(monotonic_us() - started_us_) / 1000.0; }
+
+int64_t Call::left_ms() const { return route_->config.timeouts.total.count() - (monotonic_us() - started_us_) / 1000; }
+
+Call::Outcome Call::prepare() {
+  const TimePoint now = gateway_->clock.now();
+  interaction_.request_id = make_request_id(now, core_.random);
+  interaction_.timestamp_us = to_us(now);
+  interaction_.service = plan_->config.service;
+  interaction_.env = plan_->config.env;
+  interaction_.endpoint = endpoint_path(type_);
+  interaction_.request_type = request_type_name(type_);
+  interaction_.guard_action = "none";
+  net::Request& request = exchange_->request();
+  read_attributes(request.headers, interaction_);
+  if (interaction_.trace_id.empty()) interaction_.trace_id = make_trace_id(core_.random);
+
+  auto info = read_request(type_, request.body);
+  if (!info) return make_failure(ErrorType::kCallerInvalidRequest, info.error().message());
+  info_ = std::move(*info);
+  interaction_.model = utf8_prefix(info_.model, kAttributeBytesMax);
+  interaction_.stream = info_.stream;
+  for (auto& flag : info_.simulate_flags) {
+    auto& flags = interaction_.simulate_flags;
+    if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(std::move(flag));
+  }
+  if (!info_.user.empty()) interaction_.user_hash = hex_encode(sha256(info_.user).substr(0, 8));
+  route_ = plan_->find(info_.model);
+  if (route_ == nullptr) {
+    return make_failure(ErrorType::kGatewayNoRoute, "no route serves the model `" + interaction_.model + "`");
+  }
+  return check_policies();
+}
+
+Call::Outcome Call::check_policies() {
+  const RouteConfig& config = route_->config;
+  if (config.disabled) return make_failure(ErrorType::kPolicyRouteDisabled, "this model is switched off at the moment");
+  if (config.max_prompt_chars > 0 && info_.prompt_chars > config.max_prompt_chars) {
+    return make_failure(ErrorType::kPolicyPromptTooLong, "the prompt has " + std::to_string(info_.prompt_chars) +
+                                                             " characters; at most " +
+                                                             std::to_string(config.max_prompt_chars) + " are allowed");
+  }
+  if (config.injection != GuardAction::kOff && gateway_->injection_risk) {
+    const double risk = gateway_->injection_risk(info_.prompt);
+    interaction_.prompt_injection_risk = risk;
+    if (risk >= config.injection_threshold) {
+      interaction_.guard_action = config.injection == GuardAction::kBlock ? "block" : "flag";
+      if (config.injection == GuardAction::kBlock) {
+        return make_failure(ErrorType::kPolicyPromptBlocked, "the prompt was blocked: it looks like a prompt injection");
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+Task<Call::Outcome> Call::try_targets() {
+  const auto targets = order_targets(*route_, core_.random);
+  Outcome last;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    interaction_.fallback_used = i > 0;
+    if (i > 0) gateway_->fallbacks.add();
+    Outcome outcome = co_await try_target(targets[i]);
+    if (!outcome) co_return std::nullopt;
+    // A closed door says less than the reason an earlier target gave.
+    if (!last || outcome->type != ErrorType::kProviderCircuitOpen) last = std::move(outcome);
+    if (!last->next || last->sent || cancel_->canceled() || left_ms() <= 0) break;
+  }
+  co_return last;
+}
+
+Task<Call::Outcome> Call::try_target(const Target* target) {
+  target_ = target;
+  const Provider& provider = *target->provider;
+  if (attempts_ == 0) interaction_.provider = provider.config.name;
+  const RetryConfig& retries = route_->config.retries;
+  for (int attempt = 1;; ++attempt) {
+    Failure failure;
+    failure.next = true;
+    if (!provider.key_error.empty()) {
+      failure.type = ErrorType::kGatewayMisconfigured;
+      failure.message = provider.key_error;
+      co_return failure;
+    }
+    if (!provider.breaker->allow(gateway_->clock.now())) {
+      failure.type = ErrorType::kProviderCircuitOpen;
+      failure.message = "provider " + provider.config.name + " is failing; it is not asked for a while";
+      if (const auto until = provider.breaker->open_until()) {
+        failure.retry_after = std::chrono::ceil<Millis>(std::max(*until - gateway_->clock.now(), Micros(0)));
+      }
+      co_return failure;
+    }
+    if (attempts_++ > 0) interaction_.retry_count = attempts_ - 1;
+    if (attempt > 1) provider.retries->add();
+    interaction_.provider = provider.config.name;
+    Outcome outcome = co_await try_once(target);
+    if (outcome && cancel_->canceled()) outcome = disconnected();
+    tell_breaker(provider, outcome);
+    if (!outcome || outcome->sent || !outcome->retry || attempt >= retries.attempts) co_return outcome;
+    Millis wait = backoff(retries, attempt, core_.random);
+    if (outcome->retry_after) {
+      if (*outcome->retry_after > retries.retry_after_max) co_return outcome;
+      wait = std::max(wait, *outcome->retry_after);
+    }
+    if (wait.count() >= left_ms()) co_return outcome;
+    co_await pause(wait);
+    if (cancel_->canceled()) co_return disconnected();
+  }
+}
+
+Task<void> Call::pause(Millis wait) {
+  gateway_->queue.add(1);
+  const int64_t until_us = monotonic_us() + wait.count() * 1000;
+  while (!cancel_->canceled()) {
+    const Micros left(until_us - monotonic_us());
+    if (left.count() <= 0) break;
+    co_await net::sleep_for(std::min<Micros>(left, kBackoffSlice));
+  }
+  gateway_->queue.add(-1);
+}
+
+void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
+  Breaker& breaker = *provider.breaker;
+  const TimePoint now = gateway_->clock.now();
+  if (!outcome) {
+    breaker.succeeded();
+  } else if (outcome->unhealthy) {
+    breaker.failed(now);
+  } else if (outcome->type == ErrorType::kCallerDisconnected || outcome->type == ErrorType::kProviderRateLimited) {
+    breaker.withdrawn();
+  } else {
+    breaker.succeeded();  // it answered, if only to refuse
+  }
+  (outcome ? provider.attempts_failed : provider.attempts_ok)->add();
+  const double state = static_cast<double>(breaker.state(now));
+  if (provider.breaker_state->value() != state) provider.breaker_state->set(state);
+}
+
+net::ClientRequest Call::make_request(const Target& target) {
+  const Provider& provider = *target.provider;
+  net::Request& original = exchange_->request();
+  served_model_ = target.model.empty() ? info_.model : target.model;
+  hide_usage_ = info_.stream && !info_.include_usage && provider.config.stream_usage && type_ != RequestType::kEmbedding;
+  net::ClientRequest request;
+  request.method = "POST";
+  request.url.reserve(provider.url_prefix.size() + original.target.size());
+  request.url += provider.url_prefix;
+  request.url += original.target;
+  request.headers = upstream_headers(original.headers, provider, interaction_, core_.random);
+  if (served_model_ == info_.model && !hide_usage_) {
+    request.body = original.body;
+  } else {
+    request.body = edit_request(original.body, info_, served_model_, hide_usage_);
+  }
+  const TimeoutConfig& timeouts = route_->config.timeouts;
+  request.timeouts.connect = provider.config.connect;
+  request.timeouts.first_byte = info_.stream ? timeouts.first_token : timeouts.response;
+  request.timeouts.idle = info_.stream ? timeouts.first_token : timeouts.response;
+  request.timeouts.total = Millis(std::max<int64_t>(left_ms(), 1));
+  request.body_bytes_max = kAnswerBytesMax;
+  request.cancel = cancel_;
+  return request;
+}
+
+Task<Call::Outcome> Call::try_once(const Target* target) {
+  answer_ = AnswerInfo();
+  attempt_started_us_ = monotonic_us();
+  auto sent = co_await gateway_->client.send(make_request(*target));
+  if (!sent) co_return transport_failure(sent.error(), nullptr);
+  Upstream upstream = std::move(*sent);
+  if (upstream->status() < 200 || upstream->status() > 299) co_return co_await read_refusal(std::move(upstream));
+  if (upstream->headers().get("content-type").starts_with("text/event-stream")) {
+    co_return co_await relay_stream(std::move(upstream));
+  }
+  co_return co_await relay_whole(std::move(upstream));
+}
+
+Call::Failure Call::transport_failure(const Error& error, const Stream* stream) const {
+  Failure failure = make_failure(ErrorType::kProviderUnreachable, error.message());
+  failure.next = failure.unhealthy = true;
+  const std::string& why = error.message();
+  switch (error.code()) {
+    case ErrorCode::kCanceled: return disconnected();
+    case ErrorCode::kTimeout:
+      if (why.starts_with("connect")) {
+        failure.retry = route_->retry_connect;
+      } else if (stream != nullptr && stream->started) {
+        failure.type = why.starts_with("total") ? ErrorType::kProviderTimeout : ErrorType::kProviderStreamStalled;
+      } else {
+        // A silent route stays silent: the next one is asked at once, this one is not asked again.
+        const bool first_token = info_.stream && !why.starts_with("total");
+        failure.type = first_token ? ErrorType::kProviderFirstTokenTimeout : ErrorType::kProviderTimeout;
+      }
+      break;
+    case ErrorCode::kTooLarge:
+      failure.type = ErrorType::kProviderBadResponse;
+      failure.unhealthy = failure.next = false;
+      break;
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kInternal:
+      failure.type = ErrorType::kGatewayMisconfigured;
+      failure.unhealthy = false;
+      break;
+    default:
+      if (why.find("not HTTP") != std::string::npos || why.starts_with("malformed")) {
+        failure.type = ErrorType::kProviderBadResponse;
+        failure.retry = route_->retry_5xx;
+      } else if (stream != nullptr) {
+        failure.type = ErrorType::kProviderStreamCut;
+        failure.retry = route_->retry_cut;
+      } else {
+        failure.retry = route_->retry_connect;
+      }
+      break;
+  }
+  failure.message = "provider " + interaction_.provider + ": " + why;
+  return failure;
+}
+
+Task<Call::Outcome> Call::read_refusal(Upstream upstream) {
+  upstream->set_idle_timeout(std::min<Millis>(route_->config.timeouts.response, std::chrono::seconds(10)));
+  auto body = co_await upstream->read_all();
+  if (!body) {
+    if (body.error().code() == ErrorCode::kCanceled) co_return disconnected();
+    body = std::string();  // the status says enough
+  }
+  if (body->size() > kErrorBodyBytesMax) body->resize(kErrorBodyBytesMax);
+  co_return judge_refusal(upstream->status(), upstream->headers(), std::move(*body));
+}
+
+Call::Failure Call::judge_refusal(int status, const net::Headers& headers, std::string body) {
+  const ProviderError said = read_provider_error(body);
+  Failure failure = make_failure(ErrorType::kCallerInvalidRequest, said.message);
+  if (failure.message.empty()) failure.message = "provider " + interaction_.provider + " answered " + std::to_string(status);
+  bool pass_on = true;
+  if (status == 429) {
+    failure.type = ErrorType::kProviderRateLimited;
+    failure.next = true;
+    failure.retry = route_->retry_429 && said.code != "insufficient_quota";
+  } else if (status >= 500 || status == 408) {
+    failure.type = ErrorType::kProviderError;
+    failure.next = failure.unhealthy = true;
+    failure.retry = route_->retry_5xx && status != 501;
+  } else if (status == 401 || status == 403) {
+    const bool our_key = !target_->provider->authorization.empty();
+    failure.type = our_key ? ErrorType::kProviderAuthFailed : ErrorType::kCallerUnauthorized;
+    failure.next = our_key;
+    // What a provider says of a refused key may quote the key: it is not the caller's to see.
+    if (our_key) failure.message = "provider " + interaction_.provider + " refused the credentials";
+    pass_on = !our_key;
+  } else if (status < 400) {
+    failure.type = ErrorType::kProviderBadResponse;
+    failure.next = failure.unhealthy = true;
+    pass_on = false;
+  } else if (said.code == "content_filter" || said.code == "content_policy_violation" || said.type == "content_filter") {
+    failure.type = ErrorType::kPolicyContentFilter;
+  } else if (said.code == "context_length_exceeded") {
+    failure.type = ErrorType::kCallerContextTooLong;
+  }
+  if (failure.retry || failure.next) {
+    failure.retry_after = parse_retry_after(headers.get("retry-after"), headers.get("retry-after-ms"), gateway_->clock.now());
+  }
+  if (pass_on && !body.empty()) {
+    failure.answer = std::make_unique<net::Response>();
+    failure.answer->status = status;
+    failure.answer->headers = headers;
+    failure.answer->body = std::move(body);
+  }
+  return failure;
+}
+
+net::Headers Call::answer_headers(const net::Headers& provider_headers) {
+  net::Headers headers = downstream_headers(provider_headers, interaction_);
+  add_own_headers(headers, interaction_, answer_.model.empty() ? served_model_ : answer_.model);
+  return headers;
+}
+
+Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
+  auto body = co_await upstream->read_all();
+  if (!body) {
+    Stream nothing;
+    co_return transport_failure(body.error(), &nothing);
+  }
+  if (!read_answer(type_, *body, answer_)) {
+    Failure failure = make_failure(ErrorType::kProviderBadResponse,
+                                   "provider " + interaction_.provider + " answered 200 with something that is not JSON");
+    failure.next = failure.unhealthy = true;
+    failure.retry = route_->retry_5xx;
+    co_return failure;
+  }
+  net::Response response;
+  response.status = upstream->status();
+  response.headers = answer_headers(upstream->headers());
+  response.body = std::move(*body);
+  interaction_.http_status = response.status;
+  const Status sent = co_await exchange_->respond(std::move(response));
+  if (sent) co_return std::nullopt;
+  Failure failure = disconnected();
+  failure.sent = true;
+  co_return failure;
+}
+
+Task<void> Call::answer_failure(Failure* failure) {
+  if (failure->sent) co_return;
+  if (failure->type == ErrorType::kCallerDisconnected) {
+    interaction_.http_status = error_info(failure->type).http_status;
+    exchange_->abort();
+    co_return;
+  }
+  net::Response response;
+  if (failure->answer) {
+    response.status = failure->answer->status;
+    response.headers = downstream_headers(failure->answer->headers, interaction_);
+    response.body = std::move(failure->answer->body);
+  } else {
+    response.status = error_info(failure->type).http_status;
+    response.headers.add("content-type", "application/json");
+    response.body = error_body(failure->type, failure->message);
+    if (failure->retry_after) {
+      response.headers.add("retry-after", std::to_string((failure->retry_after->count() + 999) / 1000));
+    }
+  }
+  add_own_headers(response.headers, interaction_, served_model_);
+  interaction_.http_status = response.status;
+  (void)co_await exchange_->respond(std::move(response));
+}
+
+void Call::record(const Outcome& outcome) {
+  interaction_.latency_ms = elapsed_ms();
+  interaction_.status = outcome ? model::InteractionStatus::kError : model::InteractionStatus::kOk;
+  if (outcome) interaction_.error_type = error_name(outcome->type);
+  interaction_.prompt = std::move(info_.prompt);
+  interaction_.context = std::move(info_.context);
+  interaction_.response = std::move(answer_.text);
+  interaction_.finish_reason = std::move(answer_.finish_reason);
+  interaction_.model_version = std::string(utf8_prefix(answer_.model, kAttributeBytesMax));
+  interaction_.tokens_input = answer_.tokens_input;
+  interaction_.tokens_output = answer_.tokens_output;
+  interaction_.tokens_cached_input = answer_.tokens_cached;
+  interaction_.tokens_reasoning = answer_.tokens_reasoning;
+  interaction_.response_length = std::count_if(interaction_.response.begin(), interaction_.response.end(),
+                                               [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
+  interaction_.empty_response = !outcome && type_ != RequestType::kEmbedding && answer_.tool_names.empty() &&
+                                trim(interaction_.response).empty();
+  if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
+  if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
+  gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);
+  gateway_->sink.record(std::move(interaction_));
+}
+
+}  // namespace sentinel::gateway

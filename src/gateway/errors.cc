@@ -1,0 +1,53 @@
+#include "gateway/errors.h"
+
+#include "base/check.h"
+#include "base/strings.h"
+
+namespace sentinel::gateway {
+namespace {
+
+constexpr ErrorInfo kErrors[] = {
+    {ErrorType::kNone, "", 200},
+    {ErrorType::kCallerInvalidRequest, "caller_invalid_request", 400},
+    {ErrorType::kCallerUnauthorized, "caller_unauthorized", 401},
+    {ErrorType::kCallerContextTooLong, "caller_context_too_long", 400},
+    {ErrorType::kCallerDisconnected, "caller_disconnected", 499},
+    {ErrorType::kPolicyPromptTooLong, "policy_prompt_too_long", 400},
+    {ErrorType::kPolicyPromptBlocked, "policy_prompt_blocked", 400},
+    {ErrorType::kPolicyContentFilter, "policy_content_filter", 400},
+    {ErrorType::kPolicyRouteDisabled, "policy_route_disabled", 503},
+    {ErrorType::kProviderRateLimited, "provider_rate_limited", 429},
+    {ErrorType::kProviderError, "provider_error", 502},
+    {ErrorType::kProviderUnreachable, "provider_unreachable", 502},
+    {ErrorType::kProviderTimeout, "provider_timeout", 504},
+    {ErrorType::kProviderFirstTokenTimeout, "provider_first_token_timeout", 504},
+    {ErrorType::kProviderStreamStalled, "provider_stream_stalled", 504},
+    {ErrorType::kProviderStreamCut, "provider_stream_cut", 502},
+    {ErrorType::kProviderBadResponse, "provider_bad_response", 502},
+    {ErrorType::kProviderAuthFailed, "provider_auth_failed", 502},
+    {ErrorType::kProviderCircuitOpen, "provider_circuit_open", 503},
+    {ErrorType::kGatewayNoRoute, "gateway_no_route", 404},
+    {ErrorType::kGatewayMisconfigured, "gateway_misconfigured", 500},
+    {ErrorType::kGatewayInternal, "gateway_internal", 500},
+};
+
+}  // namespace
+
+const ErrorInfo& error_info(ErrorType type) {
+  const ErrorInfo& info = kErrors[static_cast<size_t>(type)];
+  SENTINEL_ASSERT(info.type == type);
+  return info;
+}
+
+std::string error_body(ErrorType type, std::string_view message) {
+  std::string body = "{\"error\":{\"message\":";
+  append_json_quoted(body, message);
+  body += ",\"type\":";
+  append_json_quoted(body, error_name(type));
+  body += ",\"param\":null,\"code\":";
+  append_json_quoted(body, error_name(type));
+  body += "}}";
+  return body;
+}
+
+}  // namespace sentinel::gateway

@@ -1,0 +1,68 @@
+#pragma once
+// The data plane: OpenAI's API in, a provider out, one Interaction for every call.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "gateway/breaker.h"
+#include "gateway/config.h"
+#include "model/interaction.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+
+namespace sentinel::gateway {
+
+// Takes what the gateway saw of each call. Called on the call's core after its last byte has gone out (or it failed);
+// exactly once a call. Must not block and must not throw; from several cores at once.
+class InteractionSink {
+ public:
+  virtual ~InteractionSink() = default;
+  virtual void record(model::Interaction interaction) noexcept = 0;
+};
+
+// 0..1: how much a prompt looks like an injection. Runs on the core before the prompt is sent, only on routes whose guard
+// is not off. Thread-safe.
+using InjectionRisk = std::function<double(std::string_view prompt)>;
+
+struct BreakerView {
+  std::string provider;
+  BreakerState state = BreakerState::kClosed;
+  std::optional<TimePoint> open_until;
+};
+
+// Owned by app; outlives the servers that serve its routes. Thread-safe: handlers run on all cores.
+class Gateway {
+ public:
+  // REQUIRES: check_config(config). A key that cannot be read is logged, and calls that need it get
+  // gateway_misconfigured; use configure() to refuse such a configuration instead.
+  Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& clock, MetricRegistry& metrics, InteractionSink& sink,
+          GatewayConfig config);
+  ~Gateway();
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+
+  // POST /v1/chat/completions, /v1/completions, /v1/embeddings; GET /v1/models, /v1/models/{id}.
+  void add_routes(net::Router& router);
+  // Puts another configuration in force for calls that begin later; on an error the present one stays.
+  Status configure(GatewayConfig config);
+  std::shared_ptr<const GatewayConfig> config() const;
+  // REQUIRES: before the first call.
+  void set_injection_risk(InjectionRisk fn);
+
+  std::vector<BreakerView> breakers() const;
+  // Closes, holds open, or (nullopt) releases a provider's breaker. kNotFound.
+  Status force_breaker(std::string_view provider, std::optional<BreakerState> state);
+
+  struct Impl;
+
+ private:
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sentinel::gateway

@@ -1,0 +1,49 @@
+#pragma once
+// Internal to gateway: what its calls share.
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/random.h"
+#include "base/thread_annotations.h"
+#include "gateway/gateway.h"
+#include "gateway/openai.h"
+#include "gateway/plan.h"
+
+namespace sentinel::gateway {
+
+inline constexpr size_t kRequestTypes = 3;
+inline constexpr size_t kStatusMax = 600;
+std::string_view endpoint_path(RequestType type);
+
+// What one core uses without locks.
+struct CoreState {
+  Random random{1};
+  std::array<std::array<Counter*, kStatusMax>, kRequestTypes> requests{};  // found once, then kept
+};
+
+struct Gateway::Impl {
+  Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry, InteractionSink& out);
+
+  CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
+  void count(CoreState& core, RequestType type, int status, double seconds);
+
+  net::Runtime& runtime;
+  net::HttpClient& client;
+  const Clock& clock;
+  MetricRegistry& metrics;
+  InteractionSink& sink;
+  InjectionRisk injection_risk;
+  std::atomic<std::shared_ptr<const Plan>> plan;
+  Mutex mutex;
+  Breakers breakers GUARDED_BY(mutex);
+  std::vector<CoreState> cores;
+  Gauge& active;
+  Gauge& queue;
+  Counter& fallbacks;
+  std::array<Histogram*, kRequestTypes> durations{};
+};
+
+}  // namespace sentinel::gateway

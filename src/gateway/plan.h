@@ -1,0 +1,68 @@
+#pragma once
+// Internal to gateway: a configuration made ready for calls. Immutable; calls hold a shared_ptr to it for their life.
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/metrics.h"
+#include "base/random.h"
+#include "base/result.h"
+#include "gateway/breaker.h"
+#include "gateway/config.h"
+
+namespace sentinel::gateway {
+
+struct Provider {
+  ProviderConfig config;
+  std::string url_prefix;     // "https://host[/path]", to which "/v1/..." is added
+  std::string authorization;  // "Bearer ..." or empty: the caller's goes through
+  std::string key_error;      // why the key could not be had
+  std::shared_ptr<Breaker> breaker;
+  Counter* attempts_ok = nullptr;
+  Counter* attempts_failed = nullptr;
+  Counter* retries = nullptr;
+  Gauge* breaker_state = nullptr;
+};
+
+struct Target {
+  const Provider* provider = nullptr;
+  std::string model;  // empty: as asked for
+  double weight = 1;
+};
+
+struct Route {
+  RouteConfig config;
+  std::vector<Target> targets;
+  std::vector<Target> fallback;
+  double weight_sum = 0;
+  bool retry_429 = false, retry_5xx = false, retry_connect = false, retry_cut = false;
+
+  bool matches(std::string_view model) const;
+};
+
+struct Plan {
+  GatewayConfig config;
+  std::vector<std::unique_ptr<Provider>> providers;
+  std::vector<Route> routes;
+
+  const Route* find(std::string_view model) const;
+};
+
+// Breakers by provider name; they survive a change of configuration.
+using Breakers = std::map<std::string, std::shared_ptr<Breaker>, std::less<>>;
+
+// REQUIRES: check_config(config). `strict`: an unreadable key is an error, else it is kept in key_error.
+Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics, bool strict);
+
+// The targets of one call in the order they are tried: one by weight, the others of equal rank, the fallbacks.
+std::vector<const Target*> order_targets(const Route& route, Random& random);
+
+// The wait before attempt number `retry` (1 is the first retry): exponential, capped, with jitter.
+Millis backoff(const RetryConfig& config, int retry, Random& random);
+// Retry-After (seconds or an HTTP date) or retry-after-ms; nullopt when absent or unreadable.
+std::optional<Millis> parse_retry_after(std::string_view retry_after, std::string_view retry_after_ms, TimePoint now);
+
+}  // namespace sentinel::gateway

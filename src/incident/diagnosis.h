@@ -1,0 +1,100 @@
+#pragma once
+// "Why": which values of which dimensions set the failing calls apart from the baseline, what changed near the onset,
+// and the calls that show it. Computed through the EventStore, so that any engine behind it serves.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "events/event_store.h"
+
+namespace sentinel::incident {
+
+struct Finding {
+  std::string dimension;  // a column of llm_events
+  std::string value;
+  uint64_t failing_count = 0;   // failing calls with this value
+  double failing_share = 0;     // of all failing calls
+  uint64_t baseline_count = 0;
+  double baseline_share = 0;
+  double lift = 0;     // failing_share / baseline_share, both with half a call added
+  double p_value = 1;  // two-sided two-proportion z-test, Bonferroni-corrected for the values compared
+  std::string sentence;
+};
+
+struct ChangeNearOnset {
+  TimePoint at;
+  std::string sentence;
+};
+
+struct ExampleCall {
+  std::string request_id;
+  TimePoint at;
+  std::string sentence;
+};
+
+struct Diagnosis {
+  TimePoint computed_at;
+  std::string failing_condition;
+  uint64_t failing = 0;
+  uint64_t baseline = 0;
+  std::optional<TimePoint> onset;  // the first failing call of the episode
+  std::vector<Finding> findings;   // best first
+  std::vector<ChangeNearOnset> changes;
+  std::vector<ExampleCall> examples;
+
+  // One sentence: the first change or finding, or that nothing sets the failing calls apart.
+  std::string why() const;
+};
+
+std::string to_json(const Diagnosis& diagnosis);
+Result<Diagnosis> diagnosis_from_json(std::string_view json);
+
+// Column and value pairs that all must hold.
+using Scope = std::vector<std::pair<std::string, std::string>>;
+
+struct DiagnosisRequest {
+  // A condition over llm_events, from the rule's annotation `failing_calls`. Read-only SQL; a wrong one is an error.
+  std::string failing_condition;
+  // Only calls with these values are looked at, on both sides: {"service", "shop"}. Columns are our own names.
+  Scope scope;
+  TimePoint alert_started_at;
+  TimePoint now;
+  Micros before = std::chrono::minutes(30);   // the baseline reaches back so far from the onset
+  Micros lookback = std::chrono::minutes(10); // failing calls are looked for so long before the alert
+  bool test_mode = false;                     // look at test traffic instead of real traffic
+};
+
+struct DiagnosisLimits {
+  size_t findings_max = 8;
+  size_t examples_max = 5;
+  uint64_t failing_min = 3;     // fewer failing calls: no findings, the sentence says so
+  double p_value_max = 0.01;
+};
+
+// Blocks on the event store; run on a background thread.
+Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& request, const DiagnosisLimits& limits = {});
+
+// What failing calls cost, for the postmortem.
+struct Impact {
+  uint64_t calls = 0;
+  uint64_t failing = 0;
+  uint64_t users = 0;
+  double cost_usd = 0;
+  double tokens = 0;
+  std::optional<double> latency_p95_ms;
+  std::vector<std::string> models;
+  std::vector<std::string> endpoints;
+};
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
+                              TimePoint to);
+
+// " AND service = 'shop'": values quoted as SQL literals.
+std::string scope_condition(const Scope& scope);
+
+}  // namespace sentinel::incident

@@ -1,0 +1,39 @@
+#pragma once
+// Diagnoses incidents as they open and again while they go on. Lives on the control scheduler; the questions to the event
+// store run in the background, so a slow store delays the diagnosis and nothing else.
+
+#include <functional>
+#include <string>
+
+#include "base/scheduler.h"
+#include "events/event_store.h"
+#include "incident/service.h"
+
+namespace sentinel::incident {
+
+// The calls an incident is about: those of its service and environment, as far as its labels name them.
+Scope scope_of(const model::Incident& incident);
+
+class DiagnosisRunner {
+ public:
+  using Background = std::function<void(std::function<void()>)>;  // runs a job on some other thread
+
+  // All references outlive the runner; `background` jobs have ended before it is destroyed.
+  DiagnosisRunner(Scheduler& control, Service& service, events::EventStore& events, Background background)
+      : control_(control), service_(service), events_(events), background_(std::move(background)) {}
+
+  // At once, then 10 s, 30 s, 2 min and 10 min later while the incident is not resolved.
+  void watch(const std::string& incident_id);
+  // Once, now; `done` (may be empty) is called on the control thread.
+  void diagnose_now(const std::string& incident_id, std::function<void(Status)> done);
+
+ private:
+  void run_again(const std::string& incident_id, size_t round);
+
+  Scheduler& control_;
+  Service& service_;
+  events::EventStore& events_;
+  const Background background_;
+};
+
+}  // namespace sentinel::incident

@@ -1,0 +1,198 @@
+#include "incident/postmortem.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "base/duration.h"
+#include "base/strings.h"
+
+namespace sentinel::incident {
+namespace {
+
+std::string utc(TimePoint t) { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", std::chrono::floor<std::chrono::seconds>(t)); }
+
+// Markdown's own characters in texts of others must not become markup; a table cell must stay one line.
+std::string escape(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n' || c == '\r') {
+      out += ' ';
+      continue;
+    }
+    if (std::string_view("\\`*_[]<>|#").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+class Writer {
+ public:
+  Writer(const IncidentDetail& detail, const std::optional<Impact>& impact, TimePoint now)
+      : d_(detail), i_(detail.record.incident), impact_(impact), now_(now), end_(i_.resolved_at.value_or(now)) {}
+
+  std::string run() {
+    line("# Postmortem: {}", escape(i_.title));
+    line("");
+    summary();
+    timeline();
+    cause();
+    detection();
+    impact();
+    resolution();
+    lessons();
+    actions();
+    return std::move(out_);
+  }
+
+ private:
+  template <class... A>
+  void line(fmt::format_string<A...> format, A&&... args) {
+    fmt::format_to(std::back_inserter(out_), format, std::forward<A>(args)...);
+    out_ += '\n';
+  }
+
+  std::string duration_between(TimePoint from, TimePoint to) const { return humanize_duration(to > from ? to - from : Micros(0)); }
+
+  void summary() {
+    line("## Summary");
+    line("");
+    line("| | |");
+    line("| --- | --- |");
+    line("| Incident | INC-{} |", i_.number);
+    line("| Date | {} |", utc(i_.created_at));
+    line("| Status | {} |", model::incident_status_name(i_.status));
+    line("| Severity | {} ({}) |", model::severity_name(i_.severity), model::severity_name(i_.severity, model::SeverityStyle::kPriority));
+    line("| Duration | {}{} |", duration_between(start(), end_), i_.resolved_at ? "" : " so far");
+    line("| Owner | {} |", escape(i_.assignee));
+    line("| Root cause | {} |", escape(root_cause()));
+    line("");
+    line("{}", escape(d_.record.headline.what_failed));
+    line("");
+  }
+
+  TimePoint start() const { return i_.impact_started_at.value_or(i_.detected_at); }
+
+  std::string root_cause() const {
+    if (!i_.root_cause.empty()) return i_.root_cause;
+    if (!d_.record.headline.why.empty()) return d_.record.headline.why + " (computed, not yet confirmed by a person)";
+    return "Not recorded.";
+  }
+
+  void timeline() {
+    line("## Timeline");
+    line("");
+    line("| Time (UTC) | Who | What |");
+    line("| --- | --- | --- |");
+    if (i_.impact_started_at) line("| {:%H:%M:%S} | – | First failing call |", std::chrono::floor<std::chrono::seconds>(*i_.impact_started_at));
+    for (const model::TimelineEntry& entry : d_.timeline) {
+      line("| {:%H:%M:%S} | {} | {} |", std::chrono::floor<std::chrono::seconds>(entry.at), escape(entry.actor), escape(entry.text));
+    }
+    line("");
+  }
+
+  void cause() {
+    line("## Root cause");
+    line("");
+    line("{}", escape(root_cause()));
+    line("");
+    if (!d_.diagnosis || d_.diagnosis->findings.empty()) return;
+    line("Evidence, from {} failing calls against {} others:", d_.diagnosis->failing, d_.diagnosis->baseline);
+    line("");
+    line("| Dimension | Value | Failing calls | Others | Lift | p |");
+    line("| --- | --- | ---: | ---: | ---: | ---: |");
+    for (const Finding& f : d_.diagnosis->findings) {
+      line("| {} | {} | {:.0f} % | {:.0f} % | {:.1f}× | {:.2g} |", escape(f.dimension), escape(f.value), f.failing_share * 100,
+           f.baseline_share * 100, f.lift, f.p_value);
+    }
+    line("");
+    for (const ChangeNearOnset& change : d_.diagnosis->changes) line("- {}", escape(change.sentence));
+    if (!d_.diagnosis->changes.empty()) line("");
+    if (!d_.diagnosis->examples.empty()) line("Examples:");
+    for (const ExampleCall& example : d_.diagnosis->examples) line("- `{}` {}", example.request_id, escape(example.sentence));
+    if (!d_.diagnosis->examples.empty()) line("");
+  }
+
+  void detection() {
+    line("## Detection");
+    line("");
+    for (const IncidentAlert& alert : d_.alerts) {
+      line("- {} fired at {}{}", escape(alert.alert.name()), utc(alert.alert.starts_at),
+           alert.value().empty() ? "" : fmt::format(" with the value {}", escape(alert.value())));
+    }
+    if (d_.alerts.empty()) line("Reported by a person.");
+    if (i_.impact_started_at) line("- Time to detect: {}", duration_between(*i_.impact_started_at, i_.detected_at));
+    if (i_.acknowledged_at) line("- Time to acknowledge: {}", duration_between(i_.created_at, *i_.acknowledged_at));
+    else line("- Nobody acknowledged it");
+    if (i_.resolved_at) line("- Time to resolve: {}", duration_between(i_.created_at, *i_.resolved_at));
+    line("");
+  }
+
+  void impact() {
+    line("## Impact");
+    line("");
+    if (!impact_) {
+      line("Not measured: the event store did not answer.");
+      line("");
+      return;
+    }
+    const double share = impact_->calls > 0 ? 100.0 * static_cast<double>(impact_->failing) / static_cast<double>(impact_->calls) : 0;
+    line("- {} of {} calls failed ({:.1f} %)", impact_->failing, impact_->calls, share);
+    line("- {} users were affected", impact_->users);
+    line("- {:.4f} USD and {:.0f} tokens were spent in that time", impact_->cost_usd, impact_->tokens);
+    if (impact_->latency_p95_ms) line("- p95 latency was {:.0f} ms", *impact_->latency_p95_ms);
+    if (!impact_->models.empty()) line("- Model versions: {}", escape(join(impact_->models, ", ")));
+    if (!impact_->endpoints.empty()) line("- Endpoints: {}", escape(join(impact_->endpoints, ", ")));
+    line("");
+  }
+
+  void resolution() {
+    line("## Resolution");
+    line("");
+    if (!i_.resolved_at) line("Still {}.", model::incident_status_name(i_.status));
+    else line("{}", i_.resolution.empty() ? "Not recorded." : escape(i_.resolution));
+    line("");
+  }
+
+  void lessons() {
+    line("## What went well");
+    line("");
+    if (i_.impact_started_at) line("- Detected {} after the first failing call", duration_between(*i_.impact_started_at, i_.detected_at));
+    if (i_.acknowledged_at) line("- Acknowledged {} after it opened", duration_between(i_.created_at, *i_.acknowledged_at));
+    if (d_.diagnosis && !d_.diagnosis->findings.empty()) line("- The cause was named by the diagnosis");
+    line("");
+    line("## What can be better");
+    line("");
+    if (!i_.acknowledged_at) line("- Nobody acknowledged the incident");
+    if (i_.root_cause.empty()) line("- No root cause was recorded by a person");
+    if (i_.runbook_id.empty()) line("- No runbook was attached");
+    line("- To be filled in by the responders");
+    line("");
+  }
+
+  void actions() {
+    line("## Action items");
+    line("");
+    line("| Action | Type | Owner | Due |");
+    line("| --- | --- | --- | --- |");
+    const TimePoint due = end_ + (i_.severity == model::Severity::kSev1 ? std::chrono::hours(48) : std::chrono::hours(24 * 7));
+    line("| Review this postmortem | process | {} | {:%Y-%m-%d} |", escape(i_.assignee), std::chrono::floor<std::chrono::days>(due));
+    if (i_.root_cause.empty()) line("| Confirm or correct the computed root cause | investigate | {} | {:%Y-%m-%d} |", escape(i_.assignee), std::chrono::floor<std::chrono::days>(due));
+    line("");
+    line("*Generated {} from the recorded timeline.*", utc(now_));
+  }
+
+  const IncidentDetail& d_;
+  const model::Incident& i_;
+  const std::optional<Impact>& impact_;
+  const TimePoint now_;
+  const TimePoint end_;
+  std::string out_;
+};
+
+}  // namespace
+
+std::string postmortem_markdown(const IncidentDetail& detail, const std::optional<Impact>& impact, TimePoint now) {
+  return Writer(detail, impact, now).run();
+}
+
+}  // namespace sentinel::incident

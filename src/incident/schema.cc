@@ -1,0 +1,199 @@
+#include "incident/schema.h"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "base/strings.h"
+
+namespace sentinel::incident {
+namespace {
+
+constexpr std::string_view kColumns =
+    "id, number, title, status, severity, assignee, channel, labels, group_key, runbook_id, root_cause, resolution, "
+    "test_mode, what_failed, why, next_step, created_at, detected_at, impact_started_at, acknowledged_at, resolved_at, "
+    "updated_at, version";
+
+state::SqlValue optional_time(const std::optional<TimePoint>& t) {
+  if (!t) return std::monostate{};
+  return to_us(*t);
+}
+
+std::optional<TimePoint> time_or_null(const state::Row& row, size_t i) {
+  if (row.is_null(i)) return std::nullopt;
+  return time_from_us(row.integer(i));
+}
+
+Result<IncidentRecord> from_row(const state::Row& row) {
+  IncidentRecord record;
+  model::Incident& incident = record.incident;
+  incident.id = row.text(0);
+  incident.number = row.integer(1);
+  incident.title = row.text(2);
+  incident.status = model::parse_incident_status(row.text(3)).value_or(model::IncidentStatus::kOpen);
+  incident.severity = static_cast<model::Severity>(row.integer(4));
+  incident.assignee = row.text(5);
+  incident.channel = row.text(6);
+  SENTINEL_ASSIGN(incident.labels, labels_from_json(row.text(7)));
+  incident.group_key = row.text(8);
+  incident.runbook_id = row.text(9);
+  incident.root_cause = row.text(10);
+  incident.resolution = row.text(11);
+  incident.test_mode = row.integer(12) != 0;
+  record.headline = {row.text(13), row.text(14), row.text(15)};
+  incident.created_at = time_from_us(row.integer(16));
+  incident.detected_at = time_from_us(row.integer(17));
+  incident.impact_started_at = time_or_null(row, 18);
+  incident.acknowledged_at = time_or_null(row, 19);
+  incident.resolved_at = time_or_null(row, 20);
+  incident.updated_at = time_from_us(row.integer(21));
+  incident.version = row.integer(22);
+  return record;
+}
+
+state::SqlParams to_params(const IncidentRecord& record) {
+  const model::Incident& i = record.incident;
+  return {i.id, i.number, i.title, std::string(model::incident_status_name(i.status)),
+          static_cast<int64_t>(i.severity), i.assignee, i.channel, labels_to_json(i.labels), i.group_key, i.runbook_id,
+          i.root_cause, i.resolution, int64_t{i.test_mode}, record.headline.what_failed, record.headline.why,
+          record.headline.next_step, to_us(i.created_at), to_us(i.detected_at), optional_time(i.impact_started_at),
+          optional_time(i.acknowledged_at), optional_time(i.resolved_at), to_us(i.updated_at), i.version};
+}
+
+}  // namespace
+
+const std::vector<state::Migration>& migrations() {
+  static const std::vector<state::Migration> list{
+      {1, R"sql(
+CREATE TABLE incidents (
+  id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, title TEXT NOT NULL, status TEXT NOT NULL,
+  severity INTEGER NOT NULL, assignee TEXT NOT NULL, channel TEXT NOT NULL, labels TEXT NOT NULL,
+  group_key TEXT NOT NULL, runbook_id TEXT NOT NULL, root_cause TEXT NOT NULL, resolution TEXT NOT NULL,
+  test_mode INTEGER NOT NULL, what_failed TEXT NOT NULL, why TEXT NOT NULL, next_step TEXT NOT NULL,
+  created_at INTEGER NOT NULL, detected_at INTEGER NOT NULL, impact_started_at INTEGER, acknowledged_at INTEGER,
+  resolved_at INTEGER, updated_at INTEGER NOT NULL, version INTEGER NOT NULL);
+CREATE INDEX incidents_by_status ON incidents(status, number);
+CREATE INDEX incidents_by_group ON incidents(group_key, status);
+CREATE TABLE incident_alerts (
+  incident_id TEXT NOT NULL, fingerprint TEXT NOT NULL, starts_at INTEGER NOT NULL, ends_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL, firing INTEGER NOT NULL, labels TEXT NOT NULL, annotations TEXT NOT NULL,
+  generator_url TEXT NOT NULL, PRIMARY KEY (incident_id, fingerprint));
+CREATE INDEX incident_alerts_by_fingerprint ON incident_alerts(fingerprint, firing);
+CREATE TABLE incident_timeline (
+  incident_id TEXT NOT NULL, sequence INTEGER NOT NULL, at INTEGER NOT NULL, kind TEXT NOT NULL, actor TEXT NOT NULL,
+  source TEXT NOT NULL, text TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (incident_id, sequence));
+CREATE INDEX incident_timeline_by_time ON incident_timeline(at);
+CREATE TABLE incident_diagnoses (incident_id TEXT PRIMARY KEY, computed_at INTEGER NOT NULL, document TEXT NOT NULL);
+)sql"}};
+  return list;
+}
+
+std::string labels_to_json(const model::Labels& labels) {
+  std::string out = "{";
+  for (const model::Label& label : labels) {
+    if (out.size() > 1) out += ',';
+    append_json_quoted(out, label.name);
+    out += ':';
+    append_json_quoted(out, label.value);
+  }
+  return out + "}";
+}
+
+Result<model::Labels> labels_from_json(std::string_view json) {
+  boost::system::error_code ec;
+  const boost::json::value value = boost::json::parse(json, ec);
+  if (ec || !value.is_object()) return fail(ErrorCode::kInternal, "stored labels are not a JSON object");
+  std::vector<model::Label> labels;
+  for (const auto& [name, text] : value.get_object()) {
+    if (!text.is_string()) return fail(ErrorCode::kInternal, "a stored label value is not a string");
+    labels.push_back({std::string(name), std::string(text.get_string())});
+  }
+  return model::Labels(std::move(labels));
+}
+
+Result<std::vector<IncidentRecord>> load_where(state::Tx& tx, std::string_view where, const state::SqlParams& params) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query(fmt::format("SELECT {} FROM incidents {}", kColumns, where), params));
+  std::vector<IncidentRecord> records;
+  records.reserve(rows.size());
+  for (const state::Row& row : rows) {
+    SENTINEL_ASSIGN(records.emplace_back(), from_row(row));
+  }
+  return records;
+}
+
+Result<IncidentRecord> load(state::Tx& tx, std::string_view id) {
+  std::string_view number = id;
+  if (number.starts_with("INC-")) number.remove_prefix(4);
+  const std::optional<int64_t> parsed = parse_int(number);
+  SENTINEL_ASSIGN(std::vector<IncidentRecord> found, parsed ? load_where(tx, "WHERE number = ?", {*parsed})
+                                                            : load_where(tx, "WHERE id = ?", {std::string(id)}));
+  if (found.empty()) return fail(ErrorCode::kNotFound, fmt::format("no incident {}", id));
+  return std::move(found.front());
+}
+
+Status insert(state::Tx& tx, const IncidentRecord& record) {
+  return tx.exec(fmt::format("INSERT INTO incidents ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kColumns),
+                 to_params(record));
+}
+
+Status update(state::Tx& tx, const IncidentRecord& record) {
+  state::SqlParams params = to_params(record);
+  params.emplace_back(record.incident.id);
+  return tx.exec(
+      "UPDATE incidents SET id=?, number=?, title=?, status=?, severity=?, assignee=?, channel=?, labels=?, group_key=?, "
+      "runbook_id=?, root_cause=?, resolution=?, test_mode=?, what_failed=?, why=?, next_step=?, created_at=?, "
+      "detected_at=?, impact_started_at=?, acknowledged_at=?, resolved_at=?, updated_at=?, version=? WHERE id=?",
+      params);
+}
+
+Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT starts_at, ends_at, updated_at, firing, labels, annotations, generator_url FROM "
+                           "incident_alerts WHERE incident_id = ? ORDER BY starts_at, fingerprint",
+                           {std::string(incident_id)}));
+  std::vector<IncidentAlert> alerts;
+  for (const state::Row& row : rows) {
+    IncidentAlert& entry = alerts.emplace_back();
+    entry.alert.starts_at = time_from_us(row.integer(0));
+    entry.alert.ends_at = time_from_us(row.integer(1));
+    entry.alert.updated_at = time_from_us(row.integer(2));
+    entry.firing = row.integer(3) != 0;
+    SENTINEL_ASSIGN(entry.alert.labels, labels_from_json(row.text(4)));
+    SENTINEL_ASSIGN(entry.alert.annotations, labels_from_json(row.text(5)));
+    entry.alert.generator_url = row.text(6);
+  }
+  return alerts;
+}
+
+Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& entry) {
+  const model::Alert& a = entry.alert;
+  return tx.exec(
+      "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, annotations, "
+      "generator_url) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
+      "ends_at = excluded.ends_at, updated_at = excluded.updated_at, firing = excluded.firing, "
+      "annotations = excluded.annotations, generator_url = excluded.generator_url",
+      {std::string(incident_id), a.fingerprint_hex(), to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at),
+       int64_t{entry.firing}, labels_to_json(a.labels), labels_to_json(a.annotations), a.generator_url});
+}
+
+Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT sequence, at, kind, actor, source, text, data FROM incident_timeline WHERE incident_id = ? "
+                           "ORDER BY sequence",
+                           {std::string(incident_id)}));
+  std::vector<model::TimelineEntry> entries;
+  for (const state::Row& row : rows) {
+    entries.push_back({std::string(incident_id), row.integer(0), time_from_us(row.integer(1)), row.text(2), row.text(3),
+                       row.text(4), row.text(5), row.text(6)});
+  }
+  return entries;
+}
+
+Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT document FROM incident_diagnoses WHERE incident_id = ?",
+                                                   {std::string(incident_id)}));
+  if (rows.empty()) return std::optional<Diagnosis>();
+  SENTINEL_ASSIGN(Diagnosis diagnosis, diagnosis_from_json(rows.front().text(0)));
+  return std::optional<Diagnosis>(std::move(diagnosis));
+}
+
+}  // namespace sentinel::incident

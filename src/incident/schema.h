@@ -1,0 +1,25 @@
+#pragma once
+// Rows of the incident tables and the SQL that reads and writes them. Private to the module.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "incident/service.h"
+#include "state/database.h"
+
+namespace sentinel::incident {
+
+const std::vector<state::Migration>& migrations();
+
+Result<IncidentRecord> load(state::Tx& tx, std::string_view id);
+Result<std::vector<IncidentRecord>> load_where(state::Tx& tx, std::string_view where, const state::SqlParams& params);
+Status insert(state::Tx& tx, const IncidentRecord& record);
+Status update(state::Tx& tx, const IncidentRecord& record);  // by id; version is written as it stands
+
+Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view incident_id);
+Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& alert);
+Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id);
+Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view incident_id);
+
+}  // namespace sentinel::incident

@@ -1,0 +1,481 @@
+#include "incident/service.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "base/duration.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "base/strings.h"
+#include "incident/schema.h"
+
+namespace sentinel::incident {
+namespace {
+
+using model::IncidentStatus;
+
+std::string change_json(std::string_view from, std::string_view to, std::string_view note = "") {
+  std::string out = fmt::format(R"({{"from":{},"to":{})", json_quote(from), json_quote(to));
+  if (!note.empty()) out += fmt::format(R"(,"note":{})", json_quote(note));
+  return out + "}";
+}
+
+std::string with_note(std::string sentence, std::string_view note) {
+  return note.empty() ? sentence : fmt::format("{}: {}", sentence, note);
+}
+
+// #incident-YYYY-MM-DD, then -2, -3 ... for the day's later ones.
+Result<std::string> channel_name(state::Tx& tx, TimePoint now) {
+  const std::string day = fmt::format("#incident-{:%Y-%m-%d}", std::chrono::floor<std::chrono::seconds>(now));
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT COUNT(*) FROM incidents WHERE channel = ? OR channel LIKE ?", {day, day + "-%"}));
+  const int64_t used = rows.front().integer(0);
+  return used == 0 ? day : fmt::format("{}-{}", day, used + 1);
+}
+
+Result<int64_t> next_number(state::Tx& tx) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT COALESCE(MAX(number), 0) + 1 FROM incidents"));
+  return rows.front().integer(0);
+}
+
+model::Severity severity_of(const model::Alert& alert) {
+  return model::parse_severity(alert.labels.get("severity")).value_or(model::Severity::kSev3);
+}
+
+std::string title_of(const model::Alert& alert) {
+  const std::string_view summary = alert.annotations.get("summary");
+  return std::string(summary.empty() ? alert.name() : summary);
+}
+
+}  // namespace
+
+Status Service::migrate(state::Database& database) { return database.migrate("incident", migrations()); }
+
+Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options)
+    : scheduler_(scheduler),
+      database_(database),
+      options_(std::move(options)),
+      opened_(metrics.counter("sentinel_incidents_opened_total", "Incidents opened, by alerts or people.")),
+      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")) {}
+
+// ---- from alerts ----
+
+bool Service::wants(const model::Alert& alert) const {
+  return !options_.never_for.contains(std::string(alert.name())) && alert.labels.get("test_mode") != "true" &&
+         options_.create_for.contains(severity_of(alert));
+}
+
+std::string Service::group_key_of(const model::Labels& labels) const {
+  return labels.keep(options_.group_by).to_string();
+}
+
+Status Service::on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) {
+  for (const alerting::AlertChange& change : changes) {
+    if (change.kind == alerting::AlertChange::Kind::kResolved) {
+      SENTINEL_TRY(alert_resolved(tx, change));
+    } else if (wants(change.alert)) {
+      SENTINEL_TRY(alert_fired(tx, change));
+    }
+  }
+  return {};
+}
+
+Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) {
+  const std::string key = group_key_of(change.alert.labels);
+  SENTINEL_ASSIGN(std::vector<IncidentRecord> open,
+                  load_where(tx, "WHERE group_key = ? AND status <> 'resolved' ORDER BY number DESC LIMIT 1", {key}));
+  const bool fired = change.kind == alerting::AlertChange::Kind::kFired;
+  if (open.empty()) {
+    if (!fired) return {};  // an update of an alert whose incident was resolved by hand does not open another
+    SENTINEL_ASSIGN(IncidentRecord record, open_for_alert(tx, change, key));
+    open.push_back(std::move(record));
+  }
+  IncidentRecord& record = open.front();
+  SENTINEL_TRY(upsert_alert(tx, record.incident.id, {change.alert, true}));
+  if (fired) {
+    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_firing",
+                                 fmt::format("{} is firing: {}", change.alert.name(), title_of(change.alert)),
+                                 fmt::format(R"({{"fingerprint":"{}","labels":{}}})", change.alert.fingerprint_hex(),
+                                             labels_to_json(change.alert.labels)),
+                                 Actor{}));
+    const model::Severity severity = severity_of(change.alert);
+    if (severity < record.incident.severity) {
+      SENTINEL_TRY(append_timeline(tx, record.incident, "severity",
+                                   fmt::format("severity raised to {}", model::severity_name(severity)),
+                                   change_json(model::severity_name(record.incident.severity), model::severity_name(severity)),
+                                   Actor{}));
+      record.incident.severity = severity;
+    }
+    record.incident.updated_at = change.at;
+    ++record.incident.version;
+    SENTINEL_TRY(update(tx, record));
+    notify_changed(record.incident.id);
+  }
+  return {};
+}
+
+Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::AlertChange& change,
+                                               std::string_view group_key) {
+  IncidentRecord record;
+  model::Incident& incident = record.incident;
+  incident.id = new_id(change.at);
+  SENTINEL_ASSIGN(incident.number, next_number(tx));
+  incident.title = title_of(change.alert);
+  incident.severity = severity_of(change.alert);
+  incident.assignee = options_.default_assignee;
+  SENTINEL_ASSIGN(incident.channel, channel_name(tx, change.at));
+  incident.labels = change.alert.labels;
+  incident.group_key = std::string(group_key);
+  incident.runbook_id = std::string(change.alert.annotations.get("runbook"));
+  incident.created_at = change.at;
+  incident.detected_at = change.alert.starts_at;
+  incident.updated_at = change.at;
+  record.headline.what_failed = std::string(change.alert.annotations.get("description"));
+  if (record.headline.what_failed.empty()) record.headline.what_failed = incident.title;
+  record.headline.next_step = std::string(change.alert.annotations.get("action"));
+  SENTINEL_TRY(insert(tx, record));
+  SENTINEL_TRY(append_timeline(tx, incident, "created",
+                               fmt::format("{} incident opened by rule {}, assigned to {}",
+                                           model::severity_name(incident.severity), change.alert.name(), incident.assignee),
+                               fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
+  opened_.add();
+  return record;
+}
+
+Status Service::alert_resolved(state::Tx& tx, const alerting::AlertChange& change) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT incident_id FROM incident_alerts WHERE fingerprint = ? AND firing = 1",
+                           {change.alert.fingerprint_hex()}));
+  for (const state::Row& row : rows) {
+    const std::string id = row.text(0);
+    SENTINEL_TRY(upsert_alert(tx, id, {change.alert, false}));
+    SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
+    if (record.incident.status == IncidentStatus::kResolved) continue;
+    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_resolved", fmt::format("{} has ended", change.alert.name()),
+                                 fmt::format(R"({{"fingerprint":"{}"}})", change.alert.fingerprint_hex()), Actor{}));
+    record.incident.updated_at = change.at;
+    ++record.incident.version;
+    SENTINEL_TRY(update(tx, record));
+    notify_changed(id);
+    if (options_.auto_resolve) schedule_auto_resolve(id);
+  }
+  return {};
+}
+
+void Service::schedule_auto_resolve(const std::string& id) {
+  scheduler_.after(options_.auto_resolve_after, [this, id] { auto_resolve(id); });
+}
+
+// Decided in one transaction against what is true now: an alert that fired again, or a person who resolved it first,
+// wins.
+void Service::auto_resolve(const std::string& id) {
+  bool resolved = false;
+  const Status status = database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
+    if (record.incident.status == IncidentStatus::kResolved) return {};
+    SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, id));
+    TimePoint last_end{};
+    for (const IncidentAlert& alert : alerts) {
+      if (alert.firing) return {};
+      last_end = std::max(last_end, alert.alert.updated_at);
+    }
+    if (scheduler_.now() < last_end + options_.auto_resolve_after) return {};
+    if (record.incident.resolution.empty()) record.incident.resolution = "All alerts ended.";
+    resolved = true;
+    return change_status(tx, record, IncidentStatus::kResolved, "all alerts have ended", Actor{});
+  });
+  if (!status) {
+    log_error("incident", "auto-resolve failed", {{"incident", id}, {"error", status.error().to_string()}});
+  } else if (resolved) {
+    notify_changed(id);
+  }
+}
+
+// ---- from people ----
+
+Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& actor) {
+  if (trim(request.title).empty()) return fail(ErrorCode::kInvalidArgument, "an incident needs a title");
+  IncidentRecord record;
+  const TimePoint now = scheduler_.now();
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    model::Incident& incident = record.incident;
+    incident.id = new_id(now);
+    SENTINEL_ASSIGN(incident.number, next_number(tx));
+    incident.title = std::string(trim(request.title));
+    incident.severity = request.severity;
+    incident.assignee = request.assignee.empty() ? options_.default_assignee : request.assignee;
+    SENTINEL_ASSIGN(incident.channel, channel_name(tx, now));
+    incident.labels = request.labels;
+    incident.created_at = incident.detected_at = incident.updated_at = now;
+    record.headline.what_failed = incident.title;
+    SENTINEL_TRY(insert(tx, record));
+    SENTINEL_TRY(append_timeline(tx, incident, "created",
+                                 fmt::format("{} incident opened by {}", model::severity_name(incident.severity), actor.name),
+                                 "{}", actor));
+    if (request.note.empty()) return {};
+    return append_timeline(tx, incident, "note", request.note, "{}", actor);
+  }));
+  opened_.add();
+  if (change_handler_) change_handler_(record, true);
+  return record;
+}
+
+Result<IncidentDetail> Service::get(std::string_view id) {
+  IncidentDetail detail;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(detail.record, load(tx, id));
+    const std::string& key = detail.record.incident.id;
+    SENTINEL_ASSIGN(detail.alerts, load_alerts(tx, key));
+    SENTINEL_ASSIGN(detail.timeline, load_timeline(tx, key));
+    SENTINEL_ASSIGN(detail.diagnosis, load_diagnosis(tx, key));
+    return {};
+  }));
+  return detail;
+}
+
+Result<std::vector<IncidentRecord>> Service::list(const ListFilter& filter) {
+  std::string where = "WHERE 1=1";
+  state::SqlParams params;
+  const auto add_in = [&](std::string_view column, auto values) {
+    if (values.empty()) return;
+    where += fmt::format(" AND {} IN (", column);
+    for (size_t i = 0; i < values.size(); ++i) {
+      where += i == 0 ? "?" : ",?";
+      params.emplace_back(values[i]);
+    }
+    where += ")";
+  };
+  std::vector<std::string> statuses;
+  for (const IncidentStatus status : filter.statuses) statuses.emplace_back(model::incident_status_name(status));
+  std::vector<int64_t> severities;
+  for (const model::Severity severity : filter.severities) severities.push_back(static_cast<int64_t>(severity));
+  add_in("status", statuses);
+  add_in("severity", severities);
+  const auto add = [&](std::string_view condition, state::SqlValue value) {
+    where += fmt::format(" AND {}", condition);
+    params.push_back(std::move(value));
+  };
+  if (!filter.text.empty()) add("LOWER(title) LIKE ?", "%" + to_lower(filter.text) + "%");
+  if (filter.created_from) add("created_at >= ?", to_us(*filter.created_from));
+  if (filter.created_to) add("created_at < ?", to_us(*filter.created_to));
+  if (filter.before_number > 0) add("number < ?", filter.before_number);
+  where += " ORDER BY number DESC LIMIT ?";
+  params.emplace_back(static_cast<int64_t>(filter.limit));
+
+  std::vector<IncidentRecord> records;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(records, load_where(tx, where, params));
+    return {};
+  }));
+  return records;
+}
+
+// Loads, checks the version, lets `fn` change the record and write what goes with it, stores it with the next version.
+// `fn` that changes nothing leaves the version alone.
+Result<IncidentRecord> Service::change(std::string_view id, int64_t version, const Change& fn) {
+  IncidentRecord record;
+  bool changed = false;
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(record, load(tx, id));
+    if (version != 0 && version != record.incident.version) {
+      return fail(ErrorCode::kConflict, fmt::format("INC-{} has changed: it is at version {}, you saw {}; look again",
+                                                    record.incident.number, record.incident.version, version));
+    }
+    const int64_t before = record.incident.version;
+    SENTINEL_TRY(fn(tx, record));
+    changed = record.incident.version != before;
+    return {};
+  }));
+  if (changed && change_handler_) change_handler_(record, false);
+  return record;
+}
+
+Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentStatus to, std::string_view note,
+                              const Actor& actor) {
+  model::Incident& incident = record.incident;
+  const IncidentStatus from = incident.status;
+  if (from == to) return {};
+  if (to < from && to != IncidentStatus::kOpen) {
+    return fail(ErrorCode::kConflict,
+                fmt::format("INC-{} is {}; it can go forward or be reopened, not back to {}", incident.number,
+                            model::incident_status_name(from), model::incident_status_name(to)));
+  }
+  const TimePoint now = scheduler_.now();
+  incident.status = to;
+  if (to == IncidentStatus::kOpen) {
+    incident.resolved_at.reset();
+  } else if (!incident.acknowledged_at && actor.name != Actor{}.name) {
+    incident.acknowledged_at = now;  // whoever moves it has seen it; only people acknowledge
+  }
+  if (to == IncidentStatus::kResolved) {
+    incident.resolved_at = now;
+    resolved_.add();
+  }
+  incident.updated_at = now;
+  ++incident.version;
+  const std::string_view verb = to == IncidentStatus::kOpen ? "reopened" : model::incident_status_name(to);
+  SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
+                               change_json(model::incident_status_name(from), model::incident_status_name(to), note), actor));
+  return update(tx, record);
+}
+
+Result<IncidentRecord> Service::set_status(std::string_view id, IncidentStatus status, std::string_view note,
+                                           const Actor& actor, int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    return change_status(tx, record, status, note, actor);
+  });
+}
+
+Result<IncidentRecord> Service::acknowledge(std::string_view id, std::string_view note, const Actor& actor, int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    // An acknowledgement that meets a resolve, or work that has gone further, changes nothing.
+    if (record.incident.status != IncidentStatus::kOpen) return {};
+    return change_status(tx, record, IncidentStatus::kAcknowledged, note, actor);
+  });
+}
+
+Result<IncidentRecord> Service::resolve(std::string_view id, const ResolveRequest& request, const Actor& actor,
+                                        int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    if (record.incident.status == IncidentStatus::kResolved) {
+      return fail(ErrorCode::kConflict, fmt::format("INC-{} is already resolved", record.incident.number));
+    }
+    if (!request.root_cause.empty()) record.incident.root_cause = request.root_cause;
+    if (!request.resolution.empty()) record.incident.resolution = request.resolution;
+    return change_status(tx, record, IncidentStatus::kResolved, request.resolution, actor);
+  });
+}
+
+Result<IncidentRecord> Service::reopen(std::string_view id, std::string_view note, const Actor& actor, int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    if (record.incident.status != IncidentStatus::kResolved) {
+      return fail(ErrorCode::kConflict, fmt::format("INC-{} is {}, only a resolved incident can be reopened",
+                                                    record.incident.number,
+                                                    model::incident_status_name(record.incident.status)));
+    }
+    return change_status(tx, record, IncidentStatus::kOpen, note, actor);
+  });
+}
+
+Result<IncidentRecord> Service::assign(std::string_view id, std::string_view assignee, const Actor& actor, int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    model::Incident& incident = record.incident;
+    if (incident.assignee == assignee) return {};
+    const std::string data = change_json(incident.assignee, assignee);
+    incident.assignee = std::string(assignee);
+    incident.updated_at = scheduler_.now();
+    ++incident.version;
+    SENTINEL_TRY(append_timeline(tx, incident, "assignee", fmt::format("assigned to {} by {}", assignee, actor.name), data, actor));
+    return update(tx, record);
+  });
+}
+
+Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severity severity, const Actor& actor,
+                                             int64_t version) {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    model::Incident& incident = record.incident;
+    if (incident.severity == severity) return {};
+    const std::string data = change_json(model::severity_name(incident.severity), model::severity_name(severity));
+    incident.severity = severity;
+    incident.updated_at = scheduler_.now();
+    ++incident.version;
+    SENTINEL_TRY(append_timeline(tx, incident, "severity",
+                                 fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name), data, actor));
+    return update(tx, record);
+  });
+}
+
+Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor) {
+  if (trim(text).empty()) return fail(ErrorCode::kInvalidArgument, "a note needs a text");
+  return change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    record.incident.updated_at = scheduler_.now();
+    ++record.incident.version;
+    SENTINEL_TRY(append_timeline(tx, record.incident, "note", text, "{}", actor));
+    return update(tx, record);
+  });
+}
+
+Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into, const Actor& actor) {
+  std::string target_id;
+  auto merged = change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    SENTINEL_ASSIGN(IncidentRecord target, load(tx, into));
+    if (target.incident.id == record.incident.id) return fail(ErrorCode::kInvalidArgument, "an incident cannot be merged into itself");
+    if (target.incident.status == IncidentStatus::kResolved) {
+      return fail(ErrorCode::kConflict, fmt::format("INC-{} is resolved; reopen it first", target.incident.number));
+    }
+    target_id = target.incident.id;
+    SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
+    for (const IncidentAlert& alert : alerts) SENTINEL_TRY(upsert_alert(tx, target_id, alert));
+    SENTINEL_TRY(tx.exec("UPDATE incident_alerts SET firing = 0 WHERE incident_id = ?", {record.incident.id}));
+    const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
+    SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text, fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
+    target.incident.updated_at = scheduler_.now();
+    ++target.incident.version;
+    SENTINEL_TRY(update(tx, target));
+    record.incident.resolution = fmt::format("Merged into INC-{}.", target.incident.number);
+    return change_status(tx, record, IncidentStatus::kResolved, record.incident.resolution, actor);
+  });
+  if (merged) notify_changed(target_id);
+  return merged;
+}
+
+// ---- from diagnosis and runbooks ----
+
+Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnosis& diagnosis) {
+  return change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    const std::string why = diagnosis.why();
+    SENTINEL_TRY(tx.exec("INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
+                         "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
+                         {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
+    if (diagnosis.onset && !record.incident.impact_started_at) record.incident.impact_started_at = diagnosis.onset;
+    if (why != record.headline.why) {
+      record.headline.why = why;
+      SENTINEL_TRY(append_timeline(tx, record.incident, "diagnosis", why,
+                                   fmt::format(R"({{"failing":{},"baseline":{}}})", diagnosis.failing, diagnosis.baseline), Actor{}));
+    }
+    record.incident.updated_at = scheduler_.now();
+    ++record.incident.version;
+    return update(tx, record);
+  });
+}
+
+Status Service::set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step) {
+  const auto changed = change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    if (record.headline.next_step == next_step && record.incident.runbook_id == runbook_id) return {};
+    record.headline.next_step = std::string(next_step);
+    record.incident.runbook_id = std::string(runbook_id);
+    ++record.incident.version;
+    return update(tx, record);
+  });
+  if (!changed) return fail(changed.error());
+  return {};
+}
+
+Status Service::add_timeline(state::Tx& tx, std::string_view id, std::string_view kind, std::string_view text,
+                             std::string_view data_json, const Actor& actor) {
+  SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
+  SENTINEL_TRY(append_timeline(tx, record.incident, kind, text, data_json, actor));
+  record.incident.updated_at = scheduler_.now();
+  ++record.incident.version;
+  return update(tx, record);
+}
+
+Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
+                                std::string_view data_json, const Actor& actor) {
+  return tx.exec(
+      "INSERT INTO incident_timeline (incident_id, sequence, at, kind, actor, source, text, data) "
+      "SELECT ?, COALESCE(MAX(sequence), 0) + 1, ?, ?, ?, ?, ?, ? FROM incident_timeline WHERE incident_id = ?",
+      {incident.id, to_us(scheduler_.now()), std::string(kind), actor.name, actor.source, std::string(text),
+       std::string(data_json), incident.id});
+}
+
+// Posted, so that it runs after the transaction that is under way.
+void Service::notify_changed(std::string id) {
+  if (!change_handler_) return;
+  scheduler_.post([this, id = std::move(id)] {
+    auto detail = get(id);
+    if (detail) change_handler_(detail->record, detail->record.incident.version <= 2);
+  });
+}
+
+}  // namespace sentinel::incident

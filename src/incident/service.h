@@ -1,0 +1,162 @@
+#pragma once
+// The incident desk: opens incidents from alerts in the transaction that stores the alerts, takes every change a person
+// or Sentinel makes, and writes each on the timeline. What it returned ok for is on disk.
+//
+// Lives on the control scheduler: every call is made on its thread.
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alerting/alert_listener.h"
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/result.h"
+#include "base/scheduler.h"
+#include "incident/diagnosis.h"
+#include "model/alert.h"
+#include "model/incident.h"
+#include "state/database.h"
+
+namespace sentinel::incident {
+
+// Who did it and through what: "ada", "page". Sentinel's own changes are {"sentinel", "rule"}.
+struct Actor {
+  std::string name = "sentinel";
+  std::string source = "rule";
+};
+
+struct Options {
+  std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
+  // Alerts equal in these labels join the same open incident.
+  std::vector<std::string> group_by{"alertname", "service", "env"};
+  bool auto_resolve = true;            // when the last alert has ended
+  Micros auto_resolve_after{0};        // calm needed before that
+  std::string default_assignee = "on-call";
+  std::set<std::string> never_for{"Watchdog"};  // alert names
+};
+
+// An alert as the incident keeps it, also after the alert itself is forgotten.
+struct IncidentAlert {
+  model::Alert alert;
+  bool firing = true;
+  std::string value() const { return std::string(alert.annotations.get("value")); }
+};
+
+// The three sentences shown first everywhere.
+struct Headline {
+  std::string what_failed;
+  std::string why;
+  std::string next_step;
+};
+
+struct IncidentRecord {
+  model::Incident incident;
+  Headline headline;
+};
+
+struct IncidentDetail {
+  IncidentRecord record;
+  std::vector<IncidentAlert> alerts;
+  std::vector<model::TimelineEntry> timeline;
+  std::optional<Diagnosis> diagnosis;
+};
+
+struct ListFilter {
+  std::vector<model::IncidentStatus> statuses;  // empty: all
+  std::vector<model::Severity> severities;      // empty: all
+  std::string text;                             // substring of the title, any case
+  std::optional<TimePoint> created_from;
+  std::optional<TimePoint> created_to;
+  size_t limit = 50;
+  int64_t before_number = 0;  // cursor: only older ones; 0: from the newest
+};
+
+struct NewIncident {
+  std::string title;
+  model::Severity severity = model::Severity::kSev3;
+  model::Labels labels;
+  std::string assignee;
+  std::string note;
+};
+
+struct ResolveRequest {
+  std::string root_cause;
+  std::string resolution;
+};
+
+// {"name":"value",...}, as stored and as the API takes it.
+std::string labels_to_json(const model::Labels& labels);
+Result<model::Labels> labels_from_json(std::string_view json);
+
+class Service final : public alerting::AlertListener {
+ public:
+  // What people watch: called on the scheduler's thread after a change has been committed.
+  using ChangeHandler = std::function<void(const IncidentRecord&, bool created)>;
+
+  static Status migrate(state::Database& database);
+  // REQUIRES: migrate() ran. All references outlive the service.
+  Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options);
+
+  void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
+  void set_options(Options options) { options_ = std::move(options); }
+
+  // In the alerting transaction. An error rolls the alerts back too.
+  Status on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) override;
+
+  Result<IncidentRecord> create(const NewIncident& request, const Actor& actor);
+  // `id`: ULID, "17" or "INC-17". kNotFound says which was asked for.
+  Result<IncidentDetail> get(std::string_view id);
+  Result<std::vector<IncidentRecord>> list(const ListFilter& filter);
+
+  // Each takes the version the caller saw, 0 for "whatever it is"; kConflict when it has changed since.
+  // Any forward jump and reopen are allowed; the same status again is kept silent and succeeds.
+  Result<IncidentRecord> set_status(std::string_view id, model::IncidentStatus status, std::string_view note,
+                                    const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> acknowledge(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> resolve(std::string_view id, const ResolveRequest& request, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> reopen(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> assign(std::string_view id, std::string_view assignee, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor);
+  // `id` is resolved as merged; its alerts go on in `into`.
+  Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor);
+
+  // A newer diagnosis replaces the older; the timeline gets an entry when its first sentence changed.
+  Result<IncidentRecord> set_diagnosis(std::string_view id, const Diagnosis& diagnosis);
+  // The first open step of the runbook, kept true by whoever runs it.
+  Status set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step);
+  // For other modules' events on the timeline, in their transaction (runbook steps, notifications).
+  Status add_timeline(state::Tx& tx, std::string_view id, std::string_view kind, std::string_view text,
+                      std::string_view data_json, const Actor& actor);
+  // Tells watchers after a transaction that used add_timeline.
+  void notify_changed(std::string id);
+
+ private:
+  using Change = std::function<Status(state::Tx&, IncidentRecord&)>;
+  Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn);
+  Status change_status(state::Tx& tx, IncidentRecord& record, model::IncidentStatus to, std::string_view note,
+                       const Actor& actor);
+  Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
+                         std::string_view data_json, const Actor& actor);
+  Status alert_fired(state::Tx& tx, const alerting::AlertChange& change);
+  Status alert_resolved(state::Tx& tx, const alerting::AlertChange& change);
+  Result<IncidentRecord> open_for_alert(state::Tx& tx, const alerting::AlertChange& change, std::string_view group_key);
+  void schedule_auto_resolve(const std::string& id);
+  void auto_resolve(const std::string& id);
+  std::string group_key_of(const model::Labels& labels) const;
+  bool wants(const model::Alert& alert) const;
+
+  Scheduler& scheduler_;
+  state::Database& database_;
+  Options options_;
+  ChangeHandler change_handler_;
+  Counter& opened_;
+  Counter& resolved_;
+};
+
+}  // namespace sentinel::incident

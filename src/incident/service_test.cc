@@ -1,0 +1,258 @@
+#include "incident/service.h"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "base/strings.h"
+#include "incident/analytics.h"
+#include "incident/postmortem.h"
+
+namespace sentinel::incident {
+namespace {
+
+using alerting::AlertChange;
+using model::IncidentStatus;
+using model::Severity;
+
+const Actor kAda{"ada", "page"};
+
+// A desk over a database of its own; `restart()` opens the same file again, as after a kill.
+class ServiceTest : public testing::Test {
+ protected:
+  ServiceTest() : dir_(testing::TempDir() + "/incident-" + secure_random_name()) {
+    std::filesystem::create_directories(dir_);
+    restart();
+  }
+  ~ServiceTest() override {
+    service_.reset();
+    database_.reset();
+    std::filesystem::remove_all(dir_);
+  }
+
+  static std::string secure_random_name() {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    return std::string(info->name()) + "-" + std::to_string(getpid());
+  }
+
+  void restart(Options options = {}) {
+    service_.reset();
+    database_.reset();
+    database_ = state::open_sqlite(dir_ + "/state.db", metrics_).value();
+    ASSERT_TRUE(Service::migrate(*database_));
+    service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, std::move(options));
+  }
+
+  AlertChange change(AlertChange::Kind kind, model::Labels labels, model::Labels annotations = {{"summary", "it broke"}}) {
+    AlertChange c;
+    c.kind = kind;
+    c.at = scheduler_.now();
+    c.alert.labels = std::move(labels);
+    c.alert.annotations = std::move(annotations);
+    c.alert.starts_at = scheduler_.now() - std::chrono::seconds(5);
+    c.alert.ends_at = kind == AlertChange::Kind::kResolved ? scheduler_.now() : scheduler_.now() + std::chrono::minutes(4);
+    c.alert.updated_at = scheduler_.now();
+    return c;
+  }
+  void deliver(const AlertChange& c) {
+    ASSERT_TRUE(database_->write([&](state::Tx& tx) { return service_->on_alerts(tx, {c}); }));
+    scheduler_.run_ready();
+  }
+  void fire(const model::Labels& labels) { deliver(change(AlertChange::Kind::kFired, labels)); }
+  void end(const model::Labels& labels) { deliver(change(AlertChange::Kind::kResolved, labels)); }
+  std::vector<IncidentRecord> all() { return service_->list({}).value(); }
+  std::vector<std::string> kinds(std::string_view id) {
+    std::vector<std::string> out;
+    for (const auto& entry : service_->get(id)->timeline) out.push_back(entry.kind);
+    return out;
+  }
+
+  const model::Labels drift_{{"alertname", "LLMDriftDetected"}, {"service", "shop"}, {"severity", "SEV2"}};
+  const std::string dir_;
+  SimScheduler scheduler_;
+  MetricRegistry metrics_;
+  std::unique_ptr<state::Database> database_;
+  std::unique_ptr<Service> service_;
+};
+
+TEST_F(ServiceTest, AnAlertOpensAnIncidentWithItsSeverityAndTimeline) {
+  fire(drift_);
+  const auto records = all();
+  ASSERT_EQ(records.size(), 1u);
+  const model::Incident& i = records[0].incident;
+  EXPECT_EQ(i.number, 1);
+  EXPECT_EQ(i.title, "it broke");
+  EXPECT_EQ(i.status, IncidentStatus::kOpen);
+  EXPECT_EQ(i.severity, Severity::kSev2);
+  EXPECT_EQ(i.assignee, "on-call");
+  EXPECT_EQ(i.channel, "#incident-2026-01-01");
+  EXPECT_EQ(kinds("INC-1"), (std::vector<std::string>{"created", "alert_firing"}));
+}
+
+TEST_F(ServiceTest, AlertsOfTheSameGroupJoinTheOpenIncidentAndOthersOpenTheirOwn) {
+  fire(drift_);
+  fire(drift_.with("model", "sim-large"));
+  EXPECT_EQ(all().size(), 1u);
+  EXPECT_EQ(service_->get("1")->alerts.size(), 2u);
+  fire(drift_.with("service", "search"));
+  EXPECT_EQ(all().size(), 2u);
+  EXPECT_EQ(all()[0].incident.channel, "#incident-2026-01-01-2");
+}
+
+TEST_F(ServiceTest, AJoiningAlertOfAHigherSeverityRaisesTheIncident) {
+  fire(drift_);
+  fire(drift_.with("model", "m").with("severity", "critical"));
+  EXPECT_EQ(all()[0].incident.severity, Severity::kSev1);
+}
+
+TEST_F(ServiceTest, UnwantedAlertsOpenNothing) {
+  fire(drift_.with("severity", "SEV4"));
+  fire(drift_.with("test_mode", "true"));
+  fire(drift_.with("alertname", "Watchdog"));
+  deliver(change(AlertChange::Kind::kUpdated, drift_));
+  EXPECT_TRUE(all().empty());
+}
+
+TEST_F(ServiceTest, TheIncidentResolvesWithItsLastAlert) {
+  const model::Labels second = drift_.with("model", "m");
+  fire(drift_);
+  fire(second);
+  end(drift_);
+  EXPECT_EQ(all()[0].incident.status, IncidentStatus::kOpen);
+  end(second);
+  const model::Incident i = all()[0].incident;
+  EXPECT_EQ(i.status, IncidentStatus::kResolved);
+  EXPECT_TRUE(i.resolved_at);
+  EXPECT_FALSE(i.acknowledged_at) << "Sentinel's own resolve is no acknowledgement";
+}
+
+TEST_F(ServiceTest, AnAlertThatFiresAgainWithinTheCalmKeepsTheIncidentOpen) {
+  Options options;
+  options.auto_resolve_after = std::chrono::seconds(60);
+  restart(options);
+  fire(drift_);
+  end(drift_);
+  scheduler_.run_for(std::chrono::seconds(30));
+  fire(drift_);
+  scheduler_.run_for(std::chrono::minutes(5));
+  EXPECT_EQ(all().size(), 1u);
+  EXPECT_EQ(all()[0].incident.status, IncidentStatus::kOpen);
+}
+
+TEST_F(ServiceTest, AnAcknowledgementThatMeetsAResolveChangesNothing) {
+  fire(drift_);
+  end(drift_);
+  const auto after = service_->acknowledge("INC-1", "", kAda);
+  ASSERT_TRUE(after);
+  EXPECT_EQ(after->incident.status, IncidentStatus::kResolved);
+}
+
+TEST_F(ServiceTest, StatusGoesForwardAndReopensButNotBack) {
+  fire(drift_);
+  EXPECT_TRUE(service_->set_status("1", IncidentStatus::kIdentified, "found it", kAda));
+  const auto back = service_->set_status("1", IncidentStatus::kInvestigating, "", kAda);
+  ASSERT_FALSE(back);
+  EXPECT_EQ(back.error().code(), ErrorCode::kConflict);
+  EXPECT_TRUE(service_->resolve("1", {"a new model", "pinned the old one"}, kAda));
+  EXPECT_FALSE(service_->resolve("1", {}, kAda));
+  const auto again = service_->reopen("1", "it came back", kAda);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(again->incident.status, IncidentStatus::kOpen);
+  EXPECT_FALSE(again->incident.resolved_at);
+  EXPECT_EQ(again->incident.root_cause, "a new model");
+}
+
+TEST_F(ServiceTest, AChangeMadeOnAnOlderVersionIsRefused) {
+  fire(drift_);
+  const int64_t seen = all()[0].incident.version;
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda, seen));
+  const auto late = service_->assign("1", "bob", {"bob", "cli"}, seen);
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code(), ErrorCode::kConflict);
+}
+
+TEST_F(ServiceTest, WhatWasDoneSurvivesARestart) {
+  fire(drift_);
+  ASSERT_TRUE(service_->acknowledge("1", "on it", kAda));
+  ASSERT_TRUE(service_->add_note("1", "looks like the new model", kAda));
+  const auto before = service_->get("1").value();
+  restart();
+  const auto after = service_->get("INC-1").value();
+  EXPECT_EQ(after.record.incident.version, before.record.incident.version);
+  EXPECT_EQ(after.record.incident.acknowledged_at, before.record.incident.acknowledged_at);
+  ASSERT_EQ(after.timeline.size(), before.timeline.size());
+  EXPECT_EQ(after.timeline.back().text, "looks like the new model");
+  end(drift_);
+  EXPECT_EQ(all()[0].incident.status, IncidentStatus::kResolved) << "the alert of before the restart still ends it";
+}
+
+TEST_F(ServiceTest, MergingResolvesTheOneAndMovesItsAlerts) {
+  fire(drift_);
+  fire(drift_.with("service", "search"));
+  ASSERT_TRUE(service_->merge("2", "1", kAda));
+  EXPECT_EQ(service_->get("2")->record.incident.status, IncidentStatus::kResolved);
+  EXPECT_EQ(service_->get("1")->alerts.size(), 2u);
+  EXPECT_FALSE(service_->merge("1", "1", kAda));
+}
+
+TEST_F(ServiceTest, WatchersHearOfChangesAfterTheyAreStored) {
+  std::vector<std::string> heard;
+  service_->on_change([&](const IncidentRecord& record, bool) { heard.emplace_back(model::incident_status_name(record.incident.status)); });
+  fire(drift_);
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  EXPECT_FALSE(heard.empty());
+  EXPECT_EQ(heard.back(), "acknowledged");
+}
+
+TEST_F(ServiceTest, FiltersAndPagesOfTheList) {
+  for (const char* service : {"a", "b", "c"}) fire(drift_.with("service", service));
+  ASSERT_TRUE(service_->resolve("2", {}, kAda));
+  EXPECT_EQ(service_->list({.statuses = {IncidentStatus::kOpen}})->size(), 2u);
+  EXPECT_EQ(service_->list({.severities = {Severity::kSev1}})->size(), 0u);
+  EXPECT_EQ(service_->list({.text = "IT BROKE"})->size(), 3u);
+  const auto page = service_->list({.limit = 1, .before_number = 3}).value();
+  ASSERT_EQ(page.size(), 1u);
+  EXPECT_EQ(page[0].incident.number, 2);
+}
+
+TEST_F(ServiceTest, UnknownIncidentsAndEmptyInputAreClearErrors) {
+  EXPECT_EQ(service_->get("INC-9").error().to_string(), "no incident INC-9");
+  EXPECT_EQ(service_->add_note("INC-9", "x", kAda).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(service_->create({.title = "  "}, kAda).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST_F(ServiceTest, AnalyticsComeFromTheRecordedChanges) {
+  fire(drift_);
+  scheduler_.run_for(std::chrono::seconds(120));
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  scheduler_.run_for(std::chrono::seconds(480));
+  ASSERT_TRUE(service_->resolve("1", {}, kAda));
+  fire(drift_.with("service", "search"));  // never acknowledged, still open
+  const Analytics a = analyze(all());
+  EXPECT_EQ(a.incidents, 2u);
+  EXPECT_EQ(a.open, 1u);
+  EXPECT_EQ(a.unacknowledged, 1u);
+  EXPECT_DOUBLE_EQ(a.time_to_acknowledge.p50_s, 120);
+  EXPECT_DOUBLE_EQ(a.time_to_resolve.mean_s, 600);
+  EXPECT_EQ(a.time_to_detect.count, 0u) << "no onset was found, so nothing is assumed";
+}
+
+TEST_F(ServiceTest, ThePostmortemTellsTheStoryFromTheTimeline) {
+  fire(drift_);
+  scheduler_.run_for(std::chrono::seconds(60));
+  ASSERT_TRUE(service_->acknowledge("1", "on it", kAda));
+  scheduler_.run_for(std::chrono::seconds(540));
+  ASSERT_TRUE(service_->resolve("1", {"a | new *model*", "pinned the old one"}, kAda));
+  Impact impact;
+  impact.calls = 200;
+  impact.failing = 50;
+  const std::string text = postmortem_markdown(service_->get("1").value(), impact, scheduler_.now());
+  for (const char* part : {"# Postmortem: it broke", "| Severity | SEV2 (P2) |", "acknowledged by ada: on it", "a \\| new \\*model\\*",
+                           "50 of 200 calls failed (25.0 %)", "Time to acknowledge: 1 min", "Time to resolve: 10 min", "pinned the old one"}) {
+    EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
+  }
+  EXPECT_EQ(text.find("Nobody acknowledged"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sentinel::incident

@@ -1,0 +1,157 @@
+#include "ingest/call_metrics.h"
+
+#include <absl/container/flat_hash_map.h>
+
+namespace sentinel::ingest {
+namespace {
+
+const std::vector<double> kLatencyMs{25, 50, 100, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 5000, 7500, 10000, 20000, 30000, 60000};
+const std::vector<double> kScore{0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1};
+const std::vector<double> kLength{0, 10, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800};
+const std::vector<double> kInferenceSeconds{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
+}  // namespace
+
+// One for each label set; the references live as long as the registry.
+struct CallMetrics::Series {
+  Counter& ok;
+  Counter& failed;
+  Counter& retries;
+  Counter& timeouts;
+  Counter& empty;
+  Counter& safety_blocks;
+  Counter& tokens_input;
+  Counter& tokens_output;
+  Counter& cost_usd;
+  Counter& cost_unknown;
+  Counter& support_checked;
+  Counter& ungrounded;
+  Counter& token_abuse;
+  Counter& pii;
+  Histogram& latency_ms;
+  Histogram& ttft_ms;
+  Histogram& response_length;
+  Histogram& semantic_similarity;
+  Histogram& safety_score;
+  Histogram& injection_risk;
+  Gauge& drift_score;
+  Gauge& similarity_score;
+  Gauge& baseline_ready;
+};
+
+struct CallMetrics::Impl {
+  MetricRegistry& registry;
+  absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
+};
+
+namespace {
+
+MetricLabels labels_of(const model::Interaction& i) {
+  MetricLabels labels{{"service", i.service}, {"env", i.env},           {"endpoint", i.endpoint},
+                      {"model", i.model},     {"model_version", i.model_version}, {"provider", i.provider},
+                      {"request_type", i.request_type}};
+  for (const std::string& flag : i.simulate_flags) labels.emplace_back(flag, "true");
+  std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
+  return labels;
+}
+
+// The drift gauges follow a route and model through its versions: a new version moves the same series.
+MetricLabels drift_labels_of(const model::Interaction& i) {
+  MetricLabels labels{{"service", i.service}, {"env", i.env},           {"endpoint", i.endpoint},
+                      {"model", i.model},     {"provider", i.provider}, {"request_type", i.request_type}};
+  std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
+  return labels;
+}
+
+MetricLabels plus(MetricLabels labels, std::string name, std::string value) {
+  labels.emplace_back(std::move(name), std::move(value));
+  return labels;
+}
+
+}  // namespace
+
+CallMetrics::CallMetrics(MetricRegistry& registry) : impl_(new Impl{registry, {}}) {}
+CallMetrics::~CallMetrics() = default;
+
+CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
+  const MetricLabels l = labels_of(i);
+  std::string key;
+  for (const auto& [name, value] : l) key.append(name).append(1, '\xff').append(value).append(1, '\xfe');
+  const auto found = impl_->by_key.find(key);
+  if (found != impl_->by_key.end()) return *found->second;
+  MetricRegistry& r = impl_->registry;
+  auto made = std::unique_ptr<Series>(new Series{
+      r.counter("llm_requests_total", "LLM calls by outcome.", plus(l, "status", "ok")),
+      r.counter("llm_requests_total", "LLM calls by outcome.", plus(l, "status", "error")),
+      r.counter("llm_retry_count_total", "Attempts beyond the first.", l),
+      r.counter("llm_timeout_count_total", "Calls that ended in a timeout.", l),
+      r.counter("llm_empty_response_count_total", "Successful calls without any text.", l),
+      r.counter("llm_safety_block_count_total", "Calls blocked by a guard or by the provider's content filter.", l),
+      r.counter("llm_tokens_input_total", "Prompt tokens.", l),
+      r.counter("llm_tokens_output_total", "Answer tokens.", l),
+      r.counter("llm_cost_usd_total", "Cost in US dollars, where the price is known.", l),
+      r.counter("llm_cost_unknown_total", "Calls whose model has no price.", l),
+      r.counter("llm_support_checked_total", "Answers checked against a document.", l),
+      r.counter("llm_ungrounded_answer_flag_total", "Checked answers not supported by their document.", l),
+      r.counter("llm_security_token_abuse_total", "Calls that waste tokens.", l),
+      r.counter("llm_security_pii_total", "Calls with personal data or a secret in prompt or answer.", l),
+      r.histogram("llm_request_latency_ms", "Whole call in milliseconds.", kLatencyMs, l),
+      r.histogram("llm_time_to_first_token_ms", "First token of a stream in milliseconds.", kLatencyMs, l),
+      r.histogram("llm_response_length", "Characters of the answer.", kLength, l),
+      r.histogram("llm_semantic_similarity_score", "Answer against question, 0..1.", kScore, l),
+      r.histogram("llm_safety_score", "1 is safe.", kScore, l),
+      r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l),
+      r.gauge("llm_drift_score", "1 - similarity to the frozen reference.", drift_labels_of(i)),
+      r.gauge("llm_similarity_score", "Similarity to the frozen reference.", drift_labels_of(i)),
+      r.gauge("llm_baseline_ready", "1 when the reference is frozen.", drift_labels_of(i))});
+  return *impl_->by_key.emplace(std::move(key), std::move(made)).first->second;
+}
+
+void CallMetrics::record(const model::Interaction& i) {
+  if (i.test_mode) {
+    impl_->registry.counter("llm_test_calls_total", "Calls marked as a test: stored and scored, in no other series.").add();
+    return;
+  }
+  Series& s = series_for(i);
+  const bool ok = i.status == model::InteractionStatus::kOk;
+  (ok ? s.ok : s.failed).add();
+  if (!ok) {
+    MetricLabels l = plus(labels_of(i), "error_type", i.error_type);
+    impl_->registry.counter("llm_error_count_total", "Failed calls by whose fault it was.", std::move(l)).add();
+    if (i.error_type.find("timeout") != std::string::npos) s.timeouts.add();
+  }
+  if (i.retry_count > 0) s.retries.add(i.retry_count);
+  if (ok && i.empty_response) s.empty.add();
+  if (i.guard_action == "block" || i.finish_reason == "content_filter") s.safety_blocks.add();
+  if (i.tokens_input) s.tokens_input.add(static_cast<double>(*i.tokens_input));
+  if (i.tokens_output) {
+    s.tokens_output.add(static_cast<double>(*i.tokens_output));
+    impl_->registry.counter("tokens_generated_total", "Answer tokens by model.", {{"model_name", i.model}})
+        .add(static_cast<double>(*i.tokens_output));
+  }
+  if (i.cost_microusd) s.cost_usd.add(static_cast<double>(*i.cost_microusd) / 1e6);
+  else if (ok && i.tokens_output) s.cost_unknown.add();
+  s.latency_ms.observe(i.latency_ms);
+  impl_->registry.histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds, {{"model_name", i.model}})
+      .observe(i.latency_ms / 1000);
+  if (i.ttft_ms) s.ttft_ms.observe(*i.ttft_ms);
+  if (ok) s.response_length.observe(static_cast<double>(i.response_length));
+  if (i.semantic_similarity_score) s.semantic_similarity.observe(*i.semantic_similarity_score);
+  if (i.safety_score) s.safety_score.observe(*i.safety_score);
+  if (!i.safety_label.empty() && i.safety_label != "SAFE") {
+    MetricLabels l = plus(labels_of(i), "label", i.safety_label);
+    impl_->registry.counter("llm_safety_events_total", "Calls by worst safety label.", std::move(l)).add();
+  }
+  if (i.prompt_injection_risk) s.injection_risk.observe(*i.prompt_injection_risk);
+  if (i.token_abuse) s.token_abuse.add();
+  if (!i.pii_types.empty()) s.pii.add();
+  if (i.ungrounded) {
+    s.support_checked.add();
+    if (*i.ungrounded) s.ungrounded.add();
+  }
+  if (i.drift_score) s.drift_score.set(*i.drift_score);
+  if (i.similarity_score) s.similarity_score.set(*i.similarity_score);
+  if (i.status == model::InteractionStatus::kOk) s.baseline_ready.set(i.baseline_ready ? 1 : 0);
+}
+
+}  // namespace sentinel::ingest

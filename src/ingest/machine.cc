@@ -1,0 +1,85 @@
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/strings.h"
+#include "ingest/collector.h"
+
+namespace sentinel::ingest {
+namespace {
+
+std::string read_text(const char* path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// "MemTotal:  16384 kB" → bytes.
+double meminfo_bytes(const std::string& text, std::string_view field) {
+  const size_t at = text.find(field);
+  if (at == std::string::npos) return 0;
+  std::istringstream in(text.substr(at + field.size()));
+  double kib = 0;
+  in >> kib;
+  return kib * 1024;
+}
+
+double open_files() {
+  std::error_code ec;
+  double count = 0;
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec); !ec && it != std::filesystem::directory_iterator();
+       it.increment(ec)) {
+    ++count;
+  }
+  return count;
+}
+
+}  // namespace
+
+MachineMetrics::MachineMetrics(MetricRegistry& registry, std::string disk_path)
+    : registry_(registry), disk_path_(std::move(disk_path)) {}
+
+void MachineMetrics::refresh() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
+  registry_.gauge("process_cpu_seconds_total", "CPU time of this process.").set(seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  std::istringstream statm(read_text("/proc/self/statm"));
+  double size_pages = 0, resident_pages = 0;
+  statm >> size_pages >> resident_pages;
+  registry_.gauge("process_resident_memory_bytes", "Resident memory.").set(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  registry_.gauge("process_open_fds", "Open file descriptors.").set(open_files());
+
+  std::istringstream stat(read_text("/proc/stat"));
+  std::string cpu;
+  stat >> cpu;
+  double value = 0, total = 0, idle = 0;
+  for (int i = 0; i < 8 && stat >> value; ++i) {
+    total += value;
+    if (i == 3 || i == 4) idle += value;  // idle, iowait
+  }
+  if (cpu_total_ > 0 && total > cpu_total_) {
+    registry_.gauge("node_cpu_utilization", "Share of CPU time not idle since the last sample, 0..1.")
+        .set((total - idle - cpu_busy_) / (total - cpu_total_));
+  }
+  cpu_total_ = total;
+  cpu_busy_ = total - idle;
+
+  const std::string meminfo = read_text("/proc/meminfo");
+  registry_.gauge("node_memory_total_bytes", "Memory of the machine.").set(meminfo_bytes(meminfo, "MemTotal:"));
+  registry_.gauge("node_memory_available_bytes", "Memory that can be had without swapping.").set(meminfo_bytes(meminfo, "MemAvailable:"));
+  struct statvfs disk {};
+  if (statvfs(disk_path_.c_str(), &disk) == 0) {
+    registry_.gauge("node_disk_total_bytes", "Size of the file system of the data directory.")
+        .set(static_cast<double>(disk.f_blocks) * static_cast<double>(disk.f_frsize));
+    registry_.gauge("node_disk_available_bytes", "Free for us on the file system of the data directory.")
+        .set(static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize));
+  }
+}
+
+}  // namespace sentinel::ingest

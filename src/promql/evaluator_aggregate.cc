@@ -1,0 +1,588 @@
+// Aggregations: group by group, and within a group series by series over all steps, so that labels are looked at once.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include "promql/evaluator.h"
+#include "promql/go_text.h"
+#include "promql/histogram_text.h"
+#include "promql/preprocess.h"
+#include "promql/quantile.h"
+#include "promql/stable_sort.h"
+
+namespace sentinel::promql {
+namespace {
+
+using model::CounterResetHint;
+using model::FloatHistogram;
+
+// Input series by output group, groups in order of their first member.
+struct Groups {
+  std::vector<model::Labels> labels;
+  std::vector<std::vector<size_t>> members;
+};
+
+model::Labels group_labels(const model::Labels& labels, const std::vector<std::string>& grouping, bool without) {
+  if (without) return labels.without(grouping);
+  return grouping.empty() ? model::Labels() : labels.keep(grouping);
+}
+
+Groups make_groups(const SeriesMatrix& input, const std::vector<std::string>& grouping, bool without) {
+  Groups groups;
+  absl::flat_hash_map<uint64_t, size_t> by_hash;
+  for (size_t i = 0; i < input.size(); ++i) {
+    model::Labels labels = group_labels(input[i].labels, grouping, without);
+    const auto [it, added] = by_hash.try_emplace(labels.hash(), groups.labels.size());
+    if (added) {
+      groups.labels.push_back(std::move(labels));
+      groups.members.emplace_back();
+    }
+    groups.members[it->second].push_back(i);
+  }
+  return groups;
+}
+
+// State of sum and avg over histograms, which is rarely needed and large.
+struct HistogramState {
+  FloatHistogram value;
+  std::unique_ptr<FloatHistogram> lost;  // Kahan compensation
+  FloatHistogram mean;
+  bool incremental = false;
+  bool reset_seen = false;
+  bool not_reset_seen = false;
+  bool incompatible = false;
+
+  void note_hint(const FloatHistogram& h) {
+    reset_seen = reset_seen || h.hint == CounterResetHint::kReset;
+    not_reset_seen = not_reset_seen || h.hint == CounterResetHint::kNotReset;
+  }
+};
+
+struct Accumulator {
+  bool seen = false;
+  bool has_float = false;
+  bool incremental = false;  // the mean is updated step by step because the sum overflows
+  double value = 0;
+  double mean = 0;
+  double lost = 0;
+  double count = 0;
+  std::unique_ptr<HistogramState> hist;
+};
+
+// One aggregation other than topk and its like over the steps of one group.
+class Aggregator {
+ public:
+  Aggregator(const AggregateExpr& expr, Annotations& annotations) : expr_(expr), op_(expr.op), annotations_(annotations) {}
+
+  void add_float(Accumulator& a, double v) const {
+    if (!a.seen) return first_float(a, v);
+    if (a.hist && a.hist->incompatible) return;
+    switch (op_) {
+      case Agg::kSum:
+        a.has_float = true;
+        model::kahan_inc(v, a.value, a.lost);
+        break;
+      case Agg::kAvg: average_float(a, v); break;
+      case Agg::kMax:
+        if (a.value < v || std::isnan(a.value)) a.value = v;
+        break;
+      case Agg::kMin:
+        if (a.value > v || std::isnan(a.value)) a.value = v;
+        break;
+      case Agg::kCount: a.count += 1; break;
+      case Agg::kStddev:
+      case Agg::kStdvar: {
+        a.count += 1;
+        const double delta = v - a.mean;
+        a.mean += delta / a.count;
+        a.value += delta * (v - a.mean);
+        break;
+      }
+      default: break;
+    }
+  }
+
+  void add_histogram(Accumulator& a, const FloatHistogram& h, std::string_view metric) const {
+    if (op_ == Agg::kGroup || op_ == Agg::kCount) return add_float(a, 0);
+    if (op_ != Agg::kSum && op_ != Agg::kAvg) {
+      annotations_.info(anno::histogram_ignored_in_aggregation(agg_text(op_)), expr_.expr->pos);
+      return;
+    }
+    if (!a.seen) {
+      a.seen = true;
+      a.count = 1;
+      a.hist = std::make_unique<HistogramState>();
+      a.hist->value = h;
+      a.hist->note_hint(h);
+      return;
+    }
+    if (op_ == Agg::kAvg) a.count += 1;
+    if (!a.hist) {
+      // Floats came first: the group has no result anyway.
+      a.hist = std::make_unique<HistogramState>();
+      return;
+    }
+    if (a.has_float || a.hist->incompatible) return;
+    a.hist->note_hint(h);
+    if (op_ == Agg::kSum) {
+      merged(a, a.hist->value.kahan_add(h, a.hist->lost), metric);
+    } else {
+      average_histogram(a, h, metric);
+    }
+  }
+
+  // The result of one step; nullopt when there is none.
+  MaybePoint result(Accumulator& a) const {
+    if (!a.seen) return std::nullopt;
+    if (a.hist) {
+      if (a.has_float) {
+        annotations_.warn(anno::mixed_floats_histograms_agg(), expr_.expr->pos);
+        return std::nullopt;
+      }
+      return histogram_result(a);
+    }
+    switch (op_) {
+      case Agg::kSum: return PointValue{a.value + a.lost, nullptr};
+      case Agg::kAvg:
+        return PointValue{a.incremental ? a.mean + a.lost : a.value / a.count + a.lost / a.count, nullptr};
+      case Agg::kCount: return PointValue{a.count, nullptr};
+      case Agg::kStdvar: return PointValue{a.value / a.count, nullptr};
+      case Agg::kStddev: return PointValue{std::sqrt(a.value / a.count), nullptr};
+      default: return PointValue{a.value, nullptr};
+    }
+  }
+
+ private:
+  void first_float(Accumulator& a, double v) const {
+    a.seen = true;
+    a.count = 1;
+    a.value = v;
+    a.mean = v;
+    switch (op_) {
+      case Agg::kSum:
+      case Agg::kAvg: a.has_float = true; break;
+      case Agg::kStddev:
+      case Agg::kStdvar: a.value = std::isfinite(v) ? 0 : std::nan(""); break;
+      case Agg::kGroup: a.value = 1; break;
+      default: break;
+    }
+  }
+
+  static void average_float(Accumulator& a, double v) {
+    a.has_float = true;
+    a.count += 1;
+    if (!a.incremental) {
+      double sum = a.value;
+      double lost = a.lost;
+      model::kahan_inc(v, sum, lost);
+      if (!std::isinf(sum)) {
+        a.value = sum;
+        a.lost = lost;
+        return;
+      }
+      // The sum would overflow: go on with the mean.
+      a.incremental = true;
+      a.mean = a.value / (a.count - 1);
+      a.lost /= a.count - 1;
+    }
+    const double q = (a.count - 1) / a.count;
+    a.mean *= q;
+    a.lost *= q;
+    model::kahan_inc(v / a.count, a.mean, a.lost);
+  }
+
+  bool merged(Accumulator& a, const model::HistogramMerge& merge, std::string_view metric) const {
+    if (!merge.compatible) {
+      annotations_.warn(anno::mixed_exponential_custom(metric), expr_.expr->pos);
+      a.hist->incompatible = true;
+      return false;
+    }
+    if (merge.bounds_reconciled) annotations_.info(anno::bounds_reconciled("aggregation"), expr_.expr->pos);
+    return true;
+  }
+
+  void average_histogram(Accumulator& a, const FloatHistogram& h, std::string_view metric) const {
+    HistogramState& s = *a.hist;
+    if (!s.incremental) {
+      FloatHistogram sum = s.value;
+      auto lost = s.lost ? std::make_unique<FloatHistogram>(*s.lost) : nullptr;
+      if (!merged(a, sum.kahan_add(h, lost), metric)) return;
+      if (!sum.has_overflow()) {
+        s.value = std::move(sum);
+        s.lost = std::move(lost);
+        return;
+      }
+      s.incremental = true;
+      s.mean = s.value;
+      s.mean.div(a.count - 1);
+      if (s.lost) s.lost->div(a.count - 1);
+    }
+    const double q = (a.count - 1) / a.count;
+    if (s.lost) s.lost->mul(q);
+    FloatHistogram part = h;
+    part.div(a.count);
+    s.mean.mul(q);
+    merged(a, s.mean.kahan_add(part, s.lost), metric);
+  }
+
+  MaybePoint histogram_result(Accumulator& a) const {
+    HistogramState& s = *a.hist;
+    if (s.incompatible) return std::nullopt;
+    if (op_ == Agg::kAvg) {
+      if (s.incremental) {
+        s.value = std::move(s.mean);
+      } else {
+        s.value.div(a.count);
+        if (s.lost) s.lost->div(a.count);
+      }
+    }
+    if (s.lost) s.value.add(*s.lost);
+    if (s.reset_seen && s.not_reset_seen) {
+      annotations_.warn(anno::counter_reset_collision("aggregation"), expr_.expr->pos);
+    }
+    s.value.compact();
+    return PointValue{0, std::make_shared<FloatHistogram>(std::move(s.value))};
+  }
+
+  const AggregateExpr& expr_;
+  const Agg op_;
+  Annotations& annotations_;
+};
+
+struct Ranked {
+  double v;
+  size_t member;
+};
+
+// A binary heap with exactly the moves of Go's container/heap, so that ties are broken as in Prometheus: the root is what
+// goes first when something better comes.
+class RankHeap {
+ public:
+  explicit RankHeap(bool smallest_first) : smallest_first_(smallest_first) {}
+
+  void push(Ranked r) {
+    items_.push_back(r);
+    size_t j = items_.size() - 1;
+    while (j > 0) {
+      const size_t parent = (j - 1) / 2;
+      if (!less(items_[j], items_[parent])) break;
+      std::swap(items_[parent], items_[j]);
+      j = parent;
+    }
+  }
+  void replace_root(Ranked r) {
+    items_[0] = r;
+    size_t i = 0;
+    while (true) {
+      size_t child = 2 * i + 1;
+      if (child >= items_.size()) break;
+      if (child + 1 < items_.size() && less(items_[child + 1], items_[child])) ++child;
+      if (!less(items_[child], items_[i])) break;
+      std::swap(items_[i], items_[child]);
+      i = child;
+    }
+  }
+  const Ranked& root() const { return items_[0]; }
+  size_t size() const { return items_.size(); }
+  bool empty() const { return items_.empty(); }
+  // Best first.
+  std::vector<Ranked> ranked() {
+    const auto better = [this](const Ranked& a, const Ranked& b) {
+      if (std::isnan(a.v) || std::isnan(b.v)) return !std::isnan(a.v) && std::isnan(b.v);
+      return smallest_first_ ? a.v > b.v : a.v < b.v;
+    };
+    sort_stably(items_, better);
+    return std::move(items_);
+  }
+
+ private:
+  bool less(const Ranked& a, const Ranked& b) const {
+    if (std::isnan(a.v)) return true;
+    return smallest_first_ ? a.v < b.v : a.v > b.v;
+  }
+  const bool smallest_first_;
+  std::vector<Ranked> items_;
+};
+
+// Where in [0, 1] a label set falls: the hash that Prometheus takes, so that the same series are sampled.
+double sample_offset(const model::Labels& labels) {
+  std::string data;
+  const auto add = [&](const std::string& text) {
+    constexpr size_t kOneByte = 255;
+    if (text.size() < kOneByte) {
+      data += static_cast<char>(text.size());
+    } else {
+      data += static_cast<char>(kOneByte);
+      for (int shift = 0; shift < 24; shift += 8) data += static_cast<char>(text.size() >> shift & 0xFF);
+    }
+    data += text;
+  };
+  for (const model::Label& l : labels) {
+    add(l.name);
+    add(l.value);
+  }
+  return static_cast<double>(XXH64(data.data(), data.size(), 0)) /
+         static_cast<double>(std::numeric_limits<uint64_t>::max());
+}
+
+bool in_ratio(double ratio, double offset) { return ratio >= 0 ? offset < ratio : offset >= 1.0 + ratio; }
+
+// The parameter of topk and its like over all steps.
+struct Param {
+  ScalarValues values;
+  double min = 0;
+  double max = 0;
+  bool any_nan = false;
+};
+
+Param summarize(ScalarValues values) {
+  Param p;
+  if (values.is_constant()) {
+    p.min = p.max = values.at(0);
+    p.any_nan = std::isnan(p.min);
+  } else {
+    p.min = std::numeric_limits<double>::max();
+    p.max = std::numeric_limits<double>::lowest();
+    for (double v : values.values()) {
+      if (std::isnan(v)) p.any_nan = true;
+      p.max = std::isnan(v) || std::isnan(p.max) ? std::nan("") : std::max(p.max, v);
+      p.min = std::isnan(v) || std::isnan(p.min) ? std::nan("") : std::min(p.min, v);
+    }
+  }
+  p.values = std::move(values);
+  return p;
+}
+
+// Whether there can be any result; fails on parameters that are refused.
+Result<bool> check_param(const AggregateExpr& expr, const Param& p, Annotations& annotations) {
+  constexpr double kInt64 = 9223372036854775808.0;
+  if (expr.op == Agg::kLimitRatio) {
+    if (p.max == 0 && p.min == 0) return false;
+    if (p.any_nan) return fail(ErrorCode::kUnprocessable, "Ratio value is NaN");
+    if (p.max > 1) annotations.warn(anno::invalid_ratio(p.max, 1), expr.param->pos);
+    if (p.min < -1) annotations.warn(anno::invalid_ratio(p.min, -1), expr.param->pos);
+    return true;
+  }
+  if (expr.op == Agg::kQuantile) {
+    if (p.any_nan) annotations.warn(anno::invalid_quantile(std::nan("")), expr.param->pos);
+    if (p.max > 1) annotations.warn(anno::invalid_quantile(p.max), expr.param->pos);
+    if (p.min < 0) annotations.warn(anno::invalid_quantile(p.min), expr.param->pos);
+    return true;
+  }
+  if (p.max < 1) return false;
+  if (p.any_nan) return fail(ErrorCode::kUnprocessable, "Parameter value is NaN");
+  if (p.min <= -kInt64) {
+    return fail(ErrorCode::kUnprocessable, fmt::format("Scalar value {} underflows int64", format_go_g(p.min)));
+  }
+  if (p.max >= kInt64) {
+    return fail(ErrorCode::kUnprocessable, fmt::format("Scalar value {} overflows int64", format_go_g(p.max)));
+  }
+  return true;
+}
+
+// topk, bottomk, limitk and limit_ratio over one group: which members stay at each step.
+class Selection {
+ public:
+  Selection(const AggregateExpr& expr, const SeriesMatrix& input, const std::vector<size_t>& members, Annotations& annotations)
+      : expr_(expr), input_(input), members_(members), annotations_(annotations) {
+    for (size_t m : members) cursors_.emplace_back(input[m]);
+    if (expr.op == Agg::kLimitRatio) {
+      for (size_t m : members) offsets_.push_back(sample_offset(input[m].labels));
+    }
+  }
+
+  struct Kept {
+    size_t series;
+    PointValue value;
+  };
+  std::vector<Kept> step(int64_t t, double param) {
+    switch (expr_.op) {
+      case Agg::kLimitRatio: return ratio(t, std::clamp(param, -1.0, 1.0));
+      case Agg::kLimitk: return first(t, bounded(param));
+      default: return ranked(t, bounded(param));
+    }
+  }
+
+ private:
+  size_t bounded(double k) const {
+    return k < 1 ? 0 : static_cast<size_t>(std::min(k, static_cast<double>(input_.size())));
+  }
+
+  std::vector<Kept> ratio(int64_t t, double r) {
+    std::vector<Kept> out;
+    for (size_t i = 0; i < cursors_.size(); ++i) {
+      MaybePoint p = cursors_[i].at(t);
+      if (p && r != 0 && in_ratio(r, offsets_[i])) out.push_back({members_[i], *std::move(p)});
+    }
+    return out;
+  }
+
+  std::vector<Kept> first(int64_t t, size_t k) {
+    std::vector<Kept> out;
+    for (size_t i = 0; i < cursors_.size(); ++i) {
+      MaybePoint p = cursors_[i].at(t);
+      if (p && out.size() < k) out.push_back({members_[i], *std::move(p)});
+    }
+    return out;
+  }
+
+  std::vector<Kept> ranked(int64_t t, size_t k) {
+    const bool top = expr_.op == Agg::kTopk;
+    RankHeap heap(top);
+    for (size_t i = 0; i < cursors_.size(); ++i) {
+      const MaybePoint p = cursors_[i].at(t);
+      if (!p || k == 0) continue;
+      if (p->h) {
+        annotations_.info(anno::histogram_ignored_in_aggregation(agg_text(expr_.op)), expr_.pos);
+        continue;
+      }
+      const Ranked r{p->v, members_[i]};
+      if (heap.size() < k) {
+        heap.push(r);
+      } else if ((top ? heap.root().v < r.v : heap.root().v > r.v) || (std::isnan(heap.root().v) && !std::isnan(r.v))) {
+        heap.replace_root(r);
+      }
+    }
+    std::vector<Kept> out;
+    for (const Ranked& r : heap.ranked()) out.push_back({r.member, {r.v, nullptr}});
+    return out;
+  }
+
+  const AggregateExpr& expr_;
+  const SeriesMatrix& input_;
+  const std::vector<size_t>& members_;
+  Annotations& annotations_;
+  std::vector<SeriesCursor> cursors_;
+  std::vector<double> offsets_;
+};
+
+}  // namespace
+
+Result<SeriesMatrix> Evaluator::eval_aggregate(AggregateExpr& expr) {
+  if (expr.op == Agg::kCountValues) return eval_count_values(expr);
+  Param param;
+  if (expr.param) {
+    ScalarValues values;
+    SENTINEL_ASSIGN(values, eval_scalar(*expr.param));
+    param = summarize(std::move(values));
+  }
+  SeriesMatrix input;
+  SENTINEL_ASSIGN(input, eval(*expr.expr));
+  SeriesMatrix out;
+  if (expr.param) {
+    bool any = false;
+    SENTINEL_ASSIGN(any, check_param(expr, param, context_.annotations));
+    if (!any) return out;
+  }
+  const Groups groups = make_groups(input, expr.grouping, expr.without);
+  const auto step_count = static_cast<size_t>(steps());
+  const bool selects = expr.op == Agg::kTopk || expr.op == Agg::kBottomk || expr.op == Agg::kLimitk || expr.op == Agg::kLimitRatio;
+  if (selects) {
+    // Input series keep their labels: one output series each, in order of rank for an instant query.
+    std::vector<int> out_index(input.size(), -1);
+    for (const auto& members : groups.members) {
+      Selection selection(expr, input, members, context_.annotations);
+      for (int64_t t = start_; t <= end_; t += interval_) {
+        SENTINEL_TRY(context_.work(members.size()));
+        for (auto& kept : selection.step(t, param.values.at(step_of(t)))) {
+          int& index = out_index[kept.series];
+          if (index < 0) {
+            index = static_cast<int>(out.size());
+            out.push_back({input[kept.series].labels, input[kept.series].drop_name, {}, {}});
+          }
+          Series& s = out[static_cast<size_t>(index)];
+          if (kept.value.h) {
+            s.hists.push_back({t, std::move(kept.value.h)});
+          } else {
+            s.floats.push_back({t, kept.value.v});
+          }
+        }
+      }
+    }
+    return out;
+  }
+  if (expr.op == Agg::kQuantile) {
+    std::vector<std::vector<double>> values(step_count);
+    for (size_t g = 0; g < groups.labels.size(); ++g) {
+      Series s{groups.labels[g], false, {}, {}};
+      for (auto& v : values) v.clear();
+      for (size_t m : groups.members[g]) {
+        SENTINEL_TRY(context_.work(input[m].floats.size()));
+        s.drop_name = s.drop_name || input[m].drop_name;
+        for (const FPoint& p : input[m].floats) values[static_cast<size_t>(step_of(p.t_ms))].push_back(p.v);
+        if (!input[m].hists.empty()) {
+          context_.annotations.info(anno::histogram_ignored_in_aggregation("quantile"), expr.expr->pos);
+        }
+      }
+      for (size_t i = 0; i < step_count; ++i) {
+        const auto step = static_cast<int64_t>(i);
+        if (!values[i].empty()) s.floats.push_back({time_of(step), quantile(param.values.at(step), values[i])});
+      }
+      if (!s.empty()) out.push_back(std::move(s));
+    }
+    return out;
+  }
+  const Aggregator aggregator(expr, context_.annotations);
+  std::vector<Accumulator> accumulators(step_count);
+  for (size_t g = 0; g < groups.labels.size(); ++g) {
+    Series s{groups.labels[g], false, {}, {}};
+    for (Accumulator& a : accumulators) a = Accumulator();
+    for (size_t m : groups.members[g]) {
+      const Series& in = input[m];
+      SENTINEL_TRY(context_.work(in.floats.size() + in.hists.size()));
+      s.drop_name = s.drop_name || in.drop_name;
+      for (const FPoint& p : in.floats) aggregator.add_float(accumulators[static_cast<size_t>(step_of(p.t_ms))], p.v);
+      for (const HPoint& p : in.hists) {
+        aggregator.add_histogram(accumulators[static_cast<size_t>(step_of(p.t_ms))], *p.h, metric_name(in.labels));
+      }
+    }
+    s.floats.reserve(step_count);
+    for (size_t i = 0; i < step_count; ++i) {
+      MaybePoint p = aggregator.result(accumulators[i]);
+      if (!p) continue;
+      const int64_t t = time_of(static_cast<int64_t>(i));
+      if (p->h) {
+        s.hists.push_back({t, std::move(p->h)});
+      } else {
+        s.floats.push_back({t, p->v});
+      }
+    }
+    if (s.empty()) continue;
+    SENTINEL_TRY(context_.hold(s.floats.size() + s.hists.size()));
+    out.push_back(std::move(s));
+  }
+  return out;
+}
+
+Result<SeriesMatrix> Evaluator::eval_count_values(AggregateExpr& expr) {
+  const std::string& label = as<StringLiteral>(unwrap_parens(expr.param.get()))->value;
+  if (!is_valid_utf8_label_name(label)) return fail(ErrorCode::kUnprocessable, "invalid label name " + go_quote(label));
+  std::vector<std::string> grouping = expr.grouping;
+  if (!expr.without) grouping.push_back(label);
+  SeriesMatrix input;
+  SENTINEL_ASSIGN(input, eval(*expr.expr));
+  std::vector<SeriesCursor> cursors;
+  for (const Series& s : input) cursors.emplace_back(s);
+  MatrixBuilder out = builder();
+  for (int64_t t = start_; t <= end_; t += interval_) {
+    SENTINEL_TRY(context_.work(input.size()));
+    std::vector<std::pair<model::Labels, double>> counts;
+    absl::flat_hash_map<uint64_t, size_t> by_hash;
+    for (size_t i = 0; i < input.size(); ++i) {
+      const MaybePoint p = cursors[i].at(t);
+      if (!p) continue;
+      const std::string value = p->h ? histogram_text(*p->h) : format_go_f(p->v);
+      model::Labels labels = group_labels(input[i].labels.with(label, value), grouping, expr.without);
+      const auto [it, added] = by_hash.try_emplace(labels.hash(), counts.size());
+      if (added) counts.emplace_back(std::move(labels), 0);
+      counts[it->second].second += 1;
+    }
+    for (const auto& [labels, count] : counts) SENTINEL_TRY(out.add(labels, false, t, {count, nullptr}));
+  }
+  return out.take();
+}
+
+}  // namespace sentinel::promql

@@ -1,0 +1,16 @@
+#pragma once
+// Named limits of the state store.
+
+#include <cstddef>
+
+namespace sentinel::state {
+
+inline constexpr size_t kReaderConnections = 4;
+inline constexpr size_t kCachedStatementsPerConnection = 256;
+inline constexpr int kBusyTimeoutMs = 5000;           // another tool (a backup) holds SQLite's own lock
+inline constexpr size_t kSqlBytesMax = 1024 * 1024;   // one statement
+inline constexpr size_t kOutboxErrorBytesMax = 2048;  // last_error kept of a failed delivery
+inline constexpr size_t kKeyBytesMax = 512;           // of a document in the kv table
+inline constexpr size_t kDocumentBytesMax = 16 * 1024 * 1024;
+
+}  // namespace sentinel::state

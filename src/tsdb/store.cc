@@ -1,0 +1,329 @@
+#include "tsdb/store.h"
+
+#include <algorithm>
+
+#include <absl/container/flat_hash_map.h>
+#include <fmt/format.h>
+
+#include "base/log.h"
+#include "tsdb/limits.h"
+#include "tsdb/store_impl.h"
+
+namespace sentinel::tsdb {
+namespace {
+
+constexpr std::string_view kBlockSuffix = ".block";
+// What the log holds was within the window of its time; the window of today must not drop it.
+constexpr int64_t kAnyAge = std::numeric_limits<int64_t>::max();
+
+uint64_t index_of(SeriesRef ref) { return static_cast<uint64_t>(ref) - 1; }
+
+class AppenderImpl final : public Appender {
+ public:
+  explicit AppenderImpl(StoreImpl& store) : store_(store) {}
+
+  Result<SeriesRef> ref(const model::Labels& labels) override { return store_.ref(labels); }
+
+  Status append(SeriesRef series, model::Sample sample) override {
+    if (samples_.size() >= kBatchSamplesMax) return fail(ErrorCode::kTooLarge, "the batch has too many samples");
+    SENTINEL_TRY(store_.judge(series, sample));
+    const uint64_t id = index_of(series);
+    // What this batch already holds for the series counts as well.
+    const auto [it, fresh] = newest_.try_emplace(id, sample);
+    if (!fresh) {
+      if (sample.t_ms == it->second.t_ms) {
+        if (std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(it->second.v)) return {};
+        return fail(ErrorCode::kConflict, fmt::format("another value at the same time {} ms", sample.t_ms));
+      }
+      if (sample.t_ms < it->second.t_ms) SENTINEL_TRY(store_.judge_age(it->second.t_ms, sample));
+      if (sample.t_ms > it->second.t_ms) it->second = sample;
+    }
+    samples_.push_back({id, sample});
+    return {};
+  }
+
+  Status commit() override {
+    const Status result = store_.commit(samples_);
+    samples_.clear();
+    newest_.clear();
+    return result;
+  }
+
+ private:
+  StoreImpl& store_;
+  std::vector<RefSample> samples_;
+  absl::flat_hash_map<uint64_t, model::Sample> newest_;  // of this batch, by series
+};
+
+Error refused(Verdict verdict, model::Sample sample) {
+  switch (verdict) {
+    case Verdict::kOtherValue:
+      return Error(ErrorCode::kConflict, fmt::format("another value at the same time {} ms", sample.t_ms));
+    case Verdict::kTooOld:
+      return Error(ErrorCode::kConflict, fmt::format("time {} ms is older than the head", sample.t_ms));
+    case Verdict::kTooManyLate:
+      return Error(ErrorCode::kConflict, "too many out-of-order samples for one series");
+    default: return Error(ErrorCode::kConflict, fmt::format("out of order: {} ms", sample.t_ms));
+  }
+}
+
+bool accepted(Verdict verdict) {
+  return verdict == Verdict::kAppend || verdict == Verdict::kLate || verdict == Verdict::kDuplicate;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> Store::open(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options) {
+  if (options.dir.empty()) return fail(ErrorCode::kInvalidArgument, "the time-series store needs a folder");
+  if (options.block_range <= Millis(0)) return fail(ErrorCode::kInvalidArgument, "block_range must be positive");
+  auto store = std::make_unique<StoreImpl>(env, clock, metrics, std::move(options));
+  SENTINEL_TRY(store->start());
+  return store;
+}
+
+StoreImpl::StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options)
+    : env_(env),
+      clock_(clock),
+      options_(std::move(options)),
+      head_(options_.series_max),
+      appended_total_(metrics.counter("sentinel_tsdb_samples_appended_total", "Samples stored.")),
+      rejected_total_(metrics.counter("sentinel_tsdb_samples_rejected_total",
+                                      "Samples refused: out of order, another value at the same time, or too old.")),
+      series_refused_total_(metrics.counter("sentinel_tsdb_series_refused_total", "New series refused by the limit.")),
+      sync_failures_total_(metrics.counter("sentinel_tsdb_log_sync_failures_total", "Failed syncs of the log.")),
+      compactions_total_(metrics.counter("sentinel_tsdb_compactions_total", "Blocks written by cutting or merging.")),
+      checkpoints_total_(metrics.counter("sentinel_tsdb_checkpoints_total", "Checkpoints of the log written.")),
+      series_gauge_(metrics.gauge("sentinel_tsdb_head_series", "Series with samples in memory.")),
+      head_bytes_gauge_(metrics.gauge("sentinel_tsdb_head_chunk_bytes", "Compressed samples in memory.")),
+      wal_bytes_gauge_(metrics.gauge("sentinel_tsdb_log_bytes", "Size of the write-ahead log.")),
+      blocks_gauge_(metrics.gauge("sentinel_tsdb_blocks", "Block files.")),
+      block_bytes_gauge_(metrics.gauge("sentinel_tsdb_block_bytes", "Size of all block files.")),
+      sync_seconds_(metrics.histogram("sentinel_tsdb_log_sync_seconds", "Time of one sync of the log.",
+                                      {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3})) {}
+
+StoreImpl::~StoreImpl() {
+  {
+    std::lock_guard lock(stop_mutex_);
+    stopping_ = true;
+  }
+  stop_wake_.notify_all();
+  if (sync_thread_.joinable()) sync_thread_.join();
+  if (wal_) {
+    if (Status s = wal_->sync(); !s) log_error("tsdb", "the last sync failed", {{"error", s.error().to_string()}});
+  }
+}
+
+Status StoreImpl::start() {
+  SENTINEL_TRY(env_.make_dirs(options_.dir + "/blocks"));
+  SENTINEL_ASSIGN(lock_, env_.lock(options_.dir + "/lock"));
+  SENTINEL_TRY(open_blocks());
+  const auto visit = [this](RecordType type, std::string_view payload) { return replay(type, payload); };
+  SENTINEL_ASSIGN(wal_, Wal::open(env_, options_.dir + "/wal", visit));
+  replay_refs_ = {};
+  if (replay_unknown_ > 0) {
+    log_warn("tsdb", "samples of unknown series in the log were left out", {{"samples", replay_unknown_}});
+  }
+  update_metrics();
+  if (options_.sync_interval.count() > 0) sync_thread_ = std::thread([this] { sync_loop(); });
+  return {};
+}
+
+Status StoreImpl::open_blocks() {
+  const std::string dir = options_.dir + "/blocks";
+  SENTINEL_ASSIGN(const std::vector<std::string> names, env_.list(dir));
+  BlockList found;
+  for (const std::string& name : names) {
+    const std::string path = dir + "/" + name;
+    if (name.ends_with(".tmp")) SENTINEL_TRY(env_.remove(path));
+    if (!name.ends_with(kBlockSuffix)) continue;
+    auto block = Block::open(env_, path);
+    if (!block) {
+      // Kept for whoever wants to rescue it, out of the way.
+      log_error("tsdb", "set a damaged block aside", {{"error", block.error().to_string()}});
+      SENTINEL_TRY(env_.rename(path, path + ".damaged"));
+      continue;
+    }
+    found.push_back(std::move(*block));
+  }
+  // Wider ones first among equal starts; a block inside another is a part that was merged into it.
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return std::pair(a->meta().min_ms, -a->meta().end_ms) < std::pair(b->meta().min_ms, -b->meta().end_ms);
+  });
+  for (auto& block : found) {
+    if (!blocks_.empty() && block->meta().end_ms <= blocks_.back()->meta().end_ms) {
+      SENTINEL_TRY(env_.remove(block->path()));
+      continue;
+    }
+    blocks_.push_back(std::move(block));
+  }
+  if (!blocks_.empty()) publish_head_start(blocks_.back()->meta().end_ms);
+  return {};
+}
+
+void StoreImpl::publish_head_start(int64_t t_ms) {
+  head_.set_accept_from(t_ms);
+  head_from_ms_ = t_ms;
+}
+
+Status StoreImpl::replay(RecordType type, std::string_view payload) {
+  switch (type) {
+    case RecordType::kBatch: return replay_batch(payload);
+    case RecordType::kChunk: return replay_chunk(payload);
+    case RecordType::kHeadStart: {
+      SENTINEL_ASSIGN(const int64_t t_ms, decode_head_start(payload));
+      if (t_ms > head_from_ms_) publish_head_start(t_ms);
+      return {};
+    }
+  }
+  return fail(ErrorCode::kInvalidArgument, "unknown record type");
+}
+
+Status StoreImpl::replay_batch(std::string_view payload) {
+  SENTINEL_ASSIGN(const BatchRecord batch, decode_batch(payload));
+  for (const SeriesDef& def : batch.series) {
+    SENTINEL_ASSIGN(const uint32_t id, head_.get_or_create(def.labels, true));
+    replay_refs_[def.ref] = id;
+  }
+  for (const RefSample& s : batch.samples) {
+    const auto it = replay_refs_.find(s.ref);
+    if (it == replay_refs_.end()) {
+      ++replay_unknown_;
+    } else {
+      head_.apply(it->second, s.sample, kAnyAge);
+    }
+  }
+  return {};
+}
+
+Status StoreImpl::replay_chunk(std::string_view payload) {
+  SENTINEL_ASSIGN(ChunkRecord record, decode_chunk(payload));
+  const auto it = replay_refs_.find(record.ref);
+  if (it == replay_refs_.end()) return fail(ErrorCode::kInvalidArgument, "chunk of an unknown series");
+  if (record.chunk.max_ms < head_from_ms_) return {};
+  return head_.load_chunk(it->second, std::move(record.chunk), record.open);
+}
+
+std::unique_ptr<Appender> StoreImpl::appender() { return std::make_unique<AppenderImpl>(*this); }
+
+Result<SeriesRef> StoreImpl::ref(const model::Labels& labels) {
+  auto id = head_.get_or_create(labels);
+  if (!id) {
+    series_refused_total_.add();
+    return fail(id.error());
+  }
+  return static_cast<SeriesRef>(uint64_t{*id} + 1);
+}
+
+Status StoreImpl::judge(SeriesRef series, model::Sample sample) {
+  const uint64_t id = index_of(series);
+  if (!head_.knows(id)) return fail(ErrorCode::kInvalidArgument, "no such series reference");
+  const Verdict verdict = head_.judge(static_cast<uint32_t>(id), sample, options_.out_of_order_window.count());
+  if (accepted(verdict)) return {};
+  rejected_total_.add();
+  return fail(refused(verdict, sample));
+}
+
+Status StoreImpl::judge_age(int64_t newest_ms, model::Sample sample) {
+  const uint64_t age = static_cast<uint64_t>(newest_ms) - static_cast<uint64_t>(sample.t_ms);
+  if (age <= static_cast<uint64_t>(options_.out_of_order_window.count())) return {};
+  rejected_total_.add();
+  return fail(refused(Verdict::kOutOfOrder, sample));
+}
+
+// Defines each series the log does not know yet. REQUIRES: commit_mutex_ held.
+BatchRecord StoreImpl::batch_record(const std::vector<RefSample>& samples) {
+  BatchRecord batch;
+  batch.samples.reserve(samples.size());
+  for (const RefSample& s : samples) {
+    const auto id = static_cast<uint32_t>(s.ref);
+    const Verdict verdict = head_.judge(id, s.sample, options_.out_of_order_window.count());
+    if (verdict == Verdict::kDuplicate) continue;
+    if (!accepted(verdict)) {
+      rejected_total_.add();
+      continue;
+    }
+    if (!head_.logged(id)) {
+      head_.set_logged(id, true);
+      batch.series.push_back({s.ref, head_.labels_of(id)});
+    }
+    batch.samples.push_back(s);
+  }
+  return batch;
+}
+
+Status StoreImpl::commit(std::vector<RefSample>& samples) {
+  if (samples.empty()) return {};
+  std::lock_guard lock(commit_mutex_);
+  const BatchRecord batch = batch_record(samples);
+  if (batch.samples.empty()) return {};
+  if (Status s = wal_->append(RecordType::kBatch, encode_batch(batch)); !s) {
+    for (const SeriesDef& def : batch.series) head_.set_logged(static_cast<uint32_t>(def.ref), false);
+    return fail(s.error().with_context("time-series log"));
+  }
+  uint64_t stored = 0;
+  for (const RefSample& s : batch.samples) {
+    const Verdict verdict =
+        head_.apply(static_cast<uint32_t>(s.ref), s.sample, options_.out_of_order_window.count());
+    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
+  }
+  samples_appended_.fetch_add(stored, std::memory_order_relaxed);
+  appended_total_.add(static_cast<double>(stored));
+  return {};
+}
+
+Status StoreImpl::sync() {
+  const int64_t start = monotonic_us();
+  Status result = wal_->sync();
+  sync_seconds_.observe(static_cast<double>(monotonic_us() - start) / 1e6);
+  if (!result) {
+    sync_failures_total_.add();
+    sync_failed_.store(true);  // what the disk kept is unknown: the next maintenance writes the head anew
+  }
+  return result;
+}
+
+void StoreImpl::sync_loop() {
+  std::unique_lock lock(stop_mutex_);
+  bool failing = false;
+  while (!stopping_) {
+    stop_wake_.wait_for(lock, options_.sync_interval, [this] { return stopping_; });
+    lock.unlock();
+    const Status result = sync();
+    if (!result && !failing) log_error("tsdb", "cannot sync the log", {{"error", result.error().to_string()}});
+    failing = !result;
+    lock.lock();
+  }
+}
+
+StoreStats StoreImpl::stats() const {
+  StoreStats stats;
+  stats.series = head_.series_active();
+  stats.samples_appended = samples_appended_.load(std::memory_order_relaxed);
+  stats.wal_bytes = wal_->size_bytes();
+  stats.head_bytes = head_.bytes();
+  int64_t min_ms = head_.min_ms();
+  int64_t max_ms = head_.max_ms();
+  std::shared_lock lock(view_mutex_);
+  stats.blocks = blocks_.size();
+  for (const auto& block : blocks_) {
+    stats.block_bytes += block->meta().bytes;
+    min_ms = std::min(min_ms, block->meta().min_ms);
+    max_ms = std::max(max_ms, block->meta().end_ms - 1);
+  }
+  if (min_ms <= max_ms) {
+    stats.min_ms = min_ms;
+    stats.max_ms = max_ms;
+  }
+  return stats;
+}
+
+void StoreImpl::update_metrics() {
+  const StoreStats now = stats();
+  series_gauge_.set(static_cast<double>(now.series));
+  head_bytes_gauge_.set(static_cast<double>(now.head_bytes));
+  wal_bytes_gauge_.set(static_cast<double>(now.wal_bytes));
+  blocks_gauge_.set(static_cast<double>(now.blocks));
+  block_bytes_gauge_.set(static_cast<double>(now.block_bytes));
+}
+
+}  // namespace sentinel::tsdb

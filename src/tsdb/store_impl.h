@@ -1,0 +1,119 @@
+#pragma once
+// The parts of the embedded store and how they are put together. Private to src/tsdb.
+//
+// Locks, in the order they may be taken: maintain_mutex_ (one maintenance at a time), commit_mutex_ (one commit at a
+// time: log first, then head), view_mutex_ (which blocks there are, and where the head begins for readers), and then
+// the head's own.
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tsdb/block.h"
+#include "tsdb/head.h"
+#include "tsdb/store.h"
+#include "tsdb/wal.h"
+
+namespace sentinel::tsdb {
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options);
+  ~StoreImpl() override;
+  Status start();  // lock, blocks, log, sync thread
+
+  Result<std::vector<SeriesData>> select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
+                                         const SelectLimits& limits) const override;
+  Result<std::vector<model::Labels>> series(const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                            int64_t max_ms) const override;
+  Result<std::vector<std::string>> label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                               int64_t max_ms) const override;
+  Result<std::vector<std::string>> label_values(const std::string& name, const std::vector<model::Matchers>& sets,
+                                                int64_t min_ms, int64_t max_ms) const override;
+  std::unique_ptr<Appender> appender() override;
+  Status sync() override;
+  Status maintain() override;
+  StoreStats stats() const override;
+
+  // For the appenders.
+  Result<SeriesRef> ref(const model::Labels& labels);
+  Status judge(SeriesRef series, model::Sample sample);
+  Status judge_age(int64_t newest_ms, model::Sample sample);  // against the newest of the same batch
+  Status commit(std::vector<RefSample>& samples);
+
+ private:
+  using BlockList = std::vector<std::shared_ptr<Block>>;  // by time, not overlapping
+  struct View {
+    BlockList blocks;
+    TimeRange head;  // the part of the asked range that the head answers
+  };
+
+  // Opening.
+  Status open_blocks();
+  Status replay(RecordType type, std::string_view payload);
+  Status replay_batch(std::string_view payload);
+  Status replay_chunk(std::string_view payload);
+
+  // Reading. REQUIRES: view_mutex_ held, at least shared.
+  View view_locked(TimeRange range) const;
+
+  // Maintenance. REQUIRES: maintain_mutex_ held.
+  Status drop_expired();
+  Status cut_blocks();
+  Status write_head_block(TimeRange window);
+  Status compact_blocks();
+  Result<bool> compact_window(int64_t width_ms);
+  Status replace_blocks(const BlockList& parts);
+  Status checkpoint();
+  std::string block_path(int64_t min_ms, int64_t end_ms) const;
+  void publish_head_start(int64_t t_ms);
+
+  BatchRecord batch_record(const std::vector<RefSample>& samples);
+  void sync_loop();
+  void update_metrics();
+
+  Env& env_;
+  const Clock& clock_;
+  const StoreOptions options_;
+  std::unique_ptr<FileLock> lock_;
+  Head head_;
+  std::unique_ptr<Wal> wal_;
+
+  // Only while opening: series numbers of the log that is being read → ours.
+  absl::flat_hash_map<uint64_t, uint32_t> replay_refs_;
+  uint64_t replay_unknown_ = 0;
+
+  std::mutex commit_mutex_;
+  std::mutex maintain_mutex_;
+  mutable std::shared_mutex view_mutex_;
+  BlockList blocks_;
+  int64_t head_from_ms_ = std::numeric_limits<int64_t>::min();
+  bool checkpoint_due_ = false;               // maintain_mutex_
+  std::atomic<bool> sync_failed_{false};
+  std::atomic<uint64_t> samples_appended_{0};
+
+  std::mutex stop_mutex_;
+  std::condition_variable stop_wake_;
+  bool stopping_ = false;
+  std::thread sync_thread_;
+
+  Counter& appended_total_;
+  Counter& rejected_total_;
+  Counter& series_refused_total_;
+  Counter& sync_failures_total_;
+  Counter& compactions_total_;
+  Counter& checkpoints_total_;
+  Gauge& series_gauge_;
+  Gauge& head_bytes_gauge_;
+  Gauge& wal_bytes_gauge_;
+  Gauge& blocks_gauge_;
+  Gauge& block_bytes_gauge_;
+  Histogram& sync_seconds_;
+};
+
+}  // namespace sentinel::tsdb

@@ -1,0 +1,357 @@
+#include "tsdb/store.h"
+
+#include <bit>
+#include <limits>
+#include <map>
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "tsdb/limits.h"
+
+namespace sentinel::tsdb {
+namespace {
+
+using model::Labels;
+using model::Matcher;
+using model::MatchType;
+using model::Sample;
+
+constexpr int64_t kAll = std::numeric_limits<int64_t>::max();
+constexpr int64_t kStart = 1'767'225'600'000;  // where FakeClock stands
+
+StoreOptions manual() {
+  StoreOptions options;
+  options.dir = "data";
+  options.sync_interval = Micros(0);
+  return options;
+}
+
+// A store on an Env with everything it needs.
+struct Fixture {
+  explicit Fixture(StoreOptions options = manual()) : options_(std::move(options)) { reopen(); }
+  void reopen() {
+    store.reset();
+    metrics = std::make_unique<MetricRegistry>();
+    auto opened = Store::open(env, clock, *metrics, options_);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    store = std::move(*opened);
+  }
+  Status put(const Labels& labels, Sample sample) {
+    auto appender = store->appender();
+    SENTINEL_ASSIGN(const SeriesRef ref, appender->ref(labels));
+    SENTINEL_TRY(appender->append(ref, sample));
+    return appender->commit();
+  }
+  std::vector<SeriesData> all(int64_t min_ms = -kAll, int64_t max_ms = kAll) {
+    auto found = store->select({Matcher::make(MatchType::kRegexp, "__name__", ".+").value()}, min_ms, max_ms, {});
+    EXPECT_TRUE(found) << found.error().to_string();
+    return found ? *found : std::vector<SeriesData>();
+  }
+  double metric(std::string_view name) {
+    for (const auto& family : metrics->collect()) {
+      if (family.name == name) return family.points.at(0).value;
+    }
+    return -1;
+  }
+
+  FaultEnv env;
+  FakeClock clock;
+  StoreOptions options_;
+  std::unique_ptr<MetricRegistry> metrics;
+  std::unique_ptr<Store> store;
+};
+
+std::string show(const std::vector<SeriesData>& found) {
+  std::string out;
+  for (const SeriesData& series : found) {
+    out += series.labels.to_string() + ":";
+    for (const Sample& s : series.samples) {
+      out += " " + std::to_string(s.t_ms) + "=" + std::to_string(std::bit_cast<uint64_t>(s.v));
+    }
+    out += "\n";
+  }
+  return out;
+}
+
+const Labels kUp{{"__name__", "up"}, {"job", "a"}};
+
+TEST(Store, ASampleIsVisibleWhenCommitReturnsAndNotBefore) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = appender->ref(kUp);
+  ASSERT_TRUE(ref);
+  ASSERT_TRUE(appender->append(*ref, {10, 1}));
+  EXPECT_TRUE(f.all().empty());
+  ASSERT_TRUE(appender->commit());
+  ASSERT_EQ(f.all().size(), 1u);
+  EXPECT_EQ(f.all()[0].labels, kUp);
+  EXPECT_EQ(f.all()[0].samples.size(), 1u);
+  EXPECT_EQ(f.store->stats().samples_appended, 1u);
+  ASSERT_TRUE(appender->append(*ref, {20, 2})) << "the reference stays good after commit";
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all()[0].samples.size(), 2u);
+}
+
+TEST(Store, RefusesOutOfOrderAndOtherValuesAtTheSameTime) {
+  Fixture f;
+  ASSERT_TRUE(f.put(kUp, {100, 1}));
+  EXPECT_EQ(f.put(kUp, {99, 1}).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(f.put(kUp, {100, 2}).error().code(), ErrorCode::kConflict);
+  EXPECT_TRUE(f.put(kUp, {100, 1})) << "the same sample again is no error";
+  EXPECT_EQ(f.all()[0].samples.size(), 1u);
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 2);
+}
+
+TEST(Store, RefusesTheSameInsideOneBatch) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(ref, {100, 1}));
+  EXPECT_TRUE(appender->append(ref, {100, 1}));
+  EXPECT_EQ(appender->append(ref, {100, 2}).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(appender->append(ref, {99, 2}).error().code(), ErrorCode::kConflict);
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all()[0].samples.size(), 1u);
+}
+
+TEST(Store, TakesLateSamplesWithinTheWindow) {
+  StoreOptions options = manual();
+  options.out_of_order_window = Millis(50);
+  Fixture f(options);
+  for (int64_t t : {100, 200, 170, 150, 160}) ASSERT_TRUE(f.put(kUp, {t, double(t)})) << t;
+  EXPECT_EQ(f.put(kUp, {149, 1}).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(f.put(kUp, {170, 1}).error().code(), ErrorCode::kConflict) << "another value";
+  EXPECT_TRUE(f.put(kUp, {170, 170})) << "the same value";
+  const std::string before = show(f.all());
+  ASSERT_EQ(f.all()[0].samples.size(), 5u);
+  EXPECT_EQ(f.all()[0].samples[1].t_ms, 150);
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+}
+
+TEST(Store, KeepsEveryBitOfANaN) {
+  Fixture f;
+  const double odd_nan = std::bit_cast<double>(uint64_t{0xfff8000000000123});
+  ASSERT_TRUE(f.put(kUp, {1, model::stale_nan()}));
+  ASSERT_TRUE(f.put(kUp, {2, std::nan("")}));
+  ASSERT_TRUE(f.put(kUp, {3, odd_nan}));
+  EXPECT_TRUE(f.put(kUp, {3, odd_nan}));
+  EXPECT_FALSE(f.put(kUp, {3, std::nan("")}));
+  const std::string before = show(f.all());
+  EXPECT_TRUE(model::is_stale_nan(f.all()[0].samples[0].v));
+  EXPECT_FALSE(model::is_stale_nan(f.all()[0].samples[1].v));
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+}
+
+TEST(Store, OneSeriesTooManyIsRefusedAndCounted) {
+  StoreOptions options = manual();
+  options.series_max = 2;
+  Fixture f(options);
+  ASSERT_TRUE(f.put(Labels{{"__name__", "a"}}, {1, 1}));
+  ASSERT_TRUE(f.put(Labels{{"__name__", "b"}}, {1, 1}));
+  EXPECT_EQ(f.put(Labels{{"__name__", "c"}}, {1, 1}).error().code(), ErrorCode::kTooLarge);
+  EXPECT_TRUE(f.put(Labels{{"__name__", "a"}}, {2, 1})) << "known ones go on";
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_refused_total"), 1);
+  f.options_.series_max = 1;
+  f.reopen();
+  EXPECT_EQ(f.all().size(), 2u) << "what the log holds is never refused";
+}
+
+TEST(Store, ASecondStoreOnTheFolderIsRefused) {
+  Fixture f;
+  MetricRegistry metrics;
+  EXPECT_EQ(Store::open(f.env, f.clock, metrics, manual()).error().code(), ErrorCode::kConflict);
+}
+
+TEST(Store, BadQueriesGetErrors) {
+  Fixture f;
+  ASSERT_TRUE(f.put(kUp, {1, 1}));
+  EXPECT_EQ(f.store->select({}, 0, 10, {}).error().code(), ErrorCode::kInvalidArgument);
+  EXPECT_EQ(f.store->select({Matcher::equal("x", "")}, 0, 10, {}).error().code(), ErrorCode::kInvalidArgument);
+  ASSERT_TRUE(f.put(kUp, {2, 1}));
+  EXPECT_EQ(f.store->select({Matcher::equal("job", "a")}, 0, 10, {.samples_max = 1}).error().code(), ErrorCode::kTooLarge);
+  EXPECT_TRUE(f.store->select({Matcher::equal("job", "a")}, 0, 10, {.samples_max = 2}));
+}
+
+TEST(Store, AFullDiskRefusesTheBatchAndForgetsNothing) {
+  Fixture f;
+  ASSERT_TRUE(f.put(kUp, {1, 1}));
+  f.env.disk_full(true);
+  EXPECT_EQ(f.put(Labels{{"__name__", "new"}}, {1, 1}).error().code(), ErrorCode::kIo);
+  EXPECT_FALSE(f.put(kUp, {2, 1}));
+  EXPECT_EQ(f.all().size(), 1u) << "what is not in the log is not shown";
+  f.env.disk_full(false);
+  ASSERT_TRUE(f.put(Labels{{"__name__", "new"}}, {1, 1}));
+  ASSERT_TRUE(f.put(kUp, {2, 1}));
+  const std::string before = show(f.all());
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+}
+
+TEST(Store, LabelsAreListedForTheRangeAndMatchersAsked) {
+  Fixture f;
+  ASSERT_TRUE(f.put(Labels{{"__name__", "a"}, {"job", "x"}}, {10, 1}));
+  ASSERT_TRUE(f.put(Labels{{"__name__", "a"}, {"pod", "y"}}, {20, 1}));
+  ASSERT_TRUE(f.put(Labels{{"__name__", "b"}, {"job", "z"}}, {30, 1}));
+  using testing::ElementsAre;
+  EXPECT_THAT(*f.store->label_names({}, 0, 100), ElementsAre("__name__", "job", "pod"));
+  EXPECT_THAT(*f.store->label_names({}, 20, 20), ElementsAre("__name__", "pod"));
+  EXPECT_THAT(*f.store->label_values("job", {}, 0, 100), ElementsAre("x", "z"));
+  EXPECT_THAT(*f.store->label_values("job", {{Matcher::equal("__name__", "a")}}, 0, 100), ElementsAre("x"));
+  EXPECT_EQ(f.store->series({{Matcher::equal("job", "x")}, {Matcher::equal("job", "z")}}, 0, 100)->size(), 2u);
+  EXPECT_EQ(f.store->series({}, 0, 15)->size(), 1u);
+  EXPECT_TRUE(f.store->series({}, 11, 19)->empty());
+}
+
+// Old samples move to block files, and every answer stays the same.
+TEST(Store, MaintenanceChangesNoAnswer) {
+  StoreOptions options = manual();
+  options.block_range = Millis(100'000);
+  options.out_of_order_window = Millis(5'000);
+  options.retention = std::chrono::hours(24);
+  Fixture f(options);
+  Random random(9);
+  const int64_t begin = kStart - 3'000'000;
+  for (int64_t t = begin; t < kStart; t += 5'000) {
+    auto appender = f.store->appender();
+    for (int s = 0; s < 8; ++s) {
+      if (random.chance(0.2) || (s == 3 && t > begin + 500'000)) continue;
+      const auto ref = *appender->ref(Labels{{"__name__", "m"}, {"s", std::to_string(s)}});
+      ASSERT_TRUE(appender->append(ref, {t + s, random.normal()}));
+      if (random.chance(0.1)) ASSERT_TRUE(appender->append(ref, {t + s - 2'500, 7}));
+    }
+    ASSERT_TRUE(appender->commit());
+  }
+  const std::string before = show(f.all());
+  const std::string part = show(f.all(begin + 333'333, begin + 777'777));
+  const uint64_t log_before = f.store->stats().wal_bytes;
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_GT(f.store->stats().blocks, 3u);
+  EXPECT_LT(f.store->stats().blocks, 28u) << "small blocks are merged";
+  EXPECT_LT(f.store->stats().wal_bytes, log_before / 2) << "the log is cut";
+  EXPECT_EQ(show(f.all()), before);
+  EXPECT_EQ(show(f.all(begin + 333'333, begin + 777'777)), part);
+  EXPECT_EQ(f.store->label_values("s", {}, begin, kStart)->size(), 8u);
+  EXPECT_FALSE(f.put(Labels{{"__name__", "m"}, {"s", "1"}}, {begin, 1})) << "blocks are closed";
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+  EXPECT_EQ(show(f.all(begin + 333'333, begin + 777'777)), part);
+  ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"s", "3"}}, {kStart, 1})) << "a series whose samples have all gone to blocks";
+  ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"s", "1"}}, {kStart + 10, 1}));
+  const std::string after = show(f.all());
+  f.reopen();
+  EXPECT_EQ(show(f.all()), after);
+}
+
+TEST(Store, AReferenceOutlivesItsSamplesInTheHead) {
+  StoreOptions options = manual();
+  options.block_range = Millis(100'000);
+  Fixture f(options);
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(ref, {kStart - 900'000, 1}));
+  ASSERT_TRUE(appender->commit());
+  ASSERT_TRUE(f.put(Labels{{"__name__", "other"}}, {kStart, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.store->stats().series, 1u) << "a series without samples in the head is not counted";
+  ASSERT_TRUE(appender->append(ref, {kStart, 2}));
+  ASSERT_TRUE(appender->commit());
+  const std::string before = show(f.all());
+  EXPECT_EQ(f.all().size(), 2u);
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before) << "its definition went into the log again";
+}
+
+TEST(Store, RetentionRemovesBlocksByTimeAndBySize) {
+  StoreOptions options = manual();
+  options.block_range = Millis(60'000);
+  options.retention = Millis(600'000);
+  Fixture f(options);
+  for (int64_t t = kStart - 1'200'000; t <= kStart; t += 1'000) ASSERT_TRUE(f.put(kUp, {t, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  const int64_t oldest = f.all()[0].samples.front().t_ms;
+  EXPECT_GE(oldest, kStart - 600'000 - 120'000);
+  EXPECT_LE(oldest, kStart - 600'000);
+  f.options_.retention_bytes = 1;
+  f.reopen();
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.store->stats().blocks, 0u);
+  EXPECT_GE(f.all()[0].samples.front().t_ms, kStart - 180'000);
+}
+
+TEST(Store, AHeadWithoutNewSamplesExpiresToo) {
+  StoreOptions options = manual();
+  options.retention = std::chrono::hours(10);
+  Fixture f(options);
+  ASSERT_TRUE(f.put(kUp, {kStart, 1}));
+  f.clock.advance(std::chrono::hours(12));
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_TRUE(f.all().empty());
+  EXPECT_EQ(f.store->stats().series, 0u);
+  f.reopen();
+  EXPECT_TRUE(f.all().empty());
+}
+
+TEST(Store, ALongLogIsCondensed) {
+  StoreOptions options = manual();
+  options.checkpoint_log_bytes = 20'000;
+  Fixture f(options);
+  for (int i = 0; i < 2'000; ++i) ASSERT_TRUE(f.put(kUp, {kStart + i, 1}));
+  const std::string before = show(f.all());
+  EXPECT_GT(f.store->stats().wal_bytes, 40'000u);
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_LT(f.store->stats().wal_bytes, 5'000u);
+  EXPECT_EQ(f.metric("sentinel_tsdb_checkpoints_total"), 1);
+  ASSERT_TRUE(f.put(kUp, {kStart + 9'000, 5}));
+  f.reopen();
+  auto found = f.all();
+  ASSERT_EQ(found[0].samples.size(), 2'001u);
+  EXPECT_EQ(found[0].samples.back().v, 5);
+  found[0].samples.pop_back();
+  EXPECT_EQ(show(found), before);
+}
+
+TEST(Store, ReadersBesideTheWriterSeeWholePrefixes) {
+  StoreOptions options = manual();
+  options.sync_interval = std::chrono::milliseconds(1);
+  options.block_range = Millis(1'000);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kBatches = 20'000;
+  std::atomic<int> committed{0};
+  std::thread writer([&] {
+    for (int i = 0; i < kBatches; ++i) {
+      auto appender = f.store->appender();
+      for (const char* job : {"a", "b"}) {
+        const auto ref = *appender->ref(Labels{{"__name__", "m"}, {"job", job}, {"n", std::to_string(i % 7)}});
+        ASSERT_TRUE(appender->append(ref, {kStart + i, double(i)}));
+      }
+      ASSERT_TRUE(appender->commit());
+      committed.store(i + 1);
+      if (i % 2'000 == 1'999) ASSERT_TRUE(f.store->maintain());
+    }
+  });
+  while (committed.load() < kBatches) {
+    const int known = committed.load();
+    size_t seen = 0;
+    for (const SeriesData& series : f.all()) {
+      seen += series.samples.size();
+      for (size_t i = 1; i < series.samples.size(); ++i) {
+        ASSERT_EQ(series.samples[i].t_ms, series.samples[i - 1].t_ms + 7);
+        ASSERT_EQ(series.samples[i].v, double(series.samples[i].t_ms - kStart));
+      }
+    }
+    ASSERT_GE(seen, 2 * static_cast<size_t>(known));
+  }
+  writer.join();
+  EXPECT_EQ(f.store->stats().samples_appended, 2u * kBatches);
+}
+
+}  // namespace
+}  // namespace sentinel::tsdb

@@ -1,0 +1,50 @@
+// A log file, the payload of a record, and a block index, of any bytes. The first byte chooses which.
+#include <cstdint>
+
+#include "base/check.h"
+#include "tsdb/block.h"
+#include "tsdb/record.h"
+#include "tsdb/wal.h"
+
+namespace {
+
+using namespace sentinel;
+using namespace sentinel::tsdb;
+
+void read_log(std::string_view file) {
+  FrameReader reader(file);
+  if (!reader.header_ok()) return;
+  RecordType type{};
+  std::string_view payload;
+  size_t before = reader.good_bytes();
+  while (reader.next(type, payload)) {
+    SENTINEL_CHECK(reader.good_bytes() > before && reader.good_bytes() <= file.size());
+    before = reader.good_bytes();
+  }
+}
+
+void read_records(std::string_view payload) {
+  if (const auto batch = decode_batch(payload)) {
+    const auto again = decode_batch(encode_batch(*batch));
+    SENTINEL_CHECK(again && again->samples.size() == batch->samples.size() && again->series.size() == batch->series.size());
+  }
+  if (const auto chunk = decode_chunk(payload)) (void)ChunkWriter::resume(chunk->chunk);
+  (void)decode_head_start(payload);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string_view rest(reinterpret_cast<const char*>(data + 1), size - 1);
+  switch (data[0] % 4) {
+    case 0: read_log(rest); break;
+    case 1: read_log(frame_header() + std::string(rest)); break;
+    case 2: read_records(rest); break;
+    default: {
+      BlockIndex index;
+      (void)decode_block_index(rest, index);
+    }
+  }
+  return 0;
+}
