@@ -10,17 +10,44 @@ mkdirSync(folder, { recursive: true });
 
 const WIDE = { width: 1440, height: 900 };
 const SHOTS = [
-  { name: 'overview-dark', hash: '#/overview?range=15m' }, { name: 'overview-light', hash: '#/overview?range=15m', light: true }, { name: 'overview-phone', hash: '#/overview?range=15m', phone: true, full: true },
-  { name: 'overview-full', hash: '#/overview?range=15m', full: true }, { name: 'overview-full-light', hash: '#/overview?range=1h', full: true, light: true },
-  { name: 'overview-calm', hash: '#/overview?range=1h', mode: 'calm' }, { name: 'overview-empty', hash: '#/overview', mode: 'empty', full: true }, { name: 'overview-broken', hash: '#/overview', mode: 'broken' },
+  { name: 'overview-dark', hash: '#/overview?range=15m' },
+  { name: 'overview-light', hash: '#/overview?range=15m', light: true },
+  { name: 'overview-phone', hash: '#/overview?range=15m', phone: true, full: true },
+  { name: 'overview-full', hash: '#/overview?range=15m', full: true },
+  { name: 'overview-full-light', hash: '#/overview?range=1h', full: true, light: true },
+  { name: 'overview-calm', hash: '#/overview?range=1h', mode: 'calm' },
+  { name: 'overview-empty', hash: '#/overview', mode: 'empty', full: true },
+  { name: 'overview-broken', hash: '#/overview', mode: 'broken' },
   { name: 'overview-tablet', hash: '#/overview', size: { width: 900, height: 1100 } },
-  { name: 'incident-dark', hash: '#/incidents/INC-17?range=15m', full: true }, { name: 'incident-light', hash: '#/incidents/INC-17?range=15m', light: true, full: true }, { name: 'incident-phone', hash: '#/incidents/INC-17?range=15m', phone: true, full: true },
+  { name: 'incident-dark', hash: '#/incidents/INC-17?range=15m', full: true },
+  { name: 'incident-light', hash: '#/incidents/INC-17?range=15m', light: true, full: true },
+  { name: 'incident-phone', hash: '#/incidents/INC-17?range=15m', phone: true, full: true },
   { name: 'postmortem', hash: '#/incidents/INC-16?tab=postmortem', full: true },
-  { name: 'incidents', hash: '#/incidents?all=1' }, { name: 'incidents-phone', hash: '#/incidents?all=1', phone: true }, { name: 'alerts', hash: '#/alerts' }, { name: 'alerts-open', hash: '#/alerts', click: 'main .line' }, { name: 'rules', hash: '#/rules' }, { name: 'rules-light', hash: '#/rules', light: true },
-  { name: 'calls', hash: '#/calls?range=15m' }, { name: 'call', hash: '#/calls?range=15m', click: 'main tbody tr:nth-child(2) button' }, { name: 'calls-light', hash: '#/calls', light: true },
-  { name: 'explore', hash: '#/explore?range=1h' }, { name: 'explore-light', hash: '#/explore?range=1h', light: true }, { name: 'explore-table', hash: '#/explore?view=table' }, { name: 'sql', hash: '#/explore?tab=sql', click: 'text=Drifted answers' }, { name: 'explore-error', hash: '#/explore?q=sum(rate(' },
-  { name: 'analytics', hash: '#/analytics' }, { name: 'status', hash: '#/status?range=24h' }, { name: 'demo', hash: '#/demo' },
-  { name: 'palette', hash: '#/overview', key: 'Control+k' }, { name: 'help', hash: '#/overview', key: '?' }, { name: 'resolve', hash: '#/overview', key: 'r' }, { name: 'drawer', hash: '#/overview', point: true }, { name: 'hover', hash: '#/overview', hover: true }, { name: 'range', hash: '#/overview', click: 'button.custom' }, { name: 'phone-explore', hash: '#/explore', phone: true }, { name: 'phone-call', hash: '#/calls', phone: true, click: 'main tbody tr:nth-child(2) button' },
+  { name: 'incidents', hash: '#/incidents?all=1' },
+  { name: 'incidents-phone', hash: '#/incidents?all=1', phone: true },
+  { name: 'alerts', hash: '#/alerts' },
+  { name: 'alerts-open', hash: '#/alerts', click: 'main .line' },
+  { name: 'rules', hash: '#/rules' },
+  { name: 'rules-light', hash: '#/rules', light: true },
+  { name: 'calls', hash: '#/calls?range=15m' },
+  { name: 'call', hash: '#/calls?range=15m', click: 'main tbody tr:nth-child(2) button' },
+  { name: 'calls-light', hash: '#/calls', light: true },
+  { name: 'explore', hash: '#/explore?range=1h' },
+  { name: 'explore-light', hash: '#/explore?range=1h', light: true },
+  { name: 'explore-table', hash: '#/explore?view=table' },
+  { name: 'sql', hash: '#/explore?tab=sql', click: 'text=Drifted answers' },
+  { name: 'explore-error', hash: '#/explore?q=sum(rate(' },
+  { name: 'analytics', hash: '#/analytics' },
+  { name: 'status', hash: '#/status?range=24h' },
+  { name: 'demo', hash: '#/demo' },
+  { name: 'palette', hash: '#/overview', key: 'Control+k' },
+  { name: 'help', hash: '#/overview', key: '?' },
+  { name: 'resolve', hash: '#/overview', key: 'r' },
+  { name: 'drawer', hash: '#/overview', point: true },
+  { name: 'hover', hash: '#/overview', hover: true },
+  { name: 'range', hash: '#/overview', click: 'button.custom' },
+  { name: 'phone-explore', hash: '#/explore', phone: true },
+  { name: 'phone-call', hash: '#/calls', phone: true, click: 'main tbody tr:nth-child(2) button' },
 ];
 
 const server = createMock({ dist: distFolder });
@@ -30,8 +57,15 @@ const browser = await chromium.launch(CHROMIUM);
 for (const shot of SHOTS) {
   if (only.length && !only.some((name) => shot.name.startsWith(name))) continue;
   await fetch(`${base}/mock/mode`, { method: 'POST', body: JSON.stringify({ mode: shot.mode ?? 'incident' }) });
-  const page = await browser.newPage({ viewport: shot.phone ? { width: 390, height: 844 } : (shot.size ?? WIDE), deviceScaleFactor: shot.phone ? 2 : 1, colorScheme: shot.light ? 'light' : 'dark', hasTouch: !!shot.phone });
-  page.on('console', (message) => { if (['error', 'warning'].includes(message.type()) && shot.mode !== 'broken') console.log(shot.name, message.text()); });
+  const page = await browser.newPage({
+    viewport: shot.phone ? { width: 390, height: 844 } : (shot.size ?? WIDE),
+    deviceScaleFactor: shot.phone ? 2 : 1,
+    colorScheme: shot.light ? 'light' : 'dark',
+    hasTouch: !!shot.phone,
+  });
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type()) && shot.mode !== 'broken') console.log(shot.name, message.text());
+  });
   page.on('pageerror', (error) => console.log(shot.name, 'PAGE ERROR', error.stack));
   await page.goto(`${base}/${shot.hash}`);
   await page.waitForTimeout(2200);

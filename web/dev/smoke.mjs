@@ -1,6 +1,8 @@
 // Clicks through the built page against the mock server, the way a person on call would: by role and label, and by key.
 // Run after `npm run build`: npm run smoke
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 import { CHROMIUM } from './chromium.mjs';
 import { createMock, distFolder } from './mock.mjs';
@@ -8,7 +10,8 @@ import { createMock, distFolder } from './mock.mjs';
 const server = createMock({ dist: distFolder });
 await new Promise((done) => server.listen(0, '127.0.0.1', done));
 const base = `http://127.0.0.1:${server.address().port}`;
-const mock = (path, body = {}) => fetch(`${base}/mock/${path}`, { method: 'POST', body: JSON.stringify(body) }).then((r) => r.json());
+const mock = (path, body = {}) =>
+  fetch(`${base}/mock/${path}`, { method: 'POST', body: JSON.stringify(body) }).then((r) => r.json());
 const browser = await chromium.launch(CHROMIUM);
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
 const page = await context.newPage();
@@ -16,16 +19,48 @@ page.setDefaultTimeout(8000);
 const troubles = [];
 const outside = [];
 page.on('pageerror', (error) => troubles.push(String(error)));
-page.on('console', (message) => { if (message.type() === 'error' && !/40\d|50\d|ERR_/.test(message.text())) troubles.push(message.text()); });
-page.on('request', (request) => { if (!request.url().startsWith(base) && !/^(data|blob):/.test(request.url())) outside.push(request.url()); });
+page.on('console', (message) => {
+  if (message.type() === 'error' && !/40\d|50\d|ERR_/.test(message.text())) troubles.push(message.text());
+});
+page.on('request', (request) => {
+  if (!request.url().startsWith(base) && !/^(data|blob):/.test(request.url())) outside.push(request.url());
+});
 
+/** Accessibility rules of WCAG 2.1 A and AA, by axe. */
+async function accessible(where, onlyContrast) {
+  // Past the entrance of drawers and toasts: a half-faded text has too little contrast.
+  await page.waitForTimeout(400);
+  // Evaluated, not added as a script element: the page's content policy refuses inline scripts, as it should.
+  await page.evaluate(await axeSource);
+  const found = await page.evaluate(
+    (only) =>
+      globalThis.axe.run(
+        document,
+        only
+          ? { runOnly: { type: 'rule', values: ['color-contrast'] } }
+          : { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'] },
+      ),
+    onlyContrast ?? false,
+  );
+  const said = found.violations.map(
+    (v) =>
+      `${where}: ${v.id}: ${v.nodes
+        .slice(0, 4)
+        .map((n) => `${n.target} ${n.any.map((a) => a.message).join('; ')}`)
+        .join(' | ')}`,
+  );
+  barriers.push(...said);
+}
+const barriers = [];
+const axeSource = readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const text = (value) => page.getByText(value).first().waitFor();
 const steps = {
   async 'the overview says what failed, why, and what next'() {
     await page.goto(`${base}/#/overview?range=15m`);
     const band = page.getByRole('region', { name: 'What failed, why, and what next' });
     await band.getByRole('heading', { name: 'What failed' }).waitFor();
-    for (const words of ['twice the limit', 'model_version sim-large-2', 'Route /api/chat back']) await band.getByText(words).waitFor();
+    for (const words of ['twice the limit', 'model_version sim-large-2', 'Route /api/chat back'])
+      await band.getByText(words).waitFor();
     await page.getByRole('img', { name: /^Latency from .*p95: now/ }).waitFor();
   },
   async 'acknowledge by button'() {
@@ -48,10 +83,13 @@ const steps = {
     const box = await page.locator('.u-over').first().boundingBox();
     await page.mouse.click(box.x + box.width * 0.7, box.y + 40);
     const drawer = page.getByRole('complementary', { name: /Example calls: Latency around/ });
-    await drawer.getByRole('button', { name: /^Call req_/ }).first().click();
-    await page.getByRole('heading', { name: 'Prompt' }).waitFor();
+    await drawer
+      .getByRole('button', { name: /^Call req_/ })
+      .first()
+      .click();
+    await page.getByRole('heading', { name: 'Prompt', exact: true }).waitFor();
     await page.keyboard.press('Escape');
-    await page.getByRole('heading', { name: 'Prompt' }).waitFor({ state: 'detached' });
+    await page.getByRole('heading', { name: 'Prompt', exact: true }).waitFor({ state: 'detached' });
   },
   async 'a chart opens its query'() {
     await page.getByRole('button', { name: 'Latency: chart menu' }).click();
@@ -117,12 +155,53 @@ const steps = {
     await page.getByRole('region', { name: 'Time to resolve' }).waitFor();
   },
   async 'every other page opens'() {
-    for (const [hash, region] of [['alerts', 'Alerts'], ['rules', 'Rule group llm'], ['calls', 'Calls'], ['status', 'Notifications'], ['demo', 'Failure toggles']]) {
+    for (const [hash, region] of [
+      ['alerts', 'Alerts'],
+      ['rules', 'Rule group llm'],
+      ['calls', 'Calls'],
+      ['status', 'Notifications'],
+      ['demo', 'Failure toggles'],
+    ]) {
       await page.goto(`${base}/#/${hash}`);
       await page.getByRole('region', { name: region }).waitFor();
     }
     await page.getByRole('switch', { name: 'Latency' }).click();
     await page.getByRole('switch', { name: 'Latency', checked: true }).waitFor();
+  },
+  async 'every page meets the accessibility rules, dark and light'() {
+    for (const scheme of ['dark', 'light']) {
+      await page.emulateMedia({ colorScheme: scheme });
+      for (const hash of [
+        'overview',
+        'incidents?all=1',
+        'incidents/INC-17',
+        'incidents/INC-16?tab=postmortem',
+        'alerts',
+        'rules',
+        'calls',
+        'explore',
+        'explore?tab=sql',
+        'analytics',
+        'status',
+        'demo',
+      ]) {
+        await page.goto(`${base}/#/${hash}`);
+        await page.waitForTimeout(600);
+        await accessible(`${hash} ${scheme}`, scheme === 'light');
+      }
+      await page.goto(`${base}/#/calls`);
+      await page
+        .getByRole('button', { name: /^Call req_/ })
+        .first()
+        .click();
+      await page.getByRole('heading', { name: 'Prompt', exact: true }).waitFor();
+      await accessible(`call ${scheme}`, scheme === 'light');
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('?');
+      await accessible(`help ${scheme}`, scheme === 'light');
+      await page.keyboard.press('Escape');
+    }
+    assert.deepEqual(barriers, []);
   },
   async 'all is well, nothing measured, and a broken server are told apart'() {
     await mock('mode', { mode: 'calm' });
@@ -136,8 +215,17 @@ const steps = {
     await page.reload();
     await text('The store is being recovered');
     await mock('mode', { mode: 'incident' });
-    await page.getByRole('button', { name: 'Try again' }).click();
+    // It comes back by itself.
     await page.getByRole('region', { name: 'What failed, why, and what next' }).waitFor({ timeout: 20000 });
+  },
+  async 'a locked server is opened with a key'() {
+    await mock('mode', { mode: 'locked' });
+    await page.reload();
+    await page.getByLabel('API key').fill('open sesame');
+    await page.getByRole('button', { name: 'Continue' }).click();
+    await page.getByRole('region', { name: 'What failed, why, and what next' }).waitFor();
+    await page.getByText('Live · 0.1.0-mock').waitFor();
+    await mock('mode', { mode: 'incident' });
   },
   async 'theme is kept, and works on a phone'() {
     await page.setViewportSize({ width: 390, height: 844 });
@@ -145,12 +233,30 @@ const steps = {
     await page.getByRole('menuitemradio', { name: 'Light' }).click();
     await page.reload();
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), 'light');
-    await page.getByRole('navigation', { name: 'Main, small screen' }).getByRole('link', { name: /Incidents/ }).click();
+    await page
+      .getByRole('navigation', { name: 'Main, small screen' })
+      .getByRole('link', { name: /Incidents/ })
+      .click();
     await page.waitForURL(/#\/incidents/);
-    for (const hash of ['overview', 'incidents/INC-17', 'incidents', 'alerts', 'rules', 'calls', 'explore', 'explore?tab=sql', 'analytics', 'status', 'demo']) {
+    for (const hash of [
+      'overview',
+      'incidents/INC-17',
+      'incidents',
+      'alerts',
+      'rules',
+      'calls',
+      'explore',
+      'explore?tab=sql',
+      'analytics',
+      'status',
+      'demo',
+    ]) {
       await page.goto(`${base}/#/${hash}`);
       await page.waitForTimeout(700);
-      const [wide, seen] = await page.evaluate(() => { const main = document.querySelector('main'); return [main.scrollWidth, main.clientWidth]; });
+      const [wide, seen] = await page.evaluate(() => {
+        const main = document.querySelector('main');
+        return [main.scrollWidth, main.clientWidth];
+      });
       assert.ok(wide <= seen + 1, `${hash} is wider than a phone: ${wide} > ${seen}`);
     }
   },
@@ -168,8 +274,14 @@ for (const [name, run] of Object.entries(steps)) {
     await page.screenshot({ path: `/tmp/smoke-${failed}.png` }).catch(() => undefined);
   }
 }
-if (outside.length) { failed += 1; console.log('FAIL  requests to elsewhere:', outside); }
-if (troubles.length) { failed += 1; console.log('FAIL  errors in the page:', troubles); }
+if (outside.length) {
+  failed += 1;
+  console.log('FAIL  requests to elsewhere:', outside);
+}
+if (troubles.length) {
+  failed += 1;
+  console.log('FAIL  errors in the page:', troubles);
+}
 await browser.close();
 server.close();
 server.closeAllConnections();

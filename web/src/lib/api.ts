@@ -1,7 +1,24 @@
 // The only place that talks to the server. Addresses are relative, so that the page works behind a path prefix.
+import * as whole from './normalize';
 import type {
-  Alert, Analytics, Call, CallFilter, DemoState, EventItem, Incident, IncidentDetail, NotificationItem, Overview, Page,
-  PromResult, Rule, ServerStatus, Severity, SqlResult, Status, StepState,
+  Alert,
+  Analytics,
+  Call,
+  CallFilter,
+  DemoState,
+  EventItem,
+  Incident,
+  IncidentDetail,
+  NotificationItem,
+  Overview,
+  Page,
+  PromResult,
+  Rule,
+  ServerStatus,
+  Severity,
+  SqlResult,
+  Status,
+  StepState,
 } from './types';
 
 export class ApiError extends Error {
@@ -16,6 +33,9 @@ export class ApiError extends Error {
     super(message);
   }
 }
+
+/** Sent on the window when the server wants a key, or another one. */
+export const UNAUTHORIZED = 'sentinel-unauthorized';
 
 const KEY_NAME = 'sentinel.key';
 const ACTOR_NAME = 'sentinel.actor';
@@ -79,6 +99,7 @@ async function send(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError('The server does not answer', 0, 'It may be restarting; this page tries again by itself.');
   }
+  if (response.status === 401) window.dispatchEvent(new Event(UNAUTHORIZED));
   if (!response.ok) throw await problem(response);
   return response;
 }
@@ -88,7 +109,12 @@ async function get<T>(path: string, params: Record<string, unknown> = {}, signal
   return (await response.json()) as T;
 }
 
-async function post<T>(path: string, body: unknown, extra: Record<string, string> = {}, signal?: AbortSignal): Promise<T> {
+async function post<T>(
+  path: string,
+  body: unknown,
+  extra: Record<string, string> = {},
+  signal?: AbortSignal,
+): Promise<T> {
   const response = await send(address(path), {
     method: 'POST',
     headers: headers({ 'Content-Type': 'application/json', ...extra }),
@@ -104,57 +130,84 @@ const iso = (ms: number) => new Date(ms).toISOString();
 const one = (id: string) => `${v1}/incidents/${encodeURIComponent(id)}`;
 
 /** A change is refused with 409 when someone else was faster: the page sends the version it saw. */
-function change<T>(id: string, verb: string, body: Record<string, unknown>, version?: number): Promise<T> {
+function change(id: string, verb: string, body: Record<string, unknown>, version?: number): Promise<IncidentDetail> {
   const extra: Record<string, string> = version === undefined ? {} : { 'If-Match': String(version) };
-  return post<T>(`${one(id)}/${verb}`, { actor: credentials.actor, ...body }, extra);
+  return post<IncidentDetail>(`${one(id)}/${verb}`, { actor: credentials.actor, ...body }, extra).then(
+    whole.incidentDetail,
+  );
 }
 
 export const api = {
   overview: (fromMs: number, toMs: number, signal?: AbortSignal) =>
-    get<Overview>(`${v1}/overview`, { from: iso(fromMs), to: iso(toMs) }, signal),
+    get<Overview>(`${v1}/overview`, { from: iso(fromMs), to: iso(toMs) }, signal).then(whole.overview),
 
-  incidents: (query: { status?: string; severity?: string; q?: string; limit?: number; cursor?: string | null } = {}, signal?: AbortSignal) =>
-    get<Page<Incident>>(`${v1}/incidents`, query, signal),
-  incident: (id: string, signal?: AbortSignal) => get<IncidentDetail>(one(id), {}, signal),
-  create: (body: { title: string; severity: Severity; assignee?: string; note?: string }) => post<Incident>(`${v1}/incidents`, body),
-  acknowledge: (id: string, note?: string) => change<IncidentDetail>(id, 'acknowledge', note ? { note } : {}),
+  incidents: (
+    query: { status?: string; severity?: string; q?: string; limit?: number; cursor?: string | null } = {},
+    signal?: AbortSignal,
+  ) => get<Page<Incident>>(`${v1}/incidents`, query, signal).then((all) => whole.page(all, whole.incident)),
+  incident: (id: string, signal?: AbortSignal) => get<IncidentDetail>(one(id), {}, signal).then(whole.incidentDetail),
+  create: (body: { title: string; severity: Severity; assignee?: string; note?: string }) =>
+    post<Incident>(`${v1}/incidents`, body).then(whole.incident),
+  acknowledge: (id: string, note?: string) => change(id, 'acknowledge', note ? { note } : {}),
   setStatus: (id: string, status: Status, note: string, version?: number) =>
-    change<IncidentDetail>(id, 'status', { status, ...(note ? { note } : {}) }, version),
-  assign: (id: string, assignee: string) => change<IncidentDetail>(id, 'assign', { assignee }),
-  setSeverity: (id: string, severity: Severity) => change<IncidentDetail>(id, 'severity', { severity }),
-  note: (id: string, text: string) => change<IncidentDetail>(id, 'notes', { text }),
-  resolve: (id: string, root_cause: string, resolution: string) => change<IncidentDetail>(id, 'resolve', { root_cause, resolution }),
-  reopen: (id: string, note: string) => change<IncidentDetail>(id, 'reopen', note ? { note } : {}),
-  merge: (id: string, into: string) => change<IncidentDetail>(id, 'merge', { into }),
+    change(id, 'status', { status, ...(note ? { note } : {}) }, version),
+  assign: (id: string, assignee: string) => change(id, 'assign', { assignee }),
+  setSeverity: (id: string, severity: Severity) => change(id, 'severity', { severity }),
+  note: (id: string, text: string) => change(id, 'notes', { text }),
+  resolve: (id: string, root_cause: string, resolution: string) => change(id, 'resolve', { root_cause, resolution }),
+  reopen: (id: string, note: string) => change(id, 'reopen', note ? { note } : {}),
+  merge: (id: string, into: string) => change(id, 'merge', { into }),
   step: (id: string, step: string, state: StepState, note: string) =>
-    change<IncidentDetail>(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
+    change(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
   postmortem: async (id: string, signal?: AbortSignal) =>
-    (await send(address(`${v1}/incidents/${encodeURIComponent(id)}/postmortem`), {
-      headers: headers({ Accept: 'text/markdown' }),
-      signal: signal ?? null,
-    })).text(),
+    (
+      await send(address(`${v1}/incidents/${encodeURIComponent(id)}/postmortem`), {
+        headers: headers({ Accept: 'text/markdown' }),
+        signal: signal ?? null,
+      })
+    ).text(),
 
   sql: (query: string, signal?: AbortSignal) => post<SqlResult>(`${v1}/sql`, { query }, {}, signal),
-  calls: (query: { filter?: CallFilter; fromMs?: number; toMs?: number; model?: string; endpoint?: string; limit?: number; cursor?: string | null }, signal?: AbortSignal) => {
+  calls: (
+    query: {
+      filter?: CallFilter;
+      fromMs?: number;
+      toMs?: number;
+      model?: string;
+      endpoint?: string;
+      limit?: number;
+      cursor?: string | null;
+    },
+    signal?: AbortSignal,
+  ) => {
     const { fromMs, toMs, ...rest } = query;
-    return get<Page<Call>>(`${v1}/calls`, {
-      ...rest,
-      from: fromMs === undefined ? undefined : iso(fromMs),
-      to: toMs === undefined ? undefined : iso(toMs),
-    }, signal);
+    return get<Page<Call>>(
+      `${v1}/calls`,
+      {
+        ...rest,
+        from: fromMs === undefined ? undefined : iso(fromMs),
+        to: toMs === undefined ? undefined : iso(toMs),
+      },
+      signal,
+    ).then((all) => whole.page(all));
   },
   call: (id: string, signal?: AbortSignal) => get<Call>(`${v1}/calls/${encodeURIComponent(id)}`, {}, signal),
 
   feedback: (request_id: string, rating: -1 | 1) => post<unknown>(`${v1}/feedback`, { request_id, rating }),
 
-  alerts: (signal?: AbortSignal) => get<Page<Alert>>(`${v1}/alerts`, { limit: 500 }, signal),
-  rules: (signal?: AbortSignal) => get<Page<Rule>>(`${v1}/rules`, { limit: 500 }, signal),
+  alerts: (signal?: AbortSignal) =>
+    get<Page<Alert>>(`${v1}/alerts`, { limit: 500 }, signal).then((all) => whole.page(all, whole.alert)),
+  rules: (signal?: AbortSignal) =>
+    get<Page<Rule>>(`${v1}/rules`, { limit: 500 }, signal).then((all) => whole.page(all, whole.rule)),
   events: (q: string, fromMs: number, toMs: number, signal?: AbortSignal) =>
-    get<Page<EventItem>>(`${v1}/events`, { q, from: iso(fromMs), to: iso(toMs), limit: 200 }, signal),
-  notifications: (signal?: AbortSignal) => get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal),
+    get<Page<EventItem>>(`${v1}/events`, { q, from: iso(fromMs), to: iso(toMs), limit: 200 }, signal).then((all) =>
+      whole.page(all, (one) => ({ ...one, tags: one.tags ?? [] })),
+    ),
+  notifications: (signal?: AbortSignal) =>
+    get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal).then((all) => whole.page(all)),
   analytics: (fromMs: number, toMs: number, signal?: AbortSignal) =>
     get<Analytics>(`${v1}/analytics`, { from: iso(fromMs), to: iso(toMs) }, signal),
-  status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal),
+  status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal).then(whole.status),
 
   demo: async (signal?: AbortSignal): Promise<DemoState | null> => {
     try {

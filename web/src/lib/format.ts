@@ -1,6 +1,7 @@
 // Numbers as people read them. Everything answers "–" for a value that was not measured.
 
-export type Unit = 'ms' | 's' | 'short' | 'percent' | 'usd' | 'usd_hour' | 'rps' | 'per_min' | 'score' | 'tokens' | 'tokens_s' | 'bytes';
+export type Unit =
+  'ms' | 's' | 'short' | 'percent' | 'usd' | 'usd_hour' | 'rps' | 'per_min' | 'score' | 'tokens' | 'tokens_s' | 'bytes';
 
 export const NONE = '–';
 
@@ -13,7 +14,11 @@ export function short(value: number | null | undefined): string {
   if (missing(value)) return NONE;
   const size = Math.abs(value);
   if (size === 0) return '0';
-  for (const [limit, suffix] of [[1e9, 'B'], [1e6, 'M'], [1e3, 'k']] as const) {
+  for (const [limit, suffix] of [
+    [1e9, 'B'],
+    [1e6, 'M'],
+    [1e3, 'k'],
+  ] as const) {
     if (size >= limit) return trim(value / limit, 3) + suffix;
   }
   if (size < 0.001) return value.toExponential(1);
@@ -103,24 +108,46 @@ export function score(value: number | null | undefined): string {
 export function byUnit(value: number | null | undefined, unit: Unit): string {
   if (missing(value)) return NONE;
   switch (unit) {
-    case 'ms': return milliseconds(value);
-    case 's': return milliseconds(value * 1000);
-    case 'percent': return percent(value);
-    case 'usd': return usd(value);
-    case 'usd_hour': return `${usd(value)}/h`;
-    case 'rps': return `${short(value)}/s`;
-    case 'per_min': return `${short(value)}/min`;
-    case 'score': return score(value);
-    case 'tokens': return short(value);
-    case 'tokens_s': return `${short(value)}/s`;
-    case 'bytes': return bytes(value);
-    case 'short': return short(value);
+    case 'ms':
+      return milliseconds(value);
+    case 's':
+      return milliseconds(value * 1000);
+    case 'percent':
+      return percent(value);
+    case 'usd':
+      return usd(value);
+    case 'usd_hour':
+      return `${usd(value)}/h`;
+    case 'rps':
+      return `${short(value)}/s`;
+    case 'per_min':
+      return `${short(value)}/min`;
+    case 'score':
+      return score(value);
+    case 'tokens':
+      return short(value);
+    case 'tokens_s':
+      return `${short(value)}/s`;
+    case 'bytes':
+      return bytes(value);
+    case 'short':
+      return short(value);
   }
 }
 
 export const UNIT_NAMES: Record<Unit, string> = {
-  ms: 'ms', s: 'seconds', short: '', percent: '%', usd: 'US$', usd_hour: 'US$ / hour', rps: 'per second',
-  per_min: 'per minute', score: '0 – 1', tokens: 'tokens', tokens_s: 'tokens / s', bytes: 'bytes',
+  ms: 'ms',
+  s: 'seconds',
+  short: '',
+  percent: '%',
+  usd: 'US$',
+  usd_hour: 'US$ / hour',
+  rps: 'per second',
+  per_min: 'per minute',
+  score: '0 – 1',
+  tokens: 'tokens',
+  tokens_s: 'tokens / s',
+  bytes: 'bytes',
 };
 
 /** "just now", "12s ago", "3m ago", "2h ago", "3d ago" */
@@ -152,7 +179,9 @@ export function change(now: number | null | undefined, before: number | null | u
 export function signedPercent(ratio: number): string {
   const sign = ratio > 0 ? '+' : ratio < 0 ? '−' : '±';
   const size = Math.abs(ratio);
-  return size >= 10 ? `${sign}${trim(size + (ratio > 0 ? 1 : 0), 2)}×`.replace('+', '') : `${sign}${percent(size, size < 0.1 ? 1 : 0)}`;
+  return size >= 10
+    ? `${sign}${trim(size + (ratio > 0 ? 1 : 0), 2)}×`.replace('+', '')
+    : `${sign}${percent(size, size < 0.1 ? 1 : 0)}`;
 }
 
 export function title(text: string): string {

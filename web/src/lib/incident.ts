@@ -5,7 +5,10 @@ export const STATUSES: Status[] = ['open', 'acknowledged', 'investigating', 'ide
 export const SEVERITIES: Severity[] = ['SEV1', 'SEV2', 'SEV3', 'SEV4'];
 
 export const SEVERITY_NAMES: Record<Severity, string> = {
-  SEV1: 'Critical', SEV2: 'High', SEV3: 'Medium', SEV4: 'Low',
+  SEV1: 'Critical',
+  SEV2: 'High',
+  SEV3: 'Medium',
+  SEV4: 'Low',
 };
 
 /** Seconds in which someone must acknowledge, by severity; null where nobody waits. */

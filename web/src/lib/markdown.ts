@@ -16,20 +16,29 @@ function inline(text: string): string {
   // Code spans are lifted out first, so that marks inside them stay text.
   return text
     .split(/(`[^`]+`)/)
-    .map((part) => (part.length > 2 && part.startsWith('`') && part.endsWith('`') ? `<code>${escapeHtml(part.slice(1, -1))}</code>` : marks(part)))
+    .map((part) =>
+      part.length > 2 && part.startsWith('`') && part.endsWith('`')
+        ? `<code>${escapeHtml(part.slice(1, -1))}</code>`
+        : marks(part),
+    )
     .join('');
 }
 
 function marks(text: string): string {
   return escapeHtml(text)
     .replace(/\[([^\]]+)\]\(([^()\s]+)\)/g, (whole, label: string, url: string) =>
-      safeAddress(url.replace(/&amp;/g, '&')) ? `<a href="${url}" rel="noreferrer noopener">${label}</a>` : whole)
+      safeAddress(url.replace(/&amp;/g, '&')) ? `<a href="${url}" rel="noreferrer noopener">${label}</a>` : whole,
+    )
     .replace(/\*\*([^*]+)\*\*/g, '<strong>$1</strong>')
     .replace(/(^|[\s(])[*_]([^*_\s][^*_]*)[*_](?=$|[\s).,;:!?])/g, '$1<em>$2</em>');
 }
 
 function cells(line: string): string[] {
-  return line.trim().replace(/^\||\|$/g, '').split(/(?<!\\)\|/).map((cell) => inline(cell.trim().replace(/\\\|/g, '|')));
+  return line
+    .trim()
+    .replace(/^\||\|$/g, '')
+    .split(/(?<!\\)\|/)
+    .map((cell) => inline(cell.trim().replace(/\\\|/g, '|')));
 }
 
 interface Cursor {
@@ -60,7 +69,11 @@ function table(cursor: Cursor): string {
   cursor.at += 2;
   const rows: string[] = [];
   while (/\|/.test(cursor.lines[cursor.at] ?? '')) {
-    rows.push(`<tr>${cells(cursor.lines[cursor.at++] ?? '').map((cell) => `<td>${cell}</td>`).join('')}</tr>`);
+    rows.push(
+      `<tr>${cells(cursor.lines[cursor.at++] ?? '')
+        .map((cell) => `<td>${cell}</td>`)
+        .join('')}</tr>`,
+    );
   }
   const header = head.map((cell) => `<th scope="col">${cell}</th>`).join('');
   return `<div class="table-scroll"><table><thead><tr>${header}</tr></thead><tbody>${rows.join('')}</tbody></table></div>`;
@@ -69,7 +82,8 @@ function table(cursor: Cursor): string {
 function fence(cursor: Cursor): string {
   const body: string[] = [];
   cursor.at += 1;
-  while (cursor.at < cursor.lines.length && !/^\s*```/.test(cursor.lines[cursor.at] ?? '')) body.push(cursor.lines[cursor.at++] ?? '');
+  while (cursor.at < cursor.lines.length && !/^\s*```/.test(cursor.lines[cursor.at] ?? ''))
+    body.push(cursor.lines[cursor.at++] ?? '');
   cursor.at += 1;
   return `<pre><code>${escapeHtml(body.join('\n'))}</code></pre>`;
 }
@@ -79,13 +93,18 @@ function paragraph(cursor: Cursor): string {
   const starts = /^\s*(#{1,6}\s|```|>|(?:[-*+]|\d+[.)])\s)/;
   do {
     text.push((cursor.lines[cursor.at++] ?? '').trim());
-  } while (cursor.at < cursor.lines.length && (cursor.lines[cursor.at] ?? '').trim() && !starts.test(cursor.lines[cursor.at] ?? ''));
+  } while (
+    cursor.at < cursor.lines.length &&
+    (cursor.lines[cursor.at] ?? '').trim() &&
+    !starts.test(cursor.lines[cursor.at] ?? '')
+  );
   return `<p>${inline(text.join(' '))}</p>`;
 }
 
 function quoteBlock(cursor: Cursor): string {
   const text: string[] = [];
-  while (/^\s*>/.test(cursor.lines[cursor.at] ?? '')) text.push((cursor.lines[cursor.at++] ?? '').replace(/^\s*>\s?/, ''));
+  while (/^\s*>/.test(cursor.lines[cursor.at] ?? ''))
+    text.push((cursor.lines[cursor.at++] ?? '').replace(/^\s*>\s?/, ''));
   return `<blockquote>${inline(text.join(' '))}</blockquote>`;
 }
 
@@ -106,7 +125,11 @@ export function renderMarkdown(source: string): string {
       cursor.at += 1;
     } else if (/^\s*>/.test(line)) out.push(quoteBlock(cursor));
     else if (LIST.test(line)) out.push(list(cursor));
-    else if (line.includes('|') && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(cursor.lines[cursor.at + 1] ?? '')) out.push(table(cursor));
+    else if (
+      line.includes('|') &&
+      /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(cursor.lines[cursor.at + 1] ?? '')
+    )
+      out.push(table(cursor));
     else out.push(paragraph(cursor));
   }
   return out.join('\n');

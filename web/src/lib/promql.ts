@@ -50,14 +50,19 @@ type Builder = (context: ChartContext) => string;
 const counter = (name: string, context: ChartContext, extra: string[] = []) =>
   `rate(${name}${selector(context.filters, extra)}[${context.window}])`;
 
-const quantile = (q: number, name: string): Builder => (context) =>
-  `histogram_quantile(${q}, sum by (le) (${counter(`${name}_bucket`, context)}))`;
+const quantile =
+  (q: number, name: string): Builder =>
+  (context) =>
+    `histogram_quantile(${q}, sum by (le) (${counter(`${name}_bucket`, context)}))`;
 
-const mean = (name: string, by = ''): Builder => (context) =>
-  `sum${by}(${counter(`${name}_sum`, context)}) / sum${by}(${counter(`${name}_count`, context)})`;
+const mean =
+  (name: string, by = ''): Builder =>
+  (context) =>
+    `sum${by}(${counter(`${name}_sum`, context)}) / sum${by}(${counter(`${name}_count`, context)})`;
 
 /** A counter that has no series yet is zero wherever there were calls; without calls it stays unknown. */
-const orZero = (expr: string, context: ChartContext) => `(${expr} or 0 * sum(${counter('llm_requests_total', context)}))`;
+const orZero = (expr: string, context: ChartContext) =>
+  `(${expr} or 0 * sum(${counter('llm_requests_total', context)}))`;
 
 /** Share of calls that a counter saw. */
 const share = (name: string, context: ChartContext) =>
@@ -69,7 +74,12 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
   (
     [
       {
-        id: 'latency', title: 'Latency', hint: 'Time from request to full answer', unit: 'ms', kind: 'line', calls: 'slow',
+        id: 'latency',
+        title: 'Latency',
+        hint: 'Time from request to full answer',
+        unit: 'ms',
+        kind: 'line',
+        calls: 'slow',
         queries: (c) => [
           { expr: quantile(0.95, latency)(c), legend: 'p95' },
           { expr: quantile(0.5, latency)(c), legend: 'p50' },
@@ -77,93 +87,175 @@ export const CHARTS: Record<string, ChartDef> = Object.fromEntries(
         threshold: { value: 1500, label: 'SLO 1.5 s' },
       },
       {
-        id: 'errors', title: 'Errors', hint: 'Failed calls as a share of all', unit: 'percent', kind: 'area', calls: 'errors',
+        id: 'errors',
+        title: 'Errors',
+        hint: 'Failed calls as a share of all',
+        unit: 'percent',
+        kind: 'area',
+        calls: 'errors',
         queries: (c) => [
           { expr: share('llm_error_count_total', c), legend: 'errors', tone: 'bad' },
           { expr: share('llm_timeout_count_total', c), legend: 'timeouts', tone: 'warn' },
         ],
       },
       {
-        id: 'throughput', title: 'Throughput', hint: 'Calls per second by outcome', unit: 'rps', kind: 'stacked', calls: 'all',
+        id: 'throughput',
+        title: 'Throughput',
+        hint: 'Calls per second by outcome',
+        unit: 'rps',
+        kind: 'stacked',
+        calls: 'all',
         queries: (c) => [{ expr: `sum by (status) (${counter('llm_requests_total', c)})`, legend: '{{status}}' }],
       },
       {
-        id: 'saturation', title: 'Saturation', hint: 'Calls in flight and waiting', unit: 'short', kind: 'line', calls: 'slow',
+        id: 'saturation',
+        title: 'Saturation',
+        hint: 'Calls in flight and waiting',
+        unit: 'short',
+        kind: 'line',
+        calls: 'slow',
         queries: () => [
           { expr: 'sum(active_requests)', legend: 'active' },
           { expr: 'sum(request_queue_depth)', legend: 'queued', tone: 'warn' },
         ],
       },
       {
-        id: 'ttft', title: 'Time to first token', hint: 'Streaming answers only', unit: 'ms', kind: 'line', calls: 'slow',
+        id: 'ttft',
+        title: 'Time to first token',
+        hint: 'Streaming answers only',
+        unit: 'ms',
+        kind: 'line',
+        calls: 'slow',
         queries: (c) => [
           { expr: quantile(0.95, 'llm_time_to_first_token_ms')(c), legend: 'p95' },
           { expr: quantile(0.5, 'llm_time_to_first_token_ms')(c), legend: 'p50' },
         ],
       },
       {
-        id: 'cost', title: 'Cost', hint: 'Spending rate by model', unit: 'usd_hour', kind: 'stacked', calls: 'expensive',
+        id: 'cost',
+        title: 'Cost',
+        hint: 'Spending rate by model',
+        unit: 'usd_hour',
+        kind: 'stacked',
+        calls: 'expensive',
         queries: (c) => [{ expr: `sum by (model) (${counter('llm_cost_usd_total', c)}) * 3600`, legend: '{{model}}' }],
       },
       {
-        id: 'tokens', title: 'Tokens', hint: 'Tokens per second, in and out', unit: 'tokens_s', kind: 'line', calls: 'expensive',
+        id: 'tokens',
+        title: 'Tokens',
+        hint: 'Tokens per second, in and out',
+        unit: 'tokens_s',
+        kind: 'line',
+        calls: 'expensive',
         queries: (c) => [
           { expr: `sum(${counter('llm_tokens_input_total', c)})`, legend: 'input' },
           { expr: `sum(${counter('llm_tokens_output_total', c)})`, legend: 'output' },
         ],
       },
       {
-        id: 'retries', title: 'Retries', hint: 'Attempts beyond the first', unit: 'rps', kind: 'area', calls: 'errors',
-        queries: (c) => [{ expr: orZero(`sum(${counter('llm_retry_count_total', c)})`, c), legend: 'retries', tone: 'warn' }],
+        id: 'retries',
+        title: 'Retries',
+        hint: 'Attempts beyond the first',
+        unit: 'rps',
+        kind: 'area',
+        calls: 'errors',
+        queries: (c) => [
+          { expr: orZero(`sum(${counter('llm_retry_count_total', c)})`, c), legend: 'retries', tone: 'warn' },
+        ],
       },
       {
-        id: 'similarity', title: 'Semantic similarity', hint: 'Mean likeness of answer and question', unit: 'score', kind: 'line',
-        calls: 'ungrounded', max: 1,
+        id: 'similarity',
+        title: 'Semantic similarity',
+        hint: 'Mean likeness of answer and question',
+        unit: 'score',
+        kind: 'line',
+        calls: 'ungrounded',
+        max: 1,
         queries: (c) => [{ expr: mean('llm_semantic_similarity_score')(c), legend: 'mean' }],
         threshold: { value: 0.4, label: 'alert below 0.4' },
       },
       {
-        id: 'ungrounded', title: 'Ungrounded answers', hint: 'Share of checked answers without support in the source',
-        unit: 'percent', kind: 'area', calls: 'ungrounded',
+        id: 'ungrounded',
+        title: 'Ungrounded answers',
+        hint: 'Share of checked answers without support in the source',
+        unit: 'percent',
+        kind: 'area',
+        calls: 'ungrounded',
         queries: (c) => [
           {
             expr: `${orZero(`sum(${counter('llm_ungrounded_answer_flag_total', c)})`, c)} / sum(${counter('llm_support_checked_total', c)})`,
-            legend: 'ungrounded', tone: 'warn',
+            legend: 'ungrounded',
+            tone: 'warn',
           },
         ],
         threshold: { value: 0.5, label: 'alert above 50%' },
       },
       {
-        id: 'safety_events', title: 'Safety events', hint: 'Per minute, by label', unit: 'per_min', kind: 'stacked', calls: 'unsafe',
+        id: 'safety_events',
+        title: 'Safety events',
+        hint: 'Per minute, by label',
+        unit: 'per_min',
+        kind: 'stacked',
+        calls: 'unsafe',
         queries: (c) => [
-          { expr: `sum by (label) (${counter('llm_safety_events_total', c, ['label!="safe"'])}) * 60`, legend: '{{label}}' },
+          {
+            expr: `sum by (label) (${counter('llm_safety_events_total', c, ['label!="safe"'])}) * 60`,
+            legend: '{{label}}',
+          },
         ],
       },
       {
-        id: 'safety_mean', title: 'Safety score', hint: '1 is safe', unit: 'score', kind: 'line', calls: 'unsafe', max: 1,
+        id: 'safety_mean',
+        title: 'Safety score',
+        hint: '1 is safe',
+        unit: 'score',
+        kind: 'line',
+        calls: 'unsafe',
+        max: 1,
         queries: (c) => [{ expr: mean('llm_safety_score')(c), legend: 'mean' }],
         threshold: { value: 0.5, label: 'alert below 0.5' },
       },
       {
-        id: 'drift', title: 'Drift', hint: 'Distance of answers from the baseline', unit: 'score', kind: 'line', calls: 'drift',
-        queries: (c) => [
-          { expr: `avg by (endpoint) (llm_drift_score${selector(c.filters)})`, legend: '{{endpoint}}' },
-        ],
+        id: 'drift',
+        title: 'Drift',
+        hint: 'Distance of answers from the baseline',
+        unit: 'score',
+        kind: 'line',
+        calls: 'drift',
+        queries: (c) => [{ expr: `avg by (endpoint) (llm_drift_score${selector(c.filters)})`, legend: '{{endpoint}}' }],
         threshold: { value: 0.2, label: 'alert above 0.2' },
       },
       {
-        id: 'injection', title: 'Prompt-injection risk', hint: '95th percentile and mean of the risk score', unit: 'score', kind: 'line',
-        calls: 'injection', max: 1,
+        id: 'injection',
+        title: 'Prompt-injection risk',
+        hint: '95th percentile and mean of the risk score',
+        unit: 'score',
+        kind: 'line',
+        calls: 'injection',
+        max: 1,
         queries: (c) => [
           { expr: quantile(0.95, 'llm_security_prompt_injection_risk')(c), legend: 'p95', tone: 'bad' },
           { expr: mean('llm_security_prompt_injection_risk')(c), legend: 'mean' },
         ],
       },
       {
-        id: 'abuse', title: 'Token abuse and blocks', hint: 'Per minute', unit: 'per_min', kind: 'area', calls: 'injection',
+        id: 'abuse',
+        title: 'Token abuse and blocks',
+        hint: 'Per minute',
+        unit: 'per_min',
+        kind: 'area',
+        calls: 'injection',
         queries: (c) => [
-          { expr: `${orZero(`sum(${counter('llm_security_token_abuse_total', c)})`, c)} * 60`, legend: 'token abuse', tone: 'warn' },
-          { expr: `${orZero(`sum(${counter('llm_safety_block_count_total', c)})`, c)} * 60`, legend: 'safety blocks', tone: 'bad' },
+          {
+            expr: `${orZero(`sum(${counter('llm_security_token_abuse_total', c)})`, c)} * 60`,
+            legend: 'token abuse',
+            tone: 'warn',
+          },
+          {
+            expr: `${orZero(`sum(${counter('llm_safety_block_count_total', c)})`, c)} * 60`,
+            legend: 'safety blocks',
+            tone: 'bad',
+          },
         ],
       },
     ] satisfies ChartDef[]
@@ -190,7 +282,10 @@ export interface Bucket {
 /** Cumulative `le` series of an instant query → buckets of their own counts; empty when nothing was counted. */
 export function buckets(series: PromSeries[]): Bucket[] {
   const cumulative = series
-    .map((s) => ({ le: s.metric['le'] === '+Inf' ? Infinity : Number(s.metric['le']), count: Number(s.value?.[1] ?? 0) }))
+    .map((s) => ({
+      le: s.metric['le'] === '+Inf' ? Infinity : Number(s.metric['le']),
+      count: Number(s.value?.[1] ?? 0),
+    }))
     .filter((b) => !Number.isNaN(b.le) && Number.isFinite(b.count))
     .sort((a, b) => a.le - b.le);
   const result: Bucket[] = [];
@@ -213,7 +308,9 @@ export function legendText(template: string, metric: Labels): string {
 /** A series as PromQL writes it: name{a="b"}. */
 export function seriesName(metric: Labels): string {
   const { __name__: name = '', ...labels } = metric;
-  const inner = Object.entries(labels).map(([key, value]) => `${key}=${quote(value)}`).join(', ');
+  const inner = Object.entries(labels)
+    .map(([key, value]) => `${key}=${quote(value)}`)
+    .join(', ');
   return inner ? `${name}{${inner}}` : name || '{}';
 }
 
@@ -248,7 +345,12 @@ function topLevelConjunct(expr: string): string {
   forEachBare(text, (char, index) => {
     if ('([{'.includes(char)) depth += 1;
     if (')]}'.includes(char)) depth -= 1;
-    if (depth === 0 && end === text.length && /^(and|unless)\b/i.test(text.slice(index)) && /\s|\)/.test(text[index - 1] ?? '')) {
+    if (
+      depth === 0 &&
+      end === text.length &&
+      /^(and|unless)\b/i.test(text.slice(index)) &&
+      /\s|\)/.test(text[index - 1] ?? '')
+    ) {
       end = index;
     }
   });
@@ -286,7 +388,12 @@ export function toNumber(text: string | undefined): number | null {
 }
 
 /** Puts series on one time grid; null where a series has no point. */
-export function align(series: PromSeries[], start: number, end: number, step: number): { times: number[]; columns: (number | null)[][] } {
+export function align(
+  series: PromSeries[],
+  start: number,
+  end: number,
+  step: number,
+): { times: number[]; columns: (number | null)[][] } {
   const count = Math.floor((end - start) / step) + 1;
   const times = Array.from({ length: count }, (_, i) => start + i * step);
   const columns = series.map((one) => {

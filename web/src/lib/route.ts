@@ -15,7 +15,11 @@ export function parseHash(hash: string): Route {
   return { page: page || 'overview', id: decode(rest.join('/')), params: new URLSearchParams(query) };
 }
 
-export function toHash(page: string, id = '', params: Record<string, string | undefined> | URLSearchParams = {}): string {
+export function toHash(
+  page: string,
+  id = '',
+  params: Record<string, string | undefined> | URLSearchParams = {},
+): string {
   const query = new URLSearchParams();
   const entries = params instanceof URLSearchParams ? [...params.entries()] : Object.entries(params);
   for (const [name, value] of entries) if (value) query.set(name, value);

@@ -11,16 +11,22 @@ export const LLM_EVENTS_COLUMNS = (
 
 export const INVESTIGATIONS: { name: string; hint: string; query: string }[] = [
   {
-    name: 'Unsafe answers', hint: 'Safety score below 0.5 in the last 10 minutes',
-    query: 'SELECT request_id, timestamp, prompt, response, safety_label, safety_score FROM `sentinel_telemetry.llm_events`\nWHERE safety_score < 0.5 AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE) ORDER BY timestamp DESC LIMIT 50',
+    name: 'Unsafe answers',
+    hint: 'Safety score below 0.5 in the last 10 minutes',
+    query:
+      'SELECT request_id, timestamp, prompt, response, safety_label, safety_score FROM `sentinel_telemetry.llm_events`\nWHERE safety_score < 0.5 AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE) ORDER BY timestamp DESC LIMIT 50',
   },
   {
-    name: 'Drifted answers', hint: 'Drift above 0.2 against a ready baseline in the last hour',
-    query: 'SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM `sentinel_telemetry.llm_events`\nWHERE drift_score > 0.2 AND baseline_ready = true AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR) ORDER BY drift_score DESC LIMIT 20',
+    name: 'Drifted answers',
+    hint: 'Drift above 0.2 against a ready baseline in the last hour',
+    query:
+      'SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM `sentinel_telemetry.llm_events`\nWHERE drift_score > 0.2 AND baseline_ready = true AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR) ORDER BY drift_score DESC LIMIT 20',
   },
   {
-    name: 'By model version', hint: 'Calls, errors, cost and drift of each model version',
-    query: "SELECT model_version, count(*) AS calls, avg(CASE WHEN status = 'error' THEN 1.0 ELSE 0 END) AS error_rate, avg(latency_ms) AS latency_ms, sum(cost_usd) AS cost_usd, avg(drift_score) AS drift\nFROM llm_events GROUP BY model_version ORDER BY calls DESC",
+    name: 'By model version',
+    hint: 'Calls, errors, cost and drift of each model version',
+    query:
+      "SELECT model_version, count(*) AS calls, avg(CASE WHEN status = 'error' THEN 1.0 ELSE 0 END) AS error_rate, avg(latency_ms) AS latency_ms, sum(cost_usd) AS cost_usd, avg(drift_score) AS drift\nFROM llm_events GROUP BY model_version ORDER BY calls DESC",
   },
 ];
 

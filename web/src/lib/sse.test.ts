@@ -2,9 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { LiveConnection, RETRY_MS_MAX, SILENCE_MS_MAX, SseParser, retryDelay, type LiveState } from './sse';
 
 describe('parser', () => {
-  const text = 'event: hello\ndata: {"a":1}\n\n: comment\r\nid: 7\r\ndata: one\r\ndata: two\r\n\r\ndata\n\nevent: lost\n\n';
+  const text =
+    'event: hello\ndata: {"a":1}\n\n: comment\r\nid: 7\r\ndata: one\r\ndata: two\r\n\r\ndata\n\nevent: lost\n\n';
   const expected = [
-    { event: 'hello', data: '{"a":1}', id: '' }, { event: 'message', data: 'one\ntwo', id: '7' }, { event: 'message', data: '', id: '7' },
+    { event: 'hello', data: '{"a":1}', id: '' },
+    { event: 'message', data: 'one\ntwo', id: '7' },
+    { event: 'message', data: '', id: '7' },
   ];
   it('reads events', () => expect(new SseParser().push(text)).toEqual(expected));
   it('gives the same however the text is cut', () => {
@@ -33,15 +36,34 @@ class World {
   fail = false;
   private id = 0;
   readonly connection = new LiveConnection({
-    open: () => (this.fail ? Promise.reject(new Error('refused')) : Promise.resolve(new ReadableStream<Uint8Array>({ start: (feed) => { this.feeds.push(feed); } }))),
+    open: () =>
+      this.fail
+        ? Promise.reject(new Error('refused'))
+        : Promise.resolve(
+            new ReadableStream<Uint8Array>({
+              start: (feed) => {
+                this.feeds.push(feed);
+              },
+            }),
+          ),
     onEvent: (event) => this.events.push(`${event.event}=${event.data}`),
     onState: (state) => this.states.push(state),
-    setTimer: (run, ms) => { const id = ++this.id; this.timers.push({ run, ms, id }); return id; },
-    clearTimer: (id) => { this.timers = this.timers.filter((timer) => timer.id !== id); },
+    setTimer: (run, ms) => {
+      const id = ++this.id;
+      this.timers.push({ run, ms, id });
+      return id;
+    },
+    clearTimer: (id) => {
+      this.timers = this.timers.filter((timer) => timer.id !== id);
+    },
     random: () => 0,
   });
-  settle = async () => { for (let i = 0; i < 20; i++) await Promise.resolve(); };
-  send(text: string) { this.feeds.at(-1)?.enqueue(new TextEncoder().encode(text)); }
+  settle = async () => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+  };
+  send(text: string) {
+    this.feeds.at(-1)?.enqueue(new TextEncoder().encode(text));
+  }
   fire(ms: number) {
     const timer = this.timers.find((one) => one.ms === ms);
     expect(timer, `a timer of ${ms} ms among ${this.timers.map((t) => t.ms).join()}`).toBeDefined();

@@ -24,11 +24,21 @@ export function summary(values: (number | null)[]): Summary | null {
   const known = values.filter((v): v is number => v !== null);
   const last = known.at(-1);
   if (last === undefined) return null;
-  return { min: Math.min(...known), max: Math.max(...known), last, mean: known.reduce((a, b) => a + b, 0) / known.length };
+  return {
+    min: Math.min(...known),
+    max: Math.max(...known),
+    last,
+    mean: known.reduce((a, b) => a + b, 0) / known.length,
+  };
 }
 
 /** What a reader who cannot see the chart is told. */
-export function describe(title: string, unit: Unit, times: number[], series: { label: string; values: (number | null)[] }[]): string {
+export function describe(
+  title: string,
+  unit: Unit,
+  times: number[],
+  series: { label: string; values: (number | null)[] }[],
+): string {
   const parts = series.flatMap(({ label, values }) => {
     const s = summary(values);
     if (!s) return [];
@@ -37,7 +47,8 @@ export function describe(title: string, unit: Unit, times: number[], series: { l
   if (!parts.length) return `${title}: no data in this range.`;
   const from = times[0];
   const to = times.at(-1);
-  const span = from !== undefined && to !== undefined ? ` from ${clockTime(from * 1000)} to ${clockTime(to * 1000)}` : '';
+  const span =
+    from !== undefined && to !== undefined ? ` from ${clockTime(from * 1000)} to ${clockTime(to * 1000)}` : '';
   return `${title}${span}. ${parts.join('. ')}.`;
 }
 

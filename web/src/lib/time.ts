@@ -1,8 +1,6 @@
 // Time ranges: how they are written in the address, and which step and rate window fit one.
 
-export type Range =
-  | { kind: 'relative'; seconds: number }
-  | { kind: 'absolute'; fromMs: number; toMs: number };
+export type Range = { kind: 'relative'; seconds: number } | { kind: 'absolute'; fromMs: number; toMs: number };
 
 export interface Window {
   fromMs: number;

@@ -26,9 +26,12 @@ class Actions {
       app.refresh();
       return true;
     } catch (error) {
-      const text = error instanceof ApiError
-        ? error.status === 409 ? 'Someone else changed it first; look again.' : `${error.message}${error.detail ? `: ${error.detail}` : ''}`
-        : String(error);
+      const text =
+        error instanceof ApiError
+          ? error.status === 409
+            ? 'Someone else changed it first; look again.'
+            : `${error.message}${error.detail ? `: ${error.detail}` : ''}`
+          : String(error);
       app.toast(text, 'bad');
       if (error instanceof ApiError && error.status === 409) live.revision += 1;
       return false;
@@ -41,7 +44,9 @@ class Actions {
     return this.run('acknowledge', `${incident.name} acknowledged`, () => api.acknowledge(incident.id));
   }
   async resolve(incident: Incident, cause: string, resolution: string): Promise<boolean> {
-    const ok = await this.run('resolve', `${incident.name} resolved`, () => api.resolve(incident.id, cause, resolution));
+    const ok = await this.run('resolve', `${incident.name} resolved`, () =>
+      api.resolve(incident.id, cause, resolution),
+    );
     if (ok) this.resolving = null;
     return ok;
   }
@@ -49,7 +54,9 @@ class Actions {
     return this.run('reopen', `${incident.name} reopened`, () => api.reopen(incident.id, ''));
   }
   status(incident: Incident, status: Status): Promise<boolean> {
-    return this.run('status', `${incident.name} is now ${status}`, () => api.setStatus(incident.id, status, '', incident.version));
+    return this.run('status', `${incident.name} is now ${status}`, () =>
+      api.setStatus(incident.id, status, '', incident.version),
+    );
   }
   severity(incident: Incident, severity: Severity): Promise<boolean> {
     return this.run('severity', `${incident.name} is now ${severity}`, () => api.setSeverity(incident.id, severity));

@@ -1,6 +1,15 @@
 // What the whole page shares: address, time range, the ticking clock, theme, toasts. One object, changed only through its methods.
+import { UNAUTHORIZED } from '../lib/api';
 import { parseHash, toHash, type Route } from '../lib/route';
-import { DEFAULT_RANGE, rangeFromParams, rangeToParams, resolve, RANGE_MS_MIN, type Range, type Window } from '../lib/time';
+import {
+  DEFAULT_RANGE,
+  rangeFromParams,
+  rangeToParams,
+  resolve,
+  RANGE_MS_MIN,
+  type Range,
+  type Window,
+} from '../lib/time';
 import type { CallFilter } from '../lib/types';
 
 export type Theme = 'system' | 'dark' | 'light';
@@ -12,7 +21,15 @@ export interface Toast {
 }
 /** What the side drawer shows: a list of calls, one call, or nothing. */
 export type Drawer =
-  | { kind: 'calls'; title: string; filter: CallFilter; fromMs: number; toMs: number; model?: string; endpoint?: string }
+  | {
+      kind: 'calls';
+      title: string;
+      filter: CallFilter;
+      fromMs: number;
+      toMs: number;
+      model?: string;
+      endpoint?: string;
+    }
   | { kind: 'call'; id: string; back?: Drawer };
 
 const REFRESH_MS = 5000;
@@ -43,6 +60,8 @@ class App {
   drawer: Drawer | null = $state.raw(null);
   palette: boolean = $state(false);
   help: boolean = $state(false);
+  /** The server refused for want of a key. */
+  locked: boolean = $state(false);
   /** Says something to screen readers. */
   announcement: string = $state('');
   private toastId = 0;
@@ -58,6 +77,8 @@ class App {
   start(): void {
     this.readAddress();
     window.addEventListener('hashchange', () => this.readAddress());
+    // Once: whoever closes the dialog is not asked again at every refresh.
+    window.addEventListener(UNAUTHORIZED, () => (this.locked = true), { once: true });
     const media = matchMedia('(prefers-color-scheme: dark)');
     const apply = () => {
       this.dark = this.theme === 'system' ? media.matches : this.theme === 'dark';
@@ -66,9 +87,15 @@ class App {
     media.addEventListener('change', apply);
     this.applyTheme = apply;
     apply();
-    setInterval(() => { this.nowMs = Date.now(); }, 1000);
-    setInterval(() => { if (this.following && !document.hidden) this.refresh(); }, REFRESH_MS);
-    document.addEventListener('visibilitychange', () => { if (!document.hidden && this.following) this.refresh(); });
+    setInterval(() => {
+      this.nowMs = Date.now();
+    }, 1000);
+    setInterval(() => {
+      if (this.following && !document.hidden) this.refresh();
+    }, REFRESH_MS);
+    document.addEventListener('visibilitychange', () => {
+      if (!document.hidden && this.following) this.refresh();
+    });
   }
 
   private applyTheme: () => void = () => undefined;

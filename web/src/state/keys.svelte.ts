@@ -4,14 +4,23 @@ import { app } from './app.svelte';
 import { isActive } from '../lib/incident';
 
 export const GO: Record<string, [page: string, name: string]> = {
-  o: ['overview', 'Overview'], i: ['incidents', 'Incidents'], a: ['alerts', 'Alerts'], r: ['rules', 'Rules'], c: ['calls', 'Calls'],
-  e: ['explore', 'Explore'], n: ['analytics', 'Analytics'], s: ['status', 'Status'], d: ['demo', 'Demo'],
+  o: ['overview', 'Overview'],
+  i: ['incidents', 'Incidents'],
+  a: ['alerts', 'Alerts'],
+  r: ['rules', 'Rules'],
+  c: ['calls', 'Calls'],
+  e: ['explore', 'Explore'],
+  n: ['analytics', 'Analytics'],
+  s: ['status', 'Status'],
+  d: ['demo', 'Demo'],
 };
 const SEQUENCE_MS_MAX = 1200;
 let wentAt = 0;
 
 function writing(target: EventTarget | null): boolean {
-  return target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
+  return (
+    target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName))
+  );
 }
 
 /** Moves the focus among the rows of the list on screen; rows mark themselves with data-row. */
@@ -31,7 +40,14 @@ export function onKey(event: KeyboardEvent): void {
     app.palette = !app.palette;
     return;
   }
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector('dialog[open]')) return;
+  if (
+    event.defaultPrevented ||
+    event.ctrlKey ||
+    event.metaKey ||
+    event.altKey ||
+    document.querySelector('dialog[open]')
+  )
+    return;
   if (event.key === 'Escape' && app.drawer) {
     app.drawer = null;
     return;

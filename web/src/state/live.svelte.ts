@@ -1,5 +1,6 @@
 // What the server tells by itself: incidents as they change, counts of alerts, a sample of calls.
 import { api } from '../lib/api';
+import { incident as normalIncident } from '../lib/normalize';
 import { byUrgency, isActive } from '../lib/incident';
 import { LiveConnection, type LiveState, type ServerEvent } from '../lib/sse';
 import type { Call, DemoState, Incident } from '../lib/types';
@@ -8,6 +9,7 @@ import { app } from './app.svelte';
 const CALLS_MAX = 60;
 /** How far back the stream of calls looks when the page opens. */
 const FIRST_CALLS_MS = 300_000;
+const FIRST_CALLS = 12;
 const INCIDENTS_MAX = 200;
 
 class Live {
@@ -48,8 +50,10 @@ class Live {
       this.incidents = page.items;
       this.loaded = true;
       this.revision += 1;
-      this.demo = await api.demo();
-      if (!this.calls.length) this.calls = (await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: 12 })).items;
+      this.demo = (await api.status()).demo ? await api.demo() : null;
+      const past = await api.calls({ filter: 'all', fromMs: Date.now() - FIRST_CALLS_MS, limit: FIRST_CALLS });
+      const known = new Set(this.calls.map((call) => call.request_id));
+      this.calls = [...this.calls, ...past.items.filter((call) => !known.has(call.request_id))].slice(0, CALLS_MAX);
     } catch {
       // The connection state on screen already says that the server cannot be reached.
     }
@@ -70,7 +74,7 @@ class Live {
     } catch {
       return;
     }
-    if (event.event === 'incident') this.incident(data as Incident);
+    if (event.event === 'incident') this.incident(normalIncident(data as Incident));
     else if (event.event === 'alerts') {
       const counts = data as { firing: number; pending: number };
       this.firing = counts.firing;
@@ -83,7 +87,11 @@ class Live {
     const known = this.incidents.find((one) => one.id === incident.id);
     this.put(incident);
     if (!known && isActive(incident)) {
-      app.toast(`${incident.severity} ${incident.name}: ${incident.title}`, 'bad', app.href('incidents', incident.name));
+      app.toast(
+        `${incident.severity} ${incident.name}: ${incident.title}`,
+        'bad',
+        app.href('incidents', incident.name),
+      );
     } else if (known && known.status !== incident.status) {
       app.announcement = `${incident.name} is now ${incident.status}`;
     }

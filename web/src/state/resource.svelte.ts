@@ -20,7 +20,8 @@ export class Resource<T> {
       this.error = null;
     } catch (error) {
       if (abort.signal.aborted) return;
-      this.error = error instanceof ApiError ? error : new ApiError(String(error instanceof Error ? error.message : error), 0);
+      this.error =
+        error instanceof ApiError ? error : new ApiError(String(error instanceof Error ? error.message : error), 0);
     }
     if (this.abort === abort) this.loading = false;
   }
