@@ -1,7 +1,7 @@
 #include "events/duck.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/strings.h"
 #include "events/duck_values.h"
@@ -35,7 +35,8 @@ EngineError engine_error(const char* text) {
     return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
   };
   EngineError out{Error(code_of(field("exception_type")), field("exception_message")), std::nullopt};
-  if (const auto offset = parse_int(field("position")); offset && *offset >= 0) out.offset = static_cast<size_t>(*offset);
+  if (const auto offset = parse_int(field("position")); offset && *offset >= 0)
+    out.offset = static_cast<size_t>(*offset);
   return out;
 }
 
@@ -43,7 +44,8 @@ std::string quote_sql(std::string_view text) { return "'" + replace_all(std::str
 
 Result<std::unique_ptr<DuckDatabase>> DuckDatabase::open(const Settings& settings) {
   duckdb_config config = nullptr;
-  if (duckdb_create_config(&config) != DuckDBSuccess) return fail(ErrorCode::kInternal, "cannot configure the SQL engine");
+  if (duckdb_create_config(&config) != DuckDBSuccess)
+    return fail(ErrorCode::kInternal, "cannot configure the SQL engine");
   for (const auto& [name, value] : settings) {
     if (duckdb_set_config(config, name.c_str(), value.c_str()) != DuckDBSuccess) {
       duckdb_destroy_config(&config);
@@ -91,7 +93,7 @@ Result<CellRow> DuckConnection::query_row(const std::string& sql) {
 }
 
 tl::expected<std::unique_ptr<DuckStatement>, EngineError> DuckStatement::prepare(DuckConnection& connection,
-                                                                                const std::string& sql) {
+                                                                                 const std::string& sql) {
   duckdb_extracted_statements statements = nullptr;
   const idx_t count = duckdb_extract_statements(connection.get(), sql.c_str(), &statements);
   std::unique_ptr<DuckStatement> out(new DuckStatement());
@@ -115,7 +117,8 @@ DuckStatement::~DuckStatement() { duckdb_destroy_prepare(&statement_); }
 Status DuckStatement::bind(const std::vector<Cell>& params) {
   const idx_t wanted = duckdb_nparams(statement_);
   if (wanted != params.size()) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("the statement has {} parameters, {} were given", wanted, params.size()));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("the statement has {} parameters, {} were given", wanted, params.size()));
   }
   for (size_t i = 0; i < params.size(); ++i) {
     const idx_t at = i + 1;
@@ -133,7 +136,8 @@ Status DuckStatement::bind(const std::vector<Cell>& params) {
       const auto& text = std::get<std::string>(cell);
       state = duckdb_bind_varchar_length(statement_, at, text.data(), text.size());
     }
-    if (state != DuckDBSuccess) return fail(ErrorCode::kInvalidArgument, fmt::format("parameter {} cannot be bound", at));
+    if (state != DuckDBSuccess)
+      return fail(ErrorCode::kInvalidArgument, fmt::format("parameter {} cannot be bound", at));
   }
   return {};
 }
@@ -150,10 +154,10 @@ std::optional<EngineError> fetch(duckdb_result& result, size_t rows_max, SqlResu
     const bool readable = readers.add(type);
     duckdb_destroy_logical_type(&type);
     if (!readable) {
-      return EngineError{Error(ErrorCode::kUnprocessable,
-                               fmt::format("column {} has type {}: cast it to VARCHAR", out.columns.back().name,
-                                           out.columns.back().type)),
-                         std::nullopt};
+      return EngineError{
+          Error(ErrorCode::kUnprocessable, fmt::format("column {} has type {}: cast it to VARCHAR",
+                                                       out.columns.back().name, out.columns.back().type)),
+          std::nullopt};
     }
   }
   while (duckdb_data_chunk chunk = duckdb_fetch_chunk(result)) {

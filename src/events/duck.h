@@ -61,7 +61,8 @@ class DuckConnection {
 class DuckStatement {
  public:
   // Exactly one statement; the error's offset is in `sql`.
-  static tl::expected<std::unique_ptr<DuckStatement>, EngineError> prepare(DuckConnection& connection, const std::string& sql);
+  static tl::expected<std::unique_ptr<DuckStatement>, EngineError> prepare(DuckConnection& connection,
+                                                                           const std::string& sql);
   ~DuckStatement();
   DuckStatement(const DuckStatement&) = delete;
   DuckStatement& operator=(const DuckStatement&) = delete;

@@ -93,8 +93,8 @@ bool look_at(duckdb_logical_type type, TypeInfo& out) {
       return true;
     case DUCKDB_TYPE_ARRAY: out.array_size = duckdb_array_type_array_size(type); break;
     default:
-      if (std::string_view(simple_name(out.id)) == "UNKNOWN" && out.id != DUCKDB_TYPE_LIST && out.id != DUCKDB_TYPE_MAP &&
-          out.id != DUCKDB_TYPE_STRUCT) {
+      if (std::string_view(simple_name(out.id)) == "UNKNOWN" && out.id != DUCKDB_TYPE_LIST &&
+          out.id != DUCKDB_TYPE_MAP && out.id != DUCKDB_TYPE_STRUCT) {
         return false;
       }
   }
@@ -154,7 +154,8 @@ std::string interval(duckdb_interval v) {
 std::string uuid(duckdb_hugeint v) {
   const uint64_t high = static_cast<uint64_t>(v.upper) ^ (uint64_t{1} << 63);  // stored with the sign flipped, to sort
   const std::string hex = fmt::format("{:016x}{:016x}", high, v.lower);
-  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" + hex.substr(20);
+  return hex.substr(0, 8) + "-" + hex.substr(8, 4) + "-" + hex.substr(12, 4) + "-" + hex.substr(16, 4) + "-" +
+         hex.substr(20);
 }
 
 std::string enum_value(const TypeInfo& type, duckdb_vector vector, idx_t row) {
@@ -167,7 +168,9 @@ std::string enum_value(const TypeInfo& type, duckdb_vector vector, idx_t row) {
   return index < type.names.size() ? type.names[index] : std::string();
 }
 
-std::string day_text(int32_t days) { return format_rfc3339(time_from_us(int64_t{days} * 86'400'000'000)).substr(0, 10); }
+std::string day_text(int32_t days) {
+  return format_rfc3339(time_from_us(int64_t{days} * 86'400'000'000)).substr(0, 10);
+}
 std::string time_text(int64_t us) { return format_rfc3339(time_from_us(us)).substr(11, us % 1000 == 0 ? 12 : 15); }
 
 Cell read_value(const TypeInfo& type, duckdb_vector vector, idx_t row);
@@ -223,7 +226,8 @@ std::string nested_json(const TypeInfo& type, duckdb_vector vector, idx_t row) {
   std::string out = "{";
   for (size_t i = 0; i < type.children.size(); ++i) {
     if (i > 0) out += ',';
-    out += json_quote(type.names[i]) + ":" + json_value(type.children[i], duckdb_struct_vector_get_child(vector, i), row);
+    out +=
+        json_quote(type.names[i]) + ":" + json_value(type.children[i], duckdb_struct_vector_get_child(vector, i), row);
   }
   return out + "}";
 }
@@ -312,7 +316,8 @@ std::string type_name(duckdb_logical_type type) {
     case DUCKDB_TYPE_ARRAY: return fmt::format("{}[{}]", parts[0], duckdb_array_type_array_size(type));
     case DUCKDB_TYPE_MAP: return "MAP(" + join(parts, ", ") + ")";
     case DUCKDB_TYPE_STRUCT: return "STRUCT(" + join(parts, ", ") + ")";
-    case DUCKDB_TYPE_DECIMAL: return fmt::format("DECIMAL({},{})", duckdb_decimal_width(type), duckdb_decimal_scale(type));
+    case DUCKDB_TYPE_DECIMAL:
+      return fmt::format("DECIMAL({},{})", duckdb_decimal_width(type), duckdb_decimal_scale(type));
     default: return simple_name(id);
   }
 }

@@ -20,12 +20,12 @@ struct TypeInfo {
   duckdb_type storage = DUCKDB_TYPE_INVALID;  // DECIMAL, ENUM
   uint8_t scale = 0;                          // DECIMAL
   uint64_t array_size = 0;
-  std::vector<std::string> names;             // fields of STRUCT, values of ENUM
+  std::vector<std::string> names;  // fields of STRUCT, values of ENUM
   std::vector<TypeInfo> children;
 };
 
-// Turns values of result columns into cells: numbers and bools as such, timestamps RFC 3339, lists, maps and structs JSON,
-// all else text.
+// Turns values of result columns into cells: numbers and bools as such, timestamps RFC 3339, lists, maps and structs
+// JSON, all else text.
 class ColumnReaders {
  public:
   bool add(duckdb_logical_type type);  // false: a type that cannot be shown

@@ -34,7 +34,8 @@ void EmbeddedStore::seal_loop() {
     } else {
       seal_failures_total_.add();
       log_error("events", "cannot seal a segment; its log stays", {{"error", sealed.error().to_string()}});
-      queue_changed_.wait_for(queue_mutex_, kSealRetry, [this]() SENTINEL_TSA(no_thread_safety_analysis) { return stopping_; });
+      queue_changed_.wait_for(queue_mutex_, kSealRetry,
+                              [this]() SENTINEL_TSA(no_thread_safety_analysis) { return stopping_; });
     }
     seal_queue_gauge_.set(static_cast<double>(to_seal_.size()));
     queue_mutex_.unlock();
@@ -58,9 +59,11 @@ void EmbeddedStore::rotate_if_old() {
   append_mutex_.unlock();
 }
 
-Result<Segment> EmbeddedStore::describe(DuckConnection& connection, const std::string& from, uint64_t first, uint64_t last) {
+Result<Segment> EmbeddedStore::describe(DuckConnection& connection, const std::string& from, uint64_t first,
+                                        uint64_t last) {
   SENTINEL_ASSIGN(const CellRow row, connection.query_row("SELECT count(*), epoch_us(min(timestamp)), "
-                                                          "epoch_us(max(timestamp)) FROM " + from));
+                                                          "epoch_us(max(timestamp)) FROM " +
+                                                          from));
   Segment segment;
   segment.first = first;
   segment.last = last;
@@ -75,8 +78,8 @@ Status EmbeddedStore::write_segment(DuckConnection& connection, const std::strin
   const std::string path = segment_dir_ + "/" + segment.file_name();
   const std::string temporary = path + ".tmp";
   SENTINEL_TRY(env_.remove(temporary));
-  SENTINEL_TRY(connection.exec(fmt::format("COPY ({}) TO {} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {})", query,
-                                           quote_sql(temporary), kRowGroupRows)));
+  SENTINEL_TRY(connection.exec(fmt::format("COPY ({}) TO {} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {})",
+                                           query, quote_sql(temporary), kRowGroupRows)));
   {
     SENTINEL_ASSIGN(const std::unique_ptr<AppendFile> file, env_.open_append(temporary));
     SENTINEL_TRY(file->sync());
@@ -100,10 +103,12 @@ Status EmbeddedStore::replace_segments(const std::vector<Segment>& removed, cons
   MutexLock lock(catalog_mutex_);
   std::vector<Segment> segments = segments_->segments();
   std::erase_if(segments, [&](const Segment& s) {
-    return std::any_of(removed.begin(), removed.end(), [&](const Segment& r) { return r.first == s.first && r.last == s.last; });
+    return std::any_of(removed.begin(), removed.end(),
+                       [&](const Segment& r) { return r.first == s.first && r.last == s.last; });
   });
   for (Segment segment : added) {
-    SENTINEL_ASSIGN(const std::unique_ptr<RandomReadFile> file, env_.open_read(segment_dir_ + "/" + segment.file_name()));
+    SENTINEL_ASSIGN(const std::unique_ptr<RandomReadFile> file,
+                    env_.open_read(segment_dir_ + "/" + segment.file_name()));
     segment.bytes = file->size_bytes();
     segments.push_back(segment);
   }

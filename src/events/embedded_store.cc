@@ -59,7 +59,8 @@ std::string column_list() {
   return out;
 }
 
-Result<std::unique_ptr<EventStore>> open_on(Env& env, const Clock& clock, MetricRegistry& metrics, EmbeddedOptions options) {
+Result<std::unique_ptr<EventStore>> open_on(Env& env, const Clock& clock, MetricRegistry& metrics,
+                                            EmbeddedOptions options) {
   if (options.dir.empty()) return fail(ErrorCode::kInvalidArgument, "the event store needs a folder");
   auto store = std::make_unique<EmbeddedStore>(env, clock, metrics, std::move(options));
   SENTINEL_TRY(store->start());
@@ -68,7 +69,8 @@ Result<std::unique_ptr<EventStore>> open_on(Env& env, const Clock& clock, Metric
 
 }  // namespace
 
-Result<std::unique_ptr<EventStore>> open_embedded(const Clock& clock, MetricRegistry& metrics, EmbeddedOptions options) {
+Result<std::unique_ptr<EventStore>> open_embedded(const Clock& clock, MetricRegistry& metrics,
+                                                  EmbeddedOptions options) {
   return open_on(posix_env(), clock, metrics, std::move(options));
 }
 
@@ -79,11 +81,14 @@ EmbeddedStore::EmbeddedStore(Env& env, const Clock& clock, MetricRegistry& metri
       segment_dir_(options_.dir + "/segments"),
       log_dir_(options_.dir + "/log"),
       rows_total_(metrics.counter("sentinel_events_rows_total", "Rows of llm_events stored.")),
-      batches_failed_total_(metrics.counter("sentinel_events_batches_failed_total", "Batches that could not be stored.")),
+      batches_failed_total_(
+          metrics.counter("sentinel_events_batches_failed_total", "Batches that could not be stored.")),
       segments_sealed_total_(metrics.counter("sentinel_events_segments_written_total", "Segments sealed or merged.")),
-      seal_failures_total_(metrics.counter("sentinel_events_seal_failures_total", "Failed attempts to seal a segment.")),
+      seal_failures_total_(
+          metrics.counter("sentinel_events_seal_failures_total", "Failed attempts to seal a segment.")),
       queries_total_(metrics.counter("sentinel_events_queries_total", "SQL queries run.")),
-      query_timeouts_total_(metrics.counter("sentinel_events_query_timeouts_total", "SQL queries stopped by their limit.")),
+      query_timeouts_total_(
+          metrics.counter("sentinel_events_query_timeouts_total", "SQL queries stopped by their limit.")),
       rows_gauge_(metrics.gauge("sentinel_events_rows", "Rows of llm_events held.")),
       segments_gauge_(metrics.gauge("sentinel_events_segments", "Segment files.")),
       bytes_gauge_(metrics.gauge("sentinel_events_bytes", "Size of segments and logs.")),
@@ -226,11 +231,13 @@ std::string EmbeddedStore::file_list(const std::vector<Segment>& segments) const
   return "[" + out + "]";
 }
 
-Status EmbeddedStore::publish(const std::vector<Segment>& segments, const std::vector<Hot>& tables, const std::string& also) {
+Status EmbeddedStore::publish(const std::vector<Segment>& segments, const std::vector<Hot>& tables,
+                              const std::string& also) {
   std::string view;
   const std::string columns = column_list();
   if (!segments.empty()) view = "SELECT " + columns + " FROM read_parquet(" + file_list(segments) + ")";
-  for (const Hot& hot : tables) view += (view.empty() ? "" : " UNION ALL ") + ("SELECT " + columns + " FROM " + hot.table());
+  for (const Hot& hot : tables)
+    view += (view.empty() ? "" : " UNION ALL ") + ("SELECT " + columns + " FROM " + hot.table());
   DuckConnection& c = *catalog_connection_;
   SENTINEL_TRY(c.exec("BEGIN"));
   const auto all = [&]() -> Status {
@@ -347,7 +354,8 @@ Result<SqlResult> EmbeddedStore::query(std::string_view sql, const std::vector<C
     // EXPLAIN ANALYZE executes: what it explains must be a query as well.
     auto inner = DuckStatement::prepare(*connection, rewritten.text.substr(rewritten.explained_at));
     if (!inner) return failed(inner.error(), rewritten.explained_at);
-    if ((*inner)->type() != DUCKDB_STATEMENT_TYPE_SELECT) return fail(ErrorCode::kInvalidArgument, "only queries can be explained");
+    if ((*inner)->type() != DUCKDB_STATEMENT_TYPE_SELECT)
+      return fail(ErrorCode::kInvalidArgument, "only queries can be explained");
   }
   auto statement = DuckStatement::prepare(*connection, rewritten.text);
   if (!statement) return failed(statement.error(), 0);
@@ -366,7 +374,8 @@ Result<SqlResult> EmbeddedStore::query(std::string_view sql, const std::vector<C
 }
 
 // None: not such a query, or something went wrong that running it plainly will tell better.
-std::optional<SqlResult> EmbeddedStore::run_narrow(DuckConnection& connection, const std::string& sql, const SqlLimits& limits) {
+std::optional<SqlResult> EmbeddedStore::run_narrow(DuckConnection& connection, const std::string& sql,
+                                                   const SqlLimits& limits) {
   const auto plan = plan_narrow_pass(sql);
   if (!plan) return std::nullopt;
   auto first = DuckStatement::prepare(connection, plan->keys_sql);

@@ -54,8 +54,8 @@ class EmbeddedStore final : public EventStore {
   // Rebuilds llm_events from `segments` and `tables`; `also` runs in the same transaction.
   Status publish(const std::vector<Segment>& segments, const std::vector<Hot>& tables, const std::string& also)
       REQUIRES_LOCK(catalog_mutex_);
-  Status replace_segments(const std::vector<Segment>& removed, const std::vector<Segment>& added, const std::string& also,
-                          std::optional<uint64_t> sealed) EXCLUDES_LOCK(catalog_mutex_);
+  Status replace_segments(const std::vector<Segment>& removed, const std::vector<Segment>& added,
+                          const std::string& also, std::optional<uint64_t> sealed) EXCLUDES_LOCK(catalog_mutex_);
 
   std::optional<SqlResult> run_narrow(DuckConnection& connection, const std::string& sql, const SqlLimits& limits);
 
@@ -85,7 +85,7 @@ class EmbeddedStore final : public EventStore {
   std::unique_ptr<DuckConnection> append_connection_ GUARDED_BY(append_mutex_);
   std::unique_ptr<DuckLoader> loader_ GUARDED_BY(append_mutex_);
   std::unique_ptr<EventLog> log_ GUARDED_BY(append_mutex_);
-  Hot hot_ GUARDED_BY(append_mutex_);                                       // the table being filled
+  Hot hot_ GUARDED_BY(append_mutex_);                                          // the table being filled
   std::chrono::steady_clock::time_point hot_since_ GUARDED_BY(append_mutex_);  // its first row
 
   mutable Mutex catalog_mutex_;

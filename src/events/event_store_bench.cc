@@ -24,8 +24,10 @@ constexpr std::string_view kUnsafe =
     "WHERE safety_score < 0.5 AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE) "
     "ORDER BY timestamp DESC LIMIT 50";
 constexpr std::string_view kDrift =
-    "SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM `sentinel_telemetry.llm_events` "
-    "WHERE drift_score > 0.2 AND baseline_ready = true AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 HOUR) "
+    "SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM "
+    "`sentinel_telemetry.llm_events` "
+    "WHERE drift_score > 0.2 AND baseline_ready = true AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 "
+    "HOUR) "
     "ORDER BY drift_score DESC LIMIT 20";
 constexpr std::string_view kPercentiles =
     "SELECT model, date_trunc('minute', timestamp) AS m, quantile_cont(latency_ms, [0.5, 0.95, 0.99]) FROM llm_events "
@@ -148,16 +150,20 @@ void run(uint64_t rows, uint64_t batch_rows, const std::string& dir) {
     if (n % 200'000 < batch_rows && !store->maintain()) std::exit(1);
   }
   std::sort(commits_ms.begin(), commits_ms.end());
-  const auto at = [&](double q) { return commits_ms[static_cast<size_t>(q * static_cast<double>(commits_ms.size() - 1))]; };
-  fmt::print("{{\"rows\": {}, \"batch\": {}, \"append_rows_per_s\": {:.0f}, \"append_cpu_us_per_row\": {:.1f}, "
-             "\"commit_ms\": {{\"p50\": {:.1f}, \"p99\": {:.1f}, \"max\": {:.1f}}},\n",
-             rows, batch_rows, static_cast<double>(rows) / append_s, append_cpu_s * 1e6 / static_cast<double>(rows), at(0.5),
-             at(0.99), at(1));
+  const auto at = [&](double q) {
+    return commits_ms[static_cast<size_t>(q * static_cast<double>(commits_ms.size() - 1))];
+  };
+  fmt::print(
+      "{{\"rows\": {}, \"batch\": {}, \"append_rows_per_s\": {:.0f}, \"append_cpu_us_per_row\": {:.1f}, "
+      "\"commit_ms\": {{\"p50\": {:.1f}, \"p99\": {:.1f}, \"max\": {:.1f}}},\n",
+      rows, batch_rows, static_cast<double>(rows) / append_s, append_cpu_s * 1e6 / static_cast<double>(rows), at(0.5),
+      at(0.99), at(1));
   const auto queries = [&](const char* label) {
-    fmt::print(" \"{}\": {{\"unsafe_ms\": {:.1f}, \"drift_ms\": {:.1f}, \"percentiles_ms\": {:.1f}, \"cost_ms\": {:.1f}, "
-               "\"one_request_ms\": {:.1f}, \"segments\": {}}},\n",
-               label, best_ms(*store, kUnsafe), best_ms(*store, kDrift), best_ms(*store, kPercentiles), best_ms(*store, kCost),
-               best_ms(*store, kOne), store->stats().segments);
+    fmt::print(
+        " \"{}\": {{\"unsafe_ms\": {:.1f}, \"drift_ms\": {:.1f}, \"percentiles_ms\": {:.1f}, \"cost_ms\": {:.1f}, "
+        "\"one_request_ms\": {:.1f}, \"segments\": {}}},\n",
+        label, best_ms(*store, kUnsafe), best_ms(*store, kDrift), best_ms(*store, kPercentiles), best_ms(*store, kCost),
+        best_ms(*store, kOne), store->stats().segments);
   };
   queries("queries");
   store.reset();

@@ -19,7 +19,8 @@ namespace {
 using model::Interaction;
 using testing::HasSubstr;
 
-using Factory = std::function<Result<std::unique_ptr<EventStore>>(const Clock&, MetricRegistry&, const std::string& dir)>;
+using Factory =
+    std::function<Result<std::unique_ptr<EventStore>>(const Clock&, MetricRegistry&, const std::string& dir)>;
 
 Result<std::unique_ptr<EventStore>> embedded(const Clock& clock, MetricRegistry& metrics, const std::string& dir) {
   EmbeddedOptions options;
@@ -37,9 +38,8 @@ struct Backend {
 class EventStoreSuite : public testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
-    dir_ = std::filesystem::temp_directory_path() /
-           ("sentinel_events_" + std::to_string(getpid()) + "_" +
-            testing::UnitTest::GetInstance()->current_test_info()->name());
+    dir_ = std::filesystem::temp_directory_path() / ("sentinel_events_" + std::to_string(getpid()) + "_" +
+                                                     testing::UnitTest::GetInstance()->current_test_info()->name());
     std::replace(dir_.begin(), dir_.end(), '/', '_');
     dir_ = (std::filesystem::temp_directory_path() / dir_).string();
     std::filesystem::remove_all(dir_);
@@ -124,7 +124,9 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
   e.session_id = "sess";
   e.user_hash = "uh";
   e.prompt = "it's \"quoted\" \n ü 😀 \\ ";
-  e.response = std::string("a\xff" "b");  // not UTF-8
+  e.response = std::string(
+      "a\xff"
+      "b");  // not UTF-8
   e.finish_reason = "stop";
   e.stream = true;
   e.status = model::InteractionStatus::kError;
@@ -164,11 +166,13 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
     EXPECT_EQ(result.columns[i].name, llm_events_columns()[i].name);
     EXPECT_EQ(result.columns[i].type, llm_events_columns()[i].type);
   }
-  EXPECT_EQ(show("SELECT * EXCLUDE (prompt) FROM llm_events"),
-            "r1 0af7651916cd43dd8448eb211c80319c 2026-01-01T00:00:00.123456Z s prod /qa chat openai m m-1 p1 qa-v2 sess uh "
-            "a\xEF\xBF\xBD" "b stop true error provider_timeout 504 2 true true 12.5 3.25 10 20 5 7 1.234567 2 TOXIC 0.25 "
-            "[\"hate\",\"violence\"] [\"email\"] 0.5 true 0.75 0.25 true 0.5 0.125 true flag [\"simulate_latency\"] true "
-            "{\"team\":\"a\\\"b\",\"k\":\"v\"}");
+  EXPECT_EQ(
+      show("SELECT * EXCLUDE (prompt) FROM llm_events"),
+      "r1 0af7651916cd43dd8448eb211c80319c 2026-01-01T00:00:00.123456Z s prod /qa chat openai m m-1 p1 qa-v2 sess uh "
+      "a\xEF\xBF\xBD"
+      "b stop true error provider_timeout 504 2 true true 12.5 3.25 10 20 5 7 1.234567 2 TOXIC 0.25 "
+      "[\"hate\",\"violence\"] [\"email\"] 0.5 true 0.75 0.25 true 0.5 0.125 true flag [\"simulate_latency\"] true "
+      "{\"team\":\"a\\\"b\",\"k\":\"v\"}");
   EXPECT_EQ(show("SELECT prompt FROM llm_events"), e.prompt);
   EXPECT_EQ(show("SELECT tags->>'team', 'hate' = ANY(safety_categories) FROM llm_events"), "a\"b true");
 }
@@ -186,10 +190,12 @@ TEST_P(EventStoreSuite, UnknownIsNullAndEmptyTextOfACallIsNot) {
 // The two investigations, exactly as users have them.
 constexpr std::string_view kUnsafe =
     "SELECT request_id, timestamp, prompt, response, safety_label, safety_score FROM `sentinel_telemetry.llm_events`\n"
-    "WHERE safety_score < 0.5 AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE) ORDER BY timestamp "
+    "WHERE safety_score < 0.5 AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 10 MINUTE) ORDER BY "
+    "timestamp "
     "DESC LIMIT 50";
 constexpr std::string_view kDrift =
-    "SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM `sentinel_telemetry.llm_events`\n"
+    "SELECT request_id, timestamp, prompt, response, drift_score, similarity_score FROM "
+    "`sentinel_telemetry.llm_events`\n"
     "WHERE drift_score > 0.2 AND baseline_ready = true AND timestamp >= TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 "
     "HOUR) ORDER BY drift_score DESC LIMIT 20";
 
@@ -222,8 +228,9 @@ TEST_P(EventStoreSuite, BothInvestigationsRunAsWritten) {
 
 TEST_P(EventStoreSuite, TheTableHasAllItsNames) {
   ASSERT_TRUE(store_->append(batch(0, 3)));
-  for (const char* name : {"llm_events", "sentinel_telemetry.llm_events", "`llm_events`", "`sentinel_telemetry.llm_events`",
-                           "`sentinel_telemetry`.`llm_events`", "`my-project.sentinel_telemetry.llm_events`", "\"llm_events\""}) {
+  for (const char* name :
+       {"llm_events", "sentinel_telemetry.llm_events", "`llm_events`", "`sentinel_telemetry.llm_events`",
+        "`sentinel_telemetry`.`llm_events`", "`my-project.sentinel_telemetry.llm_events`", "\"llm_events\""}) {
     EXPECT_EQ(show(std::string("SELECT count(*) FROM ") + name), "3") << name;
   }
 }
@@ -245,7 +252,8 @@ TEST_P(EventStoreSuite, BigQuerySpellingsWork) {
       {"SELECT FORMAT_TIMESTAMP('%Y-%m', CURRENT_TIMESTAMP())", "2026-01"},
       {"SELECT * EXCEPT (b) FROM (SELECT 1 AS a, 2 AS b)", "1"},
       {"SELECT 'CURRENT_TIMESTAMP() `x`' -- CURRENT_TIMESTAMP()", "CURRENT_TIMESTAMP() `x`"},
-      {"WITH x AS (SELECT model, count(*) n FROM llm_events GROUP BY 1) SELECT * FROM x ORDER BY model", "large 5\nsmall 5"},
+      {"WITH x AS (SELECT model, count(*) n FROM llm_events GROUP BY 1) SELECT * FROM x ORDER BY model",
+       "large 5\nsmall 5"},
       {"SELECT approx_quantile(latency_ms, 0.5) > 3 FROM llm_events", "true"},
       {"SELECT sum(tokens_input), sum(latency_ms), avg(latency_ms) FROM llm_events;", "null 45 4.5"},
   };
@@ -261,10 +269,11 @@ TEST_P(EventStoreSuite, TopQueriesOfWideColumnsAnswerAsPlainOnesDo) {
     rows.back().request_id = "it's " + std::to_string(i);
   }
   ASSERT_TRUE(store_->append(rows));
-  const char* cases[] = {"WHERE latency_ms < 500 ORDER BY timestamp DESC, latency_ms LIMIT 20",
-                         "ORDER BY latency_ms DESC LIMIT 7 OFFSET 3", "WHERE latency_ms < 0 ORDER BY timestamp LIMIT 5",
-                         "WHERE model = 'small' OR latency_ms > 100 -- both\nORDER BY latency_ms LIMIT 15",
-                         "WHERE timestamp > TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 MINUTE) ORDER BY latency_ms LIMIT 100"};
+  const char* cases[] = {
+      "WHERE latency_ms < 500 ORDER BY timestamp DESC, latency_ms LIMIT 20",
+      "ORDER BY latency_ms DESC LIMIT 7 OFFSET 3", "WHERE latency_ms < 0 ORDER BY timestamp LIMIT 5",
+      "WHERE model = 'small' OR latency_ms > 100 -- both\nORDER BY latency_ms LIMIT 15",
+      "WHERE timestamp > TIMESTAMP_SUB(CURRENT_TIMESTAMP(), INTERVAL 1 MINUTE) ORDER BY latency_ms LIMIT 100"};
   for (const char* rest : cases) {
     const std::string plain = show("SELECT request_id, prompt, repeat('', 1) FROM llm_events " + std::string(rest));
     EXPECT_EQ(show("SELECT request_id, prompt, '' FROM llm_events " + std::string(rest)), plain) << rest;
@@ -278,13 +287,32 @@ TEST_P(EventStoreSuite, TopQueriesOfWideColumnsAnswerAsPlainOnesDo) {
 
 TEST_P(EventStoreSuite, OnlyReadingIsAllowed) {
   ASSERT_TRUE(store_->append(batch(0, 5)));
-  for (const char* sql :
-       {"INSERT INTO llm_events SELECT * FROM llm_events", "DELETE FROM llm_events", "UPDATE llm_events SET model = 'x'",
-        "DROP VIEW llm_events", "CREATE TABLE t (a int)", "COPY (SELECT 1) TO '/tmp/x.csv'", "ATTACH '/tmp/x.db'",
-        "SET threads=1", "PRAGMA version", "CALL duckdb_settings()", "LOAD httpfs", "INSTALL httpfs", "EXPORT DATABASE '/tmp/x'",
-        "BEGIN", "CHECKPOINT", "VACUUM", "EXPLAIN ANALYZE CREATE TABLE t (a int)", "EXPLAIN (FORMAT json) DROP VIEW llm_events",
-        "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'", "SELECT 1; SELECT 2", "SELECT 1; DROP VIEW llm_events", "", "   ",
-        "-- nothing", "(DELETE FROM llm_events)", "WITH x AS (DELETE FROM llm_events RETURNING 1) SELECT * FROM x"}) {
+  for (const char* sql : {"INSERT INTO llm_events SELECT * FROM llm_events",
+                          "DELETE FROM llm_events",
+                          "UPDATE llm_events SET model = 'x'",
+                          "DROP VIEW llm_events",
+                          "CREATE TABLE t (a int)",
+                          "COPY (SELECT 1) TO '/tmp/x.csv'",
+                          "ATTACH '/tmp/x.db'",
+                          "SET threads=1",
+                          "PRAGMA version",
+                          "CALL duckdb_settings()",
+                          "LOAD httpfs",
+                          "INSTALL httpfs",
+                          "EXPORT DATABASE '/tmp/x'",
+                          "BEGIN",
+                          "CHECKPOINT",
+                          "VACUUM",
+                          "EXPLAIN ANALYZE CREATE TABLE t (a int)",
+                          "EXPLAIN (FORMAT json) DROP VIEW llm_events",
+                          "EXPLAIN ANALYZE COPY (SELECT 1) TO '/tmp/x.csv'",
+                          "SELECT 1; SELECT 2",
+                          "SELECT 1; DROP VIEW llm_events",
+                          "",
+                          "   ",
+                          "-- nothing",
+                          "(DELETE FROM llm_events)",
+                          "WITH x AS (DELETE FROM llm_events RETURNING 1) SELECT * FROM x"}) {
     EXPECT_EQ(refused(sql).code(), ErrorCode::kInvalidArgument) << sql;
   }
   EXPECT_EQ(show("SELECT count(*) FROM llm_events"), "5");
@@ -298,12 +326,16 @@ TEST_P(EventStoreSuite, NoFileCanBeRead) {
   for (const std::string& sql :
        {std::string("SELECT * FROM read_text('/etc/passwd')"), std::string("SELECT * FROM '/etc/passwd'"),
         std::string("SELECT * FROM read_csv('/etc/passwd')"), std::string("SELECT * FROM glob('/*')"),
-        std::string("SELECT * FROM \"read_blob\"('/etc/passwd')"), std::string("SELECT * FROM `read_text`('/etc/passwd')"),
+        std::string("SELECT * FROM \"read_blob\"('/etc/passwd')"),
+        std::string("SELECT * FROM `read_text`('/etc/passwd')"),
         std::string("SELECT * FROM read_parquet('" + dir_ + "/segments/*.parquet')"),
-        std::string("SELECT * FROM '" + dir_ + "/log/log-00000001'"), std::string("FROM query('select * from read_text(''/etc/passwd'')')"),
-        std::string("SELECT * FROM query_table('/etc/passwd')"), std::string("SELECT * FROM main.read_text('/etc/passwd')")}) {
+        std::string("SELECT * FROM '" + dir_ + "/log/log-00000001'"),
+        std::string("FROM query('select * from read_text(''/etc/passwd'')')"),
+        std::string("SELECT * FROM query_table('/etc/passwd')"),
+        std::string("SELECT * FROM main.read_text('/etc/passwd')")}) {
     const Error error = refused(sql);
-    EXPECT_TRUE(error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kPermissionDenied) << sql << error.to_string();
+    EXPECT_TRUE(error.code() == ErrorCode::kInvalidArgument || error.code() == ErrorCode::kPermissionDenied)
+        << sql << error.to_string();
   }
 }
 
@@ -363,12 +395,14 @@ TEST_P(EventStoreSuite, ParametersAreBoundInOrder) {
 }
 
 TEST_P(EventStoreSuite, AllTypesOfResultsAreShown) {
-  EXPECT_EQ(show("SELECT 1.25, 10000000000000000000000::HUGEINT, DATE '2026-02-03', TIME '10:00:01.5', INTERVAL 90 MINUTE, "
-                 "{'a': 1, 'b': [1, NULL]}, MAP {'k': 2.5}, 'x'::BLOB, [[1], []]::INT[][], 1::UTINYINT, "
-                 "TIMESTAMPTZ '2026-01-01 00:00:00+02', '00000000-0000-0000-0000-000000000001'::UUID, 'b'::ENUM('a','b'), "
-                 "1::FLOAT, 'nan'::DOUBLE, [1,2]::INT[2], NULL"),
-            "1.25 10000000000000000000000 2026-02-03 10:00:01.500 01:30:00 {\"a\":1,\"b\":[1,null]} {\"k\":2.5} 78 [[1],[]] 1 "
-            "2025-12-31T22:00:00.000Z 00000000-0000-0000-0000-000000000001 b 1 NaN [1,2] null");
+  EXPECT_EQ(
+      show("SELECT 1.25, 10000000000000000000000::HUGEINT, DATE '2026-02-03', TIME '10:00:01.5', INTERVAL 90 MINUTE, "
+           "{'a': 1, 'b': [1, NULL]}, MAP {'k': 2.5}, 'x'::BLOB, [[1], []]::INT[][], 1::UTINYINT, "
+           "TIMESTAMPTZ '2026-01-01 00:00:00+02', '00000000-0000-0000-0000-000000000001'::UUID, 'b'::ENUM('a','b'), "
+           "1::FLOAT, 'nan'::DOUBLE, [1,2]::INT[2], NULL"),
+      "1.25 10000000000000000000000 2026-02-03 10:00:01.500 01:30:00 {\"a\":1,\"b\":[1,null]} {\"k\":2.5} 78 [[1],[]] "
+      "1 "
+      "2025-12-31T22:00:00.000Z 00000000-0000-0000-0000-000000000001 b 1 NaN [1,2] null");
   EXPECT_EQ(refused("SELECT '101'::BIT").code(), ErrorCode::kUnprocessable);
 }
 
@@ -423,7 +457,8 @@ TEST_P(EventStoreSuite, WhatIsPastRetentionGoes) {
   for (int i = 0; i < 1'000; ++i) old.push_back(make(i, 40 * 86'400));
   ASSERT_TRUE(store_->append(old));
   ASSERT_TRUE(store_->append(batch(5'000, 10)));
-  for (int i = 0; i < 500 && store_->stats().segments == 0; ++i) ASSERT_TRUE(store_->query("SELECT count(*) FROM range(10000000)"));
+  for (int i = 0; i < 500 && store_->stats().segments == 0; ++i)
+    ASSERT_TRUE(store_->query("SELECT count(*) FROM range(10000000)"));
   ASSERT_EQ(store_->stats().segments, 1u) << "a full table is sealed by itself";
   ASSERT_TRUE(store_->maintain());
   EXPECT_EQ(show("SELECT count(*) FROM llm_events"), "10");

@@ -13,12 +13,15 @@ namespace {
 
 // Anything at the top level that makes rows of the result something else than rows of the table.
 constexpr std::array<std::string_view, 22> kNotSimple = {
-    "distinct", "group",  "having",  "union",  "intersect", "except",  "exclude", "replace", "join",   "window", "qualify",
-    "using",    "sample", "tablesample", "over", "fetch",   "with",    "values",  "unnest",  "columns", "lateral", "pivot"};
+    "distinct", "group",  "having",  "union",   "intersect", "except",      "exclude", "replace",
+    "join",     "window", "qualify", "using",   "sample",    "tablesample", "over",    "fetch",
+    "with",     "values", "unnest",  "columns", "lateral",   "pivot"};
 // Within a condition.
-constexpr std::array<std::string_view, 7> kNotInCondition = {"select", "random", "uuid", "nextval", "gen_random_uuid", "from", "over"};
-constexpr std::array<std::string_view, 12> kScalarFunctions = {"round", "substr", "substring", "left",  "right",    "length",
-                                                               "lower", "upper",  "coalesce",  "ifnull", "cast", "try_cast"};
+constexpr std::array<std::string_view, 7> kNotInCondition = {"select",          "random", "uuid", "nextval",
+                                                             "gen_random_uuid", "from",   "over"};
+constexpr std::array<std::string_view, 12> kScalarFunctions = {"round",    "substr", "substring", "left",
+                                                               "right",    "length", "lower",     "upper",
+                                                               "coalesce", "ifnull", "cast",      "try_cast"};
 
 template <size_t N>
 bool listed(const std::array<std::string_view, N>& names, std::string_view name) {
@@ -44,8 +47,9 @@ class Planner {
     plan.condition = where_ ? std::string(source(where_->begin, where_->end)) : "";
     const std::string order(source(order_.begin, order_.end));
     plan.after_condition = " " + std::string(source(order_.begin - 2, tokens_.size()));
-    plan.keys_sql = fmt::format("SELECT timestamp, request_id FROM {} {} ORDER BY {} LIMIT {}", source(table_.begin, table_.end),
-                                where_ ? "WHERE " + plan.condition : "", order, limit_ + offset_);
+    plan.keys_sql =
+        fmt::format("SELECT timestamp, request_id FROM {} {} ORDER BY {} LIMIT {}", source(table_.begin, table_.end),
+                    where_ ? "WHERE " + plan.condition : "", order, limit_ + offset_);
     return plan;
   }
 
@@ -56,10 +60,13 @@ class Planner {
   }
   // A name, with or without quotes.
   std::string name(size_t i) const {
-    if (i < tokens_.size() && tokens_[i].kind == TokenKind::kQuotedName) return to_lower(text(i).substr(1, text(i).size() - 2));
+    if (i < tokens_.size() && tokens_[i].kind == TokenKind::kQuotedName)
+      return to_lower(text(i).substr(1, text(i).size() - 2));
     return word(i);
   }
-  bool symbol(size_t i, char c) const { return i < tokens_.size() && tokens_[i].kind == TokenKind::kSymbol && text(i)[0] == c; }
+  bool symbol(size_t i, char c) const {
+    return i < tokens_.size() && tokens_[i].kind == TokenKind::kSymbol && text(i)[0] == c;
+  }
   std::string_view source(size_t begin, size_t end) const {
     return sql_.substr(tokens_[begin].begin, tokens_[end - 1].end - tokens_[begin].begin);
   }
@@ -99,7 +106,9 @@ class Planner {
     bool wide = false;
     for (size_t i = select_.begin; i < select_.end; ++i) {
       const std::string n = name(i);
-      if (n == "prompt" || n == "response" || (symbol(i, '*') && (i == select_.begin || symbol(i - 1, ',') || symbol(i - 1, '.')))) wide = true;
+      if (n == "prompt" || n == "response" ||
+          (symbol(i, '*') && (i == select_.begin || symbol(i - 1, ',') || symbol(i - 1, '.'))))
+        wide = true;
       if (symbol(i, '(') && !listed(kScalarFunctions, word(i - 1))) return false;
       const bool after_name = i > select_.begin && !name(i - 1).empty();
       if (word(i) == "as") {

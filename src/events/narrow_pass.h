@@ -1,6 +1,6 @@
 #pragma once
-// "The latest 50 with prompt and response" must not read the prompts of all: such a query is run in two passes, first the
-// time and id of the rows that win, then those rows.
+// "The latest 50 with prompt and response" must not read the prompts of all: such a query is run in two passes, first
+// the time and id of the rows that win, then those rows.
 
 #include <cstdint>
 #include <optional>
@@ -14,7 +14,7 @@ namespace sentinel::events {
 inline constexpr uint64_t kNarrowRowsMax = 1'000;  // LIMIT and OFFSET together
 
 struct NarrowKey {
-  std::string timestamp;   // as a literal's text: 2026-01-01 00:00:00.123456
+  std::string timestamp;  // as a literal's text: 2026-01-01 00:00:00.123456
   std::string request_id;
 };
 
@@ -30,8 +30,8 @@ class NarrowPlan {
   std::string after_condition;   // ORDER BY … LIMIT …
 };
 
-// A plan when `sql` (already in the engine's spelling) is plainly SELECT columns with prompt, response or * FROM llm_events
-// [WHERE …] ORDER BY … LIMIT n [OFFSET m]; none for anything where two passes could give another answer.
+// A plan when `sql` (already in the engine's spelling) is plainly SELECT columns with prompt, response or * FROM
+// llm_events [WHERE …] ORDER BY … LIMIT n [OFFSET m]; none for anything where two passes could give another answer.
 std::optional<NarrowPlan> plan_narrow_pass(std::string_view sql);
 
 }  // namespace sentinel::events

@@ -12,7 +12,15 @@
 
 namespace sentinel::events {
 
-enum class ColumnKind : uint8_t { kText = 1, kTimestamp = 2, kBool = 3, kInt = 4, kDouble = 5, kTextList = 6, kJson = 7 };
+enum class ColumnKind : uint8_t {
+  kText = 1,
+  kTimestamp = 2,
+  kBool = 3,
+  kInt = 4,
+  kDouble = 5,
+  kTextList = 6,
+  kJson = 7
+};
 std::string_view sql_type(ColumnKind kind);
 
 // One value on its way; text and lists are borrowed from the row's owner.

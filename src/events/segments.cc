@@ -53,8 +53,9 @@ Result<std::vector<Segment>> read_segments(Env& env, const std::string& dir) {
     found.push_back(*segment);
   }
   // Wider ones first among equal starts: what lies inside another was merged into it.
-  std::sort(found.begin(), found.end(),
-            [](const Segment& a, const Segment& b) { return a.first != b.first ? a.first < b.first : a.last > b.last; });
+  std::sort(found.begin(), found.end(), [](const Segment& a, const Segment& b) {
+    return a.first != b.first ? a.first < b.first : a.last > b.last;
+  });
   std::vector<Segment> out;
   for (const Segment& segment : found) {
     if (!out.empty() && segment.last <= out.back().last) {

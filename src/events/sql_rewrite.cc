@@ -13,12 +13,28 @@
 namespace sentinel::events {
 namespace {
 
-constexpr std::array<std::string_view, 21> kFileFunctions = {
-    "read_parquet",   "parquet_scan",   "read_csv",           "read_csv_auto",    "sniff_csv",     "read_json",
-    "read_json_auto", "read_ndjson",    "read_ndjson_auto",   "read_json_objects", "read_json_objects_auto",
-    "read_ndjson_objects", "read_text", "read_blob",          "glob",             "parquet_metadata",
-    "parquet_schema", "parquet_file_metadata", "parquet_kv_metadata", "parquet_bloom_probe", "parquet_full_metadata"};
-constexpr std::array<std::string_view, 8> kStatements = {"select", "with",    "from", "values",
+constexpr std::array<std::string_view, 21> kFileFunctions = {"read_parquet",
+                                                             "parquet_scan",
+                                                             "read_csv",
+                                                             "read_csv_auto",
+                                                             "sniff_csv",
+                                                             "read_json",
+                                                             "read_json_auto",
+                                                             "read_ndjson",
+                                                             "read_ndjson_auto",
+                                                             "read_json_objects",
+                                                             "read_json_objects_auto",
+                                                             "read_ndjson_objects",
+                                                             "read_text",
+                                                             "read_blob",
+                                                             "glob",
+                                                             "parquet_metadata",
+                                                             "parquet_schema",
+                                                             "parquet_file_metadata",
+                                                             "parquet_kv_metadata",
+                                                             "parquet_bloom_probe",
+                                                             "parquet_full_metadata"};
+constexpr std::array<std::string_view, 8> kStatements = {"select",  "with",     "from", "values",
                                                          "explain", "describe", "show", "summarize"};
 constexpr std::array<std::string_view, 4> kQueries = {"select", "with", "from", "values"};
 constexpr std::array<std::string_view, 13> kDateParts = {"microsecond", "millisecond", "second", "minute",  "hour",
@@ -49,7 +65,9 @@ class Rewriter {
                                   : std::string_view();
   }
   TokenKind kind(size_t token) const { return token < tokens_.size() ? tokens_[token].kind : TokenKind::kSpace; }
-  std::string word(size_t token) const { return kind(token) == TokenKind::kWord ? to_lower(text(token)) : std::string(); }
+  std::string word(size_t token) const {
+    return kind(token) == TokenKind::kWord ? to_lower(text(token)) : std::string();
+  }
   // The next token after `token` that is neither space nor comment; past the end when there is none.
   size_t after(size_t token) const {
     do ++token;
@@ -75,15 +93,17 @@ class Rewriter {
     if (first >= tokens_.size()) return sql_error(sql_, 0, "the statement is empty");
     const std::string name = word(first);
     if (!listed(kStatements, name)) {
-      return sql_error(sql_, tokens_[first].begin,
-                 fmt::format("only reading is allowed: SELECT, WITH, FROM, VALUES, EXPLAIN, DESCRIBE, SHOW, SUMMARIZE; "
-                             "this starts with {}",
-                             utf8_prefix(text(first), 40)));
+      return sql_error(
+          sql_, tokens_[first].begin,
+          fmt::format("only reading is allowed: SELECT, WITH, FROM, VALUES, EXPLAIN, DESCRIBE, SHOW, SUMMARIZE; "
+                      "this starts with {}",
+                      utf8_prefix(text(first), 40)));
     }
     if (name != "explain") return {};
     size_t next = after(first);
     if (word(next) == "analyze") next = after(next);
-    if (symbol(next, '(') && word(after(next)) != "select" && word(after(next)) != "with" && word(after(next)) != "from") {
+    if (symbol(next, '(') && word(after(next)) != "select" && word(after(next)) != "with" &&
+        word(after(next)) != "from") {
       while (next < tokens_.size() && !symbol(next, ')')) ++next;  // options
       next = after(next);
     }
@@ -91,7 +111,8 @@ class Rewriter {
     if (next >= tokens_.size()) return sql_error(sql_, sql_.size(), "EXPLAIN needs a query");
     while (symbol(next, '(')) next = after(next);
     if (!listed(kQueries, word(next))) {
-      return sql_error(sql_, tokens_[std::min(next, tokens_.size() - 1)].begin, "only queries can be explained: SELECT, WITH, FROM, VALUES");
+      return sql_error(sql_, tokens_[std::min(next, tokens_.size() - 1)].begin,
+                       "only queries can be explained: SELECT, WITH, FROM, VALUES");
     }
     return {};
   }
@@ -162,10 +183,12 @@ class Rewriter {
     const bool member = previous < tokens_.size() && (symbol(previous, '.') || word(previous) == "as");
     const bool has_arguments = symbol(after(token), '(') && !symbol(after(after(token)), ')');
     SENTINEL_TRY(check_function(token));
-    if (!member && !has_arguments && (name == "current_timestamp" || name == "current_datetime" ||
-                                      ((name == "now" || name == "get_current_timestamp") && symbol(after(token), '(')))) {
+    if (!member && !has_arguments &&
+        (name == "current_timestamp" || name == "current_datetime" ||
+         ((name == "now" || name == "get_current_timestamp") && symbol(after(token), '(')))) {
       replace_call(token, "TIMESTAMP '" + now_.substr(0, 10) + " " + now_.substr(11, now_.size() - 12) + "'");
-    } else if (!member && !has_arguments && (name == "current_date" || (name == "today" && symbol(after(token), '(')))) {
+    } else if (!member && !has_arguments &&
+               (name == "current_date" || (name == "today" && symbol(after(token), '(')))) {
       replace_call(token, "DATE '" + now_.substr(0, 10) + "'");
     } else if (!member && name == "safe_cast") {
       replace(token, "TRY_CAST");

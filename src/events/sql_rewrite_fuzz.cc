@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view sql(reinterpret_cast<const char*>(data), size);
   const auto out = events::rewrite_sql(sql, time_from_us(1'767'225'600'000'000));
   if (!out) {
-    if (out.error().position()) SENTINEL_CHECK(out.error().position()->line >= 1 && out.error().position()->column >= 1);
+    if (out.error().position())
+      SENTINEL_CHECK(out.error().position()->line >= 1 && out.error().position()->column >= 1);
     return 0;
   }
   SENTINEL_CHECK(out->explained_at <= out->text.size());

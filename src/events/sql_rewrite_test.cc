@@ -29,8 +29,10 @@ TEST(SqlRewrite, ChangesOnlyWhatIsBigQuerys) {
       {"SELECT now FROM t", "SELECT now FROM t"},
       {"SELECT t.current_timestamp", "SELECT t.current_timestamp"},
       {"SELECT 1 AS current_timestamp", "SELECT 1 AS current_timestamp"},
-      {"SELECT 'now() `a`', \"now()\", $$now()$$, $x$ `a` $x$, e'\\'now()'", "SELECT 'now() `a`', \"now()\", $$now()$$, $x$ `a` $x$, e'\\'now()'"},
-      {"SELECT 'it''s now()' /* now() /* `x` */ */ -- now()\n, 1", "SELECT 'it''s now()' /* now() /* `x` */ */ -- now()\n, 1"},
+      {"SELECT 'now() `a`', \"now()\", $$now()$$, $x$ `a` $x$, e'\\'now()'",
+       "SELECT 'now() `a`', \"now()\", $$now()$$, $x$ `a` $x$, e'\\'now()'"},
+      {"SELECT 'it''s now()' /* now() /* `x` */ */ -- now()\n, 1",
+       "SELECT 'it''s now()' /* now() /* `x` */ */ -- now()\n, 1"},
       {"SELECT SAFE_CAST(a AS INT)", "SELECT TRY_CAST(a AS INT)"},
       {"SELECT * EXCEPT (a) FROM t", "SELECT * EXCLUDE (a) FROM t"},
       {"SELECT a FROM t EXCEPT (SELECT 1)", "SELECT a FROM t EXCEPT (SELECT 1)"},
@@ -62,9 +64,10 @@ TEST(SqlRewrite, PositionsLeadBackToTheUsersText) {
 }
 
 TEST(SqlRewrite, RefusesWhatIsNoQuery) {
-  for (const char* sql : {"", " ", ";", "-- x", "/* x */", "DROP TABLE x", "EXPLAIN", "EXPLAIN DROP TABLE x",
-                          "EXPLAIN ANALYZE (FORMAT json) INSERT INTO x VALUES (1)", "(", "SELECT 'x", "SELECT \"x", "SELECT `x",
-                          "SELECT $a$ x", "SELECT ``", "SELECT /* x", "select GLOB ('*')", "SELECT \xff"}) {
+  for (const char* sql :
+       {"", " ", ";", "-- x", "/* x */", "DROP TABLE x", "EXPLAIN", "EXPLAIN DROP TABLE x",
+        "EXPLAIN ANALYZE (FORMAT json) INSERT INTO x VALUES (1)", "(", "SELECT 'x", "SELECT \"x", "SELECT `x",
+        "SELECT $a$ x", "SELECT ``", "SELECT /* x", "select GLOB ('*')", "SELECT \xff"}) {
     EXPECT_FALSE(rewrite_sql(sql, kNow)) << sql;
   }
   EXPECT_EQ(rewrite_sql(std::string(1u << 20, ' '), kNow).error().code(), ErrorCode::kTooLarge);
@@ -73,8 +76,11 @@ TEST(SqlRewrite, RefusesWhatIsNoQuery) {
 // Whatever the bytes, whitespace-for-whitespace and string-for-string the copied parts stay.
 TEST(SqlRewrite, AnyTextEitherFailsOrEndsUpWithPositionsInside) {
   Random random(17);
-  const std::vector<std::string> parts = {"SELECT ", "now()", "'", "\"", "`", "a", ".", "(", ")", " ", "\n", "--", "/*", "*/",
-                                          "current_timestamp", "$$", "$a$", ",", "DAY", "timestamp_trunc", "e'", "\\", "ü", "EXPLAIN "};
+  const std::vector<std::string> parts = {"SELECT ", "now()", "'",  "\"",      "`",
+                                          "a",       ".",     "(",  ")",       " ",
+                                          "\n",      "--",    "/*", "*/",      "current_timestamp",
+                                          "$$",      "$a$",   ",",  "DAY",     "timestamp_trunc",
+                                          "e'",      "\\",    "ü",  "EXPLAIN "};
   for (int i = 0; i < 20'000; ++i) {
     std::string sql = random.chance(0.8) ? "SELECT " : "";
     for (auto n = random.below(12); n > 0; --n) sql += parts[random.below(parts.size())];

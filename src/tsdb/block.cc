@@ -53,7 +53,8 @@ void put_chunk(std::string& out, const Chunk& chunk, uint64_t offset, int64_t& t
 
 }  // namespace
 
-std::string encode_block_footer(const BlockMeta& meta, uint64_t index_offset, uint64_t index_bytes, uint32_t index_crc) {
+std::string encode_block_footer(const BlockMeta& meta, uint64_t index_offset, uint64_t index_bytes,
+                                uint32_t index_crc) {
   std::string out;
   put_fixed(out, meta.min_ms);
   put_fixed(out, meta.end_ms);
@@ -117,7 +118,8 @@ Result<std::shared_ptr<Block>> Block::open(Env& env, const std::string& path) {
   if (!in.ok() || !footer.ends_with(kMagic) || crc32c(footer.substr(0, kChecked)) != checksum) {
     return fail(damaged(path, "damaged footer"));
   }
-  if (block->index_bytes_ > kBlockIndexBytesMax || block->index_offset_ + block->index_bytes_ != size - kBlockFooterBytes) {
+  if (block->index_bytes_ > kBlockIndexBytesMax ||
+      block->index_offset_ + block->index_bytes_ != size - kBlockFooterBytes) {
     return fail(damaged(path, "damaged footer"));
   }
   return block;
@@ -159,7 +161,8 @@ Result<std::vector<model::Sample>> Block::read_samples(const std::vector<BlockCh
 
 Result<bool> Block::has_sample_in(const std::vector<BlockChunk>& chunks, TimeRange range) const {
   const auto inside = [&](int64_t t) { return t >= range.min_ms && t <= range.max_ms; };
-  if (std::any_of(chunks.begin(), chunks.end(), [&](const BlockChunk& c) { return inside(c.min_ms) || inside(c.max_ms); })) {
+  if (std::any_of(chunks.begin(), chunks.end(),
+                  [&](const BlockChunk& c) { return inside(c.min_ms) || inside(c.max_ms); })) {
     return true;
   }
   SENTINEL_ASSIGN(const std::vector<model::Sample> samples, read_samples(chunks, range));

@@ -32,7 +32,8 @@ Result<ChunkWriter> ChunkWriter::resume(const Chunk& chunk) {
   if (reader.bytes_left() != 0) return fail(ErrorCode::kInvalidArgument, "chunk has bytes after its last sample");
   // The padding must be zero to be written over.
   std::string bytes = chunk.bytes;
-  if (!bytes.empty()) bytes.back() = static_cast<char>(static_cast<uint8_t>(bytes.back()) & (0xff << reader.free_bits()));
+  if (!bytes.empty())
+    bytes.back() = static_cast<char>(static_cast<uint8_t>(bytes.back()) & (0xff << reader.free_bits()));
   writer.bits_ = BitWriter(std::move(bytes), reader.free_bits());
   writer.state_ = reader.state();
   writer.count_ = chunk.count;
@@ -104,7 +105,7 @@ Chunk ChunkWriter::seal() {
 
 // Flattened: with its reader inlined the loop runs in registers (measured: a third faster).
 [[gnu::flatten]] bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,
-                  std::vector<model::Sample>& out) {
+                                   std::vector<model::Sample>& out) {
   ChunkReader reader(bytes, count);
   model::Sample sample;
   while (reader.next(sample)) {

@@ -126,6 +126,7 @@ class ChunkWriter {
 };
 
 // Appends the samples with min_ms <= t <= max_ms to `out`. False when the bytes are damaged (what came before is kept).
-bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms, std::vector<model::Sample>& out);
+bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,
+                  std::vector<model::Sample>& out);
 
 }  // namespace sentinel::tsdb

@@ -59,10 +59,13 @@ TEST(Chunk, GivesBackEveryBitOfRandomSeries) {
 }
 
 TEST(Chunk, KeepsExtremesOfTimeAndValue) {
-  const std::vector<Sample> samples = {
-      {std::numeric_limits<int64_t>::min(), 0.0}, {-1, -0.0}, {0, std::nan("")}, {1, model::stale_nan()},
-      {2, std::numeric_limits<double>::infinity()}, {3, std::numeric_limits<double>::denorm_min()},
-      {std::numeric_limits<int64_t>::max(), std::numeric_limits<double>::max()}};
+  const std::vector<Sample> samples = {{std::numeric_limits<int64_t>::min(), 0.0},
+                                       {-1, -0.0},
+                                       {0, std::nan("")},
+                                       {1, model::stale_nan()},
+                                       {2, std::numeric_limits<double>::infinity()},
+                                       {3, std::numeric_limits<double>::denorm_min()},
+                                       {std::numeric_limits<int64_t>::max(), std::numeric_limits<double>::max()}};
   ChunkWriter writer;
   for (const Sample& s : samples) writer.append(s);
   expect_same(decode_all(writer.snapshot()), samples);

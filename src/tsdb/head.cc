@@ -11,7 +11,9 @@ namespace {
 
 bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::bit_cast<uint64_t>(b); }
 
-bool touches(int64_t min_ms, int64_t max_ms, TimeRange range) { return min_ms <= range.max_ms && max_ms >= range.min_ms; }
+bool touches(int64_t min_ms, int64_t max_ms, TimeRange range) {
+  return min_ms <= range.max_ms && max_ms >= range.min_ms;
+}
 
 bool by_time(const model::Sample& a, const model::Sample& b) { return a.t_ms < b.t_ms; }
 
@@ -226,8 +228,7 @@ Status Head::load_chunk(uint32_t id, Chunk chunk, bool open) {
 
 bool Head::overlaps(const Series& series, TimeRange range) {
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) return true;
-  if (series.late && !series.late->empty() &&
-      touches(series.late->front().t_ms, series.late->back().t_ms, range)) {
+  if (series.late && !series.late->empty() && touches(series.late->front().t_ms, series.late->back().t_ms, range)) {
     return true;
   }
   return std::any_of(series.sealed.begin(), series.sealed.end(),

@@ -34,8 +34,8 @@ struct TimeRange {
 struct SeriesSnapshot {
   uint32_t id = 0;
   std::vector<ChunkPtr> sealed;
-  Chunk open;                          // count 0: none
-  std::vector<model::Sample> late;     // out-of-order ones, ascending
+  Chunk open;                       // count 0: none
+  std::vector<model::Sample> late;  // out-of-order ones, ascending
   // Appends what lies in `range`, ascending.
   void decode(TimeRange range, std::vector<model::Sample>& out) const;
 
@@ -101,7 +101,7 @@ class Head {
     int64_t newest_ms = std::numeric_limits<int64_t>::min();
     double newest_v = 0;
     bool has_samples = false;  // ever: newest_ms and newest_v mean something
-    bool active = false;   // counted
+    bool active = false;       // counted
     bool logged = false;
   };
   static constexpr size_t kStripes = 256;

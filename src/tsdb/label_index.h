@@ -17,7 +17,7 @@
 namespace sentinel::tsdb {
 
 struct LabelPair {
-  uint32_t name = 0;   // symbols
+  uint32_t name = 0;  // symbols
   uint32_t value = 0;
 };
 using SeriesIds = std::vector<uint32_t>;  // sorted
@@ -69,7 +69,8 @@ class LabelIndex {
   const NameEntry* find_name(std::string_view name) const;
   bool same_labels(uint32_t id, const model::Labels& labels) const;
   SeriesIds all() const;
-  std::vector<const SeriesIds*> matching_lists(const NameEntry& entry, const model::Matcher& matcher, bool wanted) const;
+  std::vector<const SeriesIds*> matching_lists(const NameEntry& entry, const model::Matcher& matcher,
+                                               bool wanted) const;
   void apply_positive(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
   void apply_negative(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
   void filter(const model::Matcher& matcher, SeriesIds& candidates) const;
@@ -77,8 +78,8 @@ class LabelIndex {
   SymbolTable symbols_;
   StableVector<SeriesLabels> series_;
   absl::flat_hash_map<uint32_t, NameEntry> names_;
-  absl::flat_hash_map<uint64_t, uint32_t> by_hash_;         // the first series with the hash
-  absl::flat_hash_map<uint64_t, SeriesIds> collisions_;     // all others
+  absl::flat_hash_map<uint64_t, uint32_t> by_hash_;      // the first series with the hash
+  absl::flat_hash_map<uint64_t, SeriesIds> collisions_;  // all others
 };
 
 // The literals of a pattern that is a plain alternation ("a|b|c", also in one pair of parentheses); none otherwise.

@@ -41,7 +41,9 @@ TEST(LabelIndex, SeriesWithEqualHashesStayApart) {
 }
 
 TEST(LabelIndex, OnlyPlainAlternationsAreLiterals) {
-  const auto list = [](std::string_view pattern) { return literal_alternatives(pattern).value_or(std::vector<std::string>{"no"}); };
+  const auto list = [](std::string_view pattern) {
+    return literal_alternatives(pattern).value_or(std::vector<std::string>{"no"});
+  };
   EXPECT_THAT(list("a"), testing::ElementsAre("a"));
   EXPECT_THAT(list("b|a|b"), testing::ElementsAre("a", "b"));
   EXPECT_THAT(list("(a|bc)"), testing::ElementsAre("a", "bc"));
@@ -83,7 +85,8 @@ TEST(LabelIndex, SetOperationsAgreeWithTheStandardOnes) {
 TEST(LabelIndex, ResolvesAsTryingEachSeriesWould) {
   Random random(11);
   const std::vector<std::string> names = {"__name__", "job", "pod", "zone"};
-  const std::vector<std::string> patterns = {"", "a", "a|b", "a.*", ".*", ".+", "[ab]1?", "b|", "(?i:A)", "x{0,2}", "a1|b2|none"};
+  const std::vector<std::string> patterns = {"",       "a",  "a|b",    "a.*",    ".*",        ".+",
+                                             "[ab]1?", "b|", "(?i:A)", "x{0,2}", "a1|b2|none"};
   const auto random_value = [&] {
     const std::vector<std::string> values = {"", "a", "b", "a1", "b1", "b2", "xx"};
     return values[random.below(values.size())];
@@ -104,8 +107,11 @@ TEST(LabelIndex, ResolvesAsTryingEachSeriesWould) {
       for (uint64_t n = random.below(4); n > 0; --n) {
         const auto type = static_cast<MatchType>(random.below(4));
         const bool regexp = type == MatchType::kRegexp || type == MatchType::kNotRegexp;
-        std::string name = random.chance(0.1) ? "absent" : random.chance(0.2) ? "id" : names[random.below(names.size())];
-        matchers.push_back(make(type, std::move(name), regexp ? patterns[random.below(patterns.size())] : random_value()));
+        std::string name = random.chance(0.1)   ? "absent"
+                           : random.chance(0.2) ? "id"
+                                                : names[random.below(names.size())];
+        matchers.push_back(
+            make(type, std::move(name), regexp ? patterns[random.below(patterns.size())] : random_value()));
       }
       SeriesIds want;
       std::string text;
@@ -124,7 +130,8 @@ TEST(LabelIndex, OrdersAsLabelsDo) {
   Random random(5);
   for (int i = 0; i < 40; ++i) {
     Labels labels;
-    for (const char* name : {"a", "b", "c"}) labels.set(name, std::string(random.below(3), 'x') + (random.chance(0.5) ? "y" : ""));
+    for (const char* name : {"a", "b", "c"})
+      labels.set(name, std::string(random.below(3), 'x') + (random.chance(0.5) ? "y" : ""));
     if (labels.empty() || index.find(labels, labels.hash())) continue;
     add(index, labels);
     all.push_back(labels);

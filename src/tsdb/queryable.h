@@ -40,8 +40,9 @@ class Queryable {
                                                     int64_t max_ms) const = 0;
   virtual Result<std::vector<std::string>> label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,
                                                        int64_t max_ms) const = 0;
-  virtual Result<std::vector<std::string>> label_values(const std::string& name, const std::vector<model::Matchers>& sets,
-                                                        int64_t min_ms, int64_t max_ms) const = 0;
+  virtual Result<std::vector<std::string>> label_values(const std::string& name,
+                                                        const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                                        int64_t max_ms) const = 0;
 };
 
 }  // namespace sentinel::tsdb

@@ -14,9 +14,9 @@
 namespace sentinel::tsdb {
 
 enum class RecordType : uint8_t {
-  kBatch = 1,       // new series and samples of one commit
-  kChunk = 2,       // one chunk of one series (checkpoints only)
-  kHeadStart = 3,   // samples before this time are in blocks or gone (checkpoints only)
+  kBatch = 1,      // new series and samples of one commit
+  kChunk = 2,      // one chunk of one series (checkpoints only)
+  kHeadStart = 3,  // samples before this time are in blocks or gone (checkpoints only)
 };
 
 struct SeriesDef {

@@ -61,8 +61,7 @@ Error refused(Verdict verdict, model::Sample sample) {
       return Error(ErrorCode::kConflict, fmt::format("another value at the same time {} ms", sample.t_ms));
     case Verdict::kTooOld:
       return Error(ErrorCode::kConflict, fmt::format("time {} ms is older than the head", sample.t_ms));
-    case Verdict::kTooManyLate:
-      return Error(ErrorCode::kConflict, "too many out-of-order samples for one series");
+    case Verdict::kTooManyLate: return Error(ErrorCode::kConflict, "too many out-of-order samples for one series");
     default: return Error(ErrorCode::kConflict, fmt::format("out of order: {} ms", sample.t_ms));
   }
 }
@@ -73,7 +72,8 @@ bool accepted(Verdict verdict) {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> Store::open(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options) {
+Result<std::unique_ptr<Store>> Store::open(Env& env, const Clock& clock, MetricRegistry& metrics,
+                                           StoreOptions options) {
   if (options.dir.empty()) return fail(ErrorCode::kInvalidArgument, "the time-series store needs a folder");
   if (options.block_range <= Millis(0)) return fail(ErrorCode::kInvalidArgument, "block_range must be positive");
   auto store = std::make_unique<StoreImpl>(env, clock, metrics, std::move(options));
@@ -262,8 +262,7 @@ Status StoreImpl::commit(std::vector<RefSample>& samples) {
   }
   uint64_t stored = 0;
   for (const RefSample& s : batch.samples) {
-    const Verdict verdict =
-        head_.apply(static_cast<uint32_t>(s.ref), s.sample, options_.out_of_order_window.count());
+    const Verdict verdict = head_.apply(static_cast<uint32_t>(s.ref), s.sample, options_.out_of_order_window.count());
     if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
   }
   samples_appended_.fetch_add(stored, std::memory_order_relaxed);

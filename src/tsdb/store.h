@@ -22,11 +22,11 @@ enum class SeriesRef : uint64_t { kNone = 0 };
 struct StoreOptions {
   std::string dir;
   Millis retention = std::chrono::hours(24 * 15);
-  uint64_t series_max = 2'000'000;           // one more is kTooLarge and counted
-  Millis out_of_order_window{0};             // older than the newest sample of the series by more than this: kConflict
+  uint64_t series_max = 2'000'000;  // one more is kTooLarge and counted
+  Millis out_of_order_window{0};    // older than the newest sample of the series by more than this: kConflict
   // Telemetry is durable within one second. 0: no background thread, only sync() makes durable.
   Micros sync_interval = std::chrono::milliseconds(200);
-  uint64_t retention_bytes = 0;              // blocks beyond this many bytes go, oldest first; 0: no limit
+  uint64_t retention_bytes = 0;                // blocks beyond this many bytes go, oldest first; 0: no limit
   Millis block_range = std::chrono::hours(2);  // the head keeps 1.5 of these, older samples go to block files
   uint64_t checkpoint_log_bytes = 256u << 20;  // a log longer than this (and than the head) is condensed
 };
@@ -62,7 +62,8 @@ struct StoreStats {
 class Store : public Queryable {
  public:
   // Replays the log; a torn tail is cut and logged, never refused. kConflict: another process holds the folder.
-  static Result<std::unique_ptr<Store>> open(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options);
+  static Result<std::unique_ptr<Store>> open(Env& env, const Clock& clock, MetricRegistry& metrics,
+                                             StoreOptions options);
   ~Store() override = default;
 
   virtual std::unique_ptr<Appender> appender() = 0;

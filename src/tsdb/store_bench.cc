@@ -14,9 +14,12 @@ namespace {
 constexpr int64_t kStart = 1'767'225'600'000;
 
 model::Labels labels_of(int64_t i) {
-  return model::Labels{{"__name__", "http_requests_total"}, {"instance", "host-" + std::to_string(i / 100)},
-                       {"job", "api"},                      {"path", "/v1/route/" + std::to_string(i % 100)},
-                       {"region", "eu-" + std::to_string(i % 3)}, {"status", i % 10 == 0 ? "500" : "200"}};
+  return model::Labels{{"__name__", "http_requests_total"},
+                       {"instance", "host-" + std::to_string(i / 100)},
+                       {"job", "api"},
+                       {"path", "/v1/route/" + std::to_string(i % 100)},
+                       {"region", "eu-" + std::to_string(i % 3)},
+                       {"status", i % 10 == 0 ? "500" : "200"}};
 }
 
 // A store in a fresh folder, removed at the end.
@@ -134,7 +137,8 @@ void reopen(benchmark::State& state) {
   bench.make_series(state.range(0));
   for (int64_t i = 0; i < 20; ++i) bench.round(kStart + i * 15'000);
   for (auto _ : state) bench.open();
-  state.counters["bytes_a_series"] = static_cast<double>(bench.store->stats().head_bytes) / static_cast<double>(state.range(0));
+  state.counters["bytes_a_series"] =
+      static_cast<double>(bench.store->stats().head_bytes) / static_cast<double>(state.range(0));
 }
 BENCHMARK(reopen)->Arg(200'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond)->Iterations(1);
 

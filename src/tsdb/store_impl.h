@@ -93,7 +93,7 @@ class StoreImpl final : public Store {
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;
   int64_t head_from_ms_ = std::numeric_limits<int64_t>::min();
-  bool checkpoint_due_ = false;               // maintain_mutex_
+  bool checkpoint_due_ = false;  // maintain_mutex_
   std::atomic<bool> sync_failed_{false};
   std::atomic<uint64_t> samples_appended_{0};
 

@@ -40,7 +40,8 @@ std::string show(const std::vector<SeriesData>& found) {
   std::string out;
   for (const SeriesData& series : found) {
     out += series.labels.to_string();
-    for (const Sample& s : series.samples) out += " " + std::to_string(s.t_ms) + "=" + std::to_string(std::bit_cast<uint64_t>(s.v));
+    for (const Sample& s : series.samples)
+      out += " " + std::to_string(s.t_ms) + "=" + std::to_string(std::bit_cast<uint64_t>(s.v));
     out += "\n";
   }
   return out;
@@ -125,16 +126,18 @@ class Oracle {
   }
 
   model::Matchers random_matchers() {
-    static const std::vector<std::string> patterns = {".*", ".+", "a|b", "[ab]", "p[0-2]", "p.*", "", "m", "n|", "(?:c|d)"};
+    static const std::vector<std::string> patterns = {".*",  ".+", "a|b", "[ab]", "p[0-2]",
+                                                      "p.*", "",   "m",   "n|",   "(?:c|d)"};
     model::Matchers matchers = {random_.chance(0.5) ? Matcher::equal("__name__", "m")
                                                     : Matcher::make(MatchType::kRegexp, "__name__", "m|n").value()};
     for (auto n = random_.below(3); n > 0; --n) {
       const auto type = static_cast<MatchType>(random_.below(4));
       const bool regexp = type == MatchType::kRegexp || type == MatchType::kNotRegexp;
       static const std::vector<std::string> values = {"a", "b", "p1", "", "zzz"};
-      matchers.push_back(Matcher::make(type, random_.chance(0.5) ? "job" : "pod",
-                                       regexp ? patterns[random_.below(patterns.size())] : values[random_.below(values.size())])
-                             .value());
+      matchers.push_back(
+          Matcher::make(type, random_.chance(0.5) ? "job" : "pod",
+                        regexp ? patterns[random_.below(patterns.size())] : values[random_.below(values.size())])
+              .value());
     }
     return matchers;
   }

@@ -101,7 +101,8 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
   Budget budget(limits.samples_max);
   std::vector<SeriesData> out;
   for (const auto& block : view.blocks) {
-    SENTINEL_ASSIGN(std::vector<SeriesData> part, select_block(*block, matchers, within(range, block->range()), budget));
+    SENTINEL_ASSIGN(std::vector<SeriesData> part,
+                    select_block(*block, matchers, within(range, block->range()), budget));
     out = merge(std::move(out), std::move(part));
   }
   std::vector<SeriesData> newest;
@@ -167,8 +168,9 @@ Result<std::vector<std::string>> StoreImpl::label_names(const std::vector<model:
   return out;
 }
 
-Result<std::vector<std::string>> StoreImpl::label_values(const std::string& name, const std::vector<model::Matchers>& sets,
-                                                         int64_t min_ms, int64_t max_ms) const {
+Result<std::vector<std::string>> StoreImpl::label_values(const std::string& name,
+                                                         const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                                         int64_t max_ms) const {
   const TimeRange range{min_ms, max_ms};
   std::vector<std::string> out;
   View view;

@@ -174,7 +174,8 @@ TEST(Store, BadQueriesGetErrors) {
   EXPECT_EQ(f.store->select({}, 0, 10, {}).error().code(), ErrorCode::kInvalidArgument);
   EXPECT_EQ(f.store->select({Matcher::equal("x", "")}, 0, 10, {}).error().code(), ErrorCode::kInvalidArgument);
   ASSERT_TRUE(f.put(kUp, {2, 1}));
-  EXPECT_EQ(f.store->select({Matcher::equal("job", "a")}, 0, 10, {.samples_max = 1}).error().code(), ErrorCode::kTooLarge);
+  EXPECT_EQ(f.store->select({Matcher::equal("job", "a")}, 0, 10, {.samples_max = 1}).error().code(),
+            ErrorCode::kTooLarge);
   EXPECT_TRUE(f.store->select({Matcher::equal("job", "a")}, 0, 10, {.samples_max = 2}));
 }
 
@@ -241,7 +242,8 @@ TEST(Store, MaintenanceChangesNoAnswer) {
   f.reopen();
   EXPECT_EQ(show(f.all()), before);
   EXPECT_EQ(show(f.all(begin + 333'333, begin + 777'777)), part);
-  ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"s", "3"}}, {kStart, 1})) << "a series whose samples have all gone to blocks";
+  ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"s", "3"}}, {kStart, 1}))
+      << "a series whose samples have all gone to blocks";
   ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"s", "1"}}, {kStart + 10, 1}));
   const std::string after = show(f.all());
   f.reopen();

@@ -24,7 +24,7 @@ class FrameReader {
   bool header_ok();
   // False at the end or at the first frame that is torn or damaged.
   bool next(RecordType& type, std::string_view& payload);
-  size_t good_bytes() const { return offset_; }           // all before is whole
+  size_t good_bytes() const { return offset_; }  // all before is whole
   bool clean_end() const { return offset_ == file_.size(); }
 
  private:
@@ -58,8 +58,8 @@ class Wal {
   // Removes what the checkpoint `number` made superfluous.
   Status drop_through(uint64_t number);
 
-  uint64_t size_bytes() const;      // segments and checkpoint
-  uint64_t segment_bytes() const;   // segments alone
+  uint64_t size_bytes() const;     // segments and checkpoint
+  uint64_t segment_bytes() const;  // segments alone
 
  private:
   Wal(Env& env, std::string dir) : env_(env), dir_(std::move(dir)) {}
@@ -77,10 +77,10 @@ class Wal {
 
   Env& env_;
   const std::string dir_;
-  std::unique_ptr<AppendFile> file_;     // the open segment; null until the first append
-  uint64_t number_ = 0;                  // of the open segment, or the last one there was
-  uint64_t good_bytes_ = 0;              // of the open segment
-  bool torn_ = false;                    // a failed append may have left bytes after good_bytes_
+  std::unique_ptr<AppendFile> file_;  // the open segment; null until the first append
+  uint64_t number_ = 0;               // of the open segment, or the last one there was
+  uint64_t good_bytes_ = 0;           // of the open segment
+  bool torn_ = false;                 // a failed append may have left bytes after good_bytes_
 
   mutable Mutex size_mutex_;
   std::vector<FileSize> segments_ GUARDED_BY(size_mutex_);

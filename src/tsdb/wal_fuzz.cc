@@ -26,7 +26,8 @@ void read_log(std::string_view file) {
 void read_records(std::string_view payload) {
   if (const auto batch = decode_batch(payload)) {
     const auto again = decode_batch(encode_batch(*batch));
-    SENTINEL_CHECK(again && again->samples.size() == batch->samples.size() && again->series.size() == batch->series.size());
+    SENTINEL_CHECK(again && again->samples.size() == batch->samples.size() &&
+                   again->series.size() == batch->series.size());
   }
   if (const auto chunk = decode_chunk(payload)) (void)ChunkWriter::resume(chunk->chunk);
   (void)decode_head_start(payload);

@@ -112,9 +112,8 @@ TEST(Wal, ACheckpointStandsForTheSegmentsBeforeIt) {
     const auto number = log.wal->rotate();
     ASSERT_TRUE(number);
     ASSERT_TRUE(log.wal->append(RecordType::kBatch, "new"));
-    ASSERT_TRUE(log.wal->write_checkpoint(*number, [](const Wal::Writer& write) -> Status {
-      return write(RecordType::kBatch, "condensed");
-    }));
+    ASSERT_TRUE(log.wal->write_checkpoint(
+        *number, [](const Wal::Writer& write) -> Status { return write(RecordType::kBatch, "condensed"); }));
     EXPECT_THAT(open(env).payloads, testing::ElementsAre("condensed", "new")) << "before the old files are dropped";
     ASSERT_TRUE(log.wal->drop_through(*number));
   }
