@@ -85,10 +85,8 @@ void add_time_functions(FuncMap& functions, const std::function<TimePoint()>& no
                        return Value(ZonedTime{a[1].as_time().at, a[0].as_string()});
                      }};
   functions["now"] = {{}, false, [now](Args) -> Result<Value> { return Value(now()); }};
-  functions["since"] = {{time}, false, [now](Args a) -> Result<Value> {
-                          return Value(GoDuration{
-                              std::chrono::duration_cast<std::chrono::nanoseconds>(now() - a[0].as_time().at).count()});
-                        }};
+  functions["since"] = {
+      {time}, false, [now](Args a) -> Result<Value> { return Value(go_elapsed(now(), a[0].as_time().at)); }};
   functions["toDate"] = {{text, text}, false, [](Args a) -> Result<Value> {
                            return Value(parse_go_time(a[0].as_string(), a[1].as_string()).value_or(zero_time()));
                          }};

@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <optional>
 
 #include <cctz/civil_time.h>
@@ -40,8 +41,8 @@ struct Civil {
 
 Civil take_apart(const ZonedTime& time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(time.at);
-  const auto info = zone_of(time.zone).lookup(
-      std::chrono::time_point_cast<cctz::seconds>(std::chrono::system_clock::time_point(seconds.time_since_epoch())));
+  using Seconds = cctz::time_point<cctz::seconds>;  // system_clock's own nanoseconds do not reach year 1
+  const auto info = zone_of(time.zone).lookup(Seconds(cctz::seconds(seconds.time_since_epoch().count())));
   Civil civil;
   civil.at = info.cs;
   civil.nanos = std::chrono::duration_cast<std::chrono::nanoseconds>(time.at - seconds).count();
@@ -464,6 +465,13 @@ Status check_time_zone(const std::string& name) {
   return fail(ErrorCode::kInvalidArgument, "unknown time zone " + name);
 }
 
+GoDuration go_elapsed(TimePoint later, TimePoint earlier) {
+  int64_t ns = 0;
+  const int64_t us = (later - earlier).count();
+  if (!__builtin_mul_overflow(us, int64_t{1000}, &ns)) return {ns};
+  return {us < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max()};
+}
+
 ZonedTime zero_time() { return {time_from_us(-62'135'596'800'000'000), "UTC"}; }
 
 namespace {
@@ -478,12 +486,24 @@ Method one_arg(ParamKind kind, std::function<Value(const Value&, const Value&)> 
   return Method{{kind}, [f = std::move(f)](const Value& self, Args args) -> Result<Value> { return f(self, args[0]); }};
 }
 
+// Times a template can reach by adding: 100,000 years around 1970, far from the ends of int64.
+constexpr int64_t kTimeUsMax = int64_t{100'000} * 365 * 86'400 * 1'000'000;
+
+GoDuration go_abs(GoDuration d) {
+  if (d.ns == std::numeric_limits<int64_t>::min()) return {std::numeric_limits<int64_t>::max()};
+  return {std::abs(d.ns)};
+}
+
 // Half away from zero, as time.Duration.Round.
 int64_t round_to(int64_t ns, int64_t unit) {
   if (unit <= 0) return ns;
   const int64_t rest = ns % unit;
   const int64_t down = ns - rest;
-  return std::abs(rest) * 2 >= unit ? down + (ns < 0 ? -unit : unit) : down;
+  const uint64_t distance = rest < 0 ? uint64_t{0} - static_cast<uint64_t>(rest) : static_cast<uint64_t>(rest);
+  if (distance < static_cast<uint64_t>(unit) - distance) return down;
+  int64_t up = 0;
+  if (!__builtin_add_overflow(down, ns < 0 ? -unit : unit, &up)) return up;
+  return ns < 0 ? std::numeric_limits<int64_t>::min() : std::numeric_limits<int64_t>::max();
 }
 int64_t round_half_up(int64_t v, int64_t unit) {  // time.Time.Round
   if (unit <= 0) return v;
@@ -491,8 +511,15 @@ int64_t round_half_up(int64_t v, int64_t unit) {  // time.Time.Round
   return rest * 2 >= unit ? v + unit - rest : v - rest;
 }
 
-GoDuration between(const ZonedTime& a, const ZonedTime& b) {
-  return {std::chrono::duration_cast<std::chrono::nanoseconds>(a.at - b.at).count()};
+GoDuration between(const ZonedTime& a, const ZonedTime& b) { return go_elapsed(a.at, b.at); }
+
+// Stops at the ends of what can be counted.
+ZonedTime moved(const ZonedTime& time, int64_t by_us) {
+  int64_t us = 0;
+  if (__builtin_add_overflow(to_us(time.at), by_us, &us) || us > kTimeUsMax || us < -kTimeUsMax) {
+    us = by_us < 0 ? -kTimeUsMax : kTimeUsMax;
+  }
+  return {time_from_us(us), time.zone};
 }
 
 Methods make_time_methods() {
@@ -524,7 +551,7 @@ Methods make_time_methods() {
     return Value(format_go_time(v.as_time(), a.as_string()));
   });
   m["Add"] = one_arg(ParamKind::kDuration, [](const Value& v, const Value& a) {
-    return Value(ZonedTime{v.as_time().at + Micros(a.as_duration().ns / 1000), v.as_time().zone});
+    return Value(moved(v.as_time(), a.as_duration().ns / 1000));
   });
   m["Sub"] = one_arg(ParamKind::kTime,
                      [](const Value& v, const Value& a) { return Value(between(v.as_time(), a.as_time())); });
@@ -541,7 +568,7 @@ Methods make_time_methods() {
       const int64_t to = unit <= 0 ? since
                          : round   ? round_half_up(since, unit)
                                    : since - ((since % unit) + unit) % unit;
-      return Value(ZonedTime{v.as_time().at + Micros(to - since), v.as_time().zone});
+      return Value(moved(v.as_time(), to - since));
     };
   };
   m["Truncate"] = one_arg(ParamKind::kDuration, snap(false));
@@ -564,7 +591,7 @@ Methods make_duration_methods() {
   whole("Microseconds", 1000);
   whole("Milliseconds", 1'000'000);
   m["String"] = no_args([](const Value& v) { return Value(format_go_duration(v.as_duration().ns)); });
-  m["Abs"] = no_args([](const Value& v) { return Value(GoDuration{std::abs(v.as_duration().ns)}); });
+  m["Abs"] = no_args([](const Value& v) { return Value(go_abs(v.as_duration())); });
   m["Round"] = one_arg(ParamKind::kDuration, [](const Value& v, const Value& a) {
     return Value(GoDuration{round_to(v.as_duration().ns, a.as_duration().ns)});
   });

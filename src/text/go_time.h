@@ -17,6 +17,8 @@ Result<ZonedTime> parse_go_time(std::string_view layout, std::string_view text);
 std::string format_go_duration(int64_t ns);  // time.Duration.String
 // kInvalidArgument "unknown time zone X".
 Status check_time_zone(const std::string& zone);
+// later − earlier, held at the ends of int64 as time.Time.Sub does.
+GoDuration go_elapsed(TimePoint later, TimePoint earlier);
 ZonedTime zero_time();  // 0001-01-01 00:00:00 UTC
 
 // Methods of time.Time and time.Duration that templates may call; null when there is none of that name.

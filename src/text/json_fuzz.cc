@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -12,6 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto first = parse_json({reinterpret_cast<const char*>(data), size});
   if (!first) return 0;
   const std::string written = go_json(value_from_json(*first));
+  if (first->is_double() && !std::isfinite(first->get_double())) return 0;  // 1e999 is read as infinity
   const auto again = parse_json(written);
   if (!again || again->kind() != first->kind()) {
     if (!again || !again->is_number() || !first->is_number()) std::abort();
