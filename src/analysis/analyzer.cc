@@ -21,7 +21,8 @@ using model::Interaction;
 using model::InteractionStatus;
 
 // What an answer must not bring up by itself, and how sure we are that it is a leak.
-constexpr std::array<std::string_view, 6> kSensitive = {"SECRET", "US_SSN", "CREDIT_CARD", "IBAN", "UK_NINO", "DATE_OF_BIRTH"};
+constexpr std::array<std::string_view, 6> kSensitive = {"SECRET", "US_SSN",  "CREDIT_CARD",
+                                                        "IBAN",   "UK_NINO", "DATE_OF_BIRTH"};
 constexpr double kLeakRisk = 0.9;
 constexpr double kPersonalDataRisk = 0.3;
 constexpr double kRepetitionAbuse = 0.6;
@@ -29,7 +30,8 @@ constexpr size_t kRepetitionWordsMin = 300;
 constexpr int64_t kBytesPerToken = 4;
 
 size_t code_point_count(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string drift_key(const Interaction& call) {
@@ -63,7 +65,8 @@ class SentinelAnalyzer final : public Analyzer {
     score_abuse(call, prompt_doc);
     const bool answered = text_answer && call.status == InteractionStatus::kOk && !call.empty_response;
     if (answered) {
-      call.semantic_similarity_score = semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
+      call.semantic_similarity_score =
+          semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
       if (!refusal) score_support(call);
       score_drift(call, answer.normalized.text, answer_doc, refusal);
@@ -80,7 +83,8 @@ class SentinelAnalyzer final : public Analyzer {
     TextRisk& worst = injection.risk >= safety.risk ? injection : safety;
     const TextRisk& other = &worst == &injection ? safety : injection;
     for (const std::string& category : other.categories) {
-      if (std::find(worst.categories.begin(), worst.categories.end(), category) == worst.categories.end()) worst.categories.push_back(category);
+      if (std::find(worst.categories.begin(), worst.categories.end(), category) == worst.categories.end())
+        worst.categories.push_back(category);
     }
     for (const std::string& type : pii_types(pii_->find(prompt))) {
       if (worst.evidence.size() < kEvidenceMax) worst.evidence.push_back("contains " + type);
@@ -103,18 +107,21 @@ class SentinelAnalyzer final : public Analyzer {
     call.prompt_injection_risk = injection.risk;
     call.pii_types = pii_types(answer_pii);
     for (const std::string& type : pii_types(prompt_pii)) {
-      if (std::find(call.pii_types.begin(), call.pii_types.end(), type) == call.pii_types.end()) call.pii_types.push_back(type);
+      if (std::find(call.pii_types.begin(), call.pii_types.end(), type) == call.pii_types.end())
+        call.pii_types.push_back(type);
     }
     TextRisk leak = leak_risk(call, answer_pii);
 
     double worst = 0;
     call.safety_label = "SAFE";
     call.safety_categories.clear();
-    for (const TextRisk& risk : {std::move(injection), safety_risk(model_, prompt), safety_risk(model_, answer), std::move(leak)}) {
+    for (const TextRisk& risk :
+         {std::move(injection), safety_risk(model_, prompt), safety_risk(model_, answer), std::move(leak)}) {
       if (risk.risk > worst && risk.label != "SAFE") call.safety_label = risk.label;
       worst = std::max(worst, risk.risk);
       for (const std::string& category : risk.categories) {
-        if (std::find(call.safety_categories.begin(), call.safety_categories.end(), category) == call.safety_categories.end()) {
+        if (std::find(call.safety_categories.begin(), call.safety_categories.end(), category) ==
+            call.safety_categories.end()) {
           call.safety_categories.push_back(category);
         }
       }
@@ -142,8 +149,9 @@ class SentinelAnalyzer final : public Analyzer {
 
   void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {
     const int64_t tokens = call.tokens_input.value_or(static_cast<int64_t>(call.prompt.size()) / kBytesPerToken);
-    call.token_abuse = tokens > options_.token_abuse_input_tokens ||
-                       (prompt_doc.tokens().size() >= kRepetitionWordsMin && repetition(prompt_doc) >= kRepetitionAbuse);
+    call.token_abuse =
+        tokens > options_.token_abuse_input_tokens ||
+        (prompt_doc.tokens().size() >= kRepetitionWordsMin && repetition(prompt_doc) >= kRepetitionAbuse);
   }
 
   void score_support(Interaction& call) const {

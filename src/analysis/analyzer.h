@@ -23,10 +23,10 @@ struct Span {
 };
 
 struct TextRisk {
-  double risk = 0;                       // 0..1, calibrated later
-  std::string label = "SAFE";            // the worst category
-  std::vector<std::string> categories;   // all above their threshold
-  std::vector<std::string> evidence;     // why: the features or phrases that weighed most, at most 5
+  double risk = 0;                      // 0..1, calibrated later
+  std::string label = "SAFE";           // the worst category
+  std::vector<std::string> categories;  // all above their threshold
+  std::vector<std::string> evidence;    // why: the features or phrases that weighed most, at most 5
 };
 
 // Each detector is stateless after construction and thread-safe.

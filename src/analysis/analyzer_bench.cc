@@ -18,10 +18,12 @@ namespace {
 // Different words each time, so that no cache of one text flatters the figure.
 std::string prose(size_t bytes, uint32_t seed) {
   static constexpr const char* kWords[] = {
-      "the", "service", "returned", "an", "invoice", "for", "customer", "accounts", "in", "region", "because", "shipment",
-      "delays", "affected", "delivery", "of", "orders", "and", "we", "recommend", "checking", "dashboard", "before",
-      "closing", "ticket", "number", "42", "please", "summarise", "quarterly", "report", "with", "tables", "that", "explain",
-      "growth", "across", "products", "while", "keeping", "language", "simple", "to", "read", "a", "is", "on", "at"};
+      "the",      "service", "returned", "an",        "invoice",   "for",       "customer", "accounts",
+      "in",       "region",  "because",  "shipment",  "delays",    "affected",  "delivery", "of",
+      "orders",   "and",     "we",       "recommend", "checking",  "dashboard", "before",   "closing",
+      "ticket",   "number",  "42",       "please",    "summarise", "quarterly", "report",   "with",
+      "tables",   "that",    "explain",  "growth",    "across",    "products",  "while",    "keeping",
+      "language", "simple",  "to",       "read",      "a",         "is",        "on",       "at"};
   std::string out;
   size_t words = 0;
   while (out.size() < bytes) {

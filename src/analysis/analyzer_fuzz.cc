@@ -37,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   call.response = second;
   call.context = text.substr(size / 3);
   analyzer->analyze(call);
-  SENTINEL_CHECK(*call.safety_score >= 0 && *call.safety_score <= 1 && is_valid_utf8(call.prompt) && is_valid_utf8(call.response));
+  SENTINEL_CHECK(*call.safety_score >= 0 && *call.safety_score <= 1 && is_valid_utf8(call.prompt) &&
+                 is_valid_utf8(call.response));
   return 0;
 }

@@ -10,20 +10,24 @@ namespace sentinel::analysis {
 namespace {
 
 constexpr std::string_view kStopWords[] = {
-    "the", "of", "and", "a", "to", "in", "is", "you", "that", "it", "he", "was", "for", "on", "are", "as", "with",
-    "his", "they", "i", "at", "be", "this", "have", "from", "or", "one", "had", "by", "but", "not", "what", "all",
-    "were", "we", "when", "your", "can", "said", "there", "an", "each", "which", "she", "do", "how", "their", "if",
-    "will", "up", "other", "about", "out", "many", "then", "them", "these", "so", "some", "her", "would", "make",
-    "like", "him", "into", "has", "more", "no", "could", "my", "than", "been", "who", "its", "now", "did", "get",
-    "may", "also", "am", "me", "us", "our", "just", "does", "very", "any", "own", "too", "such", "only", "over",
-    "because", "while", "where", "why", "should", "must", "being", "those", "both", "here", "itself", "im", "dont"};
+    "the",    "of",   "and",   "a",     "to",   "in",   "is",     "you",  "that",    "it",    "he",    "was",
+    "for",    "on",   "are",   "as",    "with", "his",  "they",   "i",    "at",      "be",    "this",  "have",
+    "from",   "or",   "one",   "had",   "by",   "but",  "not",    "what", "all",     "were",  "we",    "when",
+    "your",   "can",  "said",  "there", "an",   "each", "which",  "she",  "do",      "how",   "their", "if",
+    "will",   "up",   "other", "about", "out",  "many", "then",   "them", "these",   "so",    "some",  "her",
+    "would",  "make", "like",  "him",   "into", "has",  "more",   "no",   "could",   "my",    "than",  "been",
+    "who",    "its",  "now",   "did",   "get",  "may",  "also",   "am",   "me",      "us",    "our",   "just",
+    "does",   "very", "any",   "own",   "too",  "such", "only",   "over", "because", "while", "where", "why",
+    "should", "must", "being", "those", "both", "here", "itself", "im",   "dont"};
 constexpr std::string_view kFrequentWords[] = {
-    "time", "people", "know", "first", "find", "use", "way", "long", "down", "day", "come", "made", "part", "please",
-    "write", "tell", "answer", "question", "give", "new", "work", "year", "after", "before", "through", "back",
-    "good", "think", "help", "want", "need", "ignore", "previous", "instructions", "system", "prompt", "rules",
-    "reveal", "above", "password", "secret", "following", "instead", "output", "text", "message", "everything",
-    "anything", "without", "never", "always", "pretend", "model", "language", "explain", "create", "show", "print",
-    "respond", "word", "words", "user", "bomb", "kill", "hack", "email", "data", "information", "steps", "using"};
+    "time",    "people",     "know",     "first",    "find",        "use",       "way",          "long",   "down",
+    "day",     "come",       "made",     "part",     "please",      "write",     "tell",         "answer", "question",
+    "give",    "new",        "work",     "year",     "after",       "before",    "through",      "back",   "good",
+    "think",   "help",       "want",     "need",     "ignore",      "previous",  "instructions", "system", "prompt",
+    "rules",   "reveal",     "above",    "password", "secret",      "following", "instead",      "output", "text",
+    "message", "everything", "anything", "without",  "never",       "always",    "pretend",      "model",  "language",
+    "explain", "create",     "show",     "print",    "respond",     "word",      "words",        "user",   "bomb",
+    "kill",    "hack",       "email",    "data",     "information", "steps",     "using"};
 
 using Table = absl::flat_hash_map<std::string_view, uint8_t>;  // keys are never freed
 

@@ -44,8 +44,8 @@ std::optional<std::vector<float>> unpack(const json::value* value, size_t size) 
 }
 
 // Diagonal T² of a window's mean against the reference's, per dimension: about 1 when nothing has changed.
-double t_square(const std::vector<double>& mean, const std::vector<double>& variance, const std::vector<double>& window, size_t from,
-                size_t to, double spread) {
+double t_square(const std::vector<double>& mean, const std::vector<double>& variance, const std::vector<double>& window,
+                size_t from, size_t to, double spread) {
   double sum = 0;
   for (size_t i = from; i < to; ++i) sum += (window[i] - mean[i]) * (window[i] - mean[i]) / (variance[i] * spread);
   return sum / static_cast<double>(to - from);
@@ -74,7 +74,8 @@ std::array<float, kStyleSize> style_of(std::string_view answer, const FeatureDoc
   std::array<float, kStyleSize> out{};
   const auto size = static_cast<double>(std::max<size_t>(answer.size(), 1));
   const auto count = [&](std::string_view chars) {
-    return static_cast<double>(std::count_if(answer.begin(), answer.end(), [&](char c) { return chars.find(c) != std::string_view::npos; }));
+    return static_cast<double>(
+        std::count_if(answer.begin(), answer.end(), [&](char c) { return chars.find(c) != std::string_view::npos; }));
   };
   double words = 0;
   double sentences = 0;
@@ -83,7 +84,8 @@ std::array<float, kStyleSize> style_of(std::string_view answer, const FeatureDoc
     sentences += token.ends_sentence;
   }
   words = std::max(words, 1.0);
-  const double non_ascii = static_cast<double>(std::count_if(answer.begin(), answer.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }));
+  const double non_ascii = static_cast<double>(
+      std::count_if(answer.begin(), answer.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; }));
   const std::array<double, kStyleSize> values = {
       std::log1p(size) / 2.0,
       refusal ? 1.0 : 0.0,
@@ -101,7 +103,8 @@ std::array<float, kStyleSize> style_of(std::string_view answer, const FeatureDoc
 }
 
 DriftTracker::DriftTracker(uint64_t reference_size, uint64_t window)
-    : reference_size_(std::max<uint64_t>(8, reference_size)), window_(std::clamp<uint64_t>(window, 4, kDriftWindowMax)) {
+    : reference_size_(std::max<uint64_t>(8, reference_size)),
+      window_(std::clamp<uint64_t>(window, 4, kDriftWindowMax)) {
   window_ = std::min(window_, reference_size_);
 }
 
@@ -168,7 +171,8 @@ void DriftTracker::freeze(State& state, uint64_t seed) const {
   state.style = {quantile(style, 0.5), quantile(style, 0.99)};
   state.frozen = true;
   // The window starts as the end of the reference, so that the score moves smoothly from calm.
-  state.samples.erase(state.samples.begin(), state.samples.end() - static_cast<int64_t>(std::min<uint64_t>(window_, n)));
+  state.samples.erase(state.samples.begin(),
+                      state.samples.end() - static_cast<int64_t>(std::min<uint64_t>(window_, n)));
   state.next = 0;
   state.window_sum.assign(kDimensions, 0);
   for (const auto& sample : state.samples) {
@@ -181,9 +185,10 @@ DriftScore DriftTracker::judge(const State& state) const {
   std::vector<double> mean(kDimensions);
   for (size_t i = 0; i < kDimensions; ++i) mean[i] = state.window_sum[i] / count;
   const double spread = 1.0 / count + 1.0 / static_cast<double>(reference_size_);
-  const double topic = level(t_square(state.mean, state.variance, mean, 0, kEmbeddingSize, spread), state.topic.calm, state.topic.alarm);
-  const double style =
-      level(t_square(state.mean, state.variance, mean, kEmbeddingSize, kDimensions, spread), state.style.calm, state.style.alarm);
+  const double topic =
+      level(t_square(state.mean, state.variance, mean, 0, kEmbeddingSize, spread), state.topic.calm, state.topic.alarm);
+  const double style = level(t_square(state.mean, state.variance, mean, kEmbeddingSize, kDimensions, spread),
+                             state.style.calm, state.style.alarm);
   return {true, 1.0 - std::max(topic, 0.9 * style)};
 }
 
@@ -222,11 +227,12 @@ std::string DriftTracker::save() const {
   for (const auto& [key, state] : states_) {
     if (!first) out += ",\n";
     first = false;
-    out += "{\"key\":" + json_quote(key) + ",\"seen\":" + std::to_string(state.seen) + ",\"next\":" + std::to_string(state.next);
+    out += "{\"key\":" + json_quote(key) + ",\"seen\":" + std::to_string(state.seen) +
+           ",\"next\":" + std::to_string(state.next);
     if (state.frozen) {
-      out += ",\"mean\":\"" + pack(to_floats(state.mean)) + "\",\"variance\":\"" + pack(to_floats(state.variance)) + "\",\"levels\":[" +
-             format_double(state.topic.calm) + "," + format_double(state.topic.alarm) + "," + format_double(state.style.calm) + "," +
-             format_double(state.style.alarm) + "]";
+      out += ",\"mean\":\"" + pack(to_floats(state.mean)) + "\",\"variance\":\"" + pack(to_floats(state.variance)) +
+             "\",\"levels\":[" + format_double(state.topic.calm) + "," + format_double(state.topic.alarm) + "," +
+             format_double(state.style.calm) + "," + format_double(state.style.alarm) + "]";
     }
     out += ",\"samples\":[";
     for (size_t i = 0; i < state.samples.size(); ++i) {
@@ -256,9 +262,11 @@ Status DriftTracker::load(std::string_view text) {
     const json::object* object = entry.if_object();
     const json::value* key = object ? object->if_contains("key") : nullptr;
     const json::value* samples = object ? object->if_contains("samples") : nullptr;
-    if (!key || !key->is_string() || !samples || !samples->is_array()) return bad_state("a reference needs key and samples");
+    if (!key || !key->is_string() || !samples || !samples->is_array())
+      return bad_state("a reference needs key and samples");
     const size_t count = samples->get_array().size();
-    if (states.size() >= kDriftKeysMax || count > std::max<uint64_t>(reference_size_, kDriftWindowMax)) return bad_state("too many references or samples");
+    if (states.size() >= kDriftKeysMax || count > std::max<uint64_t>(reference_size_, kDriftWindowMax))
+      return bad_state("too many references or samples");
     State state;
     for (const json::value& sample : samples->get_array()) {
       std::optional<std::vector<float>> values = unpack(&sample, kDimensions);
@@ -274,7 +282,8 @@ Status DriftTracker::load(std::string_view text) {
       const auto mean = unpack(object->if_contains("mean"), kDimensions);
       const auto variance = unpack(object->if_contains("variance"), kDimensions);
       const json::value* levels = object->if_contains("levels");
-      if (!mean || !variance || !levels || !levels->is_array() || levels->get_array().size() != 4 || count == 0) return bad_state("a reference is damaged");
+      if (!mean || !variance || !levels || !levels->is_array() || levels->get_array().size() != 4 || count == 0)
+        return bad_state("a reference is damaged");
       state.mean.assign(mean->begin(), mean->end());
       state.variance.assign(variance->begin(), variance->end());
       if (*std::min_element(variance->begin(), variance->end()) <= 0) return bad_state("a variance is not positive");

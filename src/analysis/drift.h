@@ -1,8 +1,8 @@
 #pragma once
-// Have the answers of one route × model × prompt template changed their subject or style? A reference is frozen from the
-// first calls and never adapts by itself; the last calls are compared with it by a T² statistic over hashed embeddings
-// and style measures, scaled by what the reference does against itself (a bootstrap), so that no fixed number from a
-// paper decides.
+// Have the answers of one route × model × prompt template changed their subject or style? A reference is frozen from
+// the first calls and never adapts by itself; the last calls are compared with it by a T² statistic over hashed
+// embeddings and style measures, scaled by what the reference does against itself (a bootstrap), so that no fixed
+// number from a paper decides.
 //
 // The key leaves out the model version on purpose: a new version that writes differently must show as drift.
 
@@ -48,7 +48,7 @@ class DriftTracker {
   static constexpr size_t kDimensions = kEmbeddingSize + kStyleSize;
 
  private:
-  struct Channel {  // one of: embedding, style
+  struct Channel {     // one of: embedding, style
     double calm = 1;   // median of the statistic when nothing has changed
     double alarm = 2;  // its 99 % quantile
   };

@@ -10,12 +10,15 @@ namespace {
 
 // Answers of a support assistant, in two styles: plain sentences, and excited lists with headings.
 std::string answer(Random& random, bool new_style) {
-  static constexpr const char* kTopics[] = {"invoice", "password", "delivery", "refund", "subscription", "account", "order", "address"};
-  static constexpr const char* kPlain[] = {"You can change the % in the settings of your profile.", "We have updated the % and sent a confirmation.",
-                                           "The % is processed within three working days.", "Please check the % before you continue.",
-                                           "Our team has received the request about the %."};
-  static constexpr const char* kLively[] = {"## About your %!\n", "* Great question about the %!\n", "* Pro tip: **%** matters!!!\n",
-                                            "* Ready to level up? Try the % hub!\n", "* Boom! The % is yours to explore!\n"};
+  static constexpr const char* kTopics[] = {"invoice",      "password", "delivery", "refund",
+                                            "subscription", "account",  "order",    "address"};
+  static constexpr const char* kPlain[] = {
+      "You can change the % in the settings of your profile.", "We have updated the % and sent a confirmation.",
+      "The % is processed within three working days.", "Please check the % before you continue.",
+      "Our team has received the request about the %."};
+  static constexpr const char* kLively[] = {"## About your %!\n", "* Great question about the %!\n",
+                                            "* Pro tip: **%** matters!!!\n", "* Ready to level up? Try the % hub!\n",
+                                            "* Boom! The % is yours to explore!\n"};
   std::string out;
   for (int i = 0; i < 3; ++i) {
     std::string line = new_style ? kLively[random.below(5)] : kPlain[random.below(5)];
@@ -80,8 +83,9 @@ TEST(Drift, DamagedStateIsRefusedAndChangesNothing) {
   Random random(1);
   for (int i = 0; i < 9; ++i) observe(tracker, "k", answer(random, false));
   const std::string good = tracker.save();
-  for (const std::string& bad : {std::string("{"), std::string("[]"), std::string(R"({"references":[{"key":"x"}]})"),
-                                std::string(R"({"references":[{"key":"x","samples":["AAAA"]}]})"), good.substr(0, good.size() / 2)}) {
+  for (const std::string& bad :
+       {std::string("{"), std::string("[]"), std::string(R"({"references":[{"key":"x"}]})"),
+        std::string(R"({"references":[{"key":"x","samples":["AAAA"]}]})"), good.substr(0, good.size() / 2)}) {
     EXPECT_FALSE(tracker.load(bad).has_value());
     EXPECT_EQ(tracker.save(), good);
   }

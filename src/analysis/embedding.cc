@@ -18,7 +18,9 @@ class HashedEmbedder final : public Embedder {
 
 }  // namespace
 
-std::unique_ptr<Embedder> make_hashed_embedder(const HeadModel& model) { return std::make_unique<HashedEmbedder>(model); }
+std::unique_ptr<Embedder> make_hashed_embedder(const HeadModel& model) {
+  return std::make_unique<HashedEmbedder>(model);
+}
 
 std::vector<float> embed_doc(const HeadModel& model, const FeatureDoc& doc) {
   std::vector<float> out(kEmbeddingSize, 0.0F);

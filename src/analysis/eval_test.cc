@@ -46,12 +46,13 @@ TEST_F(DevData, Injection) {
   EXPECT_LE(slices["awesome"].false_positive_rate, 0.02);
   EXPECT_LE(slices["gpt_role"].false_positive_rate, 0.02);
   EXPECT_LE(slices["benign_documents"].false_positive_rate, 0.015);
-  std::printf("injection: F1 %.3f AUC %.4f FPR %.4f macro recall %.3f\n", all.f1, all.auc, all.false_positive_rate, recall / sources);
+  std::printf("injection: F1 %.3f AUC %.4f FPR %.4f macro recall %.3f\n", all.f1, all.auc, all.false_positive_rate,
+              recall / sources);
 }
 
 TEST_F(DevData, GeneratedTriggerWordsAndLanguages) {
-  std::map<std::string, SliceFigures> slices =
-      by_slice(score_dev(model_, *corpus_, kInjectionTask, DevRows::kGenerated), model_.stage(kInjectionTask).threshold);
+  std::map<std::string, SliceFigures> slices = by_slice(
+      score_dev(model_, *corpus_, kInjectionTask, DevRows::kGenerated), model_.stage(kInjectionTask).threshold);
   EXPECT_LE(slices["trigger_words"].false_positive_rate, 0.02);
   EXPECT_LE(slices["other_languages"].false_positive_rate, 0.02);
   EXPECT_GE(slices["other_languages"].recall, 0.95);
@@ -71,21 +72,28 @@ std::string swapped(char c, std::initializer_list<std::pair<char, const char*>> 
 
 TEST_F(DevData, HiddenAttacksKeepMostOfThePlainRecall) {
   const std::pair<const char*, std::function<std::string(const std::string&)>> tricks[] = {
-      {"zero width", [](const std::string& t) { return each_letter(t, [](char c) { return std::string(1, c) + "\u200B"; }); }},
-      {"homoglyph", [](const std::string& t) {
-         return each_letter(t, [](char c) { return swapped(c, {{'a', "\u0430"}, {'e', "\u0435"}, {'o', "\u043E"}, {'i', "\u0456"}, {'c', "\u0441"}}); });
+      {"zero width",
+       [](const std::string& t) { return each_letter(t, [](char c) { return std::string(1, c) + "\u200B"; }); }},
+      {"homoglyph",
+       [](const std::string& t) {
+         return each_letter(t, [](char c) {
+           return swapped(c, {{'a', "\u0430"}, {'e', "\u0435"}, {'o', "\u043E"}, {'i', "\u0456"}, {'c', "\u0441"}});
+         });
        }},
-      {"leet", [](const std::string& t) {
+      {"leet",
+       [](const std::string& t) {
          return each_letter(t, [](char c) { return swapped(c, {{'a', "4"}, {'e', "3"}, {'o', "0"}, {'i', "1"}}); });
        }},
-      {"spaced", [](const std::string& t) {
+      {"spaced",
+       [](const std::string& t) {
          std::string out;
          for (char c : t) out += c == ' ' ? "  " : std::string(1, c) + " ";
          return out;
        }},
       {"base64", [](const std::string& t) { return base64_encode(t); }},
       {"hex", [](const std::string& t) { return hex_encode(t); }},
-      {"rot13", [](const std::string& t) {
+      {"rot13",
+       [](const std::string& t) {
          return each_letter(t, [](char c) {
            const char base = c >= 'a' ? 'a' : 'A';
            return std::string(1, static_cast<char>(base + (c - base + 13) % 26));
@@ -114,7 +122,8 @@ TEST_F(DevData, HiddenAttacksKeepMostOfThePlainRecall) {
     size_t alarms = 0;
     for (const std::string& text : harmless) alarms += caught(trick(text));
     const double wrong = static_cast<double>(alarms) / static_cast<double>(harmless.size());
-    std::printf("obfuscation %-10s keeps %.3f of the recall; harmless texts so hidden flagged %.3f\n", name, kept, wrong);
+    std::printf("obfuscation %-10s keeps %.3f of the recall; harmless texts so hidden flagged %.3f\n", name, kept,
+                wrong);
     EXPECT_GE(kept, 0.80) << name;
     EXPECT_LE(wrong, 0.05) << name;
   }
@@ -128,7 +137,8 @@ TEST_F(DevData, Toxicity) {
       EXPECT_LE(figures.false_positive_rate, 0.005) << slice;
       continue;
     }
-    std::printf("toxicity %-24s AUC %.3f, inside the slice %.3f\n", slice.c_str(), figures.auc_against_all, figures.auc_inside);
+    std::printf("toxicity %-24s AUC %.3f, inside the slice %.3f\n", slice.c_str(), figures.auc_against_all,
+                figures.auc_inside);
     EXPECT_GE(figures.auc_against_all, 0.92) << slice;
     EXPECT_GE(figures.auc_inside, 0.86) << slice;
   }
@@ -147,8 +157,10 @@ TEST_F(DevData, Risky) {
 TEST_F(DevData, Support) {
   const std::vector<Scored> rows = score_dev(model_, *corpus_, kSupportTask);
   std::map<std::string, SliceFigures> slices = by_slice(rows, 0.5);
-  for (const auto& [slice, figures] : slices) std::printf("support %-20s AUC %.3f\n", slice.c_str(), figures.auc_against_all);
-  for (const char* slice : {"edit_num", "edit_neg", "edit_ent_out"}) EXPECT_GE(slices[slice].auc_against_all, 0.97) << slice;
+  for (const auto& [slice, figures] : slices)
+    std::printf("support %-20s AUC %.3f\n", slice.c_str(), figures.auc_against_all);
+  for (const char* slice : {"edit_num", "edit_neg", "edit_ent_out"})
+    EXPECT_GE(slices[slice].auc_against_all, 0.97) << slice;
   EXPECT_GE(slices["edit_ent_in"].auc_against_all, 0.95);
   EXPECT_GE(slices["halueval_qa_lenctrl"].auc_against_all, 0.95);
   EXPECT_GE(slices["begin_wow"].auc_against_all, 0.90);
@@ -162,8 +174,8 @@ TEST_F(DevData, PersonalDataAndSecrets) {
   }
   const SpanReport known = evaluate_spans(*make_pii_detector().value(), rows);
   SpanReport unknown = evaluate_spans(*make_pii_detector(false).value(), rows);
-  std::printf("pii: F1 %.3f; keys of makers without a pattern: recall %.3f precision %.3f\n", known.all.f1(), unknown.by_type["SECRET"].recall(),
-              unknown.by_type["SECRET"].precision());
+  std::printf("pii: F1 %.3f; keys of makers without a pattern: recall %.3f precision %.3f\n", known.all.f1(),
+              unknown.by_type["SECRET"].recall(), unknown.by_type["SECRET"].precision());
   EXPECT_GE(known.all.f1(), 0.99);
   EXPECT_GE(unknown.by_type["SECRET"].recall(), 0.90);
   EXPECT_GE(unknown.by_type["SECRET"].precision(), 0.95);

@@ -63,14 +63,17 @@ FeatureDoc::FeatureDoc(std::string_view text) {
     const char c = text[i];
     if (is_word_byte(c)) {
       size_t j = i;
-      while (j < text.size() && (is_word_byte(text[j]) || (text[j] == '\'' && j + 1 < text.size() && is_word_byte(text[j + 1])))) ++j;
+      while (j < text.size() &&
+             (is_word_byte(text[j]) || (text[j] == '\'' && j + 1 < text.size() && is_word_byte(text[j + 1]))))
+        ++j;
       add_token(text, i, j);
       i = j;
       continue;
     }
     if (is_mark(c)) add_token(text, i, i + 1);
     const bool stop = c == '.' || c == '?' || c == '!';
-    if (!tokens_.empty() && (c == '\n' || (stop && (i + 1 >= text.size() || text[i + 1] == ' ' || text[i + 1] == '\n' || text[i + 1] == '"')))) {
+    if (!tokens_.empty() && (c == '\n' || (stop && (i + 1 >= text.size() || text[i + 1] == ' ' || text[i + 1] == '\n' ||
+                                                    text[i + 1] == '"')))) {
       tokens_.back().ends_sentence = true;
     }
     ++i;
@@ -84,7 +87,8 @@ void FeatureDoc::add_token(std::string_view text, size_t begin, size_t end) {
   const std::string_view word = text.substr(begin, std::min(end - begin, kWordBytesMax));
   const uint32_t hash = hash_bytes(word, kWordSeed);
   size_t slot = hash & (word_slots_.size() - 1);
-  while (word_slots_[slot] && distinct_[word_slots_[slot] - 1].word_hash != hash) slot = (slot + 1) & (word_slots_.size() - 1);
+  while (word_slots_[slot] && distinct_[word_slots_[slot] - 1].word_hash != hash)
+    slot = (slot + 1) & (word_slots_.size() - 1);
   if (!word_slots_[slot]) {
     Distinct entry;
     entry.word_hash = hash;
@@ -111,7 +115,8 @@ void FeatureDoc::add_token(std::string_view text, size_t begin, size_t end) {
   const uint32_t before = tokens_.empty() ? 0 : distinct_[tokens_.back().distinct].word_hash;
   const uint32_t pair_hash = mix((before * 31) ^ (hash + kPairSeed));
   slot = pair_hash & (pair_slots_.size() - 1);
-  while (pair_slots_[slot] && pairs_[pair_slots_[slot] - 1].hash != pair_hash) slot = (slot + 1) & (pair_slots_.size() - 1);
+  while (pair_slots_[slot] && pairs_[pair_slots_[slot] - 1].hash != pair_hash)
+    slot = (slot + 1) & (pair_slots_.size() - 1);
   if (!pair_slots_[slot]) {
     pairs_.push_back({pair_hash, 0});
     pair_slots_[slot] = static_cast<uint32_t>(pairs_.size());

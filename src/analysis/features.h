@@ -18,12 +18,12 @@ class FeatureDoc {
     uint32_t word_hash = 0;
     uint32_t grams_begin = 0;  // into grams()
     uint32_t grams_end = 0;
-    uint32_t count = 0;        // occurrences in the text
+    uint32_t count = 0;  // occurrences in the text
   };
   struct Token {
-    uint32_t distinct = 0;    // into distinct()
-    uint32_t pair = 0;        // into pairs(): this word with the one before
-    uint32_t begin = 0;       // byte offsets into the text
+    uint32_t distinct = 0;  // into distinct()
+    uint32_t pair = 0;      // into pairs(): this word with the one before
+    uint32_t begin = 0;     // byte offsets into the text
     uint32_t end = 0;
     bool ends_sentence = false;
   };

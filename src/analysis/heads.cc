@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::string_view kMagic = "SNTLHD01";
 constexpr size_t kStageInputsMax = 256;
-constexpr size_t kWindowTokens = 10;      // shorter sentences are joined
-constexpr size_t kWindowTokensMax = 48;   // longer ones are cut
+constexpr size_t kWindowTokens = 10;     // shorter sentences are joined
+constexpr size_t kWindowTokensMax = 48;  // longer ones are cut
 
 template <class T>
 void put(std::string& out, T value) {
@@ -138,7 +138,8 @@ HeadScores HeadModel::score(const FeatureDoc& doc) const {
   HeadScores out;
   out.tokens = static_cast<uint32_t>(doc.tokens().size());
   out.attack_pairs = doc.attack_pairs();
-  for (size_t h = 0; h < kHeadCount; ++h) out.head[h].full = out.head[h].window_max = out.head[h].window_mean = biases_[h];
+  for (size_t h = 0; h < kHeadCount; ++h)
+    out.head[h].full = out.head[h].window_max = out.head[h].window_mean = biases_[h];
   if (doc.empty()) return out;
   const auto at = [&](uint32_t hash) { return &weights_[size_t{bucket_of(hash)} * kHeadCount]; };
 
@@ -201,7 +202,8 @@ HeadScores HeadModel::score(const FeatureDoc& doc) const {
   return out;
 }
 
-std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation, HeadScores* scores) {
+std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation,
+                                HeadScores* scores) {
   const HeadScores all = model.score(FeatureDoc(piece));
   std::vector<float> inputs;
   inputs.reserve(kHeadCount * 3 + 6);
@@ -215,7 +217,8 @@ std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, 
   inputs.push_back(std::log1p(static_cast<float>(all.tokens)));
   inputs.push_back(std::log1p(static_cast<float>(all.windows)));
   inputs.push_back(std::log1p(static_cast<float>(all.attack_pairs)));
-  inputs.push_back(std::min(1.0F, 12.0F * static_cast<float>(all.attack_pairs) / static_cast<float>(std::max(all.tokens, 8U))));
+  inputs.push_back(
+      std::min(1.0F, 12.0F * static_cast<float>(all.attack_pairs) / static_cast<float>(std::max(all.tokens, 8U))));
   if (scores) *scores = all;
   return inputs;
 }

@@ -73,7 +73,8 @@ class HeadModel {
 inline uint32_t bucket_of(uint32_t hash) { return hash >> (32 - kBucketBits); }
 
 // What the second stages look at for one piece of text.
-std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation, HeadScores* scores = nullptr);
+std::vector<float> stage_inputs(const HeadModel& model, std::string_view piece, uint32_t obfuscation,
+                                HeadScores* scores = nullptr);
 
 // Probabilities of the three text tasks: the text and each part decoded from it are judged by themselves, the worst
 // counts. `scores` gets the head scores of the text itself.

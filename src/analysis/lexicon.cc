@@ -18,7 +18,8 @@ struct Group {
 
 constexpr Group kGroups[] = {
     {kIgnore, "ignore",
-     "ignore ignoring ignored disregard disregarding forget forgetting neglect override overrule overwrite discard drop dismiss "
+     "ignore ignoring ignored disregard disregarding forget forgetting neglect override overrule overwrite discard "
+     "drop dismiss "
      "skip erase abandon ignoriere ignorieren ignorier vergiss vergessen missachte uberspringe ignorez ignorer oublie "
      "oubliez oublier ignora ignorar ignore olvida olvidar olvide descarta ignori ignorare dimentica dimenticare "
      "tralascia esqueca esquecer desconsidere negeer negeren vergeet vergeten zignoruj zapomnij pomin игнорируи "
@@ -36,7 +37,8 @@ constexpr Group kGroups[] = {
      "instrukcje polecenia zasady instrukcji инструкции правила указания команды talimatlari talimatlar kurallari "
      "指示 指令 规则 命令 지시 명령"},
     {kReveal, "reveal",
-     "reveal show print display output repeat echo recite disclose divulge expose leak dump verbatim zeige zeig verrate "
+     "reveal show print display output repeat echo recite disclose divulge expose leak dump verbatim zeige zeig "
+     "verrate "
      "ausgeben wiederhole montre montrez revele revelez affiche muestra revela imprime repite mostra rivela stampa "
      "ripeti mostre revele imprima repita toon onthul herhaal pokaz ujawnij powtorz покажи раскрои выведи повтори "
      "goster yazdir 显示 打印 输出 重复 보여줘 출력"},
@@ -60,7 +62,8 @@ constexpr Group kGroups[] = {
     {kBypass, "bypass",
      "bypass circumvent evade disable deactivate unlock break escape avoid sidestep workaround subvert umgehe "
      "deaktiviere contourne desactive evita desactiva aggira disattiva contorne desative omzeil wylacz обоиди отключи"},
-    {kMode, "mode", "mode modus developer dev debug sudo admin administrator root god maintenance diagnostic override "
+    {kMode, "mode",
+     "mode modus developer dev debug sudo admin administrator root god maintenance diagnostic override "
      "opposite evil enabled activated"},
     {kCredential, "credential",
      "password passwords passcode passphrase credential credentials token tokens key keys apikey login pin passwort "
@@ -68,13 +71,20 @@ constexpr Group kGroups[] = {
     {kSend, "send",
      "send sends forward email mail upload post transmit exfiltrate append attach include insert link url click "
      "visit download sende schicke envoie envoyez envia manda invia envie stuur wyslij отправь gonder 发送"},
-    {kInstead, "instead", "instead rather stattdessen sondern plutot lugar invece vez plaats zamiast вместо yerine only simply"},
-    {kAssistant, "assistant", "ai assistant chatbot bot gpt chatgpt llm model claude gemini openai assistent ki ia asistente modelo"},
-    {kNow, "from now on", "now henceforth onwards jetzt nun maintenant desormais ahora adesso agora nu teraz теперь simdi 现在"},
-    {kTask, "task", "task tasks new following next aufgabe neue tache nouvelle tarea nueva compito nuovo tarefa taak zadanie задача gorev"},
-    {kPersona, "persona", "stan dude aim mongo omega ucar maximum cooper niccolo machiavelli grandma grandmother rick villain tom"},
+    {kInstead, "instead",
+     "instead rather stattdessen sondern plutot lugar invece vez plaats zamiast вместо yerine only simply"},
+    {kAssistant, "assistant",
+     "ai assistant chatbot bot gpt chatgpt llm model claude gemini openai assistent ki ia asistente modelo"},
+    {kNow, "from now on",
+     "now henceforth onwards jetzt nun maintenant desormais ahora adesso agora nu teraz теперь simdi 现在"},
+    {kTask, "task",
+     "task tasks new following next aufgabe neue tache nouvelle tarea nueva compito nuovo tarefa taak zadanie задача "
+     "gorev"},
+    {kPersona, "persona",
+     "stan dude aim mongo omega ucar maximum cooper niccolo machiavelli grandma grandmother rick villain tom"},
     {kViolence, "violence",
-     "kill killing killed murder murdering shoot shooting stab stabbing torture beat strangle behead massacre slaughter "
+     "kill killing killed murder murdering shoot shooting stab stabbing torture beat strangle behead massacre "
+     "slaughter "
      "assassinate execute attack attacks attacking bombing terrorist terrorism genocide lynch burn hurt harm violence "
      "violent blood gore mutilate maim assault rape raping"},
     {kSelfHarm, "self-harm",
@@ -85,7 +95,8 @@ constexpr Group kGroups[] = {
     {kWeapon, "weapon",
      "bomb bombs explosive explosives weapon weapons gun guns grenade molotov ammunition firearm firearms silencer "
      "nuclear anthrax ricin sarin nerve poison poisonous toxin detonator dynamite napalm pipe"},
-    {kDrug, "drug", "drug drugs meth methamphetamine cocaine heroin fentanyl lsd mdma ghb crack narcotics opioids opium ecstasy"},
+    {kDrug, "drug",
+     "drug drugs meth methamphetamine cocaine heroin fentanyl lsd mdma ghb crack narcotics opioids opium ecstasy"},
     {kCrime, "crime",
      "steal stealing robbery rob burglary shoplift kidnap abduct launder laundering smuggle smuggling traffick "
      "trafficking counterfeit forge fraud scam scams blackmail extort bribe evade hitman illegal illegally undetected "
@@ -102,12 +113,15 @@ constexpr Group kGroups[] = {
      "disabled autistic indian indians arab arabs african africans latino latinos homosexual homosexuals queer"},
     {kInsult, "insult",
      "idiot idiots stupid moron morons dumb scum trash garbage filth filthy disgusting vermin parasites worthless "
-     "subhuman loser losers pathetic ugly inferior bastard crap damn shit fuck fucking bitch bitches asshole whore slut"},
+     "subhuman loser losers pathetic ugly inferior bastard crap damn shit fuck fucking bitch bitches asshole whore "
+     "slut"},
     {kMinor, "minor", "child children kid kids teen teens minor minors underage toddler teenager teenagers"},
     {kSelf, "self", "myself mich moi me ich"},
-    {kSecondPerson, "you", "you your yourself du dein deine sie ihr vous tu votre ton usted tus sus sua seu jij je ty ты вы sen"},
+    {kSecondPerson, "you",
+     "you your yourself du dein deine sie ihr vous tu votre ton usted tus sus sua seu jij je ty ты вы sen"},
     {kMake, "make",
-     "make build create construct develop write provide give explain teach describe manufacture produce cook synthesize "
+     "make build create construct develop write provide give explain teach describe manufacture produce cook "
+     "synthesize "
      "generate draft tutorial guide step steps recipe how"},
 };
 
@@ -129,12 +143,16 @@ uint8_t lexicon_class(std::string_view word) {
 
 bool is_attack_pair(uint8_t a, uint8_t b) {
   static constexpr LexiconClass kPairs[][2] = {
-      {kIgnore, kPrior},       {kIgnore, kInstruction},      {kIgnore, kRefusal},        {kReveal, kHidden},
-      {kReveal, kCredential},  {kReveal, kPrior},            {kPretend, kUnrestricted},  {kAssistant, kUnrestricted},
-      {kBypass, kInstruction}, {kBypass, kUnrestricted},     {kSend, kCredential},       {kSend, kHidden},
-      {kMode, kUnrestricted},  {kInstruction, kUnrestricted}, {kHidden, kInstruction},   {kNow, kPretend},
-      {kNow, kUnrestricted},   {kRefusal, kUnrestricted},    {kReveal, kInstruction}};
-  return std::any_of(std::begin(kPairs), std::end(kPairs), [&](const auto& pair) { return (pair[0] == a && pair[1] == b) || (pair[0] == b && pair[1] == a); });
+      {kIgnore, kPrior},         {kIgnore, kInstruction},       {kIgnore, kRefusal},
+      {kReveal, kHidden},        {kReveal, kCredential},        {kReveal, kPrior},
+      {kPretend, kUnrestricted}, {kAssistant, kUnrestricted},   {kBypass, kInstruction},
+      {kBypass, kUnrestricted},  {kSend, kCredential},          {kSend, kHidden},
+      {kMode, kUnrestricted},    {kInstruction, kUnrestricted}, {kHidden, kInstruction},
+      {kNow, kPretend},          {kNow, kUnrestricted},         {kRefusal, kUnrestricted},
+      {kReveal, kInstruction}};
+  return std::any_of(std::begin(kPairs), std::end(kPairs), [&](const auto& pair) {
+    return (pair[0] == a && pair[1] == b) || (pair[0] == b && pair[1] == a);
+  });
 }
 
 std::string_view lexicon_class_name(uint8_t cls) {

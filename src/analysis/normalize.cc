@@ -273,7 +273,8 @@ bool looks_like_text(std::string_view bytes) {
     spaces += c == ' ';
   }
   if (wide > 0 && !is_valid_utf8(bytes)) return false;
-  return (good + wide) * 100 >= bytes.size() * 90 && (spaces * 14 >= bytes.size() || bytes.size() < 24 || wide * 2 > bytes.size());
+  return (good + wide) * 100 >= bytes.size() * 90 &&
+         (spaces * 14 >= bytes.size() || bytes.size() < 24 || wide * 2 > bytes.size());
 }
 
 bool is_base64_char(char c) { return is_alpha(c) || is_digit(c) || c == '+' || c == '/' || c == '-' || c == '_'; }
@@ -420,7 +421,8 @@ void decode_runs(std::string& raw, int depth, Normalized& out) {
   const size_t before = found.size();
   find_hex(raw, found, runs);
   if (found.size() > before) out.obfuscation |= kHex;
-  for (const auto& [begin, end] : runs) std::fill(raw.begin() + static_cast<int64_t>(begin), raw.begin() + static_cast<int64_t>(end), ' ');
+  for (const auto& [begin, end] : runs)
+    std::fill(raw.begin() + static_cast<int64_t>(begin), raw.begin() + static_cast<int64_t>(end), ' ');
   for (std::string& part : found) {
     if (depth + 1 < kDecodeDepthMax) decode_runs(part, depth + 1, out);
     add_decoded(part, out);

@@ -10,10 +10,10 @@
 namespace sentinel::analysis {
 
 enum Obfuscation : uint32_t {
-  kInvisible = 1,     // zero-width or tag characters inside the text
-  kHomoglyph = 2,     // letters of another script inside a Latin word
-  kSpacedOut = 4,     // i g n o r e
-  kLeet = 8,          // 1gn0re
+  kInvisible = 1,  // zero-width or tag characters inside the text
+  kHomoglyph = 2,  // letters of another script inside a Latin word
+  kSpacedOut = 4,  // i g n o r e
+  kLeet = 8,       // 1gn0re
   kBase64 = 16,
   kHex = 32,
   kRot13 = 64,

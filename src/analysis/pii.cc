@@ -25,7 +25,9 @@ struct Candidate {
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 bool is_alnum(char c) { return is_digit(c) || is_alpha(c); }
-bool is_token_char(char c) { return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~'; }
+bool is_token_char(char c) {
+  return is_alnum(c) || c == '_' || c == '-' || c == '.' || c == '+' || c == '/' || c == '=' || c == '~';
+}
 
 // In a text that carries escapes ("\\n555-…") the letter of the escape is no part of the word after it.
 char char_before(std::string_view text, size_t at) {
@@ -41,13 +43,15 @@ template <size_t N>
 bool context_has(std::string_view text, size_t at, size_t reach, const std::array<std::string_view, N>& words) {
   const size_t from = at > reach ? at - reach : 0;
   const std::string context = to_lower(text.substr(from, at - from));
-  return std::any_of(words.begin(), words.end(), [&](std::string_view w) { return context.find(w) != std::string::npos; });
+  return std::any_of(words.begin(), words.end(),
+                     [&](std::string_view w) { return context.find(w) != std::string::npos; });
 }
 
-constexpr std::array<std::string_view, 12> kOrderWords = {"order", "invoice", "tracking", "ticket",  "reference", "parcel",
-                                                          "serial", "isbn",   "version",  "account", "build",     "commit"};
+constexpr std::array<std::string_view, 12> kOrderWords = {"order",     "invoice", "tracking", "ticket",
+                                                          "reference", "parcel",  "serial",   "isbn",
+                                                          "version",   "account", "build",    "commit"};
 constexpr std::array<std::string_view, 5> kVersionWords = {"version", "release", "build", "firmware", "upgrade"};
-constexpr std::array<std::string_view, 10> kBirthWords = {"born",      "birth",      "dob",       "d.o.b",  "geboren",
+constexpr std::array<std::string_view, 10> kBirthWords = {"born",      "birth",      "dob",        "d.o.b",   "geboren",
                                                           "naissance", "nacimiento", "nascimento", "nascita", "né le"};
 
 size_t count_if_char(std::string_view text, bool (*predicate)(char)) {
@@ -62,7 +66,7 @@ bool random_looking(std::string_view value, double entropy_min) {
 
 size_t extend_token(std::string_view text, size_t end) {
   while (end < text.size() && is_token_char(text[end])) ++end;
-  while (end > 0 && (text[end - 1] == '.' || text[end - 1] == '/' )) --end;  // a full stop ends a sentence
+  while (end > 0 && (text[end - 1] == '.' || text[end - 1] == '/')) --end;  // a full stop ends a sentence
   return end;
 }
 
@@ -89,7 +93,8 @@ Span value_after_keyword(std::string_view text, size_t at) {
     return n;
   };
   size_t identifier = 0;
-  while (at < text.size() && identifier < 32 && (is_alnum(text[at]) || text[at] == '_' || text[at] == '-' || text[at] == '.')) {
+  while (at < text.size() && identifier < 32 &&
+         (is_alnum(text[at]) || text[at] == '_' || text[at] == '-' || text[at] == '.')) {
     ++at;
     ++identifier;
   }
@@ -106,7 +111,10 @@ Span value_after_keyword(std::string_view text, size_t at) {
   const std::string_view rest = text.substr(at, 8);
   if (iequals(rest.substr(0, 7), "bearer ")) at += 7;
   const size_t begin = at;
-  const auto value_char = [](char c) { return is_token_char(c) || c == '%' || c == ':' || c == '!' || c == '@' || c == '$' || c == '#' || c == '*' || c == '&' || c == '^'; };
+  const auto value_char = [](char c) {
+    return is_token_char(c) || c == '%' || c == ':' || c == '!' || c == '@' || c == '$' || c == '#' || c == '*' ||
+           c == '&' || c == '^';
+  };
   while (at < text.size() && value_char(text[at])) ++at;
   while (at > begin && (text[at - 1] == '.' || text[at - 1] == ':' || text[at - 1] == '!')) --at;
   return {begin, at, ""};
@@ -114,7 +122,8 @@ Span value_after_keyword(std::string_view text, size_t at) {
 
 bool keyword_value_is_secret(std::string_view keyword, std::string_view value) {
   if (value.size() < 6 || value.size() > 1024) return false;
-  if (value[0] == '$' || value[0] == '%' || value[0] == '*' || value.starts_with("http") || value.find("***") != std::string_view::npos) {
+  if (value[0] == '$' || value[0] == '%' || value[0] == '*' || value.starts_with("http") ||
+      value.find("***") != std::string_view::npos) {
     return false;  // a variable, a mask or an address
   }
   const size_t digits = count_if_char(value, is_digit);
@@ -133,8 +142,8 @@ bool generic_token_is_secret(std::string_view value) {
   const size_t cut = value.find_last_of("_-");
   const std::string_view tail = cut == std::string_view::npos ? value : value.substr(cut + 1);
   const std::string head = to_lower(value.substr(0, cut == std::string_view::npos ? 0 : cut));
-  for (std::string_view plain : {"sha", "md5", "uuid", "commit", "build", "digest", "hash", "etag", "request", "trace", "id",
-                                 "order", "blob", "urn", "img", "image", "file"}) {
+  for (std::string_view plain : {"sha", "md5", "uuid", "commit", "build", "digest", "hash", "etag", "request", "trace",
+                                 "id", "order", "blob", "urn", "img", "image", "file"}) {
     if (head.starts_with(plain)) return false;
   }
   const size_t digits = count_if_char(tail, is_digit);
@@ -178,7 +187,9 @@ class Scanner {
   void email(const Candidate& c, const PiiPattern& pattern) {
     const size_t at = c.begin + 1;
     size_t begin = at;
-    const auto local = [](char ch) { return is_alnum(ch) || ch == '.' || ch == '_' || ch == '%' || ch == '+' || ch == '\'' || ch == '-'; };
+    const auto local = [](char ch) {
+      return is_alnum(ch) || ch == '.' || ch == '_' || ch == '%' || ch == '+' || ch == '\'' || ch == '-';
+    };
     while (begin > 0 && at - begin < 64 && local(text_[begin - 1])) --begin;
     while (begin < at && !is_alnum(text_[begin])) ++begin;
     size_t end = at + 1;
@@ -192,7 +203,9 @@ class Scanner {
     if (begin >= at || last_dot == std::string_view::npos || last_dot <= at + 1) return;
     const std::string_view top = text_.substr(last_dot + 1, end - last_dot - 1);
     const bool letters = std::all_of(top.begin(), top.end(), is_alpha);
-    if (!letters || top.size() < 2 || top.size() > 18 || text_.substr(begin, end - begin).find("..") != std::string_view::npos) return;
+    if (!letters || top.size() < 2 || top.size() > 18 ||
+        text_.substr(begin, end - begin).find("..") != std::string_view::npos)
+      return;
     add(begin, end, pattern.type);
   }
 
@@ -248,9 +261,12 @@ class Scanner {
     switch (pattern.check) {
       case PiiCheck::kCard: good = card_valid(value) && !context_has(text_, c.begin, 24, kOrderWords); break;
       case PiiCheck::kSsn: good = ssn_valid(value); break;
-      case PiiCheck::kPhone: good = phone_valid(value) && char_before(text_, c.begin) != '+' && !follows_digits(c); break;
+      case PiiCheck::kPhone:
+        good = phone_valid(value) && char_before(text_, c.begin) != '+' && !follows_digits(c);
+        break;
       case PiiCheck::kIpv4:
-        good = ipv4_public_shape(value) && char_before(text_, c.begin) != 'v' && !context_has(text_, c.begin, 16, kVersionWords);
+        good = ipv4_public_shape(value) && char_before(text_, c.begin) != 'v' &&
+               !context_has(text_, c.begin, 16, kVersionWords);
         break;
       case PiiCheck::kBirthDate: good = date_valid(value) && context_has(text_, c.begin, 28, kBirthWords); break;
       default: break;
@@ -260,8 +276,8 @@ class Scanner {
 
   // "…3704 0044 0532": a piece of a longer number in groups.
   bool follows_digits(const Candidate& c) const {
-    return c.begin >= 4 && text_[c.begin] != '+' && text_[c.begin - 1] == ' ' && is_digit(text_[c.begin - 2]) && is_digit(text_[c.begin - 3]) &&
-           is_digit(text_[c.begin - 4]);
+    return c.begin >= 4 && text_[c.begin] != '+' && text_[c.begin - 1] == ' ' && is_digit(text_[c.begin - 2]) &&
+           is_digit(text_[c.begin - 3]) && is_digit(text_[c.begin - 4]);
   }
 
   void token(const Candidate& c, const PiiPattern& pattern) {
@@ -300,8 +316,10 @@ class Scanner {
 
   void private_key(const Candidate& c, const PiiPattern& pattern) {
     const size_t footer = text_.find("-----END", c.end);
-    size_t end = footer == std::string_view::npos ? std::min(text_.size(), c.end + 4096) : text_.find("-----", footer + 8);
-    end = end == std::string_view::npos ? text_.size() : std::min(text_.size(), footer == std::string_view::npos ? end : end + 5);
+    size_t end =
+        footer == std::string_view::npos ? std::min(text_.size(), c.end + 4096) : text_.find("-----", footer + 8);
+    end = end == std::string_view::npos ? text_.size()
+                                        : std::min(text_.size(), footer == std::string_view::npos ? end : end + 5);
     add(c.begin, end, pattern.type);
   }
 
@@ -332,7 +350,8 @@ std::vector<Span> resolve_overlaps(std::vector<Span> found) {
   });
   std::vector<Span> kept;  // ascending, not overlapping
   for (Span& span : found) {
-    const auto next = std::lower_bound(kept.begin(), kept.end(), span, [](const Span& a, const Span& b) { return a.begin < b.begin; });
+    const auto next = std::lower_bound(kept.begin(), kept.end(), span,
+                                       [](const Span& a, const Span& b) { return a.begin < b.begin; });
     if (next != kept.end() && next->begin < span.end) continue;
     if (next != kept.begin() && std::prev(next)->end > span.begin) continue;
     kept.insert(next, std::move(span));
@@ -357,7 +376,8 @@ class VectorscanDetector final : public PiiDetector {
     Scratch scratch = take();
     if (!scratch) return {};
     std::vector<Candidate> candidates;
-    const hs_error_t error = hs_scan(db_.get(), text.data(), static_cast<unsigned>(text.size()), 0, scratch.get(), on_match, &candidates);
+    const hs_error_t error =
+        hs_scan(db_.get(), text.data(), static_cast<unsigned>(text.size()), 0, scratch.get(), on_match, &candidates);
     give_back(std::move(scratch));
     if (error != HS_SUCCESS && error != HS_SCAN_TERMINATED) return {};
     return check(text, std::move(candidates));
@@ -424,17 +444,19 @@ Result<std::unique_ptr<PiiDetector>> make_pii_detector(bool known_makers) {
   }
   hs_database_t* raw = nullptr;
   hs_compile_error_t* error = nullptr;
-  const hs_error_t compiled = hs_compile_multi(regexes.data(), flags.data(), ids.data(), static_cast<unsigned>(ids.size()),
-                                               HS_MODE_BLOCK, nullptr, &raw, &error);
+  const hs_error_t compiled = hs_compile_multi(regexes.data(), flags.data(), ids.data(),
+                                               static_cast<unsigned>(ids.size()), HS_MODE_BLOCK, nullptr, &raw, &error);
   if (compiled != HS_SUCCESS) {
     const int index = error ? error->expression : -1;
-    std::string message = "PII pattern " + std::to_string(index) + ": " + (error ? error->message : "cannot be compiled");
+    std::string message =
+        "PII pattern " + std::to_string(index) + ": " + (error ? error->message : "cannot be compiled");
     hs_free_compile_error(error);
     return fail(ErrorCode::kInternal, std::move(message));
   }
   Database db(raw);
   hs_scratch_t* scratch = nullptr;
-  if (hs_alloc_scratch(db.get(), &scratch) != HS_SUCCESS) return fail(ErrorCode::kInternal, "no memory for PII patterns");
+  if (hs_alloc_scratch(db.get(), &scratch) != HS_SUCCESS)
+    return fail(ErrorCode::kInternal, "no memory for PII patterns");
   return std::make_unique<VectorscanDetector>(std::move(db), Scratch(scratch));
 }
 

@@ -35,7 +35,8 @@ TEST_F(PiiTest, RedactsWhatItFinds) {
       {"use " + key("AKIA", "IOSFODNN7EXAMPLE") + ".", "use [SECRET]."},
       {key("ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"), "[SECRET]"},
       {key("sk-proj-", "a8Kd02mfLq91xZpTb7Yw33Rr"), "[SECRET]"},
-      {"Authorization: Bearer " + key("eyJhbGciOiJIUzI1NiJ9", ".eyJzdWIiOiIxIn0.c2lnbmF0dXJl"), "Authorization: Bearer [SECRET]"},
+      {"Authorization: Bearer " + key("eyJhbGciOiJIUzI1NiJ9", ".eyJzdWIiOiIxIn0.c2lnbmF0dXJl"),
+       "Authorization: Bearer [SECRET]"},
       {"export DB_PASSWORD=hunter2secret9", "export DB_PASSWORD=[SECRET]"},
       {"\"client_secret\": \"" + key("9f8a7b6c5d4e", "3f2a1b0c9d8e7f6a5b4c") + "\"", "\"client_secret\": \"[SECRET]\""},
       {"postgres://app:S3cr3tPw@db.internal/x", "[SECRET]@db.internal/x"},
@@ -46,14 +47,27 @@ TEST_F(PiiTest, RedactsWhatItFinds) {
 }
 
 TEST_F(PiiTest, LeavesWhatOnlyLooksAlike) {
-  for (const std::string text :
-       {"Your order number is 4111111111111111.", "card 4111 1111 1111 1112", "Version 8.38.1 fixes issue #888.",
-        "release 1.2.3.4 is out", "The server listens on 127.0.0.1:8080 and 0.0.0.0.", "The request id was 8a61f6ce-1a67-b963-8546-33bf79b895a6.",
-        "sha256:f965954750b79118b2aa77d169279a2c82a22c508cb4da2072c082cb8e441d95", "commit a5c3e36d3d0ef6add9e67a349ef72f1edee3ee0f",
-        "Coordinates: 48.8584, 2.2945; altitude 330 m.", "Meeting on 2019-03-15 at 14:30, room 4.12.",
-        "Set the password in the environment variable DB_PASSWORD and never commit it.", "password: $DB_PASSWORD",
-        "the total is 4,556.00 and tax is 19%", "DE89 3704 0044 0532 0130 01", "ssn 666-12-3456 or 000-12-3456", "token: ********************",
-        "key: value", "The secret of success is hard work.", "user@localhost", "a @ b", "api_key = os.environ['API_KEY']"}) {
+  for (const std::string text : {"Your order number is 4111111111111111.",
+                                 "card 4111 1111 1111 1112",
+                                 "Version 8.38.1 fixes issue #888.",
+                                 "release 1.2.3.4 is out",
+                                 "The server listens on 127.0.0.1:8080 and 0.0.0.0.",
+                                 "The request id was 8a61f6ce-1a67-b963-8546-33bf79b895a6.",
+                                 "sha256:f965954750b79118b2aa77d169279a2c82a22c508cb4da2072c082cb8e441d95",
+                                 "commit a5c3e36d3d0ef6add9e67a349ef72f1edee3ee0f",
+                                 "Coordinates: 48.8584, 2.2945; altitude 330 m.",
+                                 "Meeting on 2019-03-15 at 14:30, room 4.12.",
+                                 "Set the password in the environment variable DB_PASSWORD and never commit it.",
+                                 "password: $DB_PASSWORD",
+                                 "the total is 4,556.00 and tax is 19%",
+                                 "DE89 3704 0044 0532 0130 01",
+                                 "ssn 666-12-3456 or 000-12-3456",
+                                 "token: ********************",
+                                 "key: value",
+                                 "The secret of success is hard work.",
+                                 "user@localhost",
+                                 "a @ b",
+                                 "api_key = os.environ['API_KEY']"}) {
     EXPECT_EQ(redacted(text), text);
   }
 }

@@ -24,7 +24,9 @@ std::optional<int64_t> micro_dollars(std::string_view text) {
   std::string fraction(dot == std::string_view::npos ? "" : text.substr(dot + 1));
   if (whole.empty() || whole.size() > 6 || fraction.size() > 6) return std::nullopt;
   fraction.resize(6, '0');
-  const auto digits = [](std::string_view s) { return std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; }); };
+  const auto digits = [](std::string_view s) {
+    return std::all_of(s.begin(), s.end(), [](char c) { return c >= '0' && c <= '9'; });
+  };
   if (!digits(whole) || !digits(fraction)) return std::nullopt;
   const std::optional<int64_t> a = parse_int(whole);
   const std::optional<int64_t> b = parse_int(fraction);
@@ -35,25 +37,33 @@ std::optional<int64_t> micro_dollars(std::string_view text) {
 Result<int64_t> price_field(const YAML::Node& model, const char* key, std::string_view file) {
   const YAML::Node node = model[key];
   if (!node.IsScalar()) {
-    return fail(ErrorCode::kInvalidArgument, where(file, node.Mark()) + key + " must be a number of dollars per million tokens");
+    return fail(ErrorCode::kInvalidArgument,
+                where(file, node.Mark()) + key + " must be a number of dollars per million tokens");
   }
   const std::optional<int64_t> value = micro_dollars(node.Scalar());
   if (!value || *value > kPriceMax) {
-    return fail(ErrorCode::kInvalidArgument, where(file, node.Mark()) + key + " must be dollars per million tokens with at most 6 decimals, as 2.50, not \"" + node.Scalar() + "\"");
+    return fail(ErrorCode::kInvalidArgument,
+                where(file, node.Mark()) + key +
+                    " must be dollars per million tokens with at most 6 decimals, as 2.50, not \"" + node.Scalar() +
+                    "\"");
   }
   return *value;
 }
 
 Result<Price> parse_price(const std::string& name, const YAML::Node& node, std::string_view file) {
-  if (!node.IsMap()) return fail(ErrorCode::kInvalidArgument, where(file, node.Mark()) + "model " + name + " must be a mapping with input and output");
+  if (!node.IsMap())
+    return fail(ErrorCode::kInvalidArgument,
+                where(file, node.Mark()) + "model " + name + " must be a mapping with input and output");
   for (const auto& field : node) {
     const std::string key = field.first.Scalar();
     if (key != "input" && key != "output" && key != "cached_input" && key != "reasoning" && key != "aliases") {
-      return fail(ErrorCode::kInvalidArgument, where(file, field.first.Mark()) + "unknown field \"" + key + "\"; expected input, cached_input, output, reasoning or aliases");
+      return fail(ErrorCode::kInvalidArgument, where(file, field.first.Mark()) + "unknown field \"" + key +
+                                                   "\"; expected input, cached_input, output, reasoning or aliases");
     }
   }
   Price price;
-  if (!node["input"]) return fail(ErrorCode::kInvalidArgument, where(file, node.Mark()) + "model " + name + " has no input price");
+  if (!node["input"])
+    return fail(ErrorCode::kInvalidArgument, where(file, node.Mark()) + "model " + name + " has no input price");
   SENTINEL_ASSIGN(price.input, price_field(node, "input", file));
   price.cached_input = price.input;
   if (node["output"]) {
@@ -70,20 +80,26 @@ Result<Price> parse_price(const std::string& name, const YAML::Node& node, std::
 }
 
 Status add_model(PriceTable& table, const YAML::Node& key, const YAML::Node& node, std::string_view file) {
-  if (!key.IsScalar() || key.Scalar().empty()) return fail(ErrorCode::kInvalidArgument, where(file, key.Mark()) + "expected a model name");
+  if (!key.IsScalar() || key.Scalar().empty())
+    return fail(ErrorCode::kInvalidArgument, where(file, key.Mark()) + "expected a model name");
   Price price;
   SENTINEL_ASSIGN(price, parse_price(key.Scalar(), node, file));
   std::vector<std::pair<std::string, YAML::Mark>> names = {{to_lower(key.Scalar()), key.Mark()}};
   if (const YAML::Node aliases = node["aliases"]) {
-    if (!aliases.IsSequence()) return fail(ErrorCode::kInvalidArgument, where(file, aliases.Mark()) + "aliases must be a list of names");
+    if (!aliases.IsSequence())
+      return fail(ErrorCode::kInvalidArgument, where(file, aliases.Mark()) + "aliases must be a list of names");
     for (const YAML::Node& alias : aliases) {
-      if (!alias.IsScalar()) return fail(ErrorCode::kInvalidArgument, where(file, alias.Mark()) + "an alias must be a name");
+      if (!alias.IsScalar())
+        return fail(ErrorCode::kInvalidArgument, where(file, alias.Mark()) + "an alias must be a name");
       names.emplace_back(to_lower(alias.Scalar()), alias.Mark());
     }
   }
   for (auto& [name, mark] : names) {
-    if (table.by_model.size() >= kPriceModelsMax) return fail(ErrorCode::kTooLarge, std::string(file) + ": more than " + std::to_string(kPriceModelsMax) + " models");
-    if (!table.by_model.emplace(name, price).second) return fail(ErrorCode::kInvalidArgument, where(file, mark) + "model " + name + " is priced twice");
+    if (table.by_model.size() >= kPriceModelsMax)
+      return fail(ErrorCode::kTooLarge,
+                  std::string(file) + ": more than " + std::to_string(kPriceModelsMax) + " models");
+    if (!table.by_model.emplace(name, price).second)
+      return fail(ErrorCode::kInvalidArgument, where(file, mark) + "model " + name + " is priced twice");
   }
   return {};
 }
@@ -106,11 +122,13 @@ bool is_version_suffix(std::string_view suffix) {
 }  // namespace
 
 Result<PriceTable> PriceTable::parse(std::string_view yaml, std::string_view file_name) {
-  if (yaml.size() > kPriceFileBytesMax) return fail(ErrorCode::kTooLarge, std::string(file_name) + ": price file is larger than 1 MiB");
+  if (yaml.size() > kPriceFileBytesMax)
+    return fail(ErrorCode::kTooLarge, std::string(file_name) + ": price file is larger than 1 MiB");
   try {
     const YAML::Node root = YAML::Load(std::string(yaml));
     if (!root.IsMap() || !root["models"] || !root["models"].IsMap()) {
-      return fail(ErrorCode::kInvalidArgument, where(file_name, root.Mark()) + "expected a mapping with the key models");
+      return fail(ErrorCode::kInvalidArgument,
+                  where(file_name, root.Mark()) + "expected a mapping with the key models");
     }
     PriceTable table;
     for (const auto& entry : root["models"]) SENTINEL_TRY(add_model(table, entry.first, entry.second, file_name));

@@ -17,7 +17,7 @@ struct Price {
   int64_t input = 0;
   int64_t cached_input = 0;  // the part of the input read from the provider's prompt cache
   int64_t output = 0;
-  int64_t reasoning = 0;     // the part of the output spent on thinking
+  int64_t reasoning = 0;  // the part of the output spent on thinking
 };
 
 // Immutable once loaded, thread-safe.

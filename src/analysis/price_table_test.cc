@@ -10,14 +10,26 @@ PriceTable shipped() { return PriceTable::load(SENTINEL_SOURCE_DIR "/config/pric
 TEST(PriceTable, FindsDatedVersionsAndRefusesOtherModels) {
   const PriceTable table = shipped();
   const auto input_of = [&](const char* model) { return table.find(model) ? table.find(model)->input : -1; };
-  const std::pair<const char*, int64_t> cases[] = {
-      {"gpt-4o", 2'500'000},        {"gpt-4o-2024-08-06", 2'500'000},      {"gpt-4o-mini", 150'000},
-      {"gpt-4o-mini-2024-07-18", 150'000}, {"gpt-4-0613", 30'000'000},     {"openai/gpt-4o", 2'500'000},
-      {"claude-sonnet-4-20250514", 3'000'000}, {"claude-opus-4-5-20251101", 5'000'000}, {"claude-sonnet-4@20250514", 3'000'000},
-      {"claude-3-5-sonnet-latest", 3'000'000}, {"models/gemini-2.5-pro-001", 1'250'000}, {"GPT-4O", 2'500'000},
-      {"sim-large", 2'500'000},     {"sim-large-2", 2'500'000},            {"sim-small", 150'000},
-      {"gpt-4o-audio", -1},         {"gpt-9", -1},                         {"", -1},
-      {"claude-opus-4-9", -1},      {"sim-large-x", -1}};
+  const std::pair<const char*, int64_t> cases[] = {{"gpt-4o", 2'500'000},
+                                                   {"gpt-4o-2024-08-06", 2'500'000},
+                                                   {"gpt-4o-mini", 150'000},
+                                                   {"gpt-4o-mini-2024-07-18", 150'000},
+                                                   {"gpt-4-0613", 30'000'000},
+                                                   {"openai/gpt-4o", 2'500'000},
+                                                   {"claude-sonnet-4-20250514", 3'000'000},
+                                                   {"claude-opus-4-5-20251101", 5'000'000},
+                                                   {"claude-sonnet-4@20250514", 3'000'000},
+                                                   {"claude-3-5-sonnet-latest", 3'000'000},
+                                                   {"models/gemini-2.5-pro-001", 1'250'000},
+                                                   {"GPT-4O", 2'500'000},
+                                                   {"sim-large", 2'500'000},
+                                                   {"sim-large-2", 2'500'000},
+                                                   {"sim-small", 150'000},
+                                                   {"gpt-4o-audio", -1},
+                                                   {"gpt-9", -1},
+                                                   {"", -1},
+                                                   {"claude-opus-4-9", -1},
+                                                   {"sim-large-x", -1}};
   for (const auto& [model, want] : cases) EXPECT_EQ(input_of(model), want) << model;
 }
 

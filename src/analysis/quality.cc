@@ -13,7 +13,7 @@
 namespace sentinel::analysis {
 namespace {
 
-constexpr size_t kStemBytes = 5;         // "resetting" and "reset" agree in their first five bytes
+constexpr size_t kStemBytes = 5;  // "resetting" and "reset" agree in their first five bytes
 constexpr size_t kShortAnswerWords = 4;
 constexpr double kNeutral = 0.6;
 constexpr size_t kRepetitionWordsMin = 20;
@@ -55,7 +55,8 @@ Overlap topical_overlap(const HeadModel& model, std::string_view question, const
     if (stems.contains(word.stem)) found += word.weight;
   }
   // A long prompt is not repeated whole: what an answer of this length could cover is the yardstick.
-  const double reachable = std::min(1.0, (2.0 + static_cast<double>(given.size())) / (1.0 + static_cast<double>(asked.size())));
+  const double reachable =
+      std::min(1.0, (2.0 + static_cast<double>(given.size())) / (1.0 + static_cast<double>(asked.size())));
   Overlap out;
   out.containment = total > 0 ? std::min(1.0, found / (total * std::max(0.15, reachable))) : 0;
   out.cosine = cosine(embed_doc(model, question_doc), embed_doc(model, answer_doc));
@@ -74,13 +75,36 @@ double semantic_similarity(const HeadModel& model, std::string_view question, co
 }
 
 bool is_refusal(std::string_view folded) {
-  static constexpr std::string_view kPhrases[] = {
-      "i can't help with", "i cannot help with", "i can't assist", "i cannot assist", "i'm not able to help",
-      "i am not able to help", "i'm unable to", "i am unable to", "i won't be able to", "i must decline", "i have to decline",
-      "i can't provide", "i cannot provide", "i can't comply", "i cannot comply", "i can't do that", "i cannot do that",
-      "against my guidelines", "violates our policy", "as an ai language model, i can", "i'm sorry, but i can",
-      "i apologize, but i can", "i am sorry, but i can", "i will not help", "i won't help", "cannot fulfill", "can't fulfill",
-      "ich kann dabei nicht helfen", "je ne peux pas vous aider", "no puedo ayudarte"};
+  static constexpr std::string_view kPhrases[] = {"i can't help with",
+                                                  "i cannot help with",
+                                                  "i can't assist",
+                                                  "i cannot assist",
+                                                  "i'm not able to help",
+                                                  "i am not able to help",
+                                                  "i'm unable to",
+                                                  "i am unable to",
+                                                  "i won't be able to",
+                                                  "i must decline",
+                                                  "i have to decline",
+                                                  "i can't provide",
+                                                  "i cannot provide",
+                                                  "i can't comply",
+                                                  "i cannot comply",
+                                                  "i can't do that",
+                                                  "i cannot do that",
+                                                  "against my guidelines",
+                                                  "violates our policy",
+                                                  "as an ai language model, i can",
+                                                  "i'm sorry, but i can",
+                                                  "i apologize, but i can",
+                                                  "i am sorry, but i can",
+                                                  "i will not help",
+                                                  "i won't help",
+                                                  "cannot fulfill",
+                                                  "can't fulfill",
+                                                  "ich kann dabei nicht helfen",
+                                                  "je ne peux pas vous aider",
+                                                  "no puedo ayudarte"};
   std::string plain = replace_all(std::string(utf8_prefix(folded, 400)), "\xE2\x80\x99", "'");
   return std::any_of(std::begin(kPhrases), std::end(kPhrases),
                      [&](std::string_view phrase) { return plain.find(phrase) != std::string::npos; });

@@ -53,9 +53,11 @@ void explain_obfuscation(uint32_t bits, std::vector<std::string>& evidence) {
   }
 }
 
-void explain_classes(const ClassCounts& counts, std::initializer_list<LexiconClass> classes, std::vector<std::string>& evidence) {
+void explain_classes(const ClassCounts& counts, std::initializer_list<LexiconClass> classes,
+                     std::vector<std::string>& evidence) {
   for (LexiconClass cls : classes) {
-    if (counts[cls] > 0 && evidence.size() < kEvidenceMax) evidence.push_back("words: " + std::string(lexicon_class_name(cls)));
+    if (counts[cls] > 0 && evidence.size() < kEvidenceMax)
+      evidence.push_back("words: " + std::string(lexicon_class_name(cls)));
   }
 }
 
@@ -77,7 +79,8 @@ std::string harm_category(const ClassCounts& counts, bool toxic) {
                         {"HATE", toxic ? 2 * identity : 0},
                         {"VIOLENCE", 2 * counts[kViolence] + (toxic ? 0 : counts[kWeapon])},
                         {"HARASSMENT", toxic && counts[kSecondPerson] > 0 ? counts[kInsult] + 1 : 0}};
-  const Vote* best = std::max_element(std::begin(votes), std::end(votes), [](const Vote& a, const Vote& b) { return a.weight < b.weight; });
+  const Vote* best = std::max_element(std::begin(votes), std::end(votes),
+                                      [](const Vote& a, const Vote& b) { return a.weight < b.weight; });
   if (best->weight > 1) return best->name;
   return toxic ? "TOXIC" : "RISKY";
 }
@@ -110,7 +113,9 @@ TextAssessment assess(const HeadModel& model, std::string_view text) {
 }
 
 double centered_risk(const SecondStage& stage, double probability) {
-  const auto logit = [](double p) { return std::log(std::clamp(p, 1e-9, 1.0 - 1e-9) / (1.0 - std::clamp(p, 1e-9, 1.0 - 1e-9))); };
+  const auto logit = [](double p) {
+    return std::log(std::clamp(p, 1e-9, 1.0 - 1e-9) / (1.0 - std::clamp(p, 1e-9, 1.0 - 1e-9)));
+  };
   return 1.0 / (1.0 + std::exp(logit(stage.threshold) - logit(probability)));
 }
 
@@ -120,14 +125,18 @@ TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment
   out.risk = centered_risk(stage, assessment.risk[kInjectionTask]);
   if (assessment.risk[kInjectionTask] <= stage.threshold) return out;
   const ClassCounts counts = count_classes(all_text(assessment.normalized));
-  const int jailbreak = 3 * counts[kUnrestricted] + counts[kPretend] + counts[kPersona] + counts[kRefusal] + counts[kMode];
-  const int injection = 2 * counts[kIgnore] + counts[kPrior] + counts[kInstruction] + counts[kReveal] + counts[kHidden] + counts[kSend];
+  const int jailbreak =
+      3 * counts[kUnrestricted] + counts[kPretend] + counts[kPersona] + counts[kRefusal] + counts[kMode];
+  const int injection =
+      2 * counts[kIgnore] + counts[kPrior] + counts[kInstruction] + counts[kReveal] + counts[kHidden] + counts[kSend];
   out.label = jailbreak > injection ? "JAILBREAK" : "PROMPT_INJECTION";
   out.categories = {out.label};
   std::string where = snippet(assessment.normalized.text, assessment.scores.head[kInjectionHead]);
   if (!where.empty()) out.evidence.push_back(std::move(where));
   explain_obfuscation(assessment.normalized.obfuscation, out.evidence);
-  explain_classes(counts, {kIgnore, kPrior, kInstruction, kReveal, kHidden, kUnrestricted, kPretend, kCredential, kSend}, out.evidence);
+  explain_classes(counts,
+                  {kIgnore, kPrior, kInstruction, kReveal, kHidden, kUnrestricted, kPretend, kCredential, kSend},
+                  out.evidence);
   return out;
 }
 
@@ -143,14 +152,21 @@ TextRisk safety_risk(const HeadModel& model, const TextAssessment& assessment) {
   if (out.categories.size() == 2 && (risky > toxic)) std::swap(out.categories[0], out.categories[1]);
   if (out.categories.size() == 2 && out.categories[0] == out.categories[1]) out.categories.pop_back();
   out.label = out.categories.front();
-  std::string where = snippet(assessment.normalized.text, assessment.scores.head[toxic > risky ? kToxicityHead : kRiskyHead]);
+  std::string where =
+      snippet(assessment.normalized.text, assessment.scores.head[toxic > risky ? kToxicityHead : kRiskyHead]);
   if (!where.empty()) out.evidence.push_back(std::move(where));
   explain_obfuscation(assessment.normalized.obfuscation, out.evidence);
-  explain_classes(counts, {kViolence, kSelfHarm, kSexual, kWeapon, kDrug, kCrime, kHacking, kDeception, kIdentity, kInsult}, out.evidence);
+  explain_classes(counts,
+                  {kViolence, kSelfHarm, kSexual, kWeapon, kDrug, kCrime, kHacking, kDeception, kIdentity, kInsult},
+                  out.evidence);
   return out;
 }
 
-std::unique_ptr<InjectionDetector> make_injection_detector(const HeadModel& model) { return std::make_unique<HeadInjectionDetector>(model); }
-std::unique_ptr<SafetyDetector> make_safety_detector(const HeadModel& model) { return std::make_unique<HeadSafetyDetector>(model); }
+std::unique_ptr<InjectionDetector> make_injection_detector(const HeadModel& model) {
+  return std::make_unique<HeadInjectionDetector>(model);
+}
+std::unique_ptr<SafetyDetector> make_safety_detector(const HeadModel& model) {
+  return std::make_unique<HeadSafetyDetector>(model);
+}
 
 }  // namespace sentinel::analysis

@@ -17,13 +17,13 @@ namespace sentinel::analysis {
 namespace {
 
 struct Word {
-  std::string text;      // folded
-  size_t begin = 0;      // bytes in the raw text
+  std::string text;  // folded
+  size_t begin = 0;  // bytes in the raw text
   size_t end = 0;
   uint32_t hash = 0;
-  double weight = 0;     // rarity; 0 for stop words
+  double weight = 0;  // rarity; 0 for stop words
   bool number = false;
-  bool name = false;     // capitalised where a common word would not be
+  bool name = false;  // capitalised where a common word would not be
   bool negation = false;
 };
 
@@ -57,9 +57,9 @@ std::string base_form(std::string word) {
 // One number is written in many ways: 1,000 and 1000; seven and 7.
 std::string canonical_number(const std::string& word) {
   static const absl::flat_hash_map<std::string_view, std::string_view> kNames = {
-      {"one", "1"}, {"two", "2"}, {"three", "3"}, {"four", "4"}, {"five", "5"}, {"six", "6"}, {"seven", "7"},
-      {"eight", "8"}, {"nine", "9"}, {"ten", "10"}, {"eleven", "11"}, {"twelve", "12"}, {"twenty", "20"},
-      {"thirty", "30"}, {"forty", "40"}, {"fifty", "50"}, {"hundred", "100"}, {"thousand", "1000"}};
+      {"one", "1"},     {"two", "2"},     {"three", "3"},  {"four", "4"},   {"five", "5"},      {"six", "6"},
+      {"seven", "7"},   {"eight", "8"},   {"nine", "9"},   {"ten", "10"},   {"eleven", "11"},   {"twelve", "12"},
+      {"twenty", "20"}, {"thirty", "30"}, {"forty", "40"}, {"fifty", "50"}, {"hundred", "100"}, {"thousand", "1000"}};
   const auto it = kNames.find(word);
   return it == kNames.end() ? word : std::string(it->second);
 }
@@ -92,7 +92,8 @@ Text tokenize(const HeadModel& model, std::string_view raw) {
   size_t first = 0;
   bool start = true;
   const auto close = [&] {
-    if (out.words.size() > first && out.sentences.size() < kSupportSentencesMax) out.sentences.push_back({first, out.words.size()});
+    if (out.words.size() > first && out.sentences.size() < kSupportSentencesMax)
+      out.sentences.push_back({first, out.words.size()});
     first = out.words.size();
     start = true;
   };
@@ -104,7 +105,8 @@ Text tokenize(const HeadModel& model, std::string_view raw) {
         if (is_word_byte(raw[at])) return true;
         const bool next = at + 1 < raw.size() && is_word_byte(raw[at + 1]);
         if (raw[at] == '\'') return next;
-        const bool digits = at > i && std::isdigit(static_cast<unsigned char>(raw[at - 1])) && next && std::isdigit(static_cast<unsigned char>(raw[at + 1]));
+        const bool digits = at > i && std::isdigit(static_cast<unsigned char>(raw[at - 1])) && next &&
+                            std::isdigit(static_cast<unsigned char>(raw[at + 1]));
         return (raw[at] == ',' || raw[at] == '.') && digits;
       };
       while (j < raw.size() && inside(j)) ++j;
@@ -113,9 +115,11 @@ Text tokenize(const HeadModel& model, std::string_view raw) {
       i = j;
       continue;
     }
-    const bool stop = (c == '.' || c == '!' || c == '?') && (i + 1 >= raw.size() || raw[i + 1] == ' ' || raw[i + 1] == '\n' || raw[i + 1] == '"');
+    const bool stop = (c == '.' || c == '!' || c == '?') &&
+                      (i + 1 >= raw.size() || raw[i + 1] == ' ' || raw[i + 1] == '\n' || raw[i + 1] == '"');
     // "J. Smith" and "Dr. Who" do not end a sentence.
-    const bool initial = c == '.' && !out.words.empty() && out.words.back().end == i && i - out.words.back().begin <= 2 && out.words.back().name;
+    const bool initial = c == '.' && !out.words.empty() && out.words.back().end == i &&
+                         i - out.words.back().begin <= 2 && out.words.back().name;
     if (c == '\n' || (stop && !initial)) close();
     ++i;
   }
@@ -132,9 +136,11 @@ class Index {
       add_grams(text.words[i].text);
     }
     for (size_t s = 0; s < text.sentences.size(); ++s) {
-      for (size_t i = text.sentences[s].first; i < text.sentences[s].last; ++i) sentence_of_.push_back(static_cast<uint32_t>(s));
+      for (size_t i = text.sentences[s].first; i < text.sentences[s].last; ++i)
+        sentence_of_.push_back(static_cast<uint32_t>(s));
     }
-    sentence_of_.resize(text.words.size(), text.sentences.empty() ? 0U : static_cast<uint32_t>(text.sentences.size() - 1));
+    sentence_of_.resize(text.words.size(),
+                        text.sentences.empty() ? 0U : static_cast<uint32_t>(text.sentences.size() - 1));
     const std::string folded = fold(raw);
     for (size_t i = 0; i + 6 <= folded.size(); ++i) spans_.insert(hash_bytes(std::string_view(folded).substr(i, 6), 3));
   }
@@ -152,7 +158,10 @@ class Index {
     for (size_t i = 0, j = 0; i < pa->size() && j < pb->size();) {
       const int64_t gap = int64_t{(*pb)[j]} - int64_t{(*pa)[i]};
       if (std::abs(gap) <= reach && gap != 0 && (!ordered || gap > 0)) return true;
-      if (gap <= 0) ++j; else ++i;
+      if (gap <= 0)
+        ++j;
+      else
+        ++i;
     }
     return false;
   }
@@ -223,7 +232,8 @@ double best_window(const Index& document, const Word* begin, const Word* end, do
     }
   }
   double best = 0;
-  for (size_t s = 0; s + 1 < weight.size(); ++s) best = std::max(best, std::max(weight[s], std::min(total, (weight[s] + weight[s + 1]) * 0.9)));
+  for (size_t s = 0; s + 1 < weight.size(); ++s)
+    best = std::max(best, std::max(weight[s], std::min(total, (weight[s] + weight[s + 1]) * 0.9)));
   return total > 0 ? best / total : 1.0;
 }
 
@@ -235,7 +245,8 @@ struct Mismatch {
   double lost_negations = 0;
 };
 
-Mismatch mismatches(const Index& document, const absl::flat_hash_set<uint32_t>& asked, const Word* begin, const Word* end) {
+Mismatch mismatches(const Index& document, const absl::flat_hash_set<uint32_t>& asked, const Word* begin,
+                    const Word* end) {
   Mismatch out;
   const auto content = [&](const Word* w) { return w >= begin && w < end && w->weight > 0; };
   for (const Word* w = begin; w != end; ++w) {
@@ -249,15 +260,18 @@ Mismatch mismatches(const Index& document, const absl::flat_hash_set<uint32_t>& 
         ++neighbours;
         near += document.near(w->hash, n->hash, 8, false);
       }
-      if (neighbours > 0) out.name_places = std::max(out.name_places, 1.0 - static_cast<double>(near) / static_cast<double>(neighbours));
+      if (neighbours > 0)
+        out.name_places = std::max(out.name_places, 1.0 - static_cast<double>(near) / static_cast<double>(neighbours));
     }
     if (w->negation) {
       const Word* next = w + 1;
       while (next < end && next->weight <= 0) ++next;
       const Word* last = w - 1;
       while (last >= begin && last->weight <= 0) --last;
-      const bool backed = (next < end && document.negated(next->hash)) || (last >= begin && document.negated(last->hash));
-      const bool contradicted = (next < end && document.affirmed(next->hash)) || (last >= begin && document.affirmed(last->hash));
+      const bool backed =
+          (next < end && document.negated(next->hash)) || (last >= begin && document.negated(last->hash));
+      const bool contradicted =
+          (next < end && document.affirmed(next->hash)) || (last >= begin && document.affirmed(last->hash));
       if (!backed) out.negations = std::max(out.negations, contradicted ? 1.0 : 0.5);
     }
   }
@@ -336,7 +350,7 @@ Features sentence_features(const Index& document, const absl::flat_hash_set<uint
   f[14] = f[6] > 0.02 && f[6] < 0.35 ? 1.0 : 0.0;  // copied, but not quite
   f[15] = f[3] < 0.01 ? -1.0 : 0.0;                // copied word for word
   f[16] = f[1] * f[1];
-  f[17] = stop_total <= 3 ? miss_share : 0.0;      // a short answer stands or falls with its one word
+  f[17] = stop_total <= 3 ? miss_share : 0.0;  // a short answer stands or falls with its one word
   return f;
 }
 
@@ -385,7 +399,8 @@ class LexicalSupport final : public SupportDetector {
  public:
   explicit LexicalSupport(const HeadModel& model) : model_(model) {}
 
-  std::optional<SupportResult> score(std::string_view document, std::string_view question, std::string_view answer) const override {
+  std::optional<SupportResult> score(std::string_view document, std::string_view question,
+                                     std::string_view answer) const override {
     const Judged judged = judge(model_, document, question, answer);
     if (judged.features.empty()) return std::nullopt;
     const SecondStage& stage = model_.stage(kSupportTask);
@@ -394,7 +409,8 @@ class LexicalSupport final : public SupportDetector {
     for (size_t s = 0; s < judged.features.size(); ++s) {
       if (stage.probability(combine({judged.features[s]}, {1.0})) < stage.threshold) continue;
       const Sentence& sentence = judged.answer.sentences[s];
-      result.unsupported.push_back({judged.answer.words[sentence.first].begin, judged.answer.words[sentence.last - 1].end, "UNSUPPORTED"});
+      result.unsupported.push_back(
+          {judged.answer.words[sentence.first].begin, judged.answer.words[sentence.last - 1].end, "UNSUPPORTED"});
     }
     return result;
   }
@@ -405,9 +421,12 @@ class LexicalSupport final : public SupportDetector {
 
 }  // namespace
 
-std::unique_ptr<SupportDetector> make_support_detector(const HeadModel& model) { return std::make_unique<LexicalSupport>(model); }
+std::unique_ptr<SupportDetector> make_support_detector(const HeadModel& model) {
+  return std::make_unique<LexicalSupport>(model);
+}
 
-std::vector<float> support_inputs(const HeadModel& model, std::string_view document, std::string_view question, std::string_view answer) {
+std::vector<float> support_inputs(const HeadModel& model, std::string_view document, std::string_view question,
+                                  std::string_view answer) {
   const Judged judged = judge(model, document, question, answer);
   if (judged.features.empty()) return {};
   return combine(judged.features, judged.lengths);

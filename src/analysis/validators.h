@@ -12,7 +12,7 @@ bool card_valid(std::string_view text);
 bool iban_valid(std::string_view text);
 // Area, group and serial ranges that were ever issued; 9 digits with '-' or ' ' between.
 bool ssn_valid(std::string_view text);
-bool nino_valid(std::string_view text);  // UK national insurance number
+bool nino_valid(std::string_view text);         // UK national insurance number
 bool ipv4_public_shape(std::string_view text);  // octets in range, not loopback, any, or broadcast
 bool ipv6_valid(std::string_view text);
 bool bitcoin_base58_valid(std::string_view text);  // base58check

@@ -46,7 +46,8 @@ Row parse_row(const json::object& object) {
   row.context = text_of(object, "context");
   row.question = text_of(object, "question");
   row.answer = text_of(object, "answer");
-  if (const json::value* label = object.if_contains("label"); label && label->is_int64()) row.label = static_cast<int>(label->get_int64());
+  if (const json::value* label = object.if_contains("label"); label && label->is_int64())
+    row.label = static_cast<int>(label->get_int64());
   const json::value* spans = object.if_contains("spans");
   if (spans && spans->is_array()) {
     for (const json::value& entry : spans->get_array()) {
@@ -55,7 +56,8 @@ Row parse_row(const json::object& object) {
       const json::value* start = span->if_contains("start");
       const json::value* end = span->if_contains("end");
       if (!start || !end || !start->is_int64() || !end->is_int64()) continue;
-      row.spans.push_back({bytes_before(row.text, start->get_int64()), bytes_before(row.text, end->get_int64()), text_of(*span, "type")});
+      row.spans.push_back({bytes_before(row.text, start->get_int64()), bytes_before(row.text, end->get_int64()),
+                           text_of(*span, "type")});
     }
   }
   return row;
@@ -75,7 +77,8 @@ Result<std::vector<Row>> read_rows(const std::string& path) {
     if (end > at) {
       boost::system::error_code error;
       const json::value value = json::parse(json::string_view(bytes.data() + at, end - at), error);
-      if (error || !value.is_object()) return fail(ErrorCode::kInvalidArgument, path + ":" + std::to_string(line) + ": expected a JSON object");
+      if (error || !value.is_object())
+        return fail(ErrorCode::kInvalidArgument, path + ":" + std::to_string(line) + ": expected a JSON object");
       rows.push_back(parse_row(value.get_object()));
     }
     at = end + 1;
@@ -84,7 +87,8 @@ Result<std::vector<Row>> read_rows(const std::string& path) {
 }
 
 size_t characters_before(const std::string& text, size_t byte_offset) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.begin() + static_cast<int64_t>(std::min(byte_offset, text.size())),
+  return static_cast<size_t>(std::count_if(text.begin(),
+                                           text.begin() + static_cast<int64_t>(std::min(byte_offset, text.size())),
                                            [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 

@@ -27,7 +27,8 @@ double threshold_at(std::vector<double> negatives, double share) {
 }
 
 double calibration_error(const std::vector<Scored>& rows, int bins) {
-  std::vector<double> sum(static_cast<size_t>(bins), 0), hits(static_cast<size_t>(bins), 0), count(static_cast<size_t>(bins), 0);
+  std::vector<double> sum(static_cast<size_t>(bins), 0), hits(static_cast<size_t>(bins), 0),
+      count(static_cast<size_t>(bins), 0);
   for (const Scored& row : rows) {
     const auto bin = static_cast<size_t>(std::min(bins - 1, static_cast<int>(row.score * bins)));
     sum[bin] += row.score;
@@ -65,7 +66,8 @@ std::map<std::string, SliceFigures> by_slice(const std::vector<Scored>& rows, do
   }
   std::map<std::string, SliceFigures> out;
   const auto above = [&](const std::vector<double>& v) {
-    return static_cast<double>(std::count_if(v.begin(), v.end(), [&](double s) { return s > threshold; })) / static_cast<double>(v.size());
+    return static_cast<double>(std::count_if(v.begin(), v.end(), [&](double s) { return s > threshold; })) /
+           static_cast<double>(v.size());
   };
   for (const auto& [slice, values] : positives) {
     out[slice].positives = values.size();

