@@ -62,7 +62,8 @@ TEST(MatcherParser, errors_have_the_column_and_what_was_expected) {
   const auto m = parse_matchers(R"({foo?"bar"})", MatcherSyntax::kUtf8);
   ASSERT_FALSE(m);
   EXPECT_EQ(m.error().position()->column, 6);
-  EXPECT_NE(m.error().message().find("expected one of '=', '!=', '=~' or '!~'"), std::string::npos) << m.error().message();
+  EXPECT_NE(m.error().message().find("expected one of '=', '!=', '=~' or '!~'"), std::string::npos)
+      << m.error().message();
 }
 
 TEST(MatcherParser, too_many_matchers_are_refused) {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "api/prometheus.h"
 #include "base/strings.h"
@@ -34,13 +34,20 @@ json::object texts_json(const detection::NamedTexts& texts) {
 double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
 
 json::object prometheus_alert_json(const ActiveAlert& a) {
-  return {{"labels", labels_json(a.labels)}, {"annotations", labels_json(a.annotations)}, {"state", model::alert_state_name(a.state)},
-          {"activeAt", format_rfc3339(a.active_at)}, {"value", format_double_g(a.value)}};
+  return {{"labels", labels_json(a.labels)},
+          {"annotations", labels_json(a.annotations)},
+          {"state", model::alert_state_name(a.state)},
+          {"activeAt", format_rfc3339(a.active_at)},
+          {"value", format_double_g(a.value)}};
 }
 
 json::object prometheus_rule_json(const RuleStatus& r) {
-  json::object out{{"name", r.name}, {"query", r.query}, {"labels", texts_json(r.labels)}, {"health", detection::rule_health_name(r.health)},
-                   {"evaluationTime", r.evaluation_seconds}, {"lastEvaluation", format_rfc3339(r.last_evaluation)},
+  json::object out{{"name", r.name},
+                   {"query", r.query},
+                   {"labels", texts_json(r.labels)},
+                   {"health", detection::rule_health_name(r.health)},
+                   {"evaluationTime", r.evaluation_seconds},
+                   {"lastEvaluation", format_rfc3339(r.last_evaluation)},
                    {"type", r.alerting ? "alerting" : "recording"}};
   if (!r.last_error.empty()) out["lastError"] = r.last_error;
   if (!r.alerting) return out;
@@ -67,12 +74,19 @@ json::object event_json(const alerting::AlertEvent& event) {
   json::array tags;
   for (const model::Label& label : a.labels) tags.emplace_back(label.name + ":" + label.value);
   std::string text(a.annotations.get("description"));
-  if (const auto action = a.annotations.get("action"); !action.empty()) text += fmt::format("\nRecommended: {}", action);
+  if (const auto action = a.annotations.get("action"); !action.empty())
+    text += fmt::format("\nRecommended: {}", action);
   const std::string_view summary = a.annotations.get("summary").empty() ? a.name() : a.annotations.get("summary");
   const bool resolved = event.kind == alerting::AlertChange::Kind::kResolved;
-  return {{"id", event.id}, {"at", format_rfc3339(event.at)}, {"source", "sentinel"},
-          {"title", resolved ? fmt::format("Resolved: {}", summary) : std::string(summary)}, {"text", text}, {"alert_type", alert_type(event)},
-          {"kind", alerting::alert_change_name(event.kind)}, {"fingerprint", a.fingerprint_hex()}, {"tags", std::move(tags)}};
+  return {{"id", event.id},
+          {"at", format_rfc3339(event.at)},
+          {"source", "sentinel"},
+          {"title", resolved ? fmt::format("Resolved: {}", summary) : std::string(summary)},
+          {"text", text},
+          {"alert_type", alert_type(event)},
+          {"kind", alerting::alert_change_name(event.kind)},
+          {"fingerprint", a.fingerprint_hex()},
+          {"tags", std::move(tags)}};
 }
 
 // "source:sentinel alert_type:error service:shop words": every term must hold.
@@ -85,9 +99,11 @@ bool matches_query(const json::object& event, std::string_view query) {
       if (event.at(name).as_string() != term.substr(colon + 1)) return false;
     } else if (colon != std::string_view::npos) {
       const json::array& tags = event.at("tags").as_array();
-      if (std::none_of(tags.begin(), tags.end(), [&](const json::value& tag) { return tag.as_string() == term; })) return false;
+      if (std::none_of(tags.begin(), tags.end(), [&](const json::value& tag) { return tag.as_string() == term; }))
+        return false;
     } else {
-      const std::string all = to_lower(std::string(event.at("title").as_string()) + " " + std::string(event.at("text").as_string()));
+      const std::string all =
+          to_lower(std::string(event.at("title").as_string()) + " " + std::string(event.at("text").as_string()));
       if (all.find(to_lower(term)) == std::string::npos) return false;
     }
   }
@@ -101,14 +117,21 @@ json::object monitor_counts(const detection::RuleManager& manager) {
   for (const GroupStatusPtr& group : manager.groups()) {
     for (const RuleStatus& rule : group->rules) {
       if (!rule.alerting || rule.name == "Watchdog") continue;
-      if (rule.health == detection::RuleHealth::kBad) ++error;
-      else if (rule.state == model::AlertState::kFiring) ++firing;
-      else if (rule.state == model::AlertState::kPending) ++pending;
-      else ++ok;
-      alerts += static_cast<size_t>(std::count_if(rule.alerts.begin(), rule.alerts.end(), [](const ActiveAlert& a) { return a.state == model::AlertState::kFiring; }));
+      if (rule.health == detection::RuleHealth::kBad)
+        ++error;
+      else if (rule.state == model::AlertState::kFiring)
+        ++firing;
+      else if (rule.state == model::AlertState::kPending)
+        ++pending;
+      else
+        ++ok;
+      alerts += static_cast<size_t>(std::count_if(rule.alerts.begin(), rule.alerts.end(), [](const ActiveAlert& a) {
+        return a.state == model::AlertState::kFiring;
+      }));
     }
   }
-  return {{"monitors", json::object{{"ok", ok}, {"pending", pending}, {"firing", firing}, {"error", error}}}, {"firing_alerts", alerts}};
+  return {{"monitors", json::object{{"ok", ok}, {"pending", pending}, {"firing", firing}, {"error", error}}},
+          {"firing_alerts", alerts}};
 }
 
 void AlertsApi::add_routes(net::Router& router) {
@@ -132,8 +155,12 @@ AlertsApi::Answer AlertsApi::prometheus_rules(net::Exchange* exchange) {
       if ((type == "alert" && !rule.alerting) || (type == "record" && rule.alerting)) continue;
       rules.push_back(prometheus_rule_json(rule));
     }
-    groups.push_back(json::object{{"name", group->name}, {"file", group->file}, {"interval", seconds(group->interval)}, {"limit", group->limit},
-                                  {"rules", std::move(rules)}, {"evaluationTime", group->evaluation_seconds},
+    groups.push_back(json::object{{"name", group->name},
+                                  {"file", group->file},
+                                  {"interval", seconds(group->interval)},
+                                  {"limit", group->limit},
+                                  {"rules", std::move(rules)},
+                                  {"evaluationTime", group->evaluation_seconds},
                                   {"lastEvaluation", format_rfc3339(group->last_evaluation)}});
   }
   co_return prometheus_success(json::serialize(json::object{{"groups", std::move(groups)}}));
@@ -141,14 +168,15 @@ AlertsApi::Answer AlertsApi::prometheus_rules(net::Exchange* exchange) {
 
 AlertsApi::Answer AlertsApi::prometheus_alerts(net::Exchange*) {
   json::array alerts;
-  for (const detection::ListedAlert& listed : parts_.rules.alerts()) alerts.push_back(prometheus_alert_json(listed.alert));
+  for (const detection::ListedAlert& listed : parts_.rules.alerts())
+    alerts.push_back(prometheus_alert_json(listed.alert));
   co_return prometheus_success(json::serialize(json::object{{"alerts", std::move(alerts)}}));
 }
 
 AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
   struct FromControl {
-    std::map<std::string, alerting::AlertView> views;      // by fingerprint
-    std::map<std::string, std::string> incidents;          // fingerprint to INC-n
+    std::map<std::string, alerting::AlertView> views;  // by fingerprint
+    std::map<std::string, std::string> incidents;      // fingerprint to INC-n
   };
   const FromControl known = co_await net::on_loop(&parts_.control, [this] {
     FromControl out;
@@ -157,7 +185,8 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
       out.views.emplace(fingerprint, std::move(view));
     }
     using enum model::IncidentStatus;
-    const auto active = parts_.incidents.list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
+    const auto active =
+        parts_.incidents.list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
     if (!active) return out;
     for (const incident::IncidentRecord& record : *active) {
       const auto detail = parts_.incidents.get(record.incident.id);
@@ -175,10 +204,18 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
         model::Alert as_alert;
         as_alert.labels = a.labels;
         const std::string fingerprint = as_alert.fingerprint_hex();
-        json::object item{{"fingerprint", fingerprint}, {"name", rule.name}, {"labels", labels_json(a.labels)}, {"annotations", labels_json(a.annotations)},
-                          {"state", model::alert_state_name(a.state)}, {"active_at", format_rfc3339(a.active_at)}, {"value", a.value},
+        json::object item{{"fingerprint", fingerprint},
+                          {"name", rule.name},
+                          {"labels", labels_json(a.labels)},
+                          {"annotations", labels_json(a.annotations)},
+                          {"state", model::alert_state_name(a.state)},
+                          {"active_at", format_rfc3339(a.active_at)},
+                          {"value", a.value},
                           {"severity", a.labels.get("severity")},
-                          {"rule", json::object{{"group", group->name}, {"name", rule.name}, {"expr", rule.query}, {"for_s", seconds(rule.for_duration)}}}};
+                          {"rule", json::object{{"group", group->name},
+                                                {"name", rule.name},
+                                                {"expr", rule.query},
+                                                {"for_s", seconds(rule.for_duration)}}}};
         const auto incident = known.incidents.find(fingerprint);
         item["incident"] = incident == known.incidents.end() ? json::value(nullptr) : json::value(incident->second);
         json::array silenced, receivers;
@@ -192,21 +229,31 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
       }
     }
   }
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  co_return net::json_response(200,
+                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
   json::array items;
   for (const GroupStatusPtr& group : parts_.rules.groups()) {
     for (const RuleStatus& r : group->rules) {
-      items.push_back(json::object{{"group", group->name}, {"file", group->file}, {"name", r.name}, {"type", r.alerting ? "alerting" : "recording"},
-                                   {"expr", r.query}, {"for_s", seconds(r.for_duration)}, {"labels", texts_json(r.labels)},
-                                   {"annotations", texts_json(r.annotations)}, {"state", model::alert_state_name(r.state)},
-                                   {"health", detection::rule_health_name(r.health)}, {"last_error", r.last_error},
-                                   {"last_evaluation", format_rfc3339(r.last_evaluation)}, {"evaluation_ms", r.evaluation_seconds * 1000}});
+      items.push_back(json::object{{"group", group->name},
+                                   {"file", group->file},
+                                   {"name", r.name},
+                                   {"type", r.alerting ? "alerting" : "recording"},
+                                   {"expr", r.query},
+                                   {"for_s", seconds(r.for_duration)},
+                                   {"labels", texts_json(r.labels)},
+                                   {"annotations", texts_json(r.annotations)},
+                                   {"state", model::alert_state_name(r.state)},
+                                   {"health", detection::rule_health_name(r.health)},
+                                   {"last_error", r.last_error},
+                                   {"last_evaluation", format_rfc3339(r.last_evaluation)},
+                                   {"evaluation_ms", r.evaluation_seconds * 1000}});
     }
   }
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  co_return net::json_response(200,
+                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {
@@ -218,39 +265,52 @@ AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const size_t limit, limit_param(params, 50, 500));
   query.limit = 2000;
   const std::string words(params.get("q"));
-  SENTINEL_CO_ASSIGN(const auto found, co_await net::on_loop(&parts_.control, [this, query] { return parts_.alerting.history(query); }));
+  SENTINEL_CO_ASSIGN(const auto found,
+                     co_await net::on_loop(&parts_.control, [this, query] { return parts_.alerting.history(query); }));
   json::array items;
   for (const alerting::AlertEvent& event : found) {
     json::object item = event_json(event);
     if (matches_query(item, words)) items.push_back(std::move(item));
     if (items.size() == limit) break;
   }
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  co_return net::json_response(200,
+                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::notifications(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const size_t limit, limit_param(exchange->request().query, 50, 500));
   using Messages = Result<std::vector<state::OutboxMessage>>;
-  SENTINEL_CO_ASSIGN(const std::vector<state::OutboxMessage> messages, co_await net::blocking(&parts_.runtime, [this, limit]() -> Messages {
-    std::vector<state::OutboxMessage> out;
-    SENTINEL_TRY(parts_.database.read([&](state::Tx& tx) -> Status {
-      SENTINEL_ASSIGN(out, state::Outbox::list(tx, std::nullopt, limit));
-      return {};
-    }));
-    return out;
-  }));
+  SENTINEL_CO_ASSIGN(const std::vector<state::OutboxMessage> messages,
+                     co_await net::blocking(&parts_.runtime, [this, limit]() -> Messages {
+                       std::vector<state::OutboxMessage> out;
+                       SENTINEL_TRY(parts_.database.read([&](state::Tx& tx) -> Status {
+                         SENTINEL_ASSIGN(out, state::Outbox::list(tx, std::nullopt, limit));
+                         return {};
+                       }));
+                       return out;
+                     }));
   json::array items;
   for (const state::OutboxMessage& m : messages) {
     const auto notification = receivers::decode_notification(m.payload);
-    const std::string_view status = m.status == state::OutboxStatus::kDelivered ? "delivered" : m.status == state::OutboxStatus::kFailed ? "failed" : "pending";
+    const std::string_view status = m.status == state::OutboxStatus::kDelivered ? "delivered"
+                                    : m.status == state::OutboxStatus::kFailed  ? "failed"
+                                                                                : "pending";
     std::string title;
-    if (notification) title = fmt::format("[{}] {}", notification->status(), notification->common_labels().get(model::kAlertNameLabel));
-    items.push_back(json::object{{"id", m.id}, {"key", m.key}, {"receiver", m.receiver}, {"status", status}, {"attempts", m.attempts},
-                                 {"created_at", format_rfc3339(m.created_at)},
-                                 {"finished_at", m.finished_at ? json::value(format_rfc3339(*m.finished_at)) : json::value(nullptr)},
-                                 {"last_error", m.last_error}, {"title", title}});
+    if (notification)
+      title = fmt::format("[{}] {}", notification->status(), notification->common_labels().get(model::kAlertNameLabel));
+    items.push_back(json::object{
+        {"id", m.id},
+        {"key", m.key},
+        {"receiver", m.receiver},
+        {"status", status},
+        {"attempts", m.attempts},
+        {"created_at", format_rfc3339(m.created_at)},
+        {"finished_at", m.finished_at ? json::value(format_rfc3339(*m.finished_at)) : json::value(nullptr)},
+        {"last_error", m.last_error},
+        {"title", title}});
   }
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  co_return net::json_response(200,
+                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 }  // namespace sentinel::api

@@ -22,9 +22,9 @@ class AlertsApi {
     net::Runtime& runtime;
     const Clock& clock;
     Scheduler& control;
-    alerting::Alerting& alerting;           // on the control loop
-    const detection::RuleManager& rules;    // groups() and alerts() from any thread
-    incident::Service& incidents;           // on the control loop
+    alerting::Alerting& alerting;         // on the control loop
+    const detection::RuleManager& rules;  // groups() and alerts() from any thread
+    incident::Service& incidents;         // on the control loop
     state::Database& database;
   };
   explicit AlertsApi(Parts parts) : parts_(parts) {}

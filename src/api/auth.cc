@@ -8,16 +8,20 @@
 namespace sentinel::api {
 namespace {
 
-bool is_open_path(std::string_view path) { return path.starts_with("/v1/") || path.starts_with("/v1beta/") || path == "/-/healthy"; }
+bool is_open_path(std::string_view path) {
+  return path.starts_with("/v1/") || path.starts_with("/v1beta/") || path == "/-/healthy";
+}
 
 class Guard {
  public:
-  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes) : routes_(std::move(routes)), hashes_(std::move(hashes)) {}
+  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes)
+      : routes_(std::move(routes)), hashes_(std::move(hashes)) {}
 
   net::Task<void> handle(net::Exchange* exchange) const {
     net::Request& request = exchange->request();
     if (!is_open_path(request.path) && !allowed(request)) {
-      net::Response refused = net::problem_response(Error(ErrorCode::kUnauthenticated, "a bearer token is needed: Authorization: Bearer TOKEN"));
+      net::Response refused = net::problem_response(
+          Error(ErrorCode::kUnauthenticated, "a bearer token is needed: Authorization: Bearer TOKEN"));
       refused.headers.set("WWW-Authenticate", "Bearer");
       (void)co_await exchange->respond(std::move(refused));
       co_return;
@@ -53,7 +57,8 @@ class Guard {
 
 }  // namespace
 
-std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<std::string> token_sha256) {
+std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
+                                             std::vector<std::string> token_sha256) {
   if (token_sha256.empty()) return routes;
   auto guard = std::make_shared<const Guard>(std::move(routes), std::move(token_sha256));
   auto guarded = std::make_shared<net::Router>();

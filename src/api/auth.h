@@ -9,8 +9,9 @@
 
 namespace sentinel::api {
 
-// The same routes behind a check of `Authorization: Bearer TOKEN` against SHA-256 hashes (hex); without hashes, `routes`
-// itself.
-std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<std::string> token_sha256);
+// The same routes behind a check of `Authorization: Bearer TOKEN` against SHA-256 hashes (hex); without hashes,
+// `routes` itself.
+std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
+                                             std::vector<std::string> token_sha256);
 
 }  // namespace sentinel::api

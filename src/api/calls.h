@@ -1,6 +1,6 @@
 #pragma once
-// /sentinel/v1/sql, /calls, /overview: questions to llm_events. All of it runs on the blocking pool; none of it can slow
-// detection or paging down.
+// /sentinel/v1/sql, /calls, /overview: questions to llm_events. All of it runs on the blocking pool; none of it can
+// slow detection or paging down.
 
 #include <functional>
 #include <string>

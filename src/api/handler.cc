@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/strings.h"
 #include "text/json.h"
@@ -54,7 +54,8 @@ Result<TimePoint> time_param(const net::Params& params, std::string_view name, T
 Result<size_t> limit_param(const net::Params& params, size_t fallback, size_t max) {
   if (params.get("limit").empty()) return fallback;
   const auto limit = parse_int(params.get("limit"));
-  if (!limit || *limit < 1) return fail(ErrorCode::kInvalidArgument, "parameter \"limit\" must be a whole number from 1");
+  if (!limit || *limit < 1)
+    return fail(ErrorCode::kInvalidArgument, "parameter \"limit\" must be a whole number from 1");
   return std::min(static_cast<size_t>(*limit), max);
 }
 

@@ -1,7 +1,7 @@
 #include "api/incidents.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -28,12 +28,25 @@ json::object labels_json(const model::Labels& labels) {
   return out;
 }
 
+// Rules put their expression into the generator's link: .../graph?g0.expr=EXPR&g0.tab=1.
+std::string expression_of(const model::Alert& alert) {
+  const size_t query = alert.generator_url.find('?');
+  if (query == std::string::npos) return "";
+  return std::string(net::Params::parse(std::string_view(alert.generator_url).substr(query + 1)).get("g0.expr"));
+}
+
 json::object alert_json(const incident::IncidentAlert& entry) {
   const model::Alert& a = entry.alert;
-  return {{"fingerprint", a.fingerprint_hex()}, {"name", a.name()}, {"labels", labels_json(a.labels)},
-          {"annotations", labels_json(a.annotations)}, {"state", entry.firing ? "firing" : "resolved"},
-          {"starts_at", format_rfc3339(a.starts_at)}, {"ends_at", entry.firing ? json::value(nullptr) : json::value(format_rfc3339(a.ends_at))},
-          {"value", entry.value()}, {"expr", a.annotations.get("expr")}, {"generator_url", a.generator_url}};
+  return {{"fingerprint", a.fingerprint_hex()},
+          {"name", a.name()},
+          {"labels", labels_json(a.labels)},
+          {"annotations", labels_json(a.annotations)},
+          {"state", entry.firing ? "firing" : "resolved"},
+          {"starts_at", format_rfc3339(a.starts_at)},
+          {"ends_at", entry.firing ? json::value(nullptr) : json::value(format_rfc3339(a.ends_at))},
+          {"value", entry.value()},
+          {"expr", expression_of(a)},
+          {"generator_url", a.generator_url}};
 }
 
 json::value parse_or_null(const std::string& text) {
@@ -43,8 +56,13 @@ json::value parse_or_null(const std::string& text) {
 }
 
 json::object timeline_json(const model::TimelineEntry& e) {
-  return {{"sequence", e.sequence}, {"at", format_rfc3339(e.at)}, {"kind", e.kind}, {"actor", e.actor}, {"source", e.source},
-          {"text", e.text}, {"data", parse_or_null(e.data_json)}};
+  return {{"sequence", e.sequence},
+          {"at", format_rfc3339(e.at)},
+          {"kind", e.kind},
+          {"actor", e.actor},
+          {"source", e.source},
+          {"text", e.text},
+          {"data", parse_or_null(e.data_json)}};
 }
 
 json::value runbook_json(const std::optional<runbook::Run>& run) {
@@ -54,14 +72,23 @@ json::value runbook_json(const std::optional<runbook::Run>& run) {
     const auto it = run->progress.find(s.step_id);
     const runbook::StepProgress progress = it == run->progress.end() ? runbook::StepProgress{} : it->second;
     const bool touched = progress.state != runbook::StepState::kTodo;
-    steps.push_back(json::object{{"step_id", s.step_id}, {"description", s.description}, {"action", s.action},
-                                 {"expected_result", s.expected_result}, {"troubleshooting", s.troubleshooting},
-                                 {"automated", !s.automation_script.empty()}, {"state", runbook::step_state_name(progress.state)},
-                                 {"note", progress.note}, {"actor", progress.actor},
+    steps.push_back(json::object{{"step_id", s.step_id},
+                                 {"description", s.description},
+                                 {"action", s.action},
+                                 {"expected_result", s.expected_result},
+                                 {"troubleshooting", s.troubleshooting},
+                                 {"automated", !s.automation_script.empty()},
+                                 {"state", runbook::step_state_name(progress.state)},
+                                 {"note", progress.note},
+                                 {"actor", progress.actor},
                                  {"at", touched ? json::value(format_rfc3339(progress.at)) : json::value(nullptr)}});
   }
-  return json::object{{"id", run->runbook.id}, {"title", run->runbook.title}, {"description", run->runbook.description},
-                      {"estimated_time", run->runbook.estimated_time}, {"steps", std::move(steps)}, {"markdown", run->runbook.markdown}};
+  return json::object{{"id", run->runbook.id},
+                      {"title", run->runbook.title},
+                      {"description", run->runbook.description},
+                      {"estimated_time", run->runbook.estimated_time},
+                      {"steps", std::move(steps)},
+                      {"markdown", run->runbook.markdown}};
 }
 
 json::object stats_json(const incident::DurationStats& s) {
@@ -81,14 +108,19 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
     const auto status = model::parse_incident_status(word);
     if (!status) {
       return fail(ErrorCode::kInvalidArgument,
-                  fmt::format("unknown status \"{}\"; expected active, open, acknowledged, investigating, identified, monitoring or resolved", word));
+                  fmt::format("unknown status \"{}\"; expected active, open, acknowledged, investigating, identified, "
+                              "monitoring or resolved",
+                              word));
     }
     filter.statuses.push_back(*status);
   }
   for (const std::string_view word : split(params.get("severity"), ',')) {
     if (word.empty()) continue;
     const auto severity = model::parse_severity(word);
-    if (!severity) return fail(ErrorCode::kInvalidArgument, fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
+    if (!severity)
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
     filter.severities.push_back(*severity);
   }
   filter.text = std::string(params.get("q"));
@@ -105,17 +137,32 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
 
 json::object incident_json(const incident::IncidentRecord& record) {
   const model::Incident& i = record.incident;
-  return {{"id", i.id}, {"number", i.number}, {"name", fmt::format("INC-{}", i.number)}, {"title", i.title},
-          {"status", model::incident_status_name(i.status)}, {"severity", model::severity_name(i.severity)},
-          {"priority", model::severity_name(i.severity, model::SeverityStyle::kPriority)}, {"assignee", i.assignee},
-          {"channel", i.channel}, {"labels", labels_json(i.labels)}, {"root_cause", i.root_cause}, {"resolution", i.resolution},
-          {"runbook_id", i.runbook_id}, {"test_mode", i.test_mode}, {"created_at", format_rfc3339(i.created_at)},
-          {"detected_at", format_rfc3339(i.detected_at)}, {"impact_started_at", optional_time(i.impact_started_at)},
-          {"acknowledged_at", optional_time(i.acknowledged_at)}, {"resolved_at", optional_time(i.resolved_at)},
-          {"updated_at", format_rfc3339(i.updated_at)}, {"version", i.version},
+  return {{"id", i.id},
+          {"number", i.number},
+          {"name", fmt::format("INC-{}", i.number)},
+          {"title", i.title},
+          {"status", model::incident_status_name(i.status)},
+          {"severity", model::severity_name(i.severity)},
+          {"priority", model::severity_name(i.severity, model::SeverityStyle::kPriority)},
+          {"assignee", i.assignee},
+          {"channel", i.channel},
+          {"labels", labels_json(i.labels)},
+          {"root_cause", i.root_cause},
+          {"resolution", i.resolution},
+          {"runbook_id", i.runbook_id},
+          {"test_mode", i.test_mode},
+          {"created_at", format_rfc3339(i.created_at)},
+          {"detected_at", format_rfc3339(i.detected_at)},
+          {"impact_started_at", optional_time(i.impact_started_at)},
+          {"acknowledged_at", optional_time(i.acknowledged_at)},
+          {"resolved_at", optional_time(i.resolved_at)},
+          {"updated_at", format_rfc3339(i.updated_at)},
+          {"version", i.version},
           {"time_to_acknowledge_s", seconds_or_null(i.acknowledged_at, i.created_at)},
-          {"time_to_resolve_s", seconds_or_null(i.resolved_at, i.created_at)}, {"what_failed", record.headline.what_failed},
-          {"why", record.headline.why}, {"next_step", record.headline.next_step}};
+          {"time_to_resolve_s", seconds_or_null(i.resolved_at, i.created_at)},
+          {"what_failed", record.headline.what_failed},
+          {"why", record.headline.why},
+          {"next_step", record.headline.next_step}};
 }
 
 void IncidentApi::add_routes(net::Router& router) {
@@ -130,7 +177,8 @@ void IncidentApi::add_routes(net::Router& router) {
 
 IncidentApi::Answer IncidentApi::list(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const incident::ListFilter filter, list_filter(exchange->request().query));
-  SENTINEL_CO_ASSIGN(const auto records, co_await net::on_loop(&parts_.control, [this, filter] { return parts_.incidents.list(filter); }));
+  SENTINEL_CO_ASSIGN(const auto records,
+                     co_await net::on_loop(&parts_.control, [this, filter] { return parts_.incidents.list(filter); }));
   json::array items;
   for (const incident::IncidentRecord& record : records) items.push_back(incident_json(record));
   const bool more = records.size() == filter.limit;
@@ -182,8 +230,9 @@ IncidentApi::Answer IncidentApi::get(net::Exchange* exchange) {
   co_return co_await net::on_loop(&parts_.control, [this, id] { return detail(id); });
 }
 
-Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const std::string& action, const json::object& body,
-                                                    const incident::Actor& actor, int64_t version) {
+Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const std::string& action,
+                                                    const json::object& body, const incident::Actor& actor,
+                                                    int64_t version) {
   SENTINEL_ASSIGN(const std::string note, string_field(body, "note"));
   if (action == "acknowledge") return parts_.incidents.acknowledge(id, note, actor, version);
   if (action == "reopen") return parts_.incidents.reopen(id, note, actor, version);
@@ -196,7 +245,12 @@ Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const
   if (action == "status") {
     SENTINEL_ASSIGN(const std::string word, required_string(body, "status"));
     const auto status = model::parse_incident_status(word);
-    if (!status) return fail(ErrorCode::kInvalidArgument, fmt::format("unknown status \"{}\"; expected open, acknowledged, investigating, identified, monitoring or resolved", word));
+    if (!status)
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format(
+              "unknown status \"{}\"; expected open, acknowledged, investigating, identified, monitoring or resolved",
+              word));
     return parts_.incidents.set_status(id, *status, note, actor, version);
   }
   if (action == "assign") {
@@ -206,7 +260,10 @@ Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const
   if (action == "severity") {
     SENTINEL_ASSIGN(const std::string word, required_string(body, "severity"));
     const auto severity = model::parse_severity(word);
-    if (!severity) return fail(ErrorCode::kInvalidArgument, fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
+    if (!severity)
+      return fail(
+          ErrorCode::kInvalidArgument,
+          fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
     return parts_.incidents.set_severity(id, *severity, actor, version);
   }
   if (action == "notes") {
@@ -217,7 +274,11 @@ Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const
     SENTINEL_ASSIGN(const std::string into, required_string(body, "into"));
     return parts_.incidents.merge(id, into, actor);
   }
-  return fail(ErrorCode::kNotFound, fmt::format("an incident cannot \"{}\"; it can acknowledge, status, assign, severity, notes, resolve, reopen, merge", action));
+  return fail(
+      ErrorCode::kNotFound,
+      fmt::format(
+          "an incident cannot \"{}\"; it can acknowledge, status, assign, severity, notes, resolve, reopen, merge",
+          action));
 }
 
 IncidentApi::Answer IncidentApi::act(net::Exchange* exchange) {
@@ -244,7 +305,9 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const std::string word, required_string(body, "state"));
   SENTINEL_CO_ASSIGN(const std::string note, string_field(body, "note"));
   const auto state = runbook::parse_step_state(word);
-  if (!state) co_return fail(ErrorCode::kInvalidArgument, fmt::format("unknown step state \"{}\"; expected todo, done, skipped or failed", word));
+  if (!state)
+    co_return fail(ErrorCode::kInvalidArgument,
+                   fmt::format("unknown step state \"{}\"; expected todo, done, skipped or failed", word));
   const std::string id(request.path_params.get("id"));
   const std::string step(request.path_params.get("step"));
   const incident::Actor actor = actor_of(request, body);
@@ -253,7 +316,9 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
     const std::string& key = before.record.incident.id;
     SENTINEL_ASSIGN(const runbook::Run run, parts_.runs.set_step(key, step, *state, note, actor.name, actor.source));
     const runbook::Step* next = run.next_step();
-    SENTINEL_TRY(parts_.incidents.set_next_step(key, run.runbook.id, next == nullptr ? "The runbook is done: resolve the incident, or escalate." : next->description));
+    SENTINEL_TRY(parts_.incidents.set_next_step(
+        key, run.runbook.id,
+        next == nullptr ? "The runbook is done: resolve the incident, or escalate." : next->description));
     parts_.incidents.notify_changed(key);
     return detail(key);
   });
@@ -262,12 +327,14 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
 IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
   const bool as_json = exchange->request().headers.get("accept").find("application/json") != std::string_view::npos;
-  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d, co_await net::on_loop(&parts_.control, [this, id] { return parts_.incidents.get(id); }));
+  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d,
+                     co_await net::on_loop(&parts_.control, [this, id] { return parts_.incidents.get(id); }));
   const TimePoint now = parts_.control.now();
   const std::string markdown = co_await net::blocking(&parts_.runtime, [this, d, now] {
     const model::Incident& i = d.record.incident;
     std::string condition = d.diagnosis ? d.diagnosis->failing_condition : std::string();
-    auto impact = incident::measure_impact(parts_.events, incident::scope_of(i), condition, i.impact_started_at.value_or(i.detected_at), i.resolved_at.value_or(now));
+    auto impact = incident::measure_impact(parts_.events, incident::scope_of(i), condition,
+                                           i.impact_started_at.value_or(i.detected_at), i.resolved_at.value_or(now));
     if (!impact) log_warn("postmortem", "impact not measured", {{"error", impact.error().to_string()}});
     return incident::postmortem_markdown(d, impact ? std::optional(*impact) : std::nullopt, now);
   });
@@ -287,14 +354,20 @@ IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {
   filter.limit = 100'000;
   SENTINEL_CO_ASSIGN(filter.created_from, time_param(params, "from", now - std::chrono::hours(24 * 28)));
   SENTINEL_CO_ASSIGN(filter.created_to, time_param(params, "to", now));
-  SENTINEL_CO_ASSIGN(const auto records, co_await net::on_loop(&parts_.control, [this, filter] { return parts_.incidents.list(filter); }));
+  SENTINEL_CO_ASSIGN(const auto records,
+                     co_await net::on_loop(&parts_.control, [this, filter] { return parts_.incidents.list(filter); }));
   const incident::Analytics a = incident::analyze(records);
   json::object by_severity;
   for (const auto& [severity, count] : a.by_severity) by_severity[model::severity_name(severity)] = count;
-  co_return net::json_response(200, json::serialize(json::object{
-      {"from", format_rfc3339(*filter.created_from)}, {"to", format_rfc3339(*filter.created_to)}, {"incidents", a.incidents},
-      {"by_severity", std::move(by_severity)}, {"mttd_s", stats_json(a.time_to_detect)}, {"mtta_s", stats_json(a.time_to_acknowledge)},
-      {"mttr_s", stats_json(a.time_to_resolve)}, {"open", a.open}, {"unacknowledged", a.unacknowledged}}));
+  co_return net::json_response(200, json::serialize(json::object{{"from", format_rfc3339(*filter.created_from)},
+                                                                 {"to", format_rfc3339(*filter.created_to)},
+                                                                 {"incidents", a.incidents},
+                                                                 {"by_severity", std::move(by_severity)},
+                                                                 {"mttd_s", stats_json(a.time_to_detect)},
+                                                                 {"mtta_s", stats_json(a.time_to_acknowledge)},
+                                                                 {"mttr_s", stats_json(a.time_to_resolve)},
+                                                                 {"open", a.open},
+                                                                 {"unacknowledged", a.unacknowledged}}));
 }
 
 }  // namespace sentinel::api

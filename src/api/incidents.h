@@ -40,8 +40,9 @@ class IncidentApi {
   Answer analytics(net::Exchange* exchange);
 
   Result<net::Response> detail(std::string_view id, int status = 200);  // on the control loop
-  Result<incident::IncidentRecord> apply(const std::string& id, const std::string& action, const boost::json::object& body,
-                                         const incident::Actor& actor, int64_t version);
+  Result<incident::IncidentRecord> apply(const std::string& id, const std::string& action,
+                                         const boost::json::object& body, const incident::Actor& actor,
+                                         int64_t version);
 
   Parts parts_;
 };

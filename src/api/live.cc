@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <fmt/format.h>
 
 #include "api/version.h"
 #include "base/strings.h"
@@ -15,7 +15,9 @@ namespace sentinel::api {
 struct LiveApi::Subscriber {
   explicit Subscriber(net::asio::io_context& io) : core(io), wake(io.get_executor()) {}
   net::asio::io_context& core;
-  net::asio::basic_waitable_timer<std::chrono::steady_clock, net::asio::wait_traits<std::chrono::steady_clock>, net::Executor> wake;
+  net::asio::basic_waitable_timer<std::chrono::steady_clock, net::asio::wait_traits<std::chrono::steady_clock>,
+                                  net::Executor>
+      wake;
   Mutex mutex;
   std::deque<std::string> events GUARDED_BY(mutex);
   bool gap GUARDED_BY(mutex) = false;
@@ -91,7 +93,8 @@ net::Task<void> LiveApi::stream(net::Exchange* exchange) {
     if (!refused) subscribers_.push_back(self);
   }
   if (refused) {
-    (void)co_await exchange->respond(net::problem_response(Error(ErrorCode::kUnavailable, "too many live streams, or stopping")));
+    (void)co_await exchange->respond(
+        net::problem_response(Error(ErrorCode::kUnavailable, "too many live streams, or stopping")));
     co_return;
   }
   net::Headers headers;
@@ -100,7 +103,8 @@ net::Task<void> LiveApi::stream(net::Exchange* exchange) {
   exchange->on_client_gone([self] { self->wake.cancel(); });
   Status status = co_await exchange->begin_stream(200, headers);
   if (status) {
-    status = co_await exchange->write(net::format_sse({"hello", fmt::format(R"({{"version":"{}","now":"{}"}})", kVersion, format_rfc3339(clock_.now())), ""}));
+    status = co_await exchange->write(net::format_sse(
+        {"hello", fmt::format(R"({{"version":"{}","now":"{}"}})", kVersion, format_rfc3339(clock_.now())), ""}));
   }
   while (status && !exchange->client_gone()) {
     bool ended = false;

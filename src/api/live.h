@@ -1,6 +1,6 @@
 #pragma once
-// /sentinel/v1/live: server-sent events. Publishers never wait: a subscriber that does not read loses events and is told
-// so by `event: gap`.
+// /sentinel/v1/live: server-sent events. Publishers never wait: a subscriber that does not read loses events and is
+// told so by `event: gap`.
 
 #include <cstddef>
 #include <deque>

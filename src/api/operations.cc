@@ -26,7 +26,9 @@ OperationsApi::Answer OperationsApi::metrics(net::Exchange*) {
   co_return response;
 }
 
-OperationsApi::Answer OperationsApi::healthy(net::Exchange*) { co_return net::text_response(200, "Sentinel is healthy.\n"); }
+OperationsApi::Answer OperationsApi::healthy(net::Exchange*) {
+  co_return net::text_response(200, "Sentinel is healthy.\n");
+}
 
 OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
   if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting.\n");
@@ -39,14 +41,17 @@ OperationsApi::Answer OperationsApi::reload(net::Exchange*) {
 }
 
 OperationsApi::Answer OperationsApi::diagnostics(net::Exchange*) {
-  json::object out{{"version", kVersion}, {"now", format_rfc3339(parts_.clock.now())}, {"started_at", format_rfc3339(parts_.started_at)}};
+  json::object out{{"version", kVersion},
+                   {"now", format_rfc3339(parts_.clock.now())},
+                   {"started_at", format_rfc3339(parts_.started_at)}};
   // Gauges about process and machine are what an operator asks for first.
   json::object system, gpus, own;
   for (const MetricFamily& family : parts_.metrics.collect()) {
     if (family.type == MetricType::kHistogram || family.points.empty()) continue;
-    json::object* into = family.name.starts_with("gpu_") ? &gpus
+    json::object* into = family.name.starts_with("gpu_")                                           ? &gpus
                          : family.name.starts_with("node_") || family.name.starts_with("process_") ? &system
-                         : family.name.starts_with("sentinel_") ? &own : nullptr;
+                         : family.name.starts_with("sentinel_")                                    ? &own
+                                                                                                   : nullptr;
     if (into == nullptr) continue;
     double sum = 0;
     for (const MetricPoint& point : family.points) sum += point.value;
@@ -61,17 +66,23 @@ OperationsApi::Answer OperationsApi::diagnostics(net::Exchange*) {
 OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
   const auto requests = co_await net::blocking(&parts_.runtime, [this] { return parts_.active_requests(); });
   json::array items;
-  for (const auto& r : requests) items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
+  for (const auto& r : requests)
+    items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
   co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}}));
 }
 
 OperationsApi::Answer OperationsApi::status(net::Exchange*) {
   const auto components = co_await net::blocking(&parts_.runtime, [this] { return parts_.components(); });
   json::array list;
-  for (const ComponentState& c : components) list.push_back(json::object{{"name", c.name}, {"state", c.state}, {"detail", c.detail}});
-  co_return net::json_response(200, json::serialize(json::object{{"version", kVersion}, {"started_at", format_rfc3339(parts_.started_at)},
-      {"now", format_rfc3339(parts_.clock.now())}, {"ready", parts_.ready()}, {"components", std::move(list)}, {"demo", parts_.demo},
-      {"config", parts_.config_summary()}}));
+  for (const ComponentState& c : components)
+    list.push_back(json::object{{"name", c.name}, {"state", c.state}, {"detail", c.detail}});
+  co_return net::json_response(200, json::serialize(json::object{{"version", kVersion},
+                                                                 {"started_at", format_rfc3339(parts_.started_at)},
+                                                                 {"now", format_rfc3339(parts_.clock.now())},
+                                                                 {"ready", parts_.ready()},
+                                                                 {"components", std::move(list)},
+                                                                 {"demo", parts_.demo},
+                                                                 {"config", parts_.config_summary()}}));
 }
 
 }  // namespace sentinel::api

@@ -10,7 +10,8 @@ namespace sentinel::api {
 namespace {
 
 constexpr std::string_view kPolicy =
-    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'";
+    "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'; base-uri "
+    "'none'";
 
 std::string_view content_type(std::string_view path) {
   const std::string_view extension = path.substr(std::min(path.rfind('.'), path.size()));
@@ -34,7 +35,8 @@ net::Response asset_response(const PageAsset& asset) {
   net::Response response;
   response.body = std::string(asset.content);
   response.headers.set("Content-Type", content_type(asset.path));
-  response.headers.set("Cache-Control", asset.path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
+  response.headers.set("Cache-Control",
+                       asset.path.starts_with("/assets/") ? "public, max-age=31536000, immutable" : "no-cache");
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Referrer-Policy", "no-referrer");
   response.headers.set("Content-Security-Policy", kPolicy);
@@ -42,7 +44,8 @@ net::Response asset_response(const PageAsset& asset) {
 }
 
 bool is_api_path(std::string_view path) {
-  for (const std::string_view prefix : {"/api/", "/v1/", "/v1beta/", "/sentinel/", "/-/", "/debug/", "/datadog/", "/metrics", "/assets/"}) {
+  for (const std::string_view prefix :
+       {"/api/", "/v1/", "/v1beta/", "/sentinel/", "/-/", "/debug/", "/datadog/", "/metrics", "/assets/"}) {
     if (path.starts_with(prefix)) return true;
   }
   return false;
@@ -58,7 +61,8 @@ net::Task<void> serve(net::Exchange* exchange) {
   if (asset != nullptr) {
     (void)co_await exchange->respond(asset_response(*asset));
   } else {
-    (void)co_await exchange->respond(net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path)));
+    (void)co_await exchange->respond(
+        net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path)));
   }
 }
 

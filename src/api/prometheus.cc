@@ -26,8 +26,10 @@ void append_labels(std::string& out, const model::Labels& labels) {
 
 void append_point(std::string& out, int64_t t_ms, double v) {
   out += '[';
-  if (t_ms % 1000 == 0) out += std::to_string(t_ms / 1000);
-  else out += format_double(static_cast<double>(t_ms) / 1000);
+  if (t_ms % 1000 == 0)
+    out += std::to_string(t_ms / 1000);
+  else
+    out += format_double(static_cast<double>(t_ms) / 1000);
   out += ",\"";
   out += format_double(v);
   out += "\"]";
@@ -42,7 +44,8 @@ struct ValueWriter {
     out += '}';
   }
   void operator()(const promql::String& s) {
-    out = fmt::format(R"({{"resultType":"string","result":[{},{}]}})", format_double(static_cast<double>(s.t_ms) / 1000), json_quote(s.v));
+    out = fmt::format(R"({{"resultType":"string","result":[{},{}]}})",
+                      format_double(static_cast<double>(s.t_ms) / 1000), json_quote(s.v));
   }
   void operator()(const promql::Vector& vector) {
     out = R"({"resultType":"vector","result":[)";
@@ -87,7 +90,8 @@ Error bad_parameter(std::string_view name, std::string_view why) {
 Result<int64_t> time_or(const net::Params& params, std::string_view name, int64_t fallback) {
   if (params.get(name).empty()) return fallback;
   const auto time = parse_time(params.get(name));
-  if (!time) return fail(bad_parameter(name, fmt::format("cannot parse \"{}\" to a valid timestamp", params.get(name))));
+  if (!time)
+    return fail(bad_parameter(name, fmt::format("cannot parse \"{}\" to a valid timestamp", params.get(name))));
   return to_ms(*time);
 }
 
@@ -119,7 +123,8 @@ Result<std::vector<model::Matchers>> selectors_of(const net::Params& params) {
 
 }  // namespace
 
-net::Response prometheus_success(std::string_view data, const std::vector<std::string>& warnings, const std::vector<std::string>& infos) {
+net::Response prometheus_success(std::string_view data, const std::vector<std::string>& warnings,
+                                 const std::vector<std::string>& infos) {
   std::string body = fmt::format(R"({{"status":"success","data":{})", data);
   if (!warnings.empty()) body += fmt::format(R"(,"warnings":{})", strings_json(warnings));
   if (!infos.empty()) body += fmt::format(R"(,"infos":{})", strings_json(infos));
@@ -147,7 +152,8 @@ net::Response prometheus_error(const Error& error) {
   if (error.position() && error.position()->line > 0) {
     message = fmt::format("{}:{}: {}", error.position()->line, error.position()->column, message);
   }
-  return net::json_response(kind.status, fmt::format(R"({{"status":"error","errorType":"{}","error":{}}})", kind.type, json_quote(message)));
+  return net::json_response(
+      kind.status, fmt::format(R"({{"status":"error","errorType":"{}","error":{}}})", kind.type, json_quote(message)));
 }
 
 void PrometheusApi::add_routes(net::Router& router) {
@@ -171,7 +177,8 @@ void PrometheusApi::add(net::Router& router, std::string_view pattern, Work work
 net::Task<void> PrometheusApi::run(net::Exchange* exchange, Work work) {
   const net::Params params = request_params(exchange->request());
   const std::string name(exchange->request().path_params.get("name"));
-  Answer answer = co_await net::blocking(&parts_.runtime, [this, work, params, name] { return (this->*work)(params, name); });
+  Answer answer =
+      co_await net::blocking(&parts_.runtime, [this, work, params, name] { return (this->*work)(params, name); });
   (void)co_await exchange->respond(answer ? std::move(*answer) : prometheus_error(answer.error()));
 }
 
@@ -190,9 +197,13 @@ PrometheusApi::Answer PrometheusApi::query_range(const net::Params& params, cons
   SENTINEL_ASSIGN(const int64_t end, required_time(params, "end"));
   if (end < start) return fail(bad_parameter("end", "end timestamp must not be before start time"));
   SENTINEL_ASSIGN(const int64_t step, step_ms(params));
-  if (step <= 0) return fail(bad_parameter("step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
+  if (step <= 0)
+    return fail(bad_parameter(
+        "step", "zero or negative query resolution step widths are not accepted. Try a positive integer"));
   if ((end - start) / step > kPointsMax) {
-    return fail(ErrorCode::kInvalidArgument, "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
+    return fail(
+        ErrorCode::kInvalidArgument,
+        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)");
   }
   const auto parsed = promql::parse(params.get("query"));
   if (!parsed) return fail(parsed.error().with_context("invalid parameter \"query\""));
@@ -238,8 +249,11 @@ PrometheusApi::Answer PrometheusApi::metadata(const net::Params& params, const s
   for (const MetricFamily& family : parts_.metrics.collect()) {
     if (!params.get("metric").empty() && params.get("metric") != family.name) continue;
     if (out.size() > 1) out += ',';
-    const std::string_view type = family.type == MetricType::kCounter ? "counter" : family.type == MetricType::kGauge ? "gauge" : "histogram";
-    out += fmt::format(R"({}:[{{"type":"{}","help":{},"unit":""}}])", json_quote(family.name), type, json_quote(family.help));
+    const std::string_view type = family.type == MetricType::kCounter ? "counter"
+                                  : family.type == MetricType::kGauge ? "gauge"
+                                                                      : "histogram";
+    out += fmt::format(R"({}:[{{"type":"{}","help":{},"unit":""}}])", json_quote(family.name), type,
+                       json_quote(family.help));
   }
   return prometheus_success(out + "}");
 }
@@ -251,14 +265,16 @@ PrometheusApi::Answer PrometheusApi::format_query(const net::Params& params, con
 }
 
 PrometheusApi::Answer PrometheusApi::build_info(const net::Params&, const std::string&) const {
-  return prometheus_success(fmt::format(R"({{"version":"{}","revision":"","branch":"","buildUser":"","buildDate":"","goVersion":"","application":"sentinel"}})",
-                                        kPrometheusCompatibleVersion));
+  return prometheus_success(fmt::format(
+      R"({{"version":"{}","revision":"","branch":"","buildUser":"","buildDate":"","goVersion":"","application":"sentinel"}})",
+      kPrometheusCompatibleVersion));
 }
 
 PrometheusApi::Answer PrometheusApi::tsdb_status(const net::Params&, const std::string&) const {
   const tsdb::StoreStats stats = parts_.store.stats();
-  return prometheus_success(fmt::format(R"({{"headStats":{{"numSeries":{},"numLabelPairs":0,"chunkCount":0,"minTime":{},"maxTime":{}}}}})",
-                                        stats.series, stats.min_ms, stats.max_ms));
+  return prometheus_success(
+      fmt::format(R"({{"headStats":{{"numSeries":{},"numLabelPairs":0,"chunkCount":0,"minTime":{},"maxTime":{}}}}})",
+                  stats.series, stats.min_ms, stats.max_ms));
 }
 
 }  // namespace sentinel::api

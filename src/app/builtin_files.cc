@@ -72,7 +72,9 @@ Result<std::vector<ConfigText>> read_config_glob(Env& env, const std::string& pa
   }
   const std::string parent = path.parent_path().string();
   SENTINEL_ASSIGN(std::vector<ConfigText> files, read_config_dir(env, parent.empty() ? "." : parent));
-  std::erase_if(files, [&](const ConfigText& f) { return !matches_star(last, std::filesystem::path(f.path).filename().string()); });
+  std::erase_if(files, [&](const ConfigText& f) {
+    return !matches_star(last, std::filesystem::path(f.path).filename().string());
+  });
   if (files.empty()) return fail(ErrorCode::kNotFound, fmt::format("{}: no file matches", pattern));
   return files;
 }

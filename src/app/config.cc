@@ -14,8 +14,8 @@ using text::YamlNode;
 
 // Relative paths are relative to the configuration file, so that it can be started from anywhere.
 std::string resolve(const std::string& path, const std::string& config_file) {
-  if (path.empty() || path.starts_with("builtin:") || std::filesystem::path(path).is_absolute() || config_file.empty() ||
-      config_file.starts_with("builtin:")) {
+  if (path.empty() || path.starts_with("builtin:") || std::filesystem::path(path).is_absolute() ||
+      config_file.empty() || config_file.starts_with("builtin:")) {
     return path;
   }
   return (std::filesystem::path(config_file).parent_path() / path).string();
@@ -24,26 +24,38 @@ std::string resolve(const std::string& path, const std::string& config_file) {
 Status parse_log(const YamlNode& node, Config& config) {
   SENTINEL_TRY(node.expect_keys("log", {"level", "format"}));
   SENTINEL_ASSIGN(const std::string level, node.string_or("level", "info"));
-  if (level == "debug") config.log_level = LogLevel::kDebug;
-  else if (level == "info") config.log_level = LogLevel::kInfo;
-  else if (level == "warn") config.log_level = LogLevel::kWarn;
-  else if (level == "error") config.log_level = LogLevel::kError;
-  else return fail(node.get("level").error(fmt::format("unknown level \"{}\"; expected debug, info, warn or error", level)));
+  if (level == "debug")
+    config.log_level = LogLevel::kDebug;
+  else if (level == "info")
+    config.log_level = LogLevel::kInfo;
+  else if (level == "warn")
+    config.log_level = LogLevel::kWarn;
+  else if (level == "error")
+    config.log_level = LogLevel::kError;
+  else
+    return fail(
+        node.get("level").error(fmt::format("unknown level \"{}\"; expected debug, info, warn or error", level)));
   SENTINEL_ASSIGN(const std::string format, node.string_or("format", "json"));
-  if (format == "json") config.log_format = LogFormat::kJson;
-  else if (format == "text") config.log_format = LogFormat::kText;
-  else return fail(node.get("format").error(fmt::format("unknown format \"{}\"; expected json or text", format)));
+  if (format == "json")
+    config.log_format = LogFormat::kJson;
+  else if (format == "text")
+    config.log_format = LogFormat::kText;
+  else
+    return fail(node.get("format").error(fmt::format("unknown format \"{}\"; expected json or text", format)));
   return {};
 }
 
 Status parse_incidents(const YamlNode& node, incident::Options& options) {
-  SENTINEL_TRY(node.expect_keys("incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee", "never_for"}));
+  SENTINEL_TRY(node.expect_keys(
+      "incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee", "never_for"}));
   if (node.has("create_for")) {
     options.create_for.clear();
     for (const YamlNode& item : node.get("create_for").items()) {
       SENTINEL_ASSIGN(const std::string word, item.string());
       const auto severity = model::parse_severity(word);
-      if (!severity) return fail(item.error(fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word)));
+      if (!severity)
+        return fail(item.error(
+            fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word)));
       options.create_for.insert(*severity);
     }
   }
@@ -61,7 +73,8 @@ Status parse_stores(const YamlNode& root, Config& config) {
   SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention"}));
   SENTINEL_ASSIGN(config.collect_interval, metrics.duration_or("collect_interval", config.collect_interval));
   SENTINEL_ASSIGN(config.metrics_retention, metrics.duration_or("retention", config.metrics_retention));
-  if (config.collect_interval < Millis(50)) return fail(metrics.get("collect_interval").error("expected at least 50ms"));
+  if (config.collect_interval < Millis(50))
+    return fail(metrics.get("collect_interval").error("expected at least 50ms"));
   const YamlNode events = root.get("events");
   SENTINEL_TRY(events.expect_keys("events", {"retention", "hot_rows"}));
   SENTINEL_ASSIGN(config.events_retention, events.duration_or("retention", config.events_retention));
@@ -76,7 +89,8 @@ Status parse_rules(const YamlNode& node, Config& config) {
   SENTINEL_ASSIGN(config.rule_files, node.strings_or("files", config.rule_files));
   for (std::string& path : config.rule_files) path = resolve(path, config.file);
   SENTINEL_ASSIGN(config.evaluation_interval, node.duration_or("evaluation_interval", config.evaluation_interval));
-  if (config.evaluation_interval < Millis(50)) return fail(node.get("evaluation_interval").error("expected at least 50ms"));
+  if (config.evaluation_interval < Millis(50))
+    return fail(node.get("evaluation_interval").error("expected at least 50ms"));
   return {};
 }
 
@@ -100,7 +114,8 @@ Status parse_listen(std::string_view text, Config& config) {
   const std::string_view port = colon == std::string_view::npos ? text : text.substr(colon + 1);
   const auto number = parse_int(port);
   if (!number || *number < 0 || *number > 65535) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("listen address \"{}\": expected host:port, such as 127.0.0.1:8080", text));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("listen address \"{}\": expected host:port, such as 127.0.0.1:8080", text));
   }
   if (!host.empty()) config.address = std::string(host);
   config.port = static_cast<uint16_t>(*number);
@@ -111,8 +126,9 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   const auto expanded = text::expand_environment(raw);
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
-  SENTINEL_TRY(root.expect_keys("configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events", "rules",
-                                                  "alertmanager", "runbooks", "prices", "incidents", "auth"}));
+  SENTINEL_TRY(
+      root.expect_keys("configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events",
+                                         "rules", "alertmanager", "runbooks", "prices", "incidents", "auth"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -142,9 +158,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
 Status validate_config(const Config& config) {
   const bool loopback = config.address == "localhost" || config.address == "::1" || config.address.starts_with("127.");
   if (!loopback && config.auth_token_sha256.empty()) {
-    return fail(Error(ErrorCode::kInvalidArgument,
-                      fmt::format("listening on {} without authentication is refused: set auth.tokens_sha256, or listen on 127.0.0.1", config.address),
-                      Position{config.file, 0, 0}));
+    return fail(Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("listening on {} without authentication is refused: set auth.tokens_sha256, or listen on 127.0.0.1",
+                    config.address),
+        Position{config.file, 0, 0}));
   }
   return {};
 }

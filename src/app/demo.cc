@@ -2,9 +2,9 @@
 
 #include <array>
 
-#include <boost/json.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "api/handler.h"
 #include "app/builtin_files.h"
@@ -42,7 +42,8 @@ Result<Config> demo_config(const DemoOptions& options, uint16_t inbox_port) {
   SENTINEL_TRY(posix_env().make_dirs(options.data_dir));
   config.alertmanager = options.data_dir + "/alertmanager.yml";
   SENTINEL_TRY(posix_env().write_file_atomic(
-      config.alertmanager, replace_all(routes.text, kInboxPlaceholder, fmt::format("http://{}:{}", options.address, inbox_port))));
+      config.alertmanager,
+      replace_all(routes.text, kInboxPlaceholder, fmt::format("http://{}:{}", options.address, inbox_port))));
   return config;
 }
 
@@ -54,7 +55,8 @@ std::string message_summary(const InboxMessage& message) {
     return fmt::format("webhook {} for {}", field(body, "status"), field(body.at("commonLabels"), "alertname"));
   }
   const json::value* title = body.find_pointer("/attachments/0/title", ec);
-  return fmt::format("Slack {}: {}", field(body, "channel"), title == nullptr ? field(body, "text") : cell_text(*title));
+  return fmt::format("Slack {}: {}", field(body, "channel"),
+                     title == nullptr ? field(body, "text") : cell_text(*title));
 }
 
 }  // namespace
@@ -72,7 +74,9 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   for (gateway::ProviderConfig& provider : config.gateway.providers) {
     provider.base_url = fmt::format("http://{}:{}", o.address, next_port(1));
   }
-  SENTINEL_ASSIGN(demo->server_, Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { raw->add_routes(router); }}));
+  SENTINEL_ASSIGN(
+      demo->server_,
+      Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { raw->add_routes(router); }}));
   Server& server = *demo->server_;
 
   gateway::SimulatedOptions simulated;
@@ -86,8 +90,9 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   application.port = next_port(2);
   application.gateway_url = server.url();
   SENTINEL_ASSIGN(demo->application_, DemoApp::start(server.runtime(), server.client(), server.metrics(), application));
-  SENTINEL_ASSIGN(demo->inbox_, Inbox::start(server.runtime(), server.metrics(), demo->clock_, o.address, inbox_port,
-                                             [raw = demo.get()](const InboxMessage& m) { raw->tell("  ✉  " + message_summary(m)); }));
+  SENTINEL_ASSIGN(demo->inbox_,
+                  Inbox::start(server.runtime(), server.metrics(), demo->clock_, o.address, inbox_port,
+                               [raw = demo.get()](const InboxMessage& m) { raw->tell("  ✉  " + message_summary(m)); }));
 
   TrafficOptions traffic;
   traffic.target = fmt::format("http://{}:{}", o.address, demo->application_->port());
@@ -99,7 +104,8 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   traffic.control = &demo->control_;
   demo->traffic_ = std::make_unique<Traffic>(server.runtime(), server.client(), traffic);
   demo->tell(fmt::format("Sentinel is running. Open the page: {}\n", server.url()));
-  demo->tell(fmt::format("  gateway    {}/v1/chat/completions   (any OpenAI client, base URL {}/v1)", server.url(), server.url()));
+  demo->tell(fmt::format("  gateway    {}/v1/chat/completions   (any OpenAI client, base URL {}/v1)", server.url(),
+                         server.url()));
   demo->tell(fmt::format("  demo app   {}   POST /qa /reason /stress /api/chat", traffic.target));
   demo->tell(fmt::format("  provider   {}   simulated, no key needed", demo->provider_->base_url()));
   demo->tell(fmt::format("  data, log  {}   Stop with Ctrl-C.\n", o.data_dir));
@@ -156,13 +162,15 @@ void Demo::watch_incidents() {
       told = "open/";
     }
     if (!why.empty() && told == "open/") {
-      tell(fmt::format("     why:  {}\n     next: {}\n     {}/incidents/{}", why, field(i, "next_step"), server_->url(), field(i, "number")));
+      tell(fmt::format("     why:  {}\n     next: {}\n     {}/incidents/{}", why, field(i, "next_step"), server_->url(),
+                       field(i, "number")));
       told = "open/why";
     }
     if (status != "open" && told.find(status) == std::string::npos) {
       tell(fmt::format("  ✓  {} is {}", name, status));
       told += "/" + status;
-      if (status == "resolved") tell(fmt::format("     postmortem: {}/sentinel/v1/incidents/{}/postmortem", server_->url(), name));
+      if (status == "resolved")
+        tell(fmt::format("     postmortem: {}/sentinel/v1/incidents/{}/postmortem", server_->url(), name));
     }
   }
 }
@@ -179,9 +187,12 @@ net::Task<Result<net::Response>> Demo::state(net::Exchange*) {
   const double gone = static_cast<double>(to_us(clock_.now()) - phase_started_us_) / 1e6;
   json::object toggles;
   for (size_t i = 0; i < kSimulateToggles.size(); ++i) toggles[kSimulateToggles[i]] = control_.toggles[i].load();
-  co_return net::json_response(200, json::serialize(json::object{
-      {"phase", kScenarios[kStory[index].first]}, {"scenario", kStory[index].second}, {"next", kStory[(index + 1) % kStory.size()].second},
-      {"progress", std::min(1.0, gone / length)}, {"seconds_left", std::max(0.0, length - gone)}, {"toggles", std::move(toggles)}}));
+  co_return net::json_response(200, json::serialize(json::object{{"phase", kScenarios[kStory[index].first]},
+                                                                 {"scenario", kStory[index].second},
+                                                                 {"next", kStory[(index + 1) % kStory.size()].second},
+                                                                 {"progress", std::min(1.0, gone / length)},
+                                                                 {"seconds_left", std::max(0.0, length - gone)},
+                                                                 {"toggles", std::move(toggles)}}));
 }
 
 net::Task<Result<net::Response>> Demo::set_toggles(net::Exchange* exchange) {
@@ -189,7 +200,10 @@ net::Task<Result<net::Response>> Demo::set_toggles(net::Exchange* exchange) {
   for (const auto& [name, value] : body) {
     const auto at = std::find(kSimulateToggles.begin(), kSimulateToggles.end(), std::string_view(name));
     if (at == kSimulateToggles.end() || !value.is_bool()) {
-      co_return fail(ErrorCode::kInvalidArgument, fmt::format("\"{}\": expected one of simulate_latency, simulate_retry, simulate_bad_prompt, simulate_long_context with true or false", std::string_view(name)));
+      co_return fail(ErrorCode::kInvalidArgument,
+                     fmt::format("\"{}\": expected one of simulate_latency, simulate_retry, simulate_bad_prompt, "
+                                 "simulate_long_context with true or false",
+                                 std::string_view(name)));
     }
     control_.toggles[static_cast<size_t>(at - kSimulateToggles.begin())] = value.get_bool();
   }

@@ -1,6 +1,7 @@
 #pragma once
 // `sentinel demo`: serve + simulated provider + demo application + traffic + an inbox that plays Slack and a webhook.
-// A script makes the model version change, waits for the incident, rolls the change back, and goes on with other faults.
+// A script makes the model version change, waits for the incident, rolls the change back, and goes on with other
+// faults.
 
 #include <atomic>
 #include <memory>
@@ -20,13 +21,13 @@ namespace sentinel::app {
 struct DemoOptions {
   std::string data_dir = "./sentinel-demo";
   std::string address = "127.0.0.1";
-  uint16_t port = 8080;           // the page; provider, application and inbox take the next three
+  uint16_t port = 8080;  // the page; provider, application and inbox take the next three
   double rate_per_s = 8;
   uint64_t seed = 1;
-  double time_scale = 1;          // of the simulated provider's delays
-  Micros normal = std::chrono::seconds(35);    // before the first fault, and between faults
-  Micros fault = std::chrono::seconds(60);     // how long a fault lasts
-  bool quiet = false;             // no story on standard output
+  double time_scale = 1;                     // of the simulated provider's delays
+  Micros normal = std::chrono::seconds(35);  // before the first fault, and between faults
+  Micros fault = std::chrono::seconds(60);   // how long a fault lasts
+  bool quiet = false;                        // no story on standard output
 };
 
 class Demo {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "api/handler.h"
 #include "base/strings.h"
@@ -27,7 +27,8 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
   SENTINEL_ASSIGN(const std::string document, api::string_field(body, "document"));
   if (path == "/stress" && question.empty()) question = "Summarise the report below in one paragraph.";
   if (trim(question).empty()) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" is needed", path == "/api/chat" ? "message" : "question"));
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("field \"{}\" is needed", path == "/api/chat" ? "message" : "question"));
   }
   Prompt prompt;
   if (path == "/qa") {
@@ -42,12 +43,14 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
     int64_t repetitions = 1;
     if (const json::value* value = body.if_contains("repetitions")) {
       if (!value->is_int64() || value->get_int64() < 1 || value->get_int64() > kRepetitionsMax) {
-        return fail(ErrorCode::kInvalidArgument, fmt::format("field \"repetitions\" must be a whole number from 1 to {}", kRepetitionsMax));
+        return fail(ErrorCode::kInvalidArgument,
+                    fmt::format("field \"repetitions\" must be a whole number from 1 to {}", kRepetitionsMax));
       }
       repetitions = value->get_int64();
     }
     std::string report;
-    for (int64_t i = 0; i < repetitions; ++i) report += " The quarterly report repeats the same paragraph about warehouse costs and delivery times.";
+    for (int64_t i = 0; i < repetitions; ++i)
+      report += " The quarterly report repeats the same paragraph about warehouse costs and delivery times.";
     question += "\n" + report;
   } else {
     prompt.prompt_template = "chat-v1";
@@ -62,7 +65,8 @@ Result<std::string> toggles(const json::object& body) {
   for (const std::string_view name : kSimulateToggles) {
     const json::value* value = body.if_contains(name);
     if (value == nullptr || value->is_null()) continue;
-    if (!value->is_bool()) return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
+    if (!value->is_bool())
+      return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
     if (!value->get_bool()) continue;
     if (!out.empty()) out += ',';
     out += name;
@@ -72,7 +76,8 @@ Result<std::string> toggles(const json::object& body) {
 
 }  // namespace
 
-Result<std::unique_ptr<DemoApp>> DemoApp::start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics, DemoAppOptions options) {
+Result<std::unique_ptr<DemoApp>> DemoApp::start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics,
+                                                DemoAppOptions options) {
   std::unique_ptr<DemoApp> app(new DemoApp(client, std::move(options)));
   auto router = std::make_shared<net::Router>();
   for (const std::string_view path : {"/qa", "/reason", "/stress", "/api/chat"}) {
@@ -116,7 +121,8 @@ net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   boost::system::error_code ec;
   const json::value parsed = json::parse(upstream.body, ec);
   const json::value* text = ec ? nullptr : parsed.find_pointer("/choices/0/message/content", ec);
-  if (text == nullptr) co_return fail(ErrorCode::kUnavailable, "the gateway's answer has no choices[0].message.content");
+  if (text == nullptr)
+    co_return fail(ErrorCode::kUnavailable, "the gateway's answer has no choices[0].message.content");
   json::object out{{"answer", *text}, {"request_id", upstream.headers.get("x-request-id")}};
   out["model"] = parsed.at("model");
   out["latency_ms"] = static_cast<double>(monotonic_us() - start) / 1000;

@@ -4,8 +4,8 @@
 //   POST /reason    {"question"}               latency and retries
 //   POST /stress    {"question"?,"repetitions"} blows the context up: tokens and cost
 //   POST /api/chat  {"message"}                plain chat
-// Each takes "simulate_latency", "simulate_retry", "simulate_bad_prompt", "simulate_long_context" (booleans) and "user",
-// "test". Answers {"answer","request_id","model","latency_ms"} or the gateway's error.
+// Each takes "simulate_latency", "simulate_retry", "simulate_bad_prompt", "simulate_long_context" (booleans) and
+// "user", "test". Answers {"answer","request_id","model","latency_ms"} or the gateway's error.
 
 #include <array>
 #include <memory>
@@ -21,8 +21,8 @@
 
 namespace sentinel::app {
 
-inline constexpr std::array<std::string_view, 4> kSimulateToggles{"simulate_latency", "simulate_retry", "simulate_bad_prompt",
-                                                                 "simulate_long_context"};
+inline constexpr std::array<std::string_view, 4> kSimulateToggles{"simulate_latency", "simulate_retry",
+                                                                  "simulate_bad_prompt", "simulate_long_context"};
 
 struct DemoAppOptions {
   std::string address = "127.0.0.1";
@@ -35,7 +35,8 @@ struct DemoAppOptions {
 
 class DemoApp {
  public:
-  static Result<std::unique_ptr<DemoApp>> start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics, DemoAppOptions options);
+  static Result<std::unique_ptr<DemoApp>> start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics,
+                                                DemoAppOptions options);
   uint16_t port() const { return server_->port(); }
   void stop() { server_->stop(std::chrono::seconds(2)); }
 

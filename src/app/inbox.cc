@@ -7,8 +7,8 @@
 namespace sentinel::app {
 namespace json = boost::json;
 
-Result<std::unique_ptr<Inbox>> Inbox::start(net::Runtime& runtime, MetricRegistry& metrics, const Clock& clock, std::string address,
-                                            uint16_t port, Observer observer) {
+Result<std::unique_ptr<Inbox>> Inbox::start(net::Runtime& runtime, MetricRegistry& metrics, const Clock& clock,
+                                            std::string address, uint16_t port, Observer observer) {
   std::unique_ptr<Inbox> inbox(new Inbox(clock, std::move(observer)));
   auto router = std::make_shared<net::Router>();
   for (const std::string_view path : {"/slack", "/webhook"}) {
@@ -42,7 +42,8 @@ net::Task<void> Inbox::list(net::Exchange* exchange) {
       boost::system::error_code ec;
       json::value body = json::parse(m.body, ec);
       if (ec) body = m.body;
-      items.push_back(json::object{{"path", m.path}, {"key", m.key}, {"at", format_rfc3339(m.at)}, {"body", std::move(body)}});
+      items.push_back(
+          json::object{{"path", m.path}, {"key", m.key}, {"at", format_rfc3339(m.at)}, {"body", std::move(body)}});
     }
   }
   (void)co_await exchange->respond(net::json_response(200, json::serialize(json::object{{"items", std::move(items)}})));

@@ -24,8 +24,8 @@ struct InboxMessage {
 class Inbox {
  public:
   using Observer = std::function<void(const InboxMessage&)>;
-  static Result<std::unique_ptr<Inbox>> start(net::Runtime& runtime, MetricRegistry& metrics, const Clock& clock, std::string address,
-                                              uint16_t port, Observer observer);
+  static Result<std::unique_ptr<Inbox>> start(net::Runtime& runtime, MetricRegistry& metrics, const Clock& clock,
+                                              std::string address, uint16_t port, Observer observer);
   uint16_t port() const { return server_->port(); }
   void stop() { server_->stop(std::chrono::seconds(1)); }
 

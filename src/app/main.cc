@@ -1,7 +1,7 @@
 // The command line. Each subcommand is a file in commands/.
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "api/version.h"
 #include "app/builtin_files.h"
@@ -17,7 +17,8 @@ void add_config_command(CLI::App& cli) {
     for (const BuiltinFile& file : builtin_files()) fmt::print("builtin:{}\n", file.path);
   });
   auto name = std::make_shared<std::string>("builtin:sentinel.yml");
-  CLI::App* print = config->add_subcommand("print", "Print one, by default sentinel.yml with every default written out");
+  CLI::App* print =
+      config->add_subcommand("print", "Print one, by default sentinel.yml with every default written out");
   print->add_option("name", *name, "builtin:PATH")->capture_default_str();
   print->callback([name] {
     const auto file = read_config(sentinel::posix_env(), *name);
@@ -29,11 +30,13 @@ void add_config_command(CLI::App& cli) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  CLI::App cli("Sentinel: LLM reliability control plane. Stands in front of an LLM application, sees every call, says what\n"
-               "failed, why, and what to do next, and gets the right person to act.");
-  cli.footer("Start here:  sentinel demo            an incident in two minutes, offline\n"
-             "             sentinel serve --help    run it in front of your application\n"
-             "Exit codes:  0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable");
+  CLI::App cli(
+      "Sentinel: LLM reliability control plane. Stands in front of an LLM application, sees every call, says what\n"
+      "failed, why, and what to do next, and gets the right person to act.");
+  cli.footer(
+      "Start here:  sentinel demo            an incident in two minutes, offline\n"
+      "             sentinel serve --help    run it in front of your application\n"
+      "Exit codes:  0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable");
   cli.set_version_flag("--version", std::string("sentinel ") + sentinel::api::kVersion);
   cli.require_subcommand(1);
   int exit_code = 0;

@@ -2,8 +2,8 @@
 
 #include <filesystem>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "alerting/alerting.h"
 #include "analysis/analyzer.h"
@@ -228,7 +228,8 @@ Status Server::Parts::open_stores() {
   engine_options.default_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
   ingest::CollectorOptions collect_options;
-  collect_options.target = model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
+  collect_options.target =
+      model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
@@ -241,22 +242,28 @@ Status Server::Parts::open_control(Loaded loaded) {
   live = std::make_unique<api::LiveApi>(clock);
   runbooks = loaded.runbooks;
   incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
-  incidents->on_change([this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
+  incidents->on_change(
+      [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
   runs = std::make_unique<runbook::Runs>(
       control, *database,
-      [this](state::Tx& tx, std::string_view id, std::string_view text, std::string_view data, std::string_view actor, std::string_view source) {
+      [this](state::Tx& tx, std::string_view id, std::string_view text, std::string_view data, std::string_view actor,
+             std::string_view source) {
         return incidents->add_timeline(tx, id, "runbook", text, data, {std::string(actor), std::string(source)});
       });
-  diagnosis = std::make_unique<incident::DiagnosisRunner>(control, *incidents, *events, [this](std::function<void()> job) {
-    net::asio::post(runtime.blocking_pool(), std::move(job));
-  });
+  diagnosis = std::make_unique<incident::DiagnosisRunner>(
+      control, *incidents, *events,
+      [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
-  const std::string external = config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  const std::string external =
+      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
   return control.call([&]() -> Status {
-    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()}, std::move(loaded.alerting), {external}));
+    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
+                                                       std::move(loaded.alerting), {external}));
     // What was under way before a restart is looked at again.
-    SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = {model::IncidentStatus::kOpen, model::IncidentStatus::kAcknowledged}}));
+    SENTINEL_ASSIGN(
+        const auto open,
+        incidents->list({.statuses = {model::IncidentStatus::kOpen, model::IncidentStatus::kAcknowledged}}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
     return {};
   });
@@ -267,22 +274,33 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
-  options.external_url = config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
-  rules = std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
+  options.external_url =
+      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  rules =
+      std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
 }
 
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   gateway->add_routes(*router);
-  incident_api = std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
-  calls_api = std::make_unique<api::CallsApi>(api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
-  prometheus_api = std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
-  alerts_api = std::make_unique<api::AlertsApi>(api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
+  incident_api =
+      std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
+  calls_api = std::make_unique<api::CallsApi>(
+      api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
+  prometheus_api =
+      std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  alerts_api = std::make_unique<api::AlertsApi>(
+      api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
-      runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); }, [this] { return components(); },
-      [this] { return boost::json::object{{"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}}; },
-      [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at, hooks.demo});
+      runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
+      [this] { return components(); },
+      [this] {
+        return boost::json::object{
+            {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
+      },
+      [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at,
+      hooks.demo});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   prometheus_api->add_routes(*router);
@@ -294,7 +312,8 @@ Status Server::Parts::open_http() {
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
-  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options, api::with_auth(router, config.auth_token_sha256)));
+  SENTINEL_ASSIGN(http,
+                  net::HttpServer::start(runtime, metrics, options, api::with_auth(router, config.auth_token_sha256)));
   return {};
 }
 
@@ -306,7 +325,8 @@ void Server::Parts::start_upkeep() {
   upkeep_loop.post([this] { collect(); });
 }
 
-// One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the interval.
+// One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the
+// interval.
 void Server::Parts::collect() {
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
@@ -333,7 +353,8 @@ void Server::Parts::upkeep() {
 void Server::Parts::save_drift() {
   pipeline->run_on_worker([this] {
     const std::string json = analyzer->save_drift();
-    const Status saved = database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
+    const Status saved =
+        database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
     if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
   });
 }
@@ -347,7 +368,8 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
     const model::Alert& alert = detail->alerts.front().alert;
     if (const runbook::Runbook* book = runbooks->match(alert.labels, alert.annotations)) {
       const auto run = runs->attach(id, *book);
-      if (run && run->next_step() != nullptr) (void)incidents->set_next_step(id, book->id, run->next_step()->description);
+      if (run && run->next_step() != nullptr)
+        (void)incidents->set_next_step(id, book->id, run->next_step()->description);
       if (!run) log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
     }
   }
@@ -375,8 +397,10 @@ boost::json::object Server::Parts::overview_from_control() {
   if (worst == nullptr) {
     out["headline"] = nullptr;
   } else {
-    out["headline"] = boost::json::object{{"what_failed", worst->headline.what_failed}, {"why", worst->headline.why},
-                                          {"next_step", worst->headline.next_step}, {"incident", fmt::format("INC-{}", worst->incident.number)}};
+    out["headline"] = boost::json::object{{"what_failed", worst->headline.what_failed},
+                                          {"why", worst->headline.why},
+                                          {"next_step", worst->headline.next_step},
+                                          {"incident", fmt::format("INC-{}", worst->incident.number)}};
   }
   return out;
 }
@@ -390,9 +414,12 @@ net::Task<boost::json::object> Server::Parts::overview_extras() {
 
 std::vector<api::ComponentState> Server::Parts::components() {
   std::vector<api::ComponentState> out;
-  const auto add = [&](std::string name, bool ok, std::string detail) { out.push_back({std::move(name), ok ? "ok" : "degraded", std::move(detail)}); };
+  const auto add = [&](std::string name, bool ok, std::string detail) {
+    out.push_back({std::move(name), ok ? "ok" : "degraded", std::move(detail)});
+  };
   size_t open_breakers = 0;
-  for (const gateway::BreakerView& breaker : gateway->breakers()) open_breakers += breaker.state != gateway::BreakerState::kClosed;
+  for (const gateway::BreakerView& breaker : gateway->breakers())
+    open_breakers += breaker.state != gateway::BreakerState::kClosed;
   add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
   add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
   const events::StoreStats rows = events->stats();

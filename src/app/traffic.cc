@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <future>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "app/questions.h"
 #include "base/log.h"
@@ -16,7 +16,9 @@ namespace json = boost::json;
 namespace {
 
 template <class T>
-const T& pick(std::span<const T> items, Random& random) { return items[random.below(items.size())]; }
+const T& pick(std::span<const T> items, Random& random) {
+  return items[random.below(items.size())];
+}
 
 double percentile(const std::vector<double>& sorted, double q) {
   if (sorted.empty()) return 0;
@@ -70,9 +72,11 @@ Traffic::Traffic(net::Runtime& runtime, net::HttpClient& client, TrafficOptions 
     : runtime_(runtime), client_(client), options_(std::move(options)), random_(options_.seed) {}
 
 std::string_view Traffic::scenario_at(double fraction) const {
-  if (options_.control != nullptr) return kScenarios[std::min(kScenarios.size() - 1, options_.control->scenario.load())];
+  if (options_.control != nullptr)
+    return kScenarios[std::min(kScenarios.size() - 1, options_.control->scenario.load())];
   if (options_.scenario != "all") return options_.scenario;
-  return kScenarios[std::min(kScenarios.size() - 1, static_cast<size_t>(fraction * static_cast<double>(kScenarios.size())))];
+  return kScenarios[std::min(kScenarios.size() - 1,
+                             static_cast<size_t>(fraction * static_cast<double>(kScenarios.size())))];
 }
 
 void Traffic::apply_toggles(TrafficRequest& request) const {
@@ -99,8 +103,10 @@ net::Task<void> Traffic::set_model_version(std::string version) {
 
 void Traffic::play_scenario_change(std::string_view from, std::string_view to) {
   if (from == to) return;
-  if (to == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionLater)));
-  if (from == "drift") runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionFirst)));
+  if (to == "drift")
+    runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionLater)));
+  if (from == "drift")
+    runtime_.spawn(runtime_.any_core(), "traffic-drift", set_model_version(std::string(gateway::kSimVersionFirst)));
 }
 
 // Arrivals are Poisson: the gaps are exponential, from the seed.
@@ -149,17 +155,24 @@ net::Task<void> Traffic::send(TrafficRequest request) {
   {
     MutexLock lock(mutex_);
     latencies_ms_.push_back(static_cast<double>(monotonic_us() - start) / 1000);
-    if (!answer) ++summary_.broken;
-    else if (answer->status < 400) ++summary_.ok;
-    else ++summary_.failed;
+    if (!answer)
+      ++summary_.broken;
+    else if (answer->status < 400)
+      ++summary_.ok;
+    else
+      ++summary_.failed;
     ++summary_.by_status[answer ? std::to_string(answer->status) : "no answer"];
   }
   --in_flight_;
 }
 
 Result<TrafficSummary> Traffic::run(const std::function<void(const TrafficProgress&)>& progress) {
-  if (options_.scenario != "all" && std::find(kScenarios.begin(), kScenarios.end(), options_.scenario) == kScenarios.end()) {
-    return fail(ErrorCode::kInvalidArgument, fmt::format("unknown scenario \"{}\"; expected normal, cost-spike, quality-drop, latency-retry, drift or all", options_.scenario));
+  if (options_.scenario != "all" &&
+      std::find(kScenarios.begin(), kScenarios.end(), options_.scenario) == kScenarios.end()) {
+    return fail(
+        ErrorCode::kInvalidArgument,
+        fmt::format("unknown scenario \"{}\"; expected normal, cost-spike, quality-drop, latency-retry, drift or all",
+                    options_.scenario));
   }
   if (options_.rate_per_s <= 0 || options_.toxic_share < 0 || options_.toxic_share > 1) {
     return fail(ErrorCode::kInvalidArgument, "--rate must be above 0 and --toxic between 0% and 100%");
@@ -174,7 +187,8 @@ Result<TrafficSummary> Traffic::run(const std::function<void(const TrafficProgre
     TrafficProgress now;
     {
       MutexLock lock(mutex_);
-      now = {kScenarios[std::min<size_t>(scenario_index_, kScenarios.size() - 1)], fraction_, summary_.sent, summary_.ok, summary_.failed + summary_.broken};
+      now = {kScenarios[std::min<size_t>(scenario_index_, kScenarios.size() - 1)], fraction_, summary_.sent,
+             summary_.ok, summary_.failed + summary_.broken};
     }
     if (progress) progress(now);
   }

@@ -20,13 +20,15 @@
 namespace sentinel::app {
 
 // In the order "all" plays them.
-inline constexpr std::array<std::string_view, 5> kScenarios{"normal", "cost-spike", "quality-drop", "latency-retry", "drift"};
+inline constexpr std::array<std::string_view, 5> kScenarios{"normal", "cost-spike", "quality-drop", "latency-retry",
+                                                            "drift"};
 inline constexpr size_t kTrafficInFlightMax = 2000;  // one more arrival is skipped and counted
 
 // What an owner may change while traffic runs. Thread-safe.
 struct TrafficControl {
-  std::atomic<size_t> scenario{0};                                   // index into kScenarios
-  std::array<std::atomic<bool>, kSimulateToggles.size()> toggles{};  // set on every request, beside what the scenario sets
+  std::atomic<size_t> scenario{0};  // index into kScenarios
+  std::array<std::atomic<bool>, kSimulateToggles.size()>
+      toggles{};  // set on every request, beside what the scenario sets
 };
 
 struct TrafficOptions {
@@ -37,7 +39,7 @@ struct TrafficOptions {
   double rate_per_s = 10;
   double toxic_share = 0;
   uint64_t seed = 1;
-  bool test_mode = false;  // marked as a test: scored and stored, raises no page
+  bool test_mode = false;             // marked as a test: scored and stored, raises no page
   TrafficControl* control = nullptr;  // when set, decides instead of `scenario`; outlives the run
 };
 

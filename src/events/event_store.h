@@ -1,6 +1,6 @@
 #pragma once
-// Where llm_events live: one row an LLM call. The embedded engine is DuckDB over our own log and sealed Parquet segments
-// (docs/formats/events_log.md); ClickHouse comes behind the same face.
+// Where llm_events live: one row an LLM call. The embedded engine is DuckDB over our own log and sealed Parquet
+// segments (docs/formats/events_log.md); ClickHouse comes behind the same face.
 
 #include <cstdint>
 #include <memory>
@@ -52,11 +52,12 @@ class EventStore {
   // All rows or none; durable when it returns. Batches of 100 to 1,000 rows are best. Blocks.
   virtual Status append(const std::vector<model::Interaction>& batch) = 0;
 
-  // One read-only statement (SELECT, WITH ... SELECT, EXPLAIN), as users write it: BigQuery's spelling of the table and of
-  // date functions is understood. kInvalidArgument with line and column, or what is not allowed; kTimeout. Blocks.
+  // One read-only statement (SELECT, WITH ... SELECT, EXPLAIN), as users write it: BigQuery's spelling of the table and
+  // of date functions is understood. kInvalidArgument with line and column, or what is not allowed; kTimeout. Blocks.
   virtual Result<SqlResult> query(std::string_view sql, const SqlLimits& limits = {}) = 0;
   // The same with `?` parameters bound in order, for our own code.
-  virtual Result<SqlResult> query(std::string_view sql, const std::vector<Cell>& params, const SqlLimits& limits = {}) = 0;
+  virtual Result<SqlResult> query(std::string_view sql, const std::vector<Cell>& params,
+                                  const SqlLimits& limits = {}) = 0;
 
   // Compaction and retention; called now and then from a background thread. Blocks.
   virtual Status maintain() = 0;
@@ -65,7 +66,7 @@ class EventStore {
 
 struct EmbeddedOptions {
   std::string dir;
-  uint64_t hot_rows = 20'000;                       // sealed into a segment past this many
+  uint64_t hot_rows = 20'000;  // sealed into a segment past this many
   Millis hot_age_max = std::chrono::seconds(60);
   Millis retention = std::chrono::hours(24 * 30);
   uint64_t memory_limit_mb = 512;

@@ -30,21 +30,31 @@ void read_simulate(std::string_view list, model::Interaction& interaction) {
   for (const auto item : split(list, ',')) {
     std::string flag = bounded(item);
     auto& flags = interaction.simulate_flags;
-    if (flag.empty() || flags.size() >= kTagsMax || std::find(flags.begin(), flags.end(), flag) != flags.end()) continue;
+    if (flag.empty() || flags.size() >= kTagsMax || std::find(flags.begin(), flags.end(), flag) != flags.end())
+      continue;
     flags.push_back(std::move(flag));
   }
 }
 
 void read_attribute(std::string_view name, std::string_view value, model::Interaction& interaction) {
-  if (header_name_equals(name, "endpoint")) interaction.endpoint = bounded(value);
-  else if (header_name_equals(name, "service")) interaction.service = bounded(value);
-  else if (header_name_equals(name, "env")) interaction.env = bounded(value);
-  else if (header_name_equals(name, "prompt-id")) interaction.prompt_id = bounded(value);
-  else if (header_name_equals(name, "prompt-template")) interaction.prompt_template = bounded(value);
-  else if (header_name_equals(name, "session")) interaction.session_id = bounded(value);
-  else if (header_name_equals(name, "test")) interaction.test_mode = trim(value) == "1" || iequals(trim(value), "true");
-  else if (header_name_equals(name, "tags")) read_tags(value, interaction);
-  else if (header_name_equals(name, "simulate")) read_simulate(value, interaction);
+  if (header_name_equals(name, "endpoint"))
+    interaction.endpoint = bounded(value);
+  else if (header_name_equals(name, "service"))
+    interaction.service = bounded(value);
+  else if (header_name_equals(name, "env"))
+    interaction.env = bounded(value);
+  else if (header_name_equals(name, "prompt-id"))
+    interaction.prompt_id = bounded(value);
+  else if (header_name_equals(name, "prompt-template"))
+    interaction.prompt_template = bounded(value);
+  else if (header_name_equals(name, "session"))
+    interaction.session_id = bounded(value);
+  else if (header_name_equals(name, "test"))
+    interaction.test_mode = trim(value) == "1" || iequals(trim(value), "true");
+  else if (header_name_equals(name, "tags"))
+    read_tags(value, interaction);
+  else if (header_name_equals(name, "simulate"))
+    read_simulate(value, interaction);
 }
 
 bool is_lower_hex(std::string_view text) {
@@ -104,7 +114,8 @@ std::string_view parse_traceparent(std::string_view text) {
   const std::string_view trace = text.substr(3, 32);
   const std::string_view parent = text.substr(36, 16);
   if (!is_lower_hex(trace) || !is_lower_hex(parent) || !is_lower_hex(text.substr(53, 2))) return {};
-  if (trace.find_first_not_of('0') == std::string_view::npos || parent.find_first_not_of('0') == std::string_view::npos) return {};
+  if (trace.find_first_not_of('0') == std::string_view::npos || parent.find_first_not_of('0') == std::string_view::npos)
+    return {};
   return trace;
 }
 
@@ -128,8 +139,8 @@ std::string make_request_id(TimePoint now, Random& random) {
   return id;
 }
 
-net::Headers upstream_headers(const net::Headers& caller, const Provider& provider, const model::Interaction& interaction,
-                              Random& random) {
+net::Headers upstream_headers(const net::Headers& caller, const Provider& provider,
+                              const model::Interaction& interaction, Random& random) {
   net::Headers out;
   const bool has_key = !provider.authorization.empty();
   for (const auto& [name, value] : caller.all()) {
@@ -147,7 +158,8 @@ net::Headers downstream_headers(const net::Headers& provider_headers, const mode
   net::Headers out;
   for (const auto& [name, value] : provider_headers.all()) {
     if (is_dropped_from_answer(name)) continue;
-    out.add(header_name_equals(name, "x-request-id") ? std::string_view("x-sentinel-upstream-request-id") : name, value);
+    out.add(header_name_equals(name, "x-request-id") ? std::string_view("x-sentinel-upstream-request-id") : name,
+            value);
   }
   return out;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Internal to gateway: what the application says of a call in x-sentinel-* and traceparent headers, ids, and which headers
-// go on to the provider and back.
+// Internal to gateway: what the application says of a call in x-sentinel-* and traceparent headers, ids, and which
+// headers go on to the provider and back.
 
 #include <string>
 #include <string_view>
@@ -25,8 +25,8 @@ std::string make_request_id(TimePoint now, Random& random);
 
 // Headers for the provider: the caller's without hop-by-hop, x-sentinel-*, cookies and what asks for compression; the
 // caller's credentials only when the provider has no key of its own.
-net::Headers upstream_headers(const net::Headers& caller, const Provider& provider, const model::Interaction& interaction,
-                              Random& random);
+net::Headers upstream_headers(const net::Headers& caller, const Provider& provider,
+                              const model::Interaction& interaction, Random& random);
 // Headers for the caller: the provider's without hop-by-hop, cookies and its request id (kept as
 // x-sentinel-upstream-request-id), with ours added.
 net::Headers downstream_headers(const net::Headers& provider_headers, const model::Interaction& interaction);

@@ -1,6 +1,6 @@
 #pragma once
-// Circuit breaker: after `threshold` failures in a row a provider gets no more calls for `open`; then one probe at a time
-// decides. Shared by all cores; a leaf lock, held for a few instructions.
+// Circuit breaker: after `threshold` failures in a row a provider gets no more calls for `open`; then one probe at a
+// time decides. Shared by all cores; a leaf lock, held for a few instructions.
 
 #include <cstdint>
 #include <optional>
@@ -20,7 +20,8 @@ class Breaker {
  public:
   explicit Breaker(BreakerConfig config) : config_(config) {}
 
-  // Whether a call may be sent now. A true in half-open is the probe: its result must be told with one of the three below.
+  // Whether a call may be sent now. A true in half-open is the probe: its result must be told with one of the three
+  // below.
   bool allow(TimePoint now);
   void succeeded();
   void failed(TimePoint now);

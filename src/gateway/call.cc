@@ -85,7 +85,8 @@ Call::Outcome Call::check_policies() {
     if (risk >= config.injection_threshold) {
       interaction_.guard_action = config.injection == GuardAction::kBlock ? "block" : "flag";
       if (config.injection == GuardAction::kBlock) {
-        return make_failure(ErrorType::kPolicyPromptBlocked, "the prompt was blocked: it looks like a prompt injection");
+        return make_failure(ErrorType::kPolicyPromptBlocked,
+                            "the prompt was blocked: it looks like a prompt injection");
       }
     }
   }
@@ -178,7 +179,8 @@ net::ClientRequest Call::make_request(const Target& target) {
   const Provider& provider = *target.provider;
   net::Request& original = exchange_->request();
   served_model_ = target.model.empty() ? info_.model : target.model;
-  hide_usage_ = info_.stream && !info_.include_usage && provider.config.stream_usage && type_ != RequestType::kEmbedding;
+  hide_usage_ =
+      info_.stream && !info_.include_usage && provider.config.stream_usage && type_ != RequestType::kEmbedding;
   net::ClientRequest request;
   request.method = "POST";
   request.url.reserve(provider.url_prefix.size() + original.target.size());
@@ -269,7 +271,8 @@ Task<Call::Outcome> Call::read_refusal(Upstream upstream) {
 Call::Failure Call::judge_refusal(int status, const net::Headers& headers, std::string body) {
   const ProviderError said = read_provider_error(body);
   Failure failure = make_failure(ErrorType::kCallerInvalidRequest, said.message);
-  if (failure.message.empty()) failure.message = "provider " + interaction_.provider + " answered " + std::to_string(status);
+  if (failure.message.empty())
+    failure.message = "provider " + interaction_.provider + " answered " + std::to_string(status);
   bool pass_on = true;
   if (status == 429) {
     failure.type = ErrorType::kProviderRateLimited;
@@ -290,13 +293,15 @@ Call::Failure Call::judge_refusal(int status, const net::Headers& headers, std::
     failure.type = ErrorType::kProviderBadResponse;
     failure.next = failure.unhealthy = true;
     pass_on = false;
-  } else if (said.code == "content_filter" || said.code == "content_policy_violation" || said.type == "content_filter") {
+  } else if (said.code == "content_filter" || said.code == "content_policy_violation" ||
+             said.type == "content_filter") {
     failure.type = ErrorType::kPolicyContentFilter;
   } else if (said.code == "context_length_exceeded") {
     failure.type = ErrorType::kCallerContextTooLong;
   }
   if (failure.retry || failure.next) {
-    failure.retry_after = parse_retry_after(headers.get("retry-after"), headers.get("retry-after-ms"), gateway_->clock.now());
+    failure.retry_after =
+        parse_retry_after(headers.get("retry-after"), headers.get("retry-after-ms"), gateway_->clock.now());
   }
   if (pass_on && !body.empty()) {
     failure.answer = std::make_unique<net::Response>();
@@ -320,8 +325,9 @@ Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
     co_return transport_failure(body.error(), &nothing);
   }
   if (!read_answer(type_, *body, answer_)) {
-    Failure failure = make_failure(ErrorType::kProviderBadResponse,
-                                   "provider " + interaction_.provider + " answered 200 with something that is not JSON");
+    Failure failure =
+        make_failure(ErrorType::kProviderBadResponse,
+                     "provider " + interaction_.provider + " answered 200 with something that is not JSON");
     failure.next = failure.unhealthy = true;
     failure.retry = route_->retry_5xx;
     co_return failure;
@@ -378,8 +384,8 @@ void Call::record(const Outcome& outcome) {
   interaction_.tokens_reasoning = answer_.tokens_reasoning;
   interaction_.response_length = std::count_if(interaction_.response.begin(), interaction_.response.end(),
                                                [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  interaction_.empty_response = !outcome && type_ != RequestType::kEmbedding && answer_.tool_names.empty() &&
-                                trim(interaction_.response).empty();
+  interaction_.empty_response =
+      !outcome && type_ != RequestType::kEmbedding && answer_.tool_names.empty() && trim(interaction_.response).empty();
   if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
   if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
   gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);

@@ -1,6 +1,6 @@
 #pragma once
-// Internal to gateway: the life of one call, from its request to its Interaction. Lives on one core, in the frame of its
-// handler.
+// Internal to gateway: the life of one call, from its request to its Interaction. Lives on one core, in the frame of
+// its handler.
 
 #include <memory>
 #include <optional>
@@ -22,9 +22,9 @@ class Call {
   struct Failure {
     ErrorType type = ErrorType::kNone;
     std::string message;
-    bool retry = false;   // the same target may be asked again
-    bool next = false;    // another target may do better
-    bool sent = false;    // bytes have gone to the client: nothing more can be tried
+    bool retry = false;      // the same target may be asked again
+    bool next = false;       // another target may do better
+    bool sent = false;       // bytes have gone to the client: nothing more can be tried
     bool unhealthy = false;  // counts against the provider's breaker
     std::optional<Millis> retry_after;
     std::unique_ptr<net::Response> answer;  // the provider's own, passed on when this is the end
@@ -39,8 +39,8 @@ class Call {
     size_t searched = 0;
     int64_t last_content_us = 0;
     bool content = false;
-    bool done = false;    // [DONE]
-    bool started = false; // the client has its head
+    bool done = false;     // [DONE]
+    bool started = false;  // the client has its head
     std::optional<Failure> failure;
   };
 
@@ -66,7 +66,9 @@ class Call {
 
   Failure transport_failure(const Error& error, const Stream* stream) const;
   Failure make_failure(ErrorType type, std::string message) const;
-  Failure disconnected() const { return make_failure(ErrorType::kCallerDisconnected, "the client closed the connection"); }
+  Failure disconnected() const {
+    return make_failure(ErrorType::kCallerDisconnected, "the client closed the connection");
+  }
   void tell_breaker(const Provider& provider, const Outcome& outcome);
   int64_t left_ms() const;
   double elapsed_ms() const;

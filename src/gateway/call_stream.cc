@@ -100,8 +100,9 @@ void Call::take_event(Stream& stream, std::string_view raw) {
   const DeltaInfo delta = read_delta(type_, data, answer_);
   if (!delta.valid || delta.error) {
     const ErrorType type = delta.error ? ErrorType::kProviderError : ErrorType::kProviderBadResponse;
-    stream.failure = make_failure(type, "provider " + interaction_.provider + ": " +
-                                            (delta.error ? delta.error_message : "an event of the stream is not readable"));
+    stream.failure =
+        make_failure(type, "provider " + interaction_.provider + ": " +
+                               (delta.error ? delta.error_message : "an event of the stream is not readable"));
     stream.failure->next = stream.failure->unhealthy = true;
     stream.failure->retry = route_->retry_5xx;
     return;

@@ -30,7 +30,8 @@ Result<ProviderConfig> read_provider(const YamlNode& node) {
   if (kind == "simulated") {
     provider.kind = ProviderKind::kSimulated;
   } else if (kind != "openai") {
-    return fail(node.get("kind").error("kind must be openai (any compatible server) or simulated, not \"" + kind + "\""));
+    return fail(
+        node.get("kind").error("kind must be openai (any compatible server) or simulated, not \"" + kind + "\""));
   }
   SENTINEL_ASSIGN(const YamlNode url, node.require("provider", "base_url"));
   SENTINEL_ASSIGN(provider.base_url, url.string());
@@ -65,8 +66,9 @@ Result<std::vector<TargetConfig>> read_targets(const YamlNode& list) {
 
 Result<RetryConfig> read_retries(const YamlNode& node) {
   RetryConfig retries;
-  SENTINEL_TRY(node.expect_keys("retries", {"attempts", "backoff_base", "backoff_base_ms", "backoff_max", "backoff_max_ms",
-                                            "jitter", "retry_after_max", "retry_after_max_ms", "on"}));
+  SENTINEL_TRY(
+      node.expect_keys("retries", {"attempts", "backoff_base", "backoff_base_ms", "backoff_max", "backoff_max_ms",
+                                   "jitter", "retry_after_max", "retry_after_max_ms", "on"}));
   SENTINEL_ASSIGN(const int64_t attempts, node.integer_or("attempts", retries.attempts));
   if (attempts < 1 || attempts > kAttemptsMax) return fail(node.get("attempts").error("attempts must be 1 to 10"));
   retries.attempts = static_cast<int>(attempts);
@@ -88,8 +90,8 @@ Result<RetryConfig> read_retries(const YamlNode& node) {
 
 Result<TimeoutConfig> read_timeouts(const YamlNode& node) {
   TimeoutConfig timeouts;
-  SENTINEL_TRY(node.expect_keys("timeouts", {"first_token", "first_token_ms", "inter_token", "inter_token_ms", "response",
-                                             "response_ms", "total", "total_ms"}));
+  SENTINEL_TRY(node.expect_keys("timeouts", {"first_token", "first_token_ms", "inter_token", "inter_token_ms",
+                                             "response", "response_ms", "total", "total_ms"}));
   SENTINEL_ASSIGN(timeouts.first_token, read_time(node, "first_token", timeouts.first_token));
   SENTINEL_ASSIGN(timeouts.inter_token, read_time(node, "inter_token", timeouts.inter_token));
   SENTINEL_ASSIGN(timeouts.response, read_time(node, "response", timeouts.response));
@@ -112,8 +114,8 @@ Status read_guard(const YamlNode& node, RouteConfig& route) {
 }
 
 Result<RouteConfig> read_route(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("route", {"models", "targets", "fallback", "retries", "timeouts", "max_prompt_chars",
-                                          "guard", "disabled"}));
+  SENTINEL_TRY(node.expect_keys(
+      "route", {"models", "targets", "fallback", "retries", "timeouts", "max_prompt_chars", "guard", "disabled"}));
   RouteConfig route;
   SENTINEL_ASSIGN(route.models, node.strings_or("models", route.models));
   SENTINEL_ASSIGN(route.targets, read_targets(node.get("targets")));
@@ -197,7 +199,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   const YamlNode breaker = root.get("breaker");
   SENTINEL_TRY(breaker.expect_keys("breaker", {"threshold", "open", "open_ms"}));
   SENTINEL_ASSIGN(const int64_t threshold, breaker.integer_or("threshold", config.breaker.threshold));
-  if (threshold < 0 || threshold > 1'000'000) return fail(breaker.get("threshold").error("threshold must be 0 to 1000000"));
+  if (threshold < 0 || threshold > 1'000'000)
+    return fail(breaker.get("threshold").error("threshold must be 0 to 1000000"));
   config.breaker.threshold = static_cast<int>(threshold);
   SENTINEL_ASSIGN(config.breaker.open, read_time(breaker, "open", config.breaker.open));
   SENTINEL_ASSIGN(config.service, root.string_or("service", config.service));

@@ -16,8 +16,8 @@ enum class ProviderKind { kOpenAi, kSimulated };
 struct ProviderConfig {
   std::string name;
   ProviderKind kind = ProviderKind::kOpenAi;
-  std::string base_url;      // https://api.openai.com, or with a path that ends in /v1
-  std::string api_key;       // at most one of the three; none: the caller's own Authorization goes through
+  std::string base_url;  // https://api.openai.com, or with a path that ends in /v1
+  std::string api_key;   // at most one of the three; none: the caller's own Authorization goes through
   std::string api_key_env;
   std::string api_key_file;  // read when the configuration is put in force
   bool stream_usage = true;  // ask streams for their token usage (stream_options.include_usage)
@@ -68,7 +68,7 @@ struct RouteConfig {
 struct GatewayConfig {
   std::vector<ProviderConfig> providers;
   std::vector<RouteConfig> routes;
-  BreakerConfig breaker;  // one breaker a provider
+  BreakerConfig breaker;            // one breaker a provider
   std::string service = "llm-app";  // of calls that do not say (x-sentinel-service, x-sentinel-env)
   std::string env = "production";
 };
@@ -76,7 +76,8 @@ struct GatewayConfig {
 // One OpenAI provider, one route for every model; the key from OPENAI_API_KEY when it is set.
 GatewayConfig default_config();
 
-// The `gateway:` section of a configuration file, or a file of its own. Errors say file, line, column, what was expected.
+// The `gateway:` section of a configuration file, or a file of its own. Errors say file, line, column, what was
+// expected.
 Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file);
 // What parse_config checks across fields; for configurations made in code.
 Status check_config(const GatewayConfig& config);

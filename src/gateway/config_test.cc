@@ -25,7 +25,8 @@ gateway:
       max_prompt_chars: 20000
       guard: {injection: block, injection_threshold: 0.7}
     - targets: [{provider: sim}]
-)", "gateway.yml");
+)",
+                                   "gateway.yml");
   ASSERT_TRUE(config) << config.error().to_string();
   EXPECT_EQ(config->service, "shop");
   EXPECT_EQ(config->breaker.threshold, 3);
@@ -56,10 +57,14 @@ TEST(Config, ErrorsSayWhereAndWhatWasExpected) {
       {"providers: [{name: a, base_url: 'http://x', kind: magic}]", "kind must be openai"},
       {"providers: [{name: a, base_url: 'http://x', api_key: k, api_key_env: E}]", "give only one of api_key"},
       {"providers: [{name: a, base_url: 'http://x', nme: b}]", "unknown field \"nme\""},
-      {"providers: [{name: abc, base_url: 'http://x'}]\nroutes: [{targets: [{provider: abd}]}]", "did you mean \"abc\"?"},
-      {"providers: [{name: a, base_url: 'http://x'}, {name: a, base_url: 'http://x'}]", "two providers are called \"a\""},
-      {"providers: [{name: a, base_url: 'http://x'}]\nroutes: [{targets: [{provider: a}], retries: {attempts: 99}}]", "attempts must be 1 to 10"},
-      {"providers: [{name: a, base_url: 'http://x'}]\nroutes: [{targets: [{provider: a}], retries: {on: ['9xx']}}]", "unknown cause \"9xx\""},
+      {"providers: [{name: abc, base_url: 'http://x'}]\nroutes: [{targets: [{provider: abd}]}]",
+       "did you mean \"abc\"?"},
+      {"providers: [{name: a, base_url: 'http://x'}, {name: a, base_url: 'http://x'}]",
+       "two providers are called \"a\""},
+      {"providers: [{name: a, base_url: 'http://x'}]\nroutes: [{targets: [{provider: a}], retries: {attempts: 99}}]",
+       "attempts must be 1 to 10"},
+      {"providers: [{name: a, base_url: 'http://x'}]\nroutes: [{targets: [{provider: a}], retries: {on: ['9xx']}}]",
+       "unknown cause \"9xx\""},
       {"providers: [{name: a, base_url: 'http://x'}]\nroutes: [{targets: []}]", "needs at least one target"},
       {"routes: [{guard: {injection: maybe}}]", "injection must be off, flag or block"},
   };

@@ -13,26 +13,26 @@ namespace sentinel::gateway {
 
 enum class ErrorType {
   kNone,
-  kCallerInvalidRequest,      // not JSON, no model, or the provider said 400/404/413/422
-  kCallerUnauthorized,        // the caller's own key was refused (401, 403)
-  kCallerContextTooLong,      // the provider: context_length_exceeded
-  kCallerDisconnected,        // the client went away before the end
-  kPolicyPromptTooLong,       // more characters than the route's max_prompt_chars
-  kPolicyPromptBlocked,       // the injection guard blocked it
-  kPolicyContentFilter,       // the provider's content filter refused the prompt (400)
-  kPolicyRouteDisabled,       // the route's kill switch is on
-  kProviderRateLimited,       // 429
-  kProviderError,             // 5xx, or an error event within a stream
-  kProviderUnreachable,       // no connection, or it broke before an answer
-  kProviderTimeout,           // no answer, or not to the end, within response_ms or total_ms
-  kProviderFirstTokenTimeout, // a stream without content within first_token_ms
-  kProviderStreamStalled,     // no more content within inter_token_ms
-  kProviderStreamCut,         // the stream ended before its end
-  kProviderBadResponse,       // not HTTP, not JSON, an unreadable event
-  kProviderAuthFailed,        // our configured key was refused
-  kProviderCircuitOpen,       // every target's breaker is open; nothing was sent
-  kGatewayNoRoute,            // no route for this model
-  kGatewayMisconfigured,      // for example a key file that cannot be read
+  kCallerInvalidRequest,       // not JSON, no model, or the provider said 400/404/413/422
+  kCallerUnauthorized,         // the caller's own key was refused (401, 403)
+  kCallerContextTooLong,       // the provider: context_length_exceeded
+  kCallerDisconnected,         // the client went away before the end
+  kPolicyPromptTooLong,        // more characters than the route's max_prompt_chars
+  kPolicyPromptBlocked,        // the injection guard blocked it
+  kPolicyContentFilter,        // the provider's content filter refused the prompt (400)
+  kPolicyRouteDisabled,        // the route's kill switch is on
+  kProviderRateLimited,        // 429
+  kProviderError,              // 5xx, or an error event within a stream
+  kProviderUnreachable,        // no connection, or it broke before an answer
+  kProviderTimeout,            // no answer, or not to the end, within response_ms or total_ms
+  kProviderFirstTokenTimeout,  // a stream without content within first_token_ms
+  kProviderStreamStalled,      // no more content within inter_token_ms
+  kProviderStreamCut,          // the stream ended before its end
+  kProviderBadResponse,        // not HTTP, not JSON, an unreadable event
+  kProviderAuthFailed,         // our configured key was refused
+  kProviderCircuitOpen,        // every target's breaker is open; nothing was sent
+  kGatewayNoRoute,             // no route for this model
+  kGatewayMisconfigured,       // for example a key file that cannot be read
   kGatewayInternal,
 };
 

@@ -22,7 +22,8 @@ std::string_view endpoint_path(RequestType type) {
   return "";
 }
 
-Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry, InteractionSink& out)
+Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry,
+                    InteractionSink& out)
     : runtime(rt),
       client(http),
       clock(time),
@@ -41,8 +42,8 @@ Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, 
   const std::vector<double> bounds = {0.1, 0.5, 1, 2, 5, 10, 30, 60};
   for (size_t i = 0; i < kRequestTypes; ++i) {
     const std::string endpoint(endpoint_path(static_cast<RequestType>(i)));
-    durations[i] = &registry.histogram("request_duration_seconds", "From the request read to the last byte sent.", bounds,
-                                       {{"endpoint", endpoint}});
+    durations[i] = &registry.histogram("request_duration_seconds", "From the request read to the last byte sent.",
+                                       bounds, {{"endpoint", endpoint}});
   }
 }
 
@@ -52,8 +53,9 @@ void Gateway::Impl::count(CoreState& core, RequestType type, int status, double 
   if (status < 0 || static_cast<size_t>(status) >= kStatusMax) status = 0;
   Counter*& counter = core.requests[index][static_cast<size_t>(status)];
   if (counter == nullptr) {
-    counter = &metrics.counter("http_requests_total", "Requests answered.",
-                               {{"method", "POST"}, {"endpoint", std::string(endpoint_path(type))}, {"status", std::to_string(status)}});
+    counter = &metrics.counter(
+        "http_requests_total", "Requests answered.",
+        {{"method", "POST"}, {"endpoint", std::string(endpoint_path(type))}, {"status", std::to_string(status)}});
   }
   counter->add();
 }
@@ -89,7 +91,8 @@ void Gateway::set_injection_risk(InjectionRisk fn) { impl_->injection_risk = std
 std::vector<BreakerView> Gateway::breakers() const {
   std::vector<BreakerView> views;
   for (const auto& provider : impl_->plan.load()->providers) {
-    views.push_back({provider->config.name, provider->breaker->state(impl_->clock.now()), provider->breaker->open_until()});
+    views.push_back(
+        {provider->config.name, provider->breaker->state(impl_->clock.now()), provider->breaker->open_until()});
   }
   return views;
 }
@@ -120,7 +123,8 @@ Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange) {
     if (!route.targets.empty()) provider = route.targets.front().provider;
   }
   if (provider == nullptr) {
-    (void)co_await exchange->respond(net::json_response(404, error_body(ErrorType::kGatewayNoRoute, "no provider is configured")));
+    (void)co_await exchange->respond(
+        net::json_response(404, error_body(ErrorType::kGatewayNoRoute, "no provider is configured")));
     co_return;
   }
   model::Interaction about;
@@ -152,7 +156,8 @@ Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange) {
 void Gateway::add_routes(net::Router& router) {
   Impl* const impl = impl_.get();
   for (const auto type : {RequestType::kChat, RequestType::kCompletion, RequestType::kEmbedding}) {
-    router.add("POST", endpoint_path(type), [impl, type](net::Exchange* exchange) { return serve_call(impl, exchange, type); });
+    router.add("POST", endpoint_path(type),
+               [impl, type](net::Exchange* exchange) { return serve_call(impl, exchange, type); });
   }
   router.add("GET", "/v1/models", [impl](net::Exchange* exchange) { return serve_models(impl, exchange); });
   router.add("GET", "/v1/models/{id}", [impl](net::Exchange* exchange) { return serve_models(impl, exchange); });

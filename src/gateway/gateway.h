@@ -26,8 +26,8 @@ class InteractionSink {
   virtual void record(model::Interaction interaction) noexcept = 0;
 };
 
-// 0..1: how much a prompt looks like an injection. Runs on the core before the prompt is sent, only on routes whose guard
-// is not off. Thread-safe.
+// 0..1: how much a prompt looks like an injection. Runs on the core before the prompt is sent, only on routes whose
+// guard is not off. Thread-safe.
 using InjectionRisk = std::function<double(std::string_view prompt)>;
 
 struct BreakerView {
@@ -41,8 +41,8 @@ class Gateway {
  public:
   // REQUIRES: check_config(config). A key that cannot be read is logged, and calls that need it get
   // gateway_misconfigured; use configure() to refuse such a configuration instead.
-  Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& clock, MetricRegistry& metrics, InteractionSink& sink,
-          GatewayConfig config);
+  Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& clock, MetricRegistry& metrics,
+          InteractionSink& sink, GatewayConfig config);
   ~Gateway();
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;

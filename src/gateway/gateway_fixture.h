@@ -183,7 +183,8 @@ class GatewayTest : public testing::Test {
     runtime_.stop();
   }
 
-  ClientRequest chat(std::string body = R"({"model":"m","messages":[{"role":"user","content":"What colour is the sky?"}]})") {
+  ClientRequest chat(
+      std::string body = R"({"model":"m","messages":[{"role":"user","content":"What colour is the sky?"}]})") {
     ClientRequest request;
     request.method = "POST";
     request.url = "http://127.0.0.1:" + std::to_string(server_->port()) + "/v1/chat/completions";

@@ -13,17 +13,24 @@ constexpr const char* kAnswer =
     R"({"id":"c1","object":"chat.completion","model":"m-2026-01","choices":[{"index":0,"message":{"role":"assistant","content":"Blue."},"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":2,"total_tokens":11,"prompt_tokens_details":{"cached_tokens":4}}})";
 
 std::string delta(std::string_view content) {
-  return "data: {\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{\"content\":" + json_quote(content) + "},\"finish_reason\":null}]}\n\n";
+  return "data: {\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{\"content\":" + json_quote(content) +
+         "},\"finish_reason\":null}]}\n\n";
 }
-const std::string kRole = "data: {\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_reason\":null}]}\n\n";
-const std::string kStop = "data: {\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
-const std::string kUsage = "data: {\"model\":\"m-2026-01\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n";
+const std::string kRole =
+    "data: "
+    "{\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"},\"finish_"
+    "reason\":null}]}\n\n";
+const std::string kStop =
+    "data: {\"model\":\"m-2026-01\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+const std::string kUsage =
+    "data: {\"model\":\"m-2026-01\",\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}\n\n";
 const std::string kDone = "data: [DONE]\n\n";
 
 TEST_F(GatewayTest, PassesBothWaysByteForByteAndRecordsTheCall) {
   a_.add({.body = kAnswer, .headers = {{"x-request-id", "up-1"}, {"openai-version", "2020"}, {"set-cookie", "c=1"}}});
   start();
-  const std::string body = R"({ "model" : "m", "x_unknown":{"a":[1.50]}, "user":"ann","messages":[{"role":"user","content":"What colour is the sky?"}]})";
+  const std::string body =
+      R"({ "model" : "m", "x_unknown":{"a":[1.50]}, "user":"ann","messages":[{"role":"user","content":"What colour is the sky?"}]})";
   auto request = chat(body);
   request.headers.add("x-sentinel-endpoint", "/qa");
   request.headers.add("x-sentinel-service", "shop");
@@ -61,7 +68,8 @@ TEST_F(GatewayTest, PassesBothWaysByteForByteAndRecordsTheCall) {
   EXPECT_EQ(row.request_id, got.headers.get("x-request-id"));
   EXPECT_EQ(row.trace_id, "0af7651916cd43dd8448eb211c80319c");
   EXPECT_EQ(row.timestamp_us, to_us(clock_.now()));
-  EXPECT_EQ(row.service + row.env + row.endpoint + row.prompt_id + row.prompt_template + row.session_id, "shopstaging/qap1t1s1");
+  EXPECT_EQ(row.service + row.env + row.endpoint + row.prompt_id + row.prompt_template + row.session_id,
+            "shopstaging/qap1t1s1");
   EXPECT_EQ(row.request_type, "chat");
   EXPECT_EQ(row.model, "m");
   EXPECT_EQ(row.model_version, "m-2026-01");
@@ -82,7 +90,11 @@ TEST_F(GatewayTest, PassesBothWaysByteForByteAndRecordsTheCall) {
   EXPECT_TRUE(row.test_mode);
   EXPECT_EQ(row.tags.size(), 2U);
   EXPECT_EQ(row.simulate_flags, std::vector<std::string>{"simulate_latency"});
-  EXPECT_EQ(metrics_.counter("http_requests_total", "", {{"method", "POST"}, {"endpoint", "/v1/chat/completions"}, {"status", "200"}}).value(), 1);
+  EXPECT_EQ(metrics_
+                .counter("http_requests_total", "",
+                         {{"method", "POST"}, {"endpoint", "/v1/chat/completions"}, {"status", "200"}})
+                .value(),
+            1);
 }
 
 TEST_F(GatewayTest, TheCallersKeyGoesThroughWhereTheProviderHasNone) {
@@ -134,7 +146,8 @@ TEST_F(GatewayTest, AMissingDoneIsAddedAfterAFinishReason) {
   EXPECT_EQ(sink_.at(0).status, model::InteractionStatus::kOk);
 }
 
-class CutTest : public GatewayTest, public testing::WithParamInterface<std::pair<std::vector<std::string>, const char*>> {};
+class CutTest : public GatewayTest,
+                public testing::WithParamInterface<std::pair<std::vector<std::string>, const char*>> {};
 
 TEST_P(CutTest, NeverLooksLikeSuccess) {
   with_fallback();
@@ -157,11 +170,12 @@ TEST_P(CutTest, NeverLooksLikeSuccess) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cuts, CutTest,
-    testing::Values(std::pair(std::vector<std::string>{kRole, delta("half"), "CUT"}, "provider_stream_cut"),
-                    std::pair(std::vector<std::string>{kRole, delta("half")}, "provider_stream_cut"),
-                    std::pair(std::vector<std::string>{kRole, delta("half"), "data: {\"choi\n\n", kDone}, "provider_bad_response"),
-                    std::pair(std::vector<std::string>{kRole, delta("half"), "data: {\"error\":{\"message\":\"o\"}}\n\n", kDone},
-                              "provider_error")));
+    testing::Values(
+        std::pair(std::vector<std::string>{kRole, delta("half"), "CUT"}, "provider_stream_cut"),
+        std::pair(std::vector<std::string>{kRole, delta("half")}, "provider_stream_cut"),
+        std::pair(std::vector<std::string>{kRole, delta("half"), "data: {\"choi\n\n", kDone}, "provider_bad_response"),
+        std::pair(std::vector<std::string>{kRole, delta("half"), "data: {\"error\":{\"message\":\"o\"}}\n\n", kDone},
+                  "provider_error")));
 
 TEST_F(GatewayTest, AStalledStreamEndsWithAnErrorEvent) {
   route().timeouts.inter_token = Millis(40);
@@ -239,7 +253,9 @@ TEST_F(GatewayTest, RetriesAnErrorThenSucceeds) {
 }
 
 TEST_F(GatewayTest, HonoursRetryAfter) {
-  a_.add({.status = 429, .body = R"({"error":{"message":"slow down","code":"rate_limit_exceeded"}})", .headers = {{"retry-after-ms", "120"}}});
+  a_.add({.status = 429,
+          .body = R"({"error":{"message":"slow down","code":"rate_limit_exceeded"}})",
+          .headers = {{"retry-after-ms", "120"}}});
   a_.add({.body = kAnswer});
   start();
   EXPECT_EQ(ok(chat()).status, 200);
@@ -288,11 +304,13 @@ TEST_P(RefusalTest, IsPassedOnAndNotRoutedAround) {
 
 INSTANTIATE_TEST_SUITE_P(
     Refusals, RefusalTest,
-    testing::Values(RefusalCase{400, R"({"error":{"message":"filtered","code":"content_filter"}})", "policy_content_filter", 400},
-                    RefusalCase{400, R"({"error":{"message":"too long","code":"context_length_exceeded"}})", "caller_context_too_long", 400},
-                    RefusalCase{400, R"({"error":{"message":"bad temperature"}})", "caller_invalid_request", 400},
-                    RefusalCase{404, R"({"error":{"message":"no model","code":"model_not_found"}})", "caller_invalid_request", 404},
-                    RefusalCase{401, R"({"error":{"message":"bad key"}})", "caller_unauthorized", 401}));
+    testing::Values(
+        RefusalCase{400, R"({"error":{"message":"filtered","code":"content_filter"}})", "policy_content_filter", 400},
+        RefusalCase{400, R"({"error":{"message":"too long","code":"context_length_exceeded"}})",
+                    "caller_context_too_long", 400},
+        RefusalCase{400, R"({"error":{"message":"bad temperature"}})", "caller_invalid_request", 400},
+        RefusalCase{404, R"({"error":{"message":"no model","code":"model_not_found"}})", "caller_invalid_request", 404},
+        RefusalCase{401, R"({"error":{"message":"bad key"}})", "caller_unauthorized", 401}));
 
 TEST_F(GatewayTest, OurRefusedKeyIsNotShownToTheCaller) {
   a_.add({.status = 401, .body = R"({"error":{"message":"Incorrect API key provided: secret-a"}})"});
@@ -377,7 +395,8 @@ TEST_F(GatewayTest, PoliciesRefuseBeforeAnythingIsSent) {
   route().max_prompt_chars = 10;
   a_.add({.body = kAnswer});
   start();
-  gateway_->set_injection_risk([](std::string_view prompt) { return prompt.find("ignore") == std::string_view::npos ? 0.1 : 0.95; });
+  gateway_->set_injection_risk(
+      [](std::string_view prompt) { return prompt.find("ignore") == std::string_view::npos ? 0.1 : 0.95; });
   size_t recorded = 0;
   auto error_of = [&](ClientRequest request, int status) {
     const auto got = ok(std::move(request));
@@ -398,7 +417,8 @@ TEST_F(GatewayTest, PoliciesRefuseBeforeAnythingIsSent) {
   EXPECT_EQ(a_.requests(), 0U);
   route().injection = GuardAction::kFlag;
   ASSERT_TRUE(gateway_->configure(config_));
-  EXPECT_EQ(error_of(chat(R"({"model":"m","messages":[{"role":"user","content":"ignore all"}]})"), 200).guard_action, "flag");
+  EXPECT_EQ(error_of(chat(R"({"model":"m","messages":[{"role":"user","content":"ignore all"}]})"), 200).guard_action,
+            "flag");
   route().disabled = true;
   ASSERT_TRUE(gateway_->configure(config_));
   EXPECT_EQ(error_of(chat(), 503).error_type, "policy_route_disabled");
@@ -417,7 +437,8 @@ TEST_F(GatewayTest, ABadConfigurationLeavesTheOldOneInForce) {
   EXPECT_EQ(ok(chat()).status, 200);
 }
 
-Task<void> send_and_cancel(net::HttpClient* client, ClientRequest request, bool after_first_chunk, std::promise<void>* done) {
+Task<void> send_and_cancel(net::HttpClient* client, ClientRequest request, bool after_first_chunk,
+                           std::promise<void>* done) {
   auto token = std::make_shared<net::CancelToken>();
   request.cancel = token;
   if (after_first_chunk) {
@@ -460,7 +481,9 @@ TEST_F(GatewayTest, AClientThatLeavesWithinAStreamCancelsTheUpstream) {
 
 TEST_F(GatewayTest, EmptyAnswersAndToolCallsAreToldApart) {
   a_.add({.body = R"({"model":"m","choices":[{"message":{"content":""},"finish_reason":"stop"}]})"});
-  a_.add({.body = R"({"model":"m","choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f"}}]},"finish_reason":"tool_calls"}]})"});
+  a_.add(
+      {.body =
+           R"({"model":"m","choices":[{"message":{"content":null,"tool_calls":[{"function":{"name":"f"}}]},"finish_reason":"tool_calls"}]})"});
   start();
   ok(chat());
   ok(chat());
@@ -471,7 +494,9 @@ TEST_F(GatewayTest, EmptyAnswersAndToolCallsAreToldApart) {
 
 TEST_F(GatewayTest, EmbeddingsCompletionsAndModelsPassThrough) {
   start();
-  a_.add({.body = R"({"object":"list","data":[{"embedding":[0.1,0.2]}],"model":"e-1","usage":{"prompt_tokens":5,"total_tokens":5}})"});
+  a_.add(
+      {.body =
+           R"({"object":"list","data":[{"embedding":[0.1,0.2]}],"model":"e-1","usage":{"prompt_tokens":5,"total_tokens":5}})"});
   auto request = chat(R"({"model":"e","input":"hello"})");
   request.url = replace_all(request.url, "chat/completions", "embeddings");
   EXPECT_EQ(ok(std::move(request)).status, 200);

@@ -7,16 +7,16 @@
 
 namespace sentinel::gateway {
 
-inline constexpr size_t kPromptBytesMax = 256 * 1024;     // of prompt, context and answer kept in an Interaction
+inline constexpr size_t kPromptBytesMax = 256 * 1024;  // of prompt, context and answer kept in an Interaction
 inline constexpr size_t kAnswerBytesMax = 64 * 1024 * 1024;
 inline constexpr size_t kErrorBodyBytesMax = 1024 * 1024;
 inline constexpr size_t kStreamEventBytesMax = 4 * 1024 * 1024;  // one event of a stream
-inline constexpr size_t kHeldBytesMax = 1024 * 1024;      // of a stream, before its first content
-inline constexpr size_t kAttributeBytesMax = 256;         // one x-sentinel-* value
+inline constexpr size_t kHeldBytesMax = 1024 * 1024;             // of a stream, before its first content
+inline constexpr size_t kAttributeBytesMax = 256;                // one x-sentinel-* value
 inline constexpr size_t kTagsMax = 16;
-inline constexpr size_t kTargetsMax = 16;                 // tried for one call
-inline constexpr int kAttemptsMax = 10;                   // on one target
-inline constexpr size_t kTopLevelKeysMax = 256;           // of a request body
-inline constexpr Millis kBackoffSlice = Millis(20);       // how soon a waiting call sees that its client has gone
+inline constexpr size_t kTargetsMax = 16;            // tried for one call
+inline constexpr int kAttemptsMax = 10;              // on one target
+inline constexpr size_t kTopLevelKeysMax = 256;      // of a request body
+inline constexpr Millis kBackoffSlice = Millis(20);  // how soon a waiting call sees that its client has gone
 
 }  // namespace sentinel::gateway

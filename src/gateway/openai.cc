@@ -19,7 +19,8 @@ od::parser& parser() {
 
 // simdjson reads a few bytes past the end; a string is given the room for it.
 simdjson::padded_string_view padded(std::string& text) {
-  if (text.capacity() < text.size() + simdjson::SIMDJSON_PADDING) text.reserve(text.size() + simdjson::SIMDJSON_PADDING);
+  if (text.capacity() < text.size() + simdjson::SIMDJSON_PADDING)
+    text.reserve(text.size() + simdjson::SIMDJSON_PADDING);
   return simdjson::padded_string_view(text.data(), text.size(), text.capacity());
 }
 
@@ -194,14 +195,16 @@ void read_stream_options(od::value options, const std::string& body, RequestInfo
   });
 }
 
-void read_request_field(RequestType type, std::string_view key, od::value value, const std::string& body, RequestInfo& info) {
+void read_request_field(RequestType type, std::string_view key, od::value value, const std::string& body,
+                        RequestInfo& info) {
   if (key == "model") {
     info.model_at = slice_of(value.raw_json_token(), body);
     info.model = text_of(value);
   } else if (key == "messages" && type == RequestType::kChat) {
     info.prompt_chars = 0;
     read_messages(value, info);
-  } else if ((key == "prompt" && type == RequestType::kCompletion) || (key == "input" && type == RequestType::kEmbedding)) {
+  } else if ((key == "prompt" && type == RequestType::kCompletion) ||
+             (key == "input" && type == RequestType::kEmbedding)) {
     read_plain_prompt(value, info);
   } else if (key == "stream") {
     (void)value.get_bool().get(info.stream);
@@ -330,11 +333,11 @@ Result<RequestInfo> read_request(RequestType type, std::string& body) {
   RequestInfo info;
   od::document document;
   od::object object;
-  if (!open_object(body, document, object)) return fail(ErrorCode::kInvalidArgument, "the request body is not a JSON object");
+  if (!open_object(body, document, object))
+    return fail(ErrorCode::kInvalidArgument, "the request body is not a JSON object");
   info.object_begin = body.find('{') + 1;
-  const bool good = each_field(object, [&](std::string_view key, od::value value) {
-    read_request_field(type, key, value, body, info);
-  });
+  const bool good = each_field(
+      object, [&](std::string_view key, od::value value) { read_request_field(type, key, value, body, info); });
   if (!good || !at_end(document)) return fail(ErrorCode::kInvalidArgument, "the request body is not valid JSON");
   if (info.model.empty()) return fail(ErrorCode::kInvalidArgument, "the request names no `model`");
   return info;
@@ -342,14 +345,16 @@ Result<RequestInfo> read_request(RequestType type, std::string& body) {
 
 std::string edit_request(std::string_view body, const RequestInfo& info, std::string_view model, bool add_usage) {
   std::vector<Edit> edits;
-  if (model != info.model && info.model_at) edits.push_back({info.model_at->at, info.model_at->size, json_quote(model)});
+  if (model != info.model && info.model_at)
+    edits.push_back({info.model_at->at, info.model_at->size, json_quote(model)});
   if (add_usage && !info.include_usage) {
     if (info.stream_options_null) {
       edits.push_back({info.include_usage_at->at, info.include_usage_at->size, "{\"include_usage\":true}"});
     } else if (info.include_usage_at) {
       edits.push_back({info.include_usage_at->at, info.include_usage_at->size, "true"});
     } else if (info.stream_options_begin) {
-      edits.push_back({*info.stream_options_begin, 0, info.stream_options_empty ? "\"include_usage\":true" : "\"include_usage\":true,"});
+      edits.push_back({*info.stream_options_begin, 0,
+                       info.stream_options_empty ? "\"include_usage\":true" : "\"include_usage\":true,"});
     } else {
       edits.push_back({info.object_begin, 0, "\"stream_options\":{\"include_usage\":true},"});
     }
@@ -390,26 +395,29 @@ DeltaInfo read_delta(RequestType, std::string_view json, AnswerInfo& answer) {
   if (!open_object(copy, document, object)) return delta;
   bool choices = false;
   bool usage = false;
-  delta.valid = each_field(object, [&](std::string_view key, od::value value) {
-    if (key == "model" && type_of(value) == od::json_type::string) {
-      answer.model = text_of(value);
-    } else if (key == "usage") {
-      usage = type_of(value) == od::json_type::object;
-      read_usage(value, answer);
-    } else if (key == "choices" && type_of(value) == od::json_type::array) {
-      each_item(value, [&](od::value choice) {
-        choices = true;
-        delta.content = read_choice(choice, answer) || delta.content;
-      });
-    } else if (key == "error" && !is_null(value)) {
-      delta.error = true;
-      if (type_of(value) == od::json_type::object) {
-        each_field_of(value, [&](std::string_view name, od::value v) {
-          if (name == "message" && type_of(v) == od::json_type::string) delta.error_message = text_of(v);
-        });
-      }
-    }
-  }) && at_end(document);
+  delta.valid = each_field(object,
+                           [&](std::string_view key, od::value value) {
+                             if (key == "model" && type_of(value) == od::json_type::string) {
+                               answer.model = text_of(value);
+                             } else if (key == "usage") {
+                               usage = type_of(value) == od::json_type::object;
+                               read_usage(value, answer);
+                             } else if (key == "choices" && type_of(value) == od::json_type::array) {
+                               each_item(value, [&](od::value choice) {
+                                 choices = true;
+                                 delta.content = read_choice(choice, answer) || delta.content;
+                               });
+                             } else if (key == "error" && !is_null(value)) {
+                               delta.error = true;
+                               if (type_of(value) == od::json_type::object) {
+                                 each_field_of(value, [&](std::string_view name, od::value v) {
+                                   if (name == "message" && type_of(v) == od::json_type::string)
+                                     delta.error_message = text_of(v);
+                                 });
+                               }
+                             }
+                           }) &&
+                at_end(document);
   delta.usage_only = usage && !choices;
   return delta;
 }

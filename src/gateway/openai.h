@@ -33,8 +33,8 @@ struct RequestInfo {
 
   // Where to edit.
   std::optional<Slice> model_at;
-  size_t object_begin = 0;                    // just after the first {
-  std::optional<size_t> stream_options_begin; // just after its {
+  size_t object_begin = 0;                     // just after the first {
+  std::optional<size_t> stream_options_begin;  // just after its {
   bool stream_options_empty = true;
   std::optional<Slice> include_usage_at;
   bool stream_options_null = false;

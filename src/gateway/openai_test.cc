@@ -24,7 +24,8 @@ TEST(ReadRequest, TheLastUserMessageIsThePrompt) {
 }
 
 TEST(ReadRequest, ContentPartsAndNullContent) {
-  const auto info = read(R"({"messages":[{"role":"assistant","content":null,"tool_calls":[]},{"content":[{"type":"text","text":"look"},
+  const auto info = read(
+      R"({"messages":[{"role":"assistant","content":null,"tool_calls":[]},{"content":[{"type":"text","text":"look"},
     {"type":"image_url","image_url":{"url":"data:x"}},{"type":"text","text":" here"}],"role":"user"}],"model":"v"})");
   EXPECT_EQ(info.prompt, "look here");
 }
@@ -38,7 +39,8 @@ TEST(ReadRequest, DocumentsAreTheContext) {
       {R"({"model":"m","messages":[{"role":"system","content":"Document: The sky is blue."},{"role":"user","content":"q"}]})",
        "The sky is blue."},
       {R"({"model":"m","messages":[{"role":"document","content":"Facts."},{"role":"user","content":"q"}]})", "Facts."},
-      {R"({"model":"m","messages":[{"role":"user","content":[{"type":"document","text":"Doc"},{"type":"text","text":"q"}]}]})", "Doc"},
+      {R"({"model":"m","messages":[{"role":"user","content":[{"type":"document","text":"Doc"},{"type":"text","text":"q"}]}]})",
+       "Doc"},
       {R"({"model":"m","messages":[{"role":"user","content":"q"}],"metadata":{"sentinel_context":"Meta"}})", "Meta"},
       {R"({"model":"m","messages":[{"role":"system","content":"You are helpful"},{"role":"user","content":"q"}]})", ""},
   };
@@ -56,7 +58,8 @@ TEST(ReadRequest, OtherRequestTypes) {
 }
 
 TEST(ReadRequest, SimulateFlagsOfMetadata) {
-  const auto info = read(R"({"model":"m","messages":[],"metadata":{"simulate_latency":"true","simulate_retry":false,"simulate_drift":true}})");
+  const auto info = read(
+      R"({"model":"m","messages":[],"metadata":{"simulate_latency":"true","simulate_retry":false,"simulate_drift":true}})");
   EXPECT_EQ(info.simulate_flags, (std::vector<std::string>{"simulate_latency", "simulate_drift"}));
 }
 
@@ -76,13 +79,18 @@ struct EditCase {
 TEST(EditRequest, ChangesOnlyWhatItMust) {
   const EditCase cases[] = {
       {R"({ "model" : "a" , "x":1.50,"messages":[]})", "a", false, R"({ "model" : "a" , "x":1.50,"messages":[]})"},
-      {R"({ "model" : "a" , "x":1.50,"messages":[]})", "b\"c", false, R"({ "model" : "b\"c" , "x":1.50,"messages":[]})"},
-      {R"({"model":"a","stream":true})", "a", true, R"({"stream_options":{"include_usage":true},"model":"a","stream":true})"},
+      {R"({ "model" : "a" , "x":1.50,"messages":[]})", "b\"c", false,
+       R"({ "model" : "b\"c" , "x":1.50,"messages":[]})"},
+      {R"({"model":"a","stream":true})", "a", true,
+       R"({"stream_options":{"include_usage":true},"model":"a","stream":true})"},
       {R"({"model":"a","stream_options":{}})", "a", true, R"({"model":"a","stream_options":{"include_usage":true}})"},
-      {R"({"stream_options":{"x":1},"model":"a"})", "b", true, R"({"stream_options":{"include_usage":true,"x":1},"model":"b"})"},
-      {R"({"model":"a","stream_options":{"include_usage":false}})", "a", true, R"({"model":"a","stream_options":{"include_usage":true}})"},
+      {R"({"stream_options":{"x":1},"model":"a"})", "b", true,
+       R"({"stream_options":{"include_usage":true,"x":1},"model":"b"})"},
+      {R"({"model":"a","stream_options":{"include_usage":false}})", "a", true,
+       R"({"model":"a","stream_options":{"include_usage":true}})"},
       {R"({"model":"a","stream_options":null})", "a", true, R"({"model":"a","stream_options":{"include_usage":true}})"},
-      {R"({"model":"a","stream_options":{"include_usage":true}})", "a", true, R"({"model":"a","stream_options":{"include_usage":true}})"},
+      {R"({"model":"a","stream_options":{"include_usage":true}})", "a", true,
+       R"({"model":"a","stream_options":{"include_usage":true}})"},
   };
   for (const auto& c : cases) {
     std::string body = c.body;
@@ -93,7 +101,8 @@ TEST(EditRequest, ChangesOnlyWhatItMust) {
 }
 
 TEST(ReadAnswer, TextUsageAndVersion) {
-  std::string body = R"({"id":"x","model":"m-2026","choices":[{"index":0,"message":{"role":"assistant","content":"Hi","refusal":null},
+  std::string body =
+      R"({"id":"x","model":"m-2026","choices":[{"index":0,"message":{"role":"assistant","content":"Hi","refusal":null},
     "finish_reason":"stop"},{"index":1,"message":{"content":"other"},"finish_reason":"length"}],
     "usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":8},
     "completion_tokens_details":{"reasoning_tokens":2}}})";
@@ -109,7 +118,8 @@ TEST(ReadAnswer, TextUsageAndVersion) {
 }
 
 TEST(ReadAnswer, ToolCallsRefusalsAndNonsense) {
-  std::string tools = R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"get_weather","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})";
+  std::string tools =
+      R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"get_weather","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})";
   AnswerInfo answer;
   ASSERT_TRUE(read_answer(RequestType::kChat, tools, answer));
   EXPECT_EQ(answer.tool_names, std::vector<std::string>{"get_weather"});
@@ -127,13 +137,20 @@ TEST(ReadAnswer, ToolCallsRefusalsAndNonsense) {
 
 TEST(ReadDelta, GathersAStream) {
   AnswerInfo answer;
-  const auto role = read_delta(RequestType::kChat, R"({"model":"v1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]})", answer);
+  const auto role = read_delta(
+      RequestType::kChat,
+      R"({"model":"v1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]})",
+      answer);
   EXPECT_TRUE(role.valid);
   EXPECT_FALSE(role.content);
-  EXPECT_TRUE(read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{"content":"He"}}],"usage":null})", answer).content);
+  EXPECT_TRUE(
+      read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{"content":"He"}}],"usage":null})", answer)
+          .content);
   EXPECT_TRUE(read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{"content":"y"}}]})", answer).content);
-  EXPECT_TRUE(read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", answer).content);
-  const auto usage = read_delta(RequestType::kChat, R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}})", answer);
+  EXPECT_TRUE(
+      read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", answer).content);
+  const auto usage =
+      read_delta(RequestType::kChat, R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}})", answer);
   EXPECT_TRUE(usage.usage_only);
   EXPECT_EQ(answer.text, "Hey");
   EXPECT_EQ(answer.model, "v1");
@@ -146,7 +163,8 @@ TEST(ReadDelta, GathersAStream) {
 }
 
 TEST(ReadProviderError, Forms) {
-  const auto error = read_provider_error(R"({"error":{"message":"m","type":"t","param":null,"code":"content_filter"}})");
+  const auto error =
+      read_provider_error(R"({"error":{"message":"m","type":"t","param":null,"code":"content_filter"}})");
   EXPECT_EQ(error.message, "m");
   EXPECT_EQ(error.code, "content_filter");
   EXPECT_EQ(read_provider_error(R"({"error":"plain"})").message, "plain");

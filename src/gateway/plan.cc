@@ -18,7 +18,8 @@ Result<std::string> read_key(const ProviderConfig& config) {
   if (!config.api_key_env.empty()) {
     const char* value = std::getenv(config.api_key_env.c_str());
     if (value == nullptr || *value == '\0') {
-      return fail(ErrorCode::kInvalidArgument, "provider " + config.name + ": the environment has no " + config.api_key_env);
+      return fail(ErrorCode::kInvalidArgument,
+                  "provider " + config.name + ": the environment has no " + config.api_key_env);
     }
     return std::string(value);
   }
@@ -56,7 +57,8 @@ const Route* Plan::find(std::string_view model) const {
   return nullptr;
 }
 
-Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics, bool strict) {
+Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
+                                              bool strict) {
   auto plan = std::make_shared<Plan>();
   for (const ProviderConfig& each : config.providers) {
     auto provider = std::make_unique<Provider>();
@@ -77,8 +79,8 @@ Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& br
     provider->attempts_failed = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "error"}});
     provider->retries = &metrics.counter("sentinel_gateway_retries_total", "Attempts after the first on one provider.",
                                          {{"provider", each.name}});
-    provider->breaker_state = &metrics.gauge("sentinel_gateway_breaker_state", "0 closed, 1 half open, 2 open.",
-                                             {{"provider", each.name}});
+    provider->breaker_state =
+        &metrics.gauge("sentinel_gateway_breaker_state", "0 closed, 1 half open, 2 open.", {{"provider", each.name}});
     plan->providers.push_back(std::move(provider));
   }
   auto resolve = [&](const std::vector<TargetConfig>& targets) {
@@ -112,7 +114,8 @@ std::vector<const Target*> order_targets(const Route& route, Random& random) {
   size_t first = 0;
   if (route.targets.size() > 1 && route.weight_sum > 0) {
     double point = random.uniform() * route.weight_sum;
-    while (first + 1 < route.targets.size() && point >= route.targets[first].weight) point -= route.targets[first++].weight;
+    while (first + 1 < route.targets.size() && point >= route.targets[first].weight)
+      point -= route.targets[first++].weight;
   }
   if (!route.targets.empty()) order.push_back(&route.targets[first]);
   for (size_t i = 0; i < route.targets.size(); ++i) {

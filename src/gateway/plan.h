@@ -55,7 +55,8 @@ struct Plan {
 using Breakers = std::map<std::string, std::shared_ptr<Breaker>, std::less<>>;
 
 // REQUIRES: check_config(config). `strict`: an unreadable key is an error, else it is kept in key_error.
-Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics, bool strict);
+Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
+                                              bool strict);
 
 // The targets of one call in the order they are tried: one by weight, the others of equal rank, the fallbacks.
 std::vector<const Target*> order_targets(const Route& route, Random& random);

@@ -19,9 +19,7 @@ struct Script {
   }
 };
 
-std::string unescape(std::string text) {
-  return replace_all(replace_all(std::move(text), "\\n", "\n"), "\\r", "\r");
-}
+std::string unescape(std::string text) { return replace_all(replace_all(std::move(text), "\\n", "\n"), "\\r", "\r"); }
 
 std::vector<Script> load_scripts() {
   std::vector<Script> scripts;
@@ -51,7 +49,9 @@ std::vector<Script> load_scripts() {
 }
 
 std::string field_of(const model::Interaction& row, std::string_view field) {
-  auto count = [](const std::optional<int64_t>& value) { return value ? std::to_string(*value) : std::string("unknown"); };
+  auto count = [](const std::optional<int64_t>& value) {
+    return value ? std::to_string(*value) : std::string("unknown");
+  };
   if (field == "status") return row.status == model::InteractionStatus::kOk ? "ok" : "error";
   if (field == "error_type") return row.error_type;
   if (field == "http_status") return std::to_string(row.http_status);

@@ -11,20 +11,24 @@
 namespace sentinel::gateway {
 namespace {
 
-constexpr std::string_view kStopWords[] = {
-    "a",    "about", "an",   "and",  "are",   "as",   "at",   "be",    "by",   "can",  "do",    "does", "for", "from",
-    "give", "has",   "have", "how",  "i",     "if",   "in",   "is",    "it",   "its",  "long",  "many", "may", "me",
-    "much", "must",  "my",   "of",   "on",    "or",   "our",  "please", "should", "tell", "that", "the", "this", "to",
-    "was",  "we",    "what", "when", "where", "which", "who", "will",  "with", "you",  "your"};
+constexpr std::string_view kStopWords[] = {"a",      "about", "an",    "and", "are",  "as",   "at",   "be",   "by",
+                                           "can",    "do",    "does",  "for", "from", "give", "has",  "have", "how",
+                                           "i",      "if",    "in",    "is",  "it",   "its",  "long", "many", "may",
+                                           "me",     "much",  "must",  "my",  "of",   "on",   "or",   "our",  "please",
+                                           "should", "tell",  "that",  "the", "this", "to",   "was",  "we",   "what",
+                                           "when",   "where", "which", "who", "will", "with", "you",  "your"};
 
 // Lower-case words without endings that only mark number or tense: enough to see what a sentence is about.
 std::set<std::string> content_words(std::string_view text) {
   std::set<std::string> words;
   std::string word;
   auto finish = [&] {
-    if (word.size() > 4 && word.ends_with("ing")) word.resize(word.size() - 3);
-    else if (word.size() > 3 && word.ends_with("es")) word.resize(word.size() - 2);
-    else if (word.size() > 3 && (word.ends_with('s') || word.ends_with('d'))) word.resize(word.size() - 1);
+    if (word.size() > 4 && word.ends_with("ing"))
+      word.resize(word.size() - 3);
+    else if (word.size() > 3 && word.ends_with("es"))
+      word.resize(word.size() - 2);
+    else if (word.size() > 3 && (word.ends_with('s') || word.ends_with('d')))
+      word.resize(word.size() - 1);
     const bool stop = std::find(std::begin(kStopWords), std::end(kStopWords), word) != std::end(kStopWords);
     if (word.size() > 1 && !stop) words.insert(word);
     word.clear();
@@ -50,7 +54,8 @@ std::vector<std::string> sentences_of(std::string_view text) {
   std::vector<std::string> sentences;
   size_t begin = 0;
   for (size_t i = 0; i < text.size(); ++i) {
-    const bool end = (text[i] == '.' || text[i] == '!' || text[i] == '?') && (i + 1 == text.size() || text[i + 1] == ' ');
+    const bool end =
+        (text[i] == '.' || text[i] == '!' || text[i] == '?') && (i + 1 == text.size() || text[i + 1] == ' ');
     const bool line = text[i] == '\n';
     if (!end && !line && i + 1 != text.size()) continue;
     const auto sentence = trim(text.substr(begin, i + 1 - begin));
@@ -65,8 +70,8 @@ const Knowledge* find_knowledge(std::string_view question) {
   const Knowledge* best = nullptr;
   size_t best_score = 1;  // one word in common is chance
   for (const Knowledge& entry : sim_knowledge()) {
-    const size_t score = 2 * overlap(words, content_words(entry.question)) + overlap(words, content_words(entry.topic)) +
-                         overlap(words, content_words(entry.document));
+    const size_t score = 2 * overlap(words, content_words(entry.question)) +
+                         overlap(words, content_words(entry.topic)) + overlap(words, content_words(entry.document));
     if (score > best_score + 1) {
       best = &entry;
       best_score = score;
@@ -80,13 +85,17 @@ std::string_view pick(const std::array<std::string_view, N>& list, Random& rando
   return list[random.below(N)];
 }
 
-constexpr std::array<std::string_view, 4> kLeads = {"", "According to the document, ", "In short: ", "Here is the answer. "};
+constexpr std::array<std::string_view, 4> kLeads = {"", "According to the document, ",
+                                                    "In short: ", "Here is the answer. "};
 
 constexpr std::array<std::string_view, 12> kOrnate = {
-    "What a truly wonderful and many-layered question, one that invites us to pause and wander together through a garden of possibilities!",
-    "Throughout the ages, travellers, poets and dreamers alike have pondered matters of this very kind beneath starlit skies.",
+    "What a truly wonderful and many-layered question, one that invites us to pause and wander together through a "
+    "garden of possibilities!",
+    "Throughout the ages, travellers, poets and dreamers alike have pondered matters of this very kind beneath starlit "
+    "skies.",
     "Let us first appreciate the rich tapestry of perspectives that every curious mind brings to such a conversation.",
-    "Imagine, if you will, a gentle river winding through autumn forests, carrying leaves of gold toward the distant ocean.",
+    "Imagine, if you will, a gentle river winding through autumn forests, carrying leaves of gold toward the distant "
+    "ocean.",
     "Synergy, passion and holistic excellence are the lighthouse by which great journeys are guided.",
     "Some people prefer mornings, others evenings, and in that difference lies a profound lesson about harmony.",
     "As the old proverb says, the mountain does not hurry, and yet the clouds always find it.",
@@ -158,15 +167,18 @@ std::string good_answer(std::string_view question, std::string_view document, Ra
   if (trim(source).empty() && known != nullptr) source = known->document;
   if (trim(source).empty()) {
     std::string subject(trim(question));
-    while (!subject.empty() && (subject.back() == '?' || subject.back() == '.' || subject.back() == '!')) subject.pop_back();
+    while (!subject.empty() && (subject.back() == '?' || subject.back() == '.' || subject.back() == '!'))
+      subject.pop_back();
     subject = std::string(utf8_prefix(subject, 300));
-    return "You asked: " + subject + ". I do not have a document about this, so I cannot confirm details; please share the "
+    return "You asked: " + subject +
+           ". I do not have a document about this, so I cannot confirm details; please share the "
            "document, and I will answer from it.";
   }
   std::string answer;
   std::string facts = best_sentences(question, source, 2 + random.below(2));
   const std::string_view lead = document.empty() ? std::string_view() : pick(kLeads, random);
-  if (lead.ends_with(", ") && facts.size() > 1 && facts[1] >= 'a' && facts[1] <= 'z') facts[0] = to_lower(facts.substr(0, 1))[0];
+  if (lead.ends_with(", ") && facts.size() > 1 && facts[1] >= 'a' && facts[1] <= 'z')
+    facts[0] = to_lower(facts.substr(0, 1))[0];
   answer += lead;
   answer += facts;
   return answer;
@@ -199,12 +211,24 @@ std::string compose_answer(AnswerKind kind, std::string_view question, std::stri
 }
 
 bool is_hostile_prompt(std::string_view prompt) {
-  constexpr std::string_view kMarks[] = {"ignore previous", "ignore all previous", "ignore your instructions", "system prompt",
-                                         "jailbreak",       "how to make a bomb",  "build a bomb",             " kill ",
-                                         "hurt someone",    " steal ",             "hack into",                "stupid",
-                                         "idiot",           "hate you",            "disregard"};
+  constexpr std::string_view kMarks[] = {"ignore previous",
+                                         "ignore all previous",
+                                         "ignore your instructions",
+                                         "system prompt",
+                                         "jailbreak",
+                                         "how to make a bomb",
+                                         "build a bomb",
+                                         " kill ",
+                                         "hurt someone",
+                                         " steal ",
+                                         "hack into",
+                                         "stupid",
+                                         "idiot",
+                                         "hate you",
+                                         "disregard"};
   const std::string lower = " " + to_lower(prompt);
-  return std::any_of(std::begin(kMarks), std::end(kMarks), [&](auto mark) { return lower.find(mark) != std::string::npos; });
+  return std::any_of(std::begin(kMarks), std::end(kMarks),
+                     [&](auto mark) { return lower.find(mark) != std::string::npos; });
 }
 
 int64_t estimate_tokens(std::string_view text) {

@@ -25,13 +25,13 @@ namespace {
 using net::Exchange;
 using net::Task;
 
-constexpr size_t kSeenMax = 100'000;   // contents and traces remembered; then all are forgotten
+constexpr size_t kSeenMax = 100'000;  // contents and traces remembered; then all are forgotten
 constexpr size_t kWordsPerChunk = 3;
 constexpr size_t kEmbeddingSize = 64;
 
 struct RateField {
   std::string_view name;
-  double SimulatedBehaviour::*member;
+  double SimulatedBehaviour::* member;
   double max;
 };
 constexpr RateField kFields[] = {
@@ -84,7 +84,8 @@ class Simulated final : public SimulatedProvider {
     if (server_) server_->stop(Millis(0));
   }
 
-  Reply decide(const RequestInfo& info, const std::vector<std::string>& flags, std::string_view trace, std::string_view body);
+  Reply decide(const RequestInfo& info, const std::vector<std::string>& flags, std::string_view trace,
+               std::string_view body);
   Micros scaled(double ms) const { return Micros(static_cast<int64_t>(ms * 1000 * options_.time_scale)); }
   std::string state_json() const;
 
@@ -117,13 +118,16 @@ Status Simulated::control(std::string_view json) {
       next.model_version = std::string(field.value().get_string());
       continue;
     }
-    const auto known = std::find_if(std::begin(kFields), std::end(kFields), [&](const auto& f) { return f.name == name; });
-    if (known == std::end(kFields)) return fail(ErrorCode::kInvalidArgument, "unknown field \"" + std::string(name) + "\"");
+    const auto known =
+        std::find_if(std::begin(kFields), std::end(kFields), [&](const auto& f) { return f.name == name; });
+    if (known == std::end(kFields))
+      return fail(ErrorCode::kInvalidArgument, "unknown field \"" + std::string(name) + "\"");
     double number = 0;
     boost::system::error_code not_number;
     number = field.value().to_number<double>(not_number);
     if (not_number || !(number >= 0 && number <= known->max)) {
-      return fail(ErrorCode::kInvalidArgument, std::string(name) + " must be a number from 0 to " + format_double(known->max));
+      return fail(ErrorCode::kInvalidArgument,
+                  std::string(name) + " must be a number from 0 to " + format_double(known->max));
     }
     next.*(known->member) = number;
   }
@@ -183,7 +187,9 @@ Reply Simulated::decide(const RequestInfo& info, const std::vector<std::string>&
   const bool drift = flagged(flags, "simulate_drift") || random.chance(now.drift_share);
   const bool small = info.model == "sim-small";
   const std::string version = drift ? std::string(kSimVersionLater) : now.model_version;
-  reply.model = (small ? "sim-small-2026-08" : info.model == "sim-large" ? "sim-large-" + version : info.model + "-" + version);
+  reply.model = (small                       ? "sim-small-2026-08"
+                 : info.model == "sim-large" ? "sim-large-" + version
+                                             : info.model + "-" + version);
   const bool later = !small && version != kSimVersionFirst;
   const double blocked = random.uniform();
   if (flagged(flags, "simulate_block") || blocked < now.block_rate) {
@@ -205,15 +211,17 @@ Reply Simulated::decide(const RequestInfo& info, const std::vector<std::string>&
 }
 
 std::string usage_json(const Reply& reply) {
-  return "{\"prompt_tokens\":" + std::to_string(reply.tokens_input) + ",\"completion_tokens\":" +
-         std::to_string(reply.tokens_output) + ",\"total_tokens\":" + std::to_string(reply.tokens_input + reply.tokens_output) +
+  return "{\"prompt_tokens\":" + std::to_string(reply.tokens_input) +
+         ",\"completion_tokens\":" + std::to_string(reply.tokens_output) +
+         ",\"total_tokens\":" + std::to_string(reply.tokens_input + reply.tokens_output) +
          ",\"prompt_tokens_details\":{\"cached_tokens\":" + std::to_string(reply.tokens_cached) +
          "},\"completion_tokens_details\":{\"reasoning_tokens\":0}}";
 }
 
 std::string begin_object(std::string_view object, std::string_view id, const Reply& reply) {
   return "{\"id\":" + json_quote(id) + ",\"object\":\"" + std::string(object) +
-         "\",\"created\":" + std::to_string(to_us(SystemClock().now()) / 1'000'000) + ",\"model\":" + json_quote(reply.model);
+         "\",\"created\":" + std::to_string(to_us(SystemClock().now()) / 1'000'000) +
+         ",\"model\":" + json_quote(reply.model);
 }
 
 std::string chunk_event(std::string_view head, std::string_view delta, std::string_view finish) {
@@ -244,8 +252,10 @@ std::vector<std::string_view> pieces_of(std::string_view text) {
 Task<void> send_failure(Exchange* exchange, int status) {
   const bool limited = status == 429;
   net::Response response = net::json_response(
-      status, limited ? R"({"error":{"message":"Rate limit reached for requests","type":"requests","param":null,"code":"rate_limit_exceeded"}})"
-                      : R"({"error":{"message":"The server had an error while processing your request","type":"server_error","param":null,"code":null}})");
+      status,
+      limited
+          ? R"({"error":{"message":"Rate limit reached for requests","type":"requests","param":null,"code":"rate_limit_exceeded"}})"
+          : R"({"error":{"message":"The server had an error while processing your request","type":"server_error","param":null,"code":null}})");
   if (limited) {
     response.headers.add("retry-after", "1");
     response.headers.add("retry-after-ms", "300");
@@ -259,7 +269,8 @@ Task<void> send_whole(Simulated* sim, Exchange* exchange, const Reply* reply, st
   std::string body = begin_object("chat.completion", id, *reply);
   body += ",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":";
   body += reply->finish_reason == "content_filter" ? std::string("null") : json_quote(reply->text);
-  body += ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":" + json_quote(reply->finish_reason) + "}],\"usage\":";
+  body +=
+      ",\"refusal\":null},\"logprobs\":null,\"finish_reason\":" + json_quote(reply->finish_reason) + "}],\"usage\":";
   body += usage_json(*reply) + ",\"system_fingerprint\":\"sim\"}";
   net::Response response = net::json_response(200, std::move(body));
   response.headers.add("x-request-id", id);
@@ -294,7 +305,8 @@ Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
   net::Request& request = exchange->request();
   auto info = read_request(RequestType::kChat, request.body);
   if (!info) {
-    (void)co_await exchange->respond(net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
+    (void)co_await exchange->respond(
+        net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
     co_return;
   }
   std::vector<std::string> flags = std::move(info->simulate_flags);
@@ -319,7 +331,8 @@ Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
 Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
   auto info = read_request(RequestType::kEmbedding, exchange->request().body);
   if (!info) {
-    (void)co_await exchange->respond(net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
+    (void)co_await exchange->respond(
+        net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
     co_return;
   }
   if (const Micros wait = sim->scaled(20); wait.count() > 0) co_await net::sleep_for(wait);
@@ -340,11 +353,13 @@ Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
     }
     body += json_quote(base64_encode(bytes));
   } else {
-    for (size_t i = 0; i < vector.size(); ++i) body += (i > 0 ? "," : "[") + format_double(vector[i] / std::sqrt(square));
+    for (size_t i = 0; i < vector.size(); ++i)
+      body += (i > 0 ? "," : "[") + format_double(vector[i] / std::sqrt(square));
     body += "]";
   }
   const std::string tokens = std::to_string(estimate_tokens(info->prompt));
-  body += "}],\"model\":" + json_quote(info->model) + ",\"usage\":{\"prompt_tokens\":" + tokens + ",\"total_tokens\":" + tokens + "}}";
+  body += "}],\"model\":" + json_quote(info->model) + ",\"usage\":{\"prompt_tokens\":" + tokens +
+          ",\"total_tokens\":" + tokens + "}}";
   (void)co_await exchange->respond(net::json_response(200, std::move(body)));
 }
 

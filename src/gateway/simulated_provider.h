@@ -6,9 +6,10 @@
 //   POST /v1/embeddings, GET /v1/models
 //   GET, POST /sim/control      what SimulatedBehaviour holds, as JSON; a POST changes the fields it names
 //
-// One request asks for a fault with the header x-sentinel-simulate (comma list) or metadata {"simulate_latency": "true"}:
-//   simulate_latency       2 to 4 seconds more        simulate_retry         the first attempt of a trace fails (500, 429)
-//   simulate_bad_prompt    off-topic or unsafe answer  simulate_long_context  usage of a huge prompt
+// One request asks for a fault with the header x-sentinel-simulate (comma list) or metadata {"simulate_latency":
+// "true"}:
+//   simulate_latency       2 to 4 seconds more        simulate_retry         the first attempt of a trace fails (500,
+//   429) simulate_bad_prompt    off-topic or unsafe answer  simulate_long_context  usage of a huge prompt
 //   simulate_drift         answered by the later model version
 //   simulate_ungrounded, simulate_pii, simulate_empty, simulate_block, simulate_error
 
@@ -29,15 +30,15 @@ inline constexpr std::string_view kSimVersionLater = "2026-11";
 // Shares are probabilities of one request, 0..1; the first that applies wins, in this order.
 struct SimulatedBehaviour {
   std::string model_version{kSimVersionFirst};  // sim-large answers as sim-large-<model_version>
-  double error_rate = 0;       // 500
-  double rate_limit_rate = 0;  // 429 with Retry-After
-  double block_rate = 0;       // finish_reason content_filter
+  double error_rate = 0;                        // 500
+  double rate_limit_rate = 0;                   // 429 with Retry-After
+  double block_rate = 0;                        // finish_reason content_filter
   double empty_rate = 0;
   double unsafe_rate = 0;
   double pii_rate = 0;
   double ungrounded_rate = 0;
   double off_topic_rate = 0;
-  double drift_share = 0;      // answered by the later version: a rollout under way
+  double drift_share = 0;  // answered by the later version: a rollout under way
   double latency_scale = 1;
   double ttft_median_ms = 180;
   double tokens_per_second = 120;
@@ -61,7 +62,8 @@ class SimulatedProvider {
   virtual std::string base_url() const = 0;  // http://127.0.0.1:port
   virtual SimulatedBehaviour behaviour() const = 0;
   virtual void set_behaviour(SimulatedBehaviour behaviour) = 0;
-  // As POST /sim/control. kInvalidArgument: not an object, an unknown field, a value out of range; nothing changes then.
+  // As POST /sim/control. kInvalidArgument: not an object, an unknown field, a value out of range; nothing changes
+  // then.
   virtual Status control(std::string_view json) = 0;
   virtual void stop() = 0;
 };

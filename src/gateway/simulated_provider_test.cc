@@ -108,7 +108,8 @@ class SimulatedTest : public testing::Test {
     request.url = "http://127.0.0.1:" + std::to_string(server_->port()) + "/v1/chat/completions";
     if (!flags.empty()) request.headers.add("x-sentinel-simulate", flags);
     request.body = "{\"model\":\"sim-large\",\"stream\":" + std::string(stream ? "true" : "false") + ",\"messages\":[";
-    if (!document.empty()) request.body += "{\"role\":\"system\",\"content\":" + json_quote("Document: " + document) + "},";
+    if (!document.empty())
+      request.body += "{\"role\":\"system\",\"content\":" + json_quote("Document: " + document) + "},";
     request.body += "{\"role\":\"user\",\"content\":" + json_quote(question) + "}]}";
     return fetch(std::move(request));
   }
@@ -119,7 +120,8 @@ class SimulatedTest : public testing::Test {
     EXPECT_TRUE(got) << got.error().to_string();
     return got ? *got : net::Response{};
   }
-  static net::Task<void> fetch_into(net::HttpClient* client, net::ClientRequest request, std::promise<Result<net::Response>>* promise) {
+  static net::Task<void> fetch_into(net::HttpClient* client, net::ClientRequest request,
+                                    std::promise<Result<net::Response>>* promise) {
     promise->set_value(co_await client->fetch(std::move(request)));
   }
 
@@ -159,7 +161,9 @@ TEST_F(SimulatedTest, TheSameSeedGivesTheSameAnswers) {
     for (int i = 0; i < 5; ++i) ask("How can I track my parcel?");
     for (const auto& row : sink_.wait(5)) first.push_back(row.response);
   }
-  auto again = SimulatedProvider::start(runtime_, metrics_, SimulatedOptions{.seed = 42, .address = "127.0.0.1", .port = 0, .time_scale = 0, .behaviour = {}});
+  auto again = SimulatedProvider::start(
+      runtime_, metrics_,
+      SimulatedOptions{.seed = 42, .address = "127.0.0.1", .port = 0, .time_scale = 0, .behaviour = {}});
   GatewayConfig config = *gateway_->config();
   config.providers[0].base_url = (*again)->base_url();
   ASSERT_TRUE(gateway_->configure(config));
@@ -177,14 +181,21 @@ struct FlagCase {
 TEST_F(SimulatedTest, FlagsSwitchFaultsOnForOneCall) {
   start();
   const FlagCase cases[] = {
-      {"simulate_retry", [](const model::Interaction& r) { return r.retry_count >= 1 && r.status == model::InteractionStatus::kOk; }},
+      {"simulate_retry",
+       [](const model::Interaction& r) { return r.retry_count >= 1 && r.status == model::InteractionStatus::kOk; }},
       {"simulate_drift", [](const model::Interaction& r) { return r.model_version == "sim-large-2026-11"; }},
       {"simulate_long_context", [](const model::Interaction& r) { return r.tokens_input.value_or(0) >= 12'000; }},
-      {"simulate_bad_prompt", [](const model::Interaction& r) { return r.response.find("parcel") == std::string::npos; }},
-      {"simulate_empty", [](const model::Interaction& r) { return r.empty_response && r.status == model::InteractionStatus::kOk; }},
+      {"simulate_bad_prompt",
+       [](const model::Interaction& r) { return r.response.find("parcel") == std::string::npos; }},
+      {"simulate_empty",
+       [](const model::Interaction& r) { return r.empty_response && r.status == model::InteractionStatus::kOk; }},
       {"simulate_block", [](const model::Interaction& r) { return r.finish_reason == "content_filter"; }},
-      {"simulate_pii", [](const model::Interaction& r) { return r.response.find_first_of("@") != std::string::npos || r.response.find("4111") != std::string::npos; }},
-      {"simulate_error", [](const model::Interaction& r) { return r.error_type == "provider_error" && r.http_status == 500; }},
+      {"simulate_pii",
+       [](const model::Interaction& r) {
+         return r.response.find_first_of("@") != std::string::npos || r.response.find("4111") != std::string::npos;
+       }},
+      {"simulate_error",
+       [](const model::Interaction& r) { return r.error_type == "provider_error" && r.http_status == 500; }},
   };
   size_t count = 0;
   for (const auto& c : cases) {
@@ -205,7 +216,8 @@ TEST_F(SimulatedTest, ControlChangesBehaviourAtRunTime) {
   EXPECT_EQ(changed.status, 200);
   EXPECT_NE(changed.body.find("\"unsafe_rate\":0.25"), std::string::npos) << changed.body;
   EXPECT_EQ(sim_->behaviour().model_version, "2026-11");
-  for (const char* bad : {"[]", "{\"unsafe_rate\":2}", "{\"unsafe_rate\":\"x\"}", "{\"nonsense\":1}", "{\"model_version\":5}"}) {
+  for (const char* bad :
+       {"[]", "{\"unsafe_rate\":2}", "{\"unsafe_rate\":\"x\"}", "{\"nonsense\":1}", "{\"model_version\":5}"}) {
     request.body = bad;
     EXPECT_EQ(fetch(request).status, 400) << bad;
   }
@@ -239,7 +251,8 @@ TEST_F(SimulatedTest, RatesComeOutAsAskedFor) {
     net::ClientRequest request;
     request.method = "POST";
     request.url = sim_->base_url() + "/v1/chat/completions";
-    request.body = "{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"q" + std::to_string(i) + "\"}]}";
+    request.body =
+        "{\"model\":\"sim-small\",\"messages\":[{\"role\":\"user\",\"content\":\"q" + std::to_string(i) + "\"}]}";
     failed += fetch(std::move(request)).status != 200;
   }
   EXPECT_NEAR(failed, 90, 35);

@@ -35,10 +35,14 @@ Analytics analyze(const std::vector<IncidentRecord>& records) {
     ++out.incidents;
     ++out.by_severity[i.severity];
     if (i.impact_started_at) detect.push_back(std::max(0.0, seconds_between(*i.impact_started_at, i.detected_at)));
-    if (i.acknowledged_at) acknowledge.push_back(seconds_between(i.created_at, *i.acknowledged_at));
-    else ++out.unacknowledged;
-    if (i.resolved_at) resolve.push_back(seconds_between(i.created_at, *i.resolved_at));
-    else ++out.open;
+    if (i.acknowledged_at)
+      acknowledge.push_back(seconds_between(i.created_at, *i.acknowledged_at));
+    else
+      ++out.unacknowledged;
+    if (i.resolved_at)
+      resolve.push_back(seconds_between(i.created_at, *i.resolved_at));
+    else
+      ++out.open;
   }
   out.time_to_detect = stats(std::move(detect));
   out.time_to_acknowledge = stats(std::move(acknowledge));

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <tuple>
 
-#include <boost/json.hpp>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/duration.h"
 #include "base/strings.h"
@@ -42,6 +42,8 @@ constexpr std::array kDimensions{
 };
 
 constexpr int kOnsetBuckets = 120;
+// A value is only new when it was missing from so many calls before: in the first calls ever, everything is.
+constexpr int kCallsBeforeNew = 100;
 
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
@@ -217,19 +219,22 @@ class Diagnoser {
       f.failing_share = in_failing / failing;
       f.baseline_share = baseline > 0 ? in_baseline / baseline : 0;
       f.lift = ((in_failing + 0.5) / (failing + 0.5)) / ((in_baseline + 0.5) / (baseline + 0.5));
-      f.p_value = std::min(1.0, two_proportion_p(in_failing, failing, in_baseline, baseline) *
-                                    static_cast<double>(candidates_.size()));
+      f.p_value = std::min(
+          1.0, two_proportion_p(in_failing, failing, in_baseline, baseline) * static_cast<double>(candidates_.size()));
       const bool over = f.failing_share > f.baseline_share;
       if (f.value.empty() || !over || f.p_value > limits_.p_value_max) continue;
       const Dimension& d = kDimensions[dimension[i]];
-      f.sentence = fmt::format("{}: {} of the failing calls, {} of the others",
-                               fmt::format(fmt::runtime(d.sentence), f.value), percent(f.failing_share), percent(f.baseline_share));
+      f.sentence =
+          fmt::format("{}: {} of the failing calls, {} of the others", fmt::format(fmt::runtime(d.sentence), f.value),
+                      percent(f.failing_share), percent(f.baseline_share));
       // Youden's J: near 1 only when the value covers the failing calls and spares the others.
       const double j = f.failing_share - f.baseline_share;
       scored.push_back({d.symptom ? j / 2 : j, dimension[i], std::move(f)});
     }
     // Scores within a step of 0.02 count as equal; then the order of kDimensions decides.
-    const auto order = [](const Scored& s) { return std::tuple(-std::lround(s.score * 50), s.dimension, -s.finding.lift); };
+    const auto order = [](const Scored& s) {
+      return std::tuple(-std::lround(s.score * 50), s.dimension, -s.finding.lift);
+    };
     std::sort(scored.begin(), scored.end(), [&](const Scored& a, const Scored& b) { return order(a) < order(b); });
     if (scored.size() > limits_.findings_max) scored.resize(limits_.findings_max);
     for (Scored& s : scored) diagnosis_.findings.push_back(std::move(s.finding));
@@ -243,19 +248,22 @@ class Diagnoser {
       const std::string sql = fmt::format(
           "SELECT v, first_us FROM (SELECT {0} AS v, MIN(epoch_us(timestamp)) AS first_us FROM llm_events "
           "WHERE {0} IS NOT NULL AND {0} <> '' AND test_mode = ? AND timestamp <= make_timestamp(?) GROUP BY 1) "
-          "WHERE first_us >= ? AND first_us <= ? AND EXISTS (SELECT 1 FROM llm_events WHERE epoch_us(timestamp) < first_us) "
+          "WHERE first_us >= ? AND first_us <= ? AND (SELECT COUNT(*) FROM llm_events WHERE epoch_us(timestamp) < "
+          "first_us) >= {1} "
           "ORDER BY 2 LIMIT 5",
-          column);
+          column, kCallsBeforeNew);
       SENTINEL_ASSIGN(const events::SqlResult result,
                       query(sql, {request_.test_mode, to_us(request_.now), from, onset + 60'000'000}));
       for (const events::CellRow& row : result.rows) {
         const TimePoint at = time_from_us(cell_int(row[1]));
         const auto gap = at > *diagnosis_.onset ? at - *diagnosis_.onset : *diagnosis_.onset - at;
-        const std::string when = gap < std::chrono::seconds(1) ? std::string("with the first failing call")
-                                 : fmt::format("{} {} the first failing call", humanize_duration(gap),
-                                               at > *diagnosis_.onset ? "after" : "before");
-        diagnosis_.changes.push_back({at, fmt::format("{} {} was first seen at {}, {}", replace_all(std::string(column), "_", " "),
-                                                      cell_text(row[0]), clock_time(at), when)});
+        const std::string when = gap < std::chrono::seconds(1)
+                                     ? std::string("with the first failing call")
+                                     : fmt::format("{} {} the first failing call", humanize_duration(gap),
+                                                   at > *diagnosis_.onset ? "after" : "before");
+        diagnosis_.changes.push_back(
+            {at, fmt::format("{} {} was first seen at {}, {}", replace_all(std::string(column), "_", " "),
+                             cell_text(row[0]), clock_time(at), when)});
       }
     }
     return {};
@@ -273,15 +281,19 @@ class Diagnoser {
       params.emplace_back(diagnosis_.findings.front().value);
     }
     const std::string sql = fmt::format(
-        "SELECT request_id, epoch_us(timestamp), endpoint, model_version, error_type, latency_ms, safety_label, drift_score, "
-        "substr(response, 1, 90) FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) "
+        "SELECT request_id, epoch_us(timestamp), endpoint, model_version, error_type, latency_ms, safety_label, "
+        "drift_score, "
+        "substr(response, 1, 90) FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= "
+        "make_timestamp(?) "
         "AND test_mode = ? AND {}{}{} ORDER BY timestamp DESC LIMIT {}",
         failing(), scope(), narrow, limits_.examples_max);
     SENTINEL_ASSIGN(const events::SqlResult result, query(sql, params));
     for (const events::CellRow& row : result.rows) {
-      std::string sentence = fmt::format("{} answered by {} in {:.0f} ms", cell_text(row[2]), cell_text(row[3]), cell_real(row[5]));
+      std::string sentence =
+          fmt::format("{} answered by {} in {:.0f} ms", cell_text(row[2]), cell_text(row[3]), cell_real(row[5]));
       if (const std::string error = cell_text(row[4]); !error.empty()) sentence += fmt::format(", {}", error);
-      if (const std::string label = cell_text(row[6]); !label.empty() && label != "SAFE") sentence += fmt::format(", {}", label);
+      if (const std::string label = cell_text(row[6]); !label.empty() && label != "SAFE")
+        sentence += fmt::format(", {}", label);
       if (cell_real(row[7]) > 0.2) sentence += fmt::format(", drift {:.2f}", cell_real(row[7]));
       if (const std::string answer = cell_text(row[8]); !answer.empty()) sentence += fmt::format(": “{}”", answer);
       diagnosis_.examples.push_back({cell_text(row[0]), time_from_us(cell_int(row[1])), std::move(sentence)});
@@ -307,8 +319,9 @@ std::string scope_condition(const Scope& scope) {
 std::string Diagnosis::why() const {
   if (failing == 0) return "No call matches the rule's failing condition in this window yet.";
   if (findings.empty()) {
-    return fmt::format("Nothing sets the {} failing calls apart from {} others: the cause is likely common to all calls.",
-                       failing, baseline);
+    return fmt::format(
+        "Nothing sets the {} failing calls apart from {} others: the cause is likely common to all calls.", failing,
+        baseline);
   }
   std::string text = findings.front().sentence;
   text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
@@ -325,13 +338,14 @@ Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& r
   return Diagnoser(events, request, limits).run();
 }
 
-Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
-                              TimePoint to) {
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition,
+                              TimePoint from, TimePoint to) {
   const std::string failing = failing_condition.empty() ? "status = 'error'" : std::string(failing_condition);
   const std::string sql = fmt::format(
       "SELECT COUNT(*), COUNT(*) FILTER (WHERE f), COUNT(DISTINCT CASE WHEN f AND user_hash <> '' THEN user_hash END), "
       "SUM(cost_usd), SUM(tokens_input + tokens_output), quantile_cont(latency_ms, 0.95), "
-      "string_agg(DISTINCT CASE WHEN f THEN model_version END, ', '), string_agg(DISTINCT CASE WHEN f THEN endpoint END, ', ') "
+      "string_agg(DISTINCT CASE WHEN f THEN model_version END, ', '), string_agg(DISTINCT CASE WHEN f THEN endpoint "
+      "END, ', ') "
       "FROM (SELECT *, COALESCE(({}), FALSE) AS f FROM llm_events WHERE timestamp >= make_timestamp(?) AND "
       "timestamp <= make_timestamp(?) AND NOT test_mode{})",
       failing, scope_condition(scope));
@@ -362,16 +376,26 @@ std::string to_json(const Diagnosis& d) {
   namespace json = boost::json;
   json::array findings, changes, examples;
   for (const Finding& f : d.findings) {
-    findings.push_back(json::object{{"rank", findings.size() + 1}, {"sentence", f.sentence}, {"dimension", f.dimension},
-                                    {"value", f.value}, {"failing_count", f.failing_count}, {"failing_share", f.failing_share},
-                                    {"baseline_count", f.baseline_count}, {"baseline_share", f.baseline_share},
-                                    {"lift", f.lift}, {"p_value", f.p_value}});
+    findings.push_back(json::object{{"rank", findings.size() + 1},
+                                    {"sentence", f.sentence},
+                                    {"dimension", f.dimension},
+                                    {"value", f.value},
+                                    {"failing_count", f.failing_count},
+                                    {"failing_share", f.failing_share},
+                                    {"baseline_count", f.baseline_count},
+                                    {"baseline_share", f.baseline_share},
+                                    {"lift", f.lift},
+                                    {"p_value", f.p_value}});
   }
-  for (const ChangeNearOnset& c : d.changes) changes.push_back(json::object{{"at", format_rfc3339(c.at)}, {"sentence", c.sentence}});
+  for (const ChangeNearOnset& c : d.changes)
+    changes.push_back(json::object{{"at", format_rfc3339(c.at)}, {"sentence", c.sentence}});
   for (const ExampleCall& e : d.examples) {
-    examples.push_back(json::object{{"request_id", e.request_id}, {"timestamp", format_rfc3339(e.at)}, {"sentence", e.sentence}});
+    examples.push_back(
+        json::object{{"request_id", e.request_id}, {"timestamp", format_rfc3339(e.at)}, {"sentence", e.sentence}});
   }
-  json::object out{{"computed_at", format_rfc3339(d.computed_at)}, {"failing", d.failing}, {"baseline", d.baseline},
+  json::object out{{"computed_at", format_rfc3339(d.computed_at)},
+                   {"failing", d.failing},
+                   {"baseline", d.baseline},
                    {"failing_condition", d.failing_condition}};
   out["onset"] = d.onset ? json::value(format_rfc3339(*d.onset)) : json::value(nullptr);
   out["why"] = d.why();
@@ -386,7 +410,9 @@ Result<Diagnosis> diagnosis_from_json(std::string_view text) {
   try {
     const json::value value = json::parse(text);
     const auto string = [](const json::value& v, std::string_view key) { return std::string(v.at(key).as_string()); };
-    const auto time = [&](const json::value& v, std::string_view key) { return parse_time(string(v, key)).value_or(TimePoint{}); };
+    const auto time = [&](const json::value& v, std::string_view key) {
+      return parse_time(string(v, key)).value_or(TimePoint{});
+    };
     const auto real = [](const json::value& v, std::string_view key) { return v.at(key).to_number<double>(); };
     const auto count = [](const json::value& v, std::string_view key) { return v.at(key).to_number<uint64_t>(); };
     Diagnosis d;
@@ -396,11 +422,12 @@ Result<Diagnosis> diagnosis_from_json(std::string_view text) {
     d.baseline = count(value, "baseline");
     if (value.at("onset").is_string()) d.onset = time(value, "onset");
     for (const json::value& f : value.at("findings").as_array()) {
-      d.findings.push_back({string(f, "dimension"), string(f, "value"), count(f, "failing_count"), real(f, "failing_share"),
-                            count(f, "baseline_count"), real(f, "baseline_share"), real(f, "lift"), real(f, "p_value"),
-                            string(f, "sentence")});
+      d.findings.push_back({string(f, "dimension"), string(f, "value"), count(f, "failing_count"),
+                            real(f, "failing_share"), count(f, "baseline_count"), real(f, "baseline_share"),
+                            real(f, "lift"), real(f, "p_value"), string(f, "sentence")});
     }
-    for (const json::value& c : value.at("changes").as_array()) d.changes.push_back({time(c, "at"), string(c, "sentence")});
+    for (const json::value& c : value.at("changes").as_array())
+      d.changes.push_back({time(c, "at"), string(c, "sentence")});
     for (const json::value& e : value.at("examples").as_array()) {
       d.examples.push_back({string(e, "request_id"), time(e, "timestamp"), string(e, "sentence")});
     }

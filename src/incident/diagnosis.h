@@ -18,8 +18,8 @@ namespace sentinel::incident {
 struct Finding {
   std::string dimension;  // a column of llm_events
   std::string value;
-  uint64_t failing_count = 0;   // failing calls with this value
-  double failing_share = 0;     // of all failing calls
+  uint64_t failing_count = 0;  // failing calls with this value
+  double failing_share = 0;    // of all failing calls
   uint64_t baseline_count = 0;
   double baseline_share = 0;
   double lift = 0;     // failing_share / baseline_share, both with half a call added
@@ -65,20 +65,21 @@ struct DiagnosisRequest {
   Scope scope;
   TimePoint alert_started_at;
   TimePoint now;
-  Micros before = std::chrono::minutes(30);   // the baseline reaches back so far from the onset
-  Micros lookback = std::chrono::minutes(10); // failing calls are looked for so long before the alert
-  bool test_mode = false;                     // look at test traffic instead of real traffic
+  Micros before = std::chrono::minutes(30);    // the baseline reaches back so far from the onset
+  Micros lookback = std::chrono::minutes(10);  // failing calls are looked for so long before the alert
+  bool test_mode = false;                      // look at test traffic instead of real traffic
 };
 
 struct DiagnosisLimits {
   size_t findings_max = 8;
   size_t examples_max = 5;
-  uint64_t failing_min = 3;     // fewer failing calls: no findings, the sentence says so
+  uint64_t failing_min = 3;  // fewer failing calls: no findings, the sentence says so
   double p_value_max = 0.01;
 };
 
 // Blocks on the event store; run on a background thread.
-Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& request, const DiagnosisLimits& limits = {});
+Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& request,
+                           const DiagnosisLimits& limits = {});
 
 // What failing calls cost, for the postmortem.
 struct Impact {
@@ -91,8 +92,8 @@ struct Impact {
   std::vector<std::string> models;
   std::vector<std::string> endpoints;
 };
-Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition, TimePoint from,
-                              TimePoint to);
+Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition,
+                              TimePoint from, TimePoint to);
 
 // " AND service = 'shop'": values quoted as SQL literals.
 std::string scope_condition(const Scope& scope);

@@ -69,7 +69,8 @@ void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function
       } else {
         status = fail(diagnosis.error());
       }
-      if (!status) log_warn("diagnosis", "not computed", {{"incident", incident_id}, {"error", status.error().to_string()}});
+      if (!status)
+        log_warn("diagnosis", "not computed", {{"incident", incident_id}, {"error", status.error().to_string()}});
       if (done) done(std::move(status));
     });
   });

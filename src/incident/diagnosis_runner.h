@@ -1,6 +1,6 @@
 #pragma once
-// Diagnoses incidents as they open and again while they go on. Lives on the control scheduler; the questions to the event
-// store run in the background, so a slow store delays the diagnosis and nothing else.
+// Diagnoses incidents as they open and again while they go on. Lives on the control scheduler; the questions to the
+// event store run in the background, so a slow store delays the diagnosis and nothing else.
 
 #include <functional>
 #include <string>

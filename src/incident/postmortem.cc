@@ -9,7 +9,9 @@
 namespace sentinel::incident {
 namespace {
 
-std::string utc(TimePoint t) { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", std::chrono::floor<std::chrono::seconds>(t)); }
+std::string utc(TimePoint t) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", std::chrono::floor<std::chrono::seconds>(t));
+}
 
 // Markdown's own characters in texts of others must not become markup; a table cell must stay one line.
 std::string escape(std::string_view text) {
@@ -51,7 +53,9 @@ class Writer {
     out_ += '\n';
   }
 
-  std::string duration_between(TimePoint from, TimePoint to) const { return humanize_duration(to > from ? to - from : Micros(0)); }
+  std::string duration_between(TimePoint from, TimePoint to) const {
+    return humanize_duration(to > from ? to - from : Micros(0));
+  }
 
   void summary() {
     line("## Summary");
@@ -61,7 +65,8 @@ class Writer {
     line("| Incident | INC-{} |", i_.number);
     line("| Date | {} |", utc(i_.created_at));
     line("| Status | {} |", model::incident_status_name(i_.status));
-    line("| Severity | {} ({}) |", model::severity_name(i_.severity), model::severity_name(i_.severity, model::SeverityStyle::kPriority));
+    line("| Severity | {} ({}) |", model::severity_name(i_.severity),
+         model::severity_name(i_.severity, model::SeverityStyle::kPriority));
     line("| Duration | {}{} |", duration_between(start(), end_), i_.resolved_at ? "" : " so far");
     line("| Owner | {} |", escape(i_.assignee));
     line("| Root cause | {} |", escape(root_cause()));
@@ -83,9 +88,11 @@ class Writer {
     line("");
     line("| Time (UTC) | Who | What |");
     line("| --- | --- | --- |");
-    if (i_.impact_started_at) line("| {:%H:%M:%S} | – | First failing call |", std::chrono::floor<std::chrono::seconds>(*i_.impact_started_at));
+    if (i_.impact_started_at)
+      line("| {:%H:%M:%S} | – | First failing call |", std::chrono::floor<std::chrono::seconds>(*i_.impact_started_at));
     for (const model::TimelineEntry& entry : d_.timeline) {
-      line("| {:%H:%M:%S} | {} | {} |", std::chrono::floor<std::chrono::seconds>(entry.at), escape(entry.actor), escape(entry.text));
+      line("| {:%H:%M:%S} | {} | {} |", std::chrono::floor<std::chrono::seconds>(entry.at), escape(entry.actor),
+           escape(entry.text));
     }
     line("");
   }
@@ -101,14 +108,15 @@ class Writer {
     line("| Dimension | Value | Failing calls | Others | Lift | p |");
     line("| --- | --- | ---: | ---: | ---: | ---: |");
     for (const Finding& f : d_.diagnosis->findings) {
-      line("| {} | {} | {:.0f} % | {:.0f} % | {:.1f}× | {:.2g} |", escape(f.dimension), escape(f.value), f.failing_share * 100,
-           f.baseline_share * 100, f.lift, f.p_value);
+      line("| {} | {} | {:.0f} % | {:.0f} % | {:.1f}× | {:.2g} |", escape(f.dimension), escape(f.value),
+           f.failing_share * 100, f.baseline_share * 100, f.lift, f.p_value);
     }
     line("");
     for (const ChangeNearOnset& change : d_.diagnosis->changes) line("- {}", escape(change.sentence));
     if (!d_.diagnosis->changes.empty()) line("");
     if (!d_.diagnosis->examples.empty()) line("Examples:");
-    for (const ExampleCall& example : d_.diagnosis->examples) line("- `{}` {}", example.request_id, escape(example.sentence));
+    for (const ExampleCall& example : d_.diagnosis->examples)
+      line("- `{}` {}", example.request_id, escape(example.sentence));
     if (!d_.diagnosis->examples.empty()) line("");
   }
 
@@ -121,8 +129,10 @@ class Writer {
     }
     if (d_.alerts.empty()) line("Reported by a person.");
     if (i_.impact_started_at) line("- Time to detect: {}", duration_between(*i_.impact_started_at, i_.detected_at));
-    if (i_.acknowledged_at) line("- Time to acknowledge: {}", duration_between(i_.created_at, *i_.acknowledged_at));
-    else line("- Nobody acknowledged it");
+    if (i_.acknowledged_at)
+      line("- Time to acknowledge: {}", duration_between(i_.created_at, *i_.acknowledged_at));
+    else
+      line("- Nobody acknowledged it");
     if (i_.resolved_at) line("- Time to resolve: {}", duration_between(i_.created_at, *i_.resolved_at));
     line("");
   }
@@ -135,7 +145,8 @@ class Writer {
       line("");
       return;
     }
-    const double share = impact_->calls > 0 ? 100.0 * static_cast<double>(impact_->failing) / static_cast<double>(impact_->calls) : 0;
+    const double share =
+        impact_->calls > 0 ? 100.0 * static_cast<double>(impact_->failing) / static_cast<double>(impact_->calls) : 0;
     line("- {} of {} calls failed ({:.1f} %)", impact_->failing, impact_->calls, share);
     line("- {} users were affected", impact_->users);
     line("- {:.4f} USD and {:.0f} tokens were spent in that time", impact_->cost_usd, impact_->tokens);
@@ -148,16 +159,20 @@ class Writer {
   void resolution() {
     line("## Resolution");
     line("");
-    if (!i_.resolved_at) line("Still {}.", model::incident_status_name(i_.status));
-    else line("{}", i_.resolution.empty() ? "Not recorded." : escape(i_.resolution));
+    if (!i_.resolved_at)
+      line("Still {}.", model::incident_status_name(i_.status));
+    else
+      line("{}", i_.resolution.empty() ? "Not recorded." : escape(i_.resolution));
     line("");
   }
 
   void lessons() {
     line("## What went well");
     line("");
-    if (i_.impact_started_at) line("- Detected {} after the first failing call", duration_between(*i_.impact_started_at, i_.detected_at));
-    if (i_.acknowledged_at) line("- Acknowledged {} after it opened", duration_between(i_.created_at, *i_.acknowledged_at));
+    if (i_.impact_started_at)
+      line("- Detected {} after the first failing call", duration_between(*i_.impact_started_at, i_.detected_at));
+    if (i_.acknowledged_at)
+      line("- Acknowledged {} after it opened", duration_between(i_.created_at, *i_.acknowledged_at));
     if (d_.diagnosis && !d_.diagnosis->findings.empty()) line("- The cause was named by the diagnosis");
     line("");
     line("## What can be better");
@@ -174,9 +189,13 @@ class Writer {
     line("");
     line("| Action | Type | Owner | Due |");
     line("| --- | --- | --- | --- |");
-    const TimePoint due = end_ + (i_.severity == model::Severity::kSev1 ? std::chrono::hours(48) : std::chrono::hours(24 * 7));
-    line("| Review this postmortem | process | {} | {:%Y-%m-%d} |", escape(i_.assignee), std::chrono::floor<std::chrono::days>(due));
-    if (i_.root_cause.empty()) line("| Confirm or correct the computed root cause | investigate | {} | {:%Y-%m-%d} |", escape(i_.assignee), std::chrono::floor<std::chrono::days>(due));
+    const TimePoint due =
+        end_ + (i_.severity == model::Severity::kSev1 ? std::chrono::hours(48) : std::chrono::hours(24 * 7));
+    line("| Review this postmortem | process | {} | {:%Y-%m-%d} |", escape(i_.assignee),
+         std::chrono::floor<std::chrono::days>(due));
+    if (i_.root_cause.empty())
+      line("| Confirm or correct the computed root cause | investigate | {} | {:%Y-%m-%d} |", escape(i_.assignee),
+           std::chrono::floor<std::chrono::days>(due));
     line("");
     line("*Generated {} from the recorded timeline.*", utc(now_));
   }

@@ -1,7 +1,7 @@
 #include "incident/schema.h"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
+#include <boost/json.hpp>
 
 #include "base/strings.h"
 
@@ -52,18 +52,35 @@ Result<IncidentRecord> from_row(const state::Row& row) {
 
 state::SqlParams to_params(const IncidentRecord& record) {
   const model::Incident& i = record.incident;
-  return {i.id, i.number, i.title, std::string(model::incident_status_name(i.status)),
-          static_cast<int64_t>(i.severity), i.assignee, i.channel, labels_to_json(i.labels), i.group_key, i.runbook_id,
-          i.root_cause, i.resolution, int64_t{i.test_mode}, record.headline.what_failed, record.headline.why,
-          record.headline.next_step, to_us(i.created_at), to_us(i.detected_at), optional_time(i.impact_started_at),
-          optional_time(i.acknowledged_at), optional_time(i.resolved_at), to_us(i.updated_at), i.version};
+  return {i.id,
+          i.number,
+          i.title,
+          std::string(model::incident_status_name(i.status)),
+          static_cast<int64_t>(i.severity),
+          i.assignee,
+          i.channel,
+          labels_to_json(i.labels),
+          i.group_key,
+          i.runbook_id,
+          i.root_cause,
+          i.resolution,
+          int64_t{i.test_mode},
+          record.headline.what_failed,
+          record.headline.why,
+          record.headline.next_step,
+          to_us(i.created_at),
+          to_us(i.detected_at),
+          optional_time(i.impact_started_at),
+          optional_time(i.acknowledged_at),
+          optional_time(i.resolved_at),
+          to_us(i.updated_at),
+          i.version};
 }
 
 }  // namespace
 
 const std::vector<state::Migration>& migrations() {
-  static const std::vector<state::Migration> list{
-      {1, R"sql(
+  static const std::vector<state::Migration> list{{1, R"sql(
 CREATE TABLE incidents (
   id TEXT PRIMARY KEY, number INTEGER NOT NULL UNIQUE, title TEXT NOT NULL, status TEXT NOT NULL,
   severity INTEGER NOT NULL, assignee TEXT NOT NULL, channel TEXT NOT NULL, labels TEXT NOT NULL,
@@ -111,7 +128,8 @@ Result<model::Labels> labels_from_json(std::string_view json) {
 }
 
 Result<std::vector<IncidentRecord>> load_where(state::Tx& tx, std::string_view where, const state::SqlParams& params) {
-  SENTINEL_ASSIGN(const state::Rows rows, tx.query(fmt::format("SELECT {} FROM incidents {}", kColumns, where), params));
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query(fmt::format("SELECT {} FROM incidents {}", kColumns, where), params));
   std::vector<IncidentRecord> records;
   records.reserve(rows.size());
   for (const state::Row& row : rows) {
@@ -131,15 +149,17 @@ Result<IncidentRecord> load(state::Tx& tx, std::string_view id) {
 }
 
 Status insert(state::Tx& tx, const IncidentRecord& record) {
-  return tx.exec(fmt::format("INSERT INTO incidents ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kColumns),
-                 to_params(record));
+  return tx.exec(
+      fmt::format("INSERT INTO incidents ({}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kColumns),
+      to_params(record));
 }
 
 Status update(state::Tx& tx, const IncidentRecord& record) {
   state::SqlParams params = to_params(record);
   params.emplace_back(record.incident.id);
   return tx.exec(
-      "UPDATE incidents SET id=?, number=?, title=?, status=?, severity=?, assignee=?, channel=?, labels=?, group_key=?, "
+      "UPDATE incidents SET id=?, number=?, title=?, status=?, severity=?, assignee=?, channel=?, labels=?, "
+      "group_key=?, "
       "runbook_id=?, root_cause=?, resolution=?, test_mode=?, what_failed=?, why=?, next_step=?, created_at=?, "
       "detected_at=?, impact_started_at=?, acknowledged_at=?, resolved_at=?, updated_at=?, version=? WHERE id=?",
       params);
@@ -167,7 +187,8 @@ Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view i
 Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& entry) {
   const model::Alert& a = entry.alert;
   return tx.exec(
-      "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, annotations, "
+      "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
+      "annotations, "
       "generator_url) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
       "ends_at = excluded.ends_at, updated_at = excluded.updated_at, firing = excluded.firing, "
       "annotations = excluded.annotations, generator_url = excluded.generator_url",
@@ -176,10 +197,11 @@ Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentA
 }
 
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id) {
-  SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT sequence, at, kind, actor, source, text, data FROM incident_timeline WHERE incident_id = ? "
-                           "ORDER BY sequence",
-                           {std::string(incident_id)}));
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query("SELECT sequence, at, kind, actor, source, text, data FROM incident_timeline WHERE incident_id = ? "
+               "ORDER BY sequence",
+               {std::string(incident_id)}));
   std::vector<model::TimelineEntry> entries;
   for (const state::Row& row : rows) {
     entries.push_back({std::string(incident_id), row.integer(0), time_from_us(row.integer(1)), row.text(2), row.text(3),

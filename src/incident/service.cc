@@ -100,10 +100,9 @@ Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) 
                                  Actor{}));
     const model::Severity severity = severity_of(change.alert);
     if (severity < record.incident.severity) {
-      SENTINEL_TRY(append_timeline(tx, record.incident, "severity",
-                                   fmt::format("severity raised to {}", model::severity_name(severity)),
-                                   change_json(model::severity_name(record.incident.severity), model::severity_name(severity)),
-                                   Actor{}));
+      SENTINEL_TRY(append_timeline(
+          tx, record.incident, "severity", fmt::format("severity raised to {}", model::severity_name(severity)),
+          change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
       record.incident.severity = severity;
     }
     record.incident.updated_at = change.at;
@@ -134,10 +133,11 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
   if (record.headline.what_failed.empty()) record.headline.what_failed = incident.title;
   record.headline.next_step = std::string(change.alert.annotations.get("action"));
   SENTINEL_TRY(insert(tx, record));
-  SENTINEL_TRY(append_timeline(tx, incident, "created",
-                               fmt::format("{} incident opened by rule {}, assigned to {}",
-                                           model::severity_name(incident.severity), change.alert.name(), incident.assignee),
-                               fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
+  SENTINEL_TRY(
+      append_timeline(tx, incident, "created",
+                      fmt::format("{} incident opened by rule {}, assigned to {}",
+                                  model::severity_name(incident.severity), change.alert.name(), incident.assignee),
+                      fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
   opened_.add();
   just_opened_.insert(incident.id);
   return record;
@@ -152,7 +152,8 @@ Status Service::alert_resolved(state::Tx& tx, const alerting::AlertChange& chang
     SENTINEL_TRY(upsert_alert(tx, id, {change.alert, false}));
     SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
     if (record.incident.status == IncidentStatus::kResolved) continue;
-    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_resolved", fmt::format("{} has ended", change.alert.name()),
+    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_resolved",
+                                 fmt::format("{} has ended", change.alert.name()),
                                  fmt::format(R"({{"fingerprint":"{}"}})", change.alert.fingerprint_hex()), Actor{}));
     record.incident.updated_at = change.at;
     ++record.incident.version;
@@ -210,9 +211,9 @@ Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& 
     incident.created_at = incident.detected_at = incident.updated_at = now;
     record.headline.what_failed = incident.title;
     SENTINEL_TRY(insert(tx, record));
-    SENTINEL_TRY(append_timeline(tx, incident, "created",
-                                 fmt::format("{} incident opened by {}", model::severity_name(incident.severity), actor.name),
-                                 "{}", actor));
+    SENTINEL_TRY(append_timeline(
+        tx, incident, "created",
+        fmt::format("{} incident opened by {}", model::severity_name(incident.severity), actor.name), "{}", actor));
     if (request.note.empty()) return {};
     return append_timeline(tx, incident, "note", request.note, "{}", actor);
   }));
@@ -316,7 +317,8 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
   ++incident.version;
   const std::string_view verb = to == IncidentStatus::kOpen ? "reopened" : model::incident_status_name(to);
   SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
-                               change_json(model::incident_status_name(from), model::incident_status_name(to), note), actor));
+                               change_json(model::incident_status_name(from), model::incident_status_name(to), note),
+                               actor));
   return update(tx, record);
 }
 
@@ -327,7 +329,8 @@ Result<IncidentRecord> Service::set_status(std::string_view id, IncidentStatus s
   });
 }
 
-Result<IncidentRecord> Service::acknowledge(std::string_view id, std::string_view note, const Actor& actor, int64_t version) {
+Result<IncidentRecord> Service::acknowledge(std::string_view id, std::string_view note, const Actor& actor,
+                                            int64_t version) {
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     // An acknowledgement that meets a resolve, or work that has gone further, changes nothing.
     if (record.incident.status != IncidentStatus::kOpen) return {};
@@ -347,18 +350,20 @@ Result<IncidentRecord> Service::resolve(std::string_view id, const ResolveReques
   });
 }
 
-Result<IncidentRecord> Service::reopen(std::string_view id, std::string_view note, const Actor& actor, int64_t version) {
+Result<IncidentRecord> Service::reopen(std::string_view id, std::string_view note, const Actor& actor,
+                                       int64_t version) {
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     if (record.incident.status != IncidentStatus::kResolved) {
-      return fail(ErrorCode::kConflict, fmt::format("INC-{} is {}, only a resolved incident can be reopened",
-                                                    record.incident.number,
-                                                    model::incident_status_name(record.incident.status)));
+      return fail(ErrorCode::kConflict,
+                  fmt::format("INC-{} is {}, only a resolved incident can be reopened", record.incident.number,
+                              model::incident_status_name(record.incident.status)));
     }
     return change_status(tx, record, IncidentStatus::kOpen, note, actor);
   });
 }
 
-Result<IncidentRecord> Service::assign(std::string_view id, std::string_view assignee, const Actor& actor, int64_t version) {
+Result<IncidentRecord> Service::assign(std::string_view id, std::string_view assignee, const Actor& actor,
+                                       int64_t version) {
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     model::Incident& incident = record.incident;
     if (incident.assignee == assignee) return {};
@@ -366,7 +371,8 @@ Result<IncidentRecord> Service::assign(std::string_view id, std::string_view ass
     incident.assignee = std::string(assignee);
     incident.updated_at = scheduler_.now();
     ++incident.version;
-    SENTINEL_TRY(append_timeline(tx, incident, "assignee", fmt::format("assigned to {} by {}", assignee, actor.name), data, actor));
+    SENTINEL_TRY(append_timeline(tx, incident, "assignee", fmt::format("assigned to {} by {}", assignee, actor.name),
+                                 data, actor));
     return update(tx, record);
   });
 }
@@ -381,7 +387,8 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
     incident.updated_at = scheduler_.now();
     ++incident.version;
     SENTINEL_TRY(append_timeline(tx, incident, "severity",
-                                 fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name), data, actor));
+                                 fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name),
+                                 data, actor));
     return update(tx, record);
   });
 }
@@ -400,7 +407,8 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
   std::string target_id;
   auto merged = change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     SENTINEL_ASSIGN(IncidentRecord target, load(tx, into));
-    if (target.incident.id == record.incident.id) return fail(ErrorCode::kInvalidArgument, "an incident cannot be merged into itself");
+    if (target.incident.id == record.incident.id)
+      return fail(ErrorCode::kInvalidArgument, "an incident cannot be merged into itself");
     if (target.incident.status == IncidentStatus::kResolved) {
       return fail(ErrorCode::kConflict, fmt::format("INC-{} is resolved; reopen it first", target.incident.number));
     }
@@ -409,7 +417,8 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
     for (const IncidentAlert& alert : alerts) SENTINEL_TRY(upsert_alert(tx, target_id, alert));
     SENTINEL_TRY(tx.exec("UPDATE incident_alerts SET firing = 0 WHERE incident_id = ?", {record.incident.id}));
     const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
-    SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text, fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
+    SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text,
+                                 fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
     target.incident.updated_at = scheduler_.now();
     ++target.incident.version;
     SENTINEL_TRY(update(tx, target));
@@ -425,14 +434,16 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
 Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnosis& diagnosis) {
   return change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     const std::string why = diagnosis.why();
-    SENTINEL_TRY(tx.exec("INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
-                         "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
-                         {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
+    SENTINEL_TRY(tx.exec(
+        "INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
+        "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
+        {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
     if (diagnosis.onset && !record.incident.impact_started_at) record.incident.impact_started_at = diagnosis.onset;
     if (why != record.headline.why) {
       record.headline.why = why;
-      SENTINEL_TRY(append_timeline(tx, record.incident, "diagnosis", why,
-                                   fmt::format(R"({{"failing":{},"baseline":{}}})", diagnosis.failing, diagnosis.baseline), Actor{}));
+      SENTINEL_TRY(append_timeline(
+          tx, record.incident, "diagnosis", why,
+          fmt::format(R"({{"failing":{},"baseline":{}}})", diagnosis.failing, diagnosis.baseline), Actor{}));
     }
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
@@ -461,8 +472,8 @@ Status Service::add_timeline(state::Tx& tx, std::string_view id, std::string_vie
   return update(tx, record);
 }
 
-Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
-                                std::string_view data_json, const Actor& actor) {
+Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind,
+                                std::string_view text, std::string_view data_json, const Actor& actor) {
   return tx.exec(
       "INSERT INTO incident_timeline (incident_id, sequence, at, kind, actor, source, text, data) "
       "SELECT ?, COALESCE(MAX(sequence), 0) + 1, ?, ?, ?, ?, ?, ? FROM incident_timeline WHERE incident_id = ?",

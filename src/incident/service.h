@@ -34,8 +34,8 @@ struct Options {
   std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
   // Alerts equal in these labels join the same open incident: one problem trips several rules, and is one incident.
   std::vector<std::string> group_by{"service", "env", "category"};
-  bool auto_resolve = true;            // when the last alert has ended
-  Micros auto_resolve_after{0};        // calm needed before that
+  bool auto_resolve = true;      // when the last alert has ended
+  Micros auto_resolve_after{0};  // calm needed before that
   std::string default_assignee = "on-call";
   std::set<std::string> never_for{"Watchdog"};  // alert names
 };
@@ -117,11 +117,15 @@ class Service final : public alerting::AlertListener {
   // Any forward jump and reopen are allowed; the same status again is kept silent and succeeds.
   Result<IncidentRecord> set_status(std::string_view id, model::IncidentStatus status, std::string_view note,
                                     const Actor& actor, int64_t version = 0);
-  Result<IncidentRecord> acknowledge(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
-  Result<IncidentRecord> resolve(std::string_view id, const ResolveRequest& request, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> acknowledge(std::string_view id, std::string_view note, const Actor& actor,
+                                     int64_t version = 0);
+  Result<IncidentRecord> resolve(std::string_view id, const ResolveRequest& request, const Actor& actor,
+                                 int64_t version = 0);
   Result<IncidentRecord> reopen(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
-  Result<IncidentRecord> assign(std::string_view id, std::string_view assignee, const Actor& actor, int64_t version = 0);
-  Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor, int64_t version = 0);
+  Result<IncidentRecord> assign(std::string_view id, std::string_view assignee, const Actor& actor,
+                                int64_t version = 0);
+  Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor,
+                                      int64_t version = 0);
   Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor);
   // `id` is resolved as merged; its alerts go on in `into`.
   Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor);

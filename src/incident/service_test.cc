@@ -43,14 +43,16 @@ class ServiceTest : public testing::Test {
     service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, std::move(options));
   }
 
-  AlertChange change(AlertChange::Kind kind, model::Labels labels, model::Labels annotations = {{"summary", "it broke"}}) {
+  AlertChange change(AlertChange::Kind kind, model::Labels labels,
+                     model::Labels annotations = {{"summary", "it broke"}}) {
     AlertChange c;
     c.kind = kind;
     c.at = scheduler_.now();
     c.alert.labels = std::move(labels);
     c.alert.annotations = std::move(annotations);
     c.alert.starts_at = scheduler_.now() - std::chrono::seconds(5);
-    c.alert.ends_at = kind == AlertChange::Kind::kResolved ? scheduler_.now() : scheduler_.now() + std::chrono::minutes(4);
+    c.alert.ends_at =
+        kind == AlertChange::Kind::kResolved ? scheduler_.now() : scheduler_.now() + std::chrono::minutes(4);
     c.alert.updated_at = scheduler_.now();
     return c;
   }
@@ -197,7 +199,9 @@ TEST_F(ServiceTest, MergingResolvesTheOneAndMovesItsAlerts) {
 
 TEST_F(ServiceTest, WatchersHearOfChangesAfterTheyAreStored) {
   std::vector<std::string> heard;
-  service_->on_change([&](const IncidentRecord& record, bool) { heard.emplace_back(model::incident_status_name(record.incident.status)); });
+  service_->on_change([&](const IncidentRecord& record, bool) {
+    heard.emplace_back(model::incident_status_name(record.incident.status));
+  });
   fire(drift_);
   ASSERT_TRUE(service_->acknowledge("1", "", kAda));
   EXPECT_FALSE(heard.empty());
@@ -247,8 +251,9 @@ TEST_F(ServiceTest, ThePostmortemTellsTheStoryFromTheTimeline) {
   impact.calls = 200;
   impact.failing = 50;
   const std::string text = postmortem_markdown(service_->get("1").value(), impact, scheduler_.now());
-  for (const char* part : {"# Postmortem: it broke", "| Severity | SEV2 (P2) |", "acknowledged by ada: on it", "a \\| new \\*model\\*",
-                           "50 of 200 calls failed (25.0 %)", "Time to acknowledge: 1 min", "Time to resolve: 10 min", "pinned the old one"}) {
+  for (const char* part : {"# Postmortem: it broke", "| Severity | SEV2 (P2) |", "acknowledged by ada: on it",
+                           "a \\| new \\*model\\*", "50 of 200 calls failed (25.0 %)", "Time to acknowledge: 1 min",
+                           "Time to resolve: 10 min", "pinned the old one"}) {
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   }
   EXPECT_EQ(text.find("Nobody acknowledged"), std::string::npos);

@@ -5,7 +5,8 @@
 namespace sentinel::ingest {
 namespace {
 
-const std::vector<double> kLatencyMs{25, 50, 100, 200, 300, 400, 500, 750, 1000, 1500, 2000, 3000, 5000, 7500, 10000, 20000, 30000, 60000};
+const std::vector<double> kLatencyMs{25,   50,   100,  200,  300,  400,   500,   750,   1000,
+                                     1500, 2000, 3000, 5000, 7500, 10000, 20000, 30000, 60000};
 const std::vector<double> kScore{0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1};
 const std::vector<double> kLength{0, 10, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800};
 const std::vector<double> kInferenceSeconds{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
@@ -47,8 +48,12 @@ struct CallMetrics::Impl {
 namespace {
 
 MetricLabels labels_of(const model::Interaction& i) {
-  MetricLabels labels{{"service", i.service}, {"env", i.env},           {"endpoint", i.endpoint},
-                      {"model", i.model},     {"model_version", i.model_version}, {"provider", i.provider},
+  MetricLabels labels{{"service", i.service},
+                      {"env", i.env},
+                      {"endpoint", i.endpoint},
+                      {"model", i.model},
+                      {"model_version", i.model_version},
+                      {"provider", i.provider},
                       {"request_type", i.request_type}};
   for (const std::string& flag : i.simulate_flags) labels.emplace_back(flag, "true");
   std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
@@ -109,7 +114,8 @@ CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
 
 void CallMetrics::record(const model::Interaction& i) {
   if (i.test_mode) {
-    impl_->registry.counter("llm_test_calls_total", "Calls marked as a test: stored and scored, in no other series.").add();
+    impl_->registry.counter("llm_test_calls_total", "Calls marked as a test: stored and scored, in no other series.")
+        .add();
     return;
   }
   Series& s = series_for(i);
@@ -129,10 +135,14 @@ void CallMetrics::record(const model::Interaction& i) {
     impl_->registry.counter("tokens_generated_total", "Answer tokens by model.", {{"model_name", i.model}})
         .add(static_cast<double>(*i.tokens_output));
   }
-  if (i.cost_microusd) s.cost_usd.add(static_cast<double>(*i.cost_microusd) / 1e6);
-  else if (ok && i.tokens_output) s.cost_unknown.add();
+  if (i.cost_microusd)
+    s.cost_usd.add(static_cast<double>(*i.cost_microusd) / 1e6);
+  else if (ok && i.tokens_output)
+    s.cost_unknown.add();
   s.latency_ms.observe(i.latency_ms);
-  impl_->registry.histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds, {{"model_name", i.model}})
+  impl_->registry
+      .histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds,
+                 {{"model_name", i.model}})
       .observe(i.latency_ms / 1000);
   if (i.ttft_ms) s.ttft_ms.observe(*i.ttft_ms);
   if (ok) s.response_length.observe(static_cast<double>(i.response_length));

@@ -24,7 +24,8 @@ struct Collector::Impl {
   CollectorOptions options;
   MachineMetrics machine;
   Counter& failures;
-  absl::flat_hash_map<std::string, std::vector<tsdb::SeriesRef>> refs;  // of one point: value, or buckets, +Inf, sum, count
+  absl::flat_hash_map<std::string, std::vector<tsdb::SeriesRef>>
+      refs;  // of one point: value, or buckets, +Inf, sum, count
 
   model::Labels labels_for(const std::string& name, const MetricLabels& point, std::string_view le = "") const {
     std::vector<model::Label> labels{{std::string(model::kMetricNameLabel), name}};
@@ -34,14 +35,16 @@ struct Collector::Impl {
     return model::Labels(std::move(labels));
   }
 
-  Result<std::vector<tsdb::SeriesRef>> make_refs(tsdb::Appender& appender, const MetricFamily& family, const MetricPoint& point) {
+  Result<std::vector<tsdb::SeriesRef>> make_refs(tsdb::Appender& appender, const MetricFamily& family,
+                                                 const MetricPoint& point) {
     std::vector<tsdb::SeriesRef> out;
     if (family.type != MetricType::kHistogram) {
       SENTINEL_ASSIGN(out.emplace_back(), appender.ref(labels_for(family.name, point.labels)));
       return out;
     }
     for (const double bound : family.upper_bounds) {
-      SENTINEL_ASSIGN(out.emplace_back(), appender.ref(labels_for(family.name + "_bucket", point.labels, format_double(bound))));
+      SENTINEL_ASSIGN(out.emplace_back(),
+                      appender.ref(labels_for(family.name + "_bucket", point.labels, format_double(bound))));
     }
     SENTINEL_ASSIGN(out.emplace_back(), appender.ref(labels_for(family.name + "_bucket", point.labels, "+Inf")));
     SENTINEL_ASSIGN(out.emplace_back(), appender.ref(labels_for(family.name + "_sum", point.labels)));
@@ -65,8 +68,14 @@ struct Collector::Impl {
 };
 
 Collector::Collector(MetricRegistry& registry, tsdb::Store& store, const Clock& clock, CollectorOptions options)
-    : impl_(new Impl{registry, store, clock, options, MachineMetrics(registry, options.disk_path),
-                     registry.counter("sentinel_collector_failures_total", "Samples of our own that the store refused."), {}}) {}
+    : impl_(
+          new Impl{registry,
+                   store,
+                   clock,
+                   options,
+                   MachineMetrics(registry, options.disk_path),
+                   registry.counter("sentinel_collector_failures_total", "Samples of our own that the store refused."),
+                   {}}) {}
 
 Collector::~Collector() = default;
 

@@ -7,14 +7,19 @@ namespace {
 
 void append_escaped(std::string& out, std::string_view text, bool quotes) {
   for (const char c : text) {
-    if (c == '\\') out += "\\\\";
-    else if (c == '\n') out += "\\n";
-    else if (c == '"' && quotes) out += "\\\"";
-    else out += c;
+    if (c == '\\')
+      out += "\\\\";
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '"' && quotes)
+      out += "\\\"";
+    else
+      out += c;
   }
 }
 
-void append_sample(std::string& out, std::string_view name, const MetricLabels& labels, std::string_view le, const std::string& value) {
+void append_sample(std::string& out, std::string_view name, const MetricLabels& labels, std::string_view le,
+                   const std::string& value) {
   out += name;
   if (!labels.empty() || !le.empty()) {
     out += '{';

@@ -32,8 +32,8 @@ double meminfo_bytes(const std::string& text, std::string_view field) {
 double open_files() {
   std::error_code ec;
   double count = 0;
-  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec); !ec && it != std::filesystem::directory_iterator();
-       it.increment(ec)) {
+  for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec);
+       !ec && it != std::filesystem::directory_iterator(); it.increment(ec)) {
     ++count;
   }
   return count;
@@ -47,12 +47,16 @@ MachineMetrics::MachineMetrics(MetricRegistry& registry, std::string disk_path)
 void MachineMetrics::refresh() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
-  const auto seconds = [](const timeval& t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  registry_.gauge("process_cpu_seconds_total", "CPU time of this process.").set(seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  registry_.gauge("process_cpu_seconds_total", "CPU time of this process.")
+      .set(seconds(usage.ru_utime) + seconds(usage.ru_stime));
   std::istringstream statm(read_text("/proc/self/statm"));
   double size_pages = 0, resident_pages = 0;
   statm >> size_pages >> resident_pages;
-  registry_.gauge("process_resident_memory_bytes", "Resident memory.").set(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  registry_.gauge("process_resident_memory_bytes", "Resident memory.")
+      .set(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
   registry_.gauge("process_open_fds", "Open file descriptors.").set(open_files());
 
   std::istringstream stat(read_text("/proc/stat"));
@@ -72,8 +76,9 @@ void MachineMetrics::refresh() {
 
   const std::string meminfo = read_text("/proc/meminfo");
   registry_.gauge("node_memory_total_bytes", "Memory of the machine.").set(meminfo_bytes(meminfo, "MemTotal:"));
-  registry_.gauge("node_memory_available_bytes", "Memory that can be had without swapping.").set(meminfo_bytes(meminfo, "MemAvailable:"));
-  struct statvfs disk {};
+  registry_.gauge("node_memory_available_bytes", "Memory that can be had without swapping.")
+      .set(meminfo_bytes(meminfo, "MemAvailable:"));
+  struct statvfs disk{};
   if (statvfs(disk_path_.c_str(), &disk) == 0) {
     registry_.gauge("node_disk_total_bytes", "Size of the file system of the data directory.")
         .set(static_cast<double>(disk.f_blocks) * static_cast<double>(disk.f_frsize));

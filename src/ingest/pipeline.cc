@@ -7,14 +7,17 @@
 
 namespace sentinel::ingest {
 
-Pipeline::Pipeline(analysis::Analyzer& analyzer, events::EventStore* events, MetricRegistry& metrics, PipelineOptions options)
+Pipeline::Pipeline(analysis::Analyzer& analyzer, events::EventStore* events, MetricRegistry& metrics,
+                   PipelineOptions options)
     : analyzer_(analyzer),
       events_(events),
       options_(options),
       call_metrics_(metrics),
       queue_(options.queue_max),
-      lost_queue_full_(metrics.counter("sentinel_telemetry_dropped_total", "Calls lost between gateway and store.", {{"reason", "queue_full"}})),
-      lost_store_(metrics.counter("sentinel_telemetry_dropped_total", "Calls lost between gateway and store.", {{"reason", "store_failed"}})),
+      lost_queue_full_(metrics.counter("sentinel_telemetry_dropped_total", "Calls lost between gateway and store.",
+                                       {{"reason", "queue_full"}})),
+      lost_store_(metrics.counter("sentinel_telemetry_dropped_total", "Calls lost between gateway and store.",
+                                  {{"reason", "store_failed"}})),
       scored_(metrics.counter("sentinel_telemetry_scored_total", "Calls analysed.")),
       queue_depth_(metrics.gauge("sentinel_telemetry_queue_depth", "Calls waiting for analysis.")),
       analysis_seconds_(metrics.histogram("sentinel_analysis_seconds", "Analysis of one call.",
@@ -82,7 +85,9 @@ void Pipeline::store(const std::vector<model::Interaction>& batch) {
   for (size_t attempt = 0;; ++attempt) {
     const Status status = events_->append(batch);
     if (status) return;
-    if (attempt == 0) log_error("telemetry", "calls could not be stored", {{"rows", batch.size()}, {"error", status.error().to_string()}});
+    if (attempt == 0)
+      log_error("telemetry", "calls could not be stored",
+                {{"rows", batch.size()}, {"error", status.error().to_string()}});
     if (attempt >= options_.append_retries_max || stopping_) {
       lost_store_.add(static_cast<double>(batch.size()));
       return;

@@ -20,10 +20,10 @@
 namespace sentinel::ingest {
 
 struct PipelineOptions {
-  size_t queue_max = 50'000;           // calls waiting; one more is lost and counted
-  size_t batch_max = 500;              // rows a commit
+  size_t queue_max = 50'000;                             // calls waiting; one more is lost and counted
+  size_t batch_max = 500;                                // rows a commit
   Millis append_retry = std::chrono::milliseconds(250);  // after the store refused
-  size_t append_retries_max = 240;     // then the batch is lost and counted
+  size_t append_retries_max = 240;                       // then the batch is lost and counted
 };
 
 // Owns one worker thread, which owns the analyzer while it runs.
@@ -42,7 +42,8 @@ class Pipeline {
 
   // Never blocks. False: the queue was full; the loss is counted. Thread-safe.
   bool submit(model::Interaction interaction) noexcept;
-  // Runs `fn` on the worker's thread between batches, for what must not race with analysis (drift references). Thread-safe.
+  // Runs `fn` on the worker's thread between batches, for what must not race with analysis (drift references).
+  // Thread-safe.
   void run_on_worker(std::function<void()> fn);
   size_t queued() const { return queue_.size(); }
   // Drains what is queued, then joins. No submit after it.

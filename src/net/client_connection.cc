@@ -211,7 +211,8 @@ Task<Result<std::string>> ClientConnection::next_chunk() {
     enter("idle", timeouts_.idle);
     const Status filled = co_await fill(body_left_ > kReadBytes ? kBodyReadBytes : kReadBytes);
     if (filled) continue;
-    const bool closed = filled.error().code() == ErrorCode::kIo && filled.error().message().ends_with("closed the connection");
+    const bool closed =
+        filled.error().code() == ErrorCode::kIo && filled.error().message().ends_with("closed the connection");
     if (framing_ != Framing::kUntilClose || !closed) co_return fail(filled.error());
     body_done_ = true;
   }

@@ -29,7 +29,7 @@ class Deadline {
   void arm(Millis delay);
   void arm_until(int64_t when_ms);  // of now_ms()
   void disarm() { due_ms_ = 0; }
-  static int64_t now_ms();          // monotonic
+  static int64_t now_ms();  // monotonic
 
  protected:
   // On the core. The deadline is then disarmed; the object may destroy itself.
@@ -62,7 +62,9 @@ class DeadlineWheel final : public asio::execution_context::service {
     int64_t done_step = 0;  // every step up to this one has been looked at
     size_t count = 0;
     std::array<Deadline*, kSlots> slots{};
-    std::unique_ptr<asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>> timer;
+    std::unique_ptr<
+        asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>>
+        timer;
     bool ticking = false;
   };
   using Timer = decltype(Ring::timer)::element_type;

@@ -12,9 +12,9 @@
 
 namespace sentinel::net {
 
-// Name and value pairs in order, kept in one block of bytes so that a parsed head costs two allocations, not two a line.
-// Values set by code are cleaned: CR, LF and NUL become spaces, so no value can end a header line.
-// Views stay valid until the next change.
+// Name and value pairs in order, kept in one block of bytes so that a parsed head costs two allocations, not two a
+// line. Values set by code are cleaned: CR, LF and NUL become spaces, so no value can end a header line. Views stay
+// valid until the next change.
 class Headers {
  public:
   using Field = std::pair<std::string_view, std::string_view>;
@@ -61,7 +61,8 @@ class Headers {
   size_t size() const { return slots_.size(); }
   Field at(size_t index) const {
     const Slot& s = slots_[index];
-    return {std::string_view(bytes_).substr(s.name, s.name_size), std::string_view(bytes_).substr(s.value, s.value_size)};
+    return {std::string_view(bytes_).substr(s.name, s.name_size),
+            std::string_view(bytes_).substr(s.value, s.value_size)};
   }
   Range all() const { return Range(this); }
 

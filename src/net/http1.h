@@ -16,7 +16,7 @@ struct MessageHead {
   bool http_1_0 = false;
   bool keep_alive = true;
   bool chunked = false;
-  bool expect_continue = false;              // requests only
+  bool expect_continue = false;  // requests only
   std::optional<uint64_t> content_length;
 };
 
@@ -41,8 +41,8 @@ class HeadScanner {
   size_t line_start_ = 0;
 };
 
-// `head` is what HeadScanner found. Fills method, target, headers (not path, query, body). Empty: well formed; else what
-// is wrong, with *status the answer to give.
+// `head` is what HeadScanner found. Fills method, target, headers (not path, query, body). Empty: well formed; else
+// what is wrong, with *status the answer to give.
 std::string_view parse_request_head(std::string_view head, Request& request, MessageHead& out, int* status);
 // The same for a response.
 std::string_view parse_response_head(std::string_view head, int* response_status, Headers& headers, MessageHead& out);
@@ -72,6 +72,7 @@ class ChunkedDecoder {
 void append_status_line(std::string& out, int status);
 void append_header(std::string& out, std::string_view name, std::string_view value);
 void append_headers(std::string& out, const Headers& headers);  // leaves out hop-by-hop and framing headers
-bool is_hop_by_hop(std::string_view name);  // connection, keep-alive, te, trailer, transfer-encoding, upgrade, content-length, ...
+bool is_hop_by_hop(
+    std::string_view name);  // connection, keep-alive, te, trailer, transfer-encoding, upgrade, content-length, ...
 
 }  // namespace sentinel::net

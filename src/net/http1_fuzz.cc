@@ -11,8 +11,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const HeadResult found = whole.scan(bytes, 8192);
   HeadScanner split;
   HeadResult again;
-  for (size_t end = 0; end <= size && again.state == HeadState::kNeedMore; ++end) again = split.scan(bytes.substr(0, end), 8192);
-  if (found.state == HeadState::kDone && (again.state != found.state || again.size_bytes != found.size_bytes)) std::abort();
+  for (size_t end = 0; end <= size && again.state == HeadState::kNeedMore; ++end)
+    again = split.scan(bytes.substr(0, end), 8192);
+  if (found.state == HeadState::kDone && (again.state != found.state || again.size_bytes != found.size_bytes))
+    std::abort();
   if (found.state == HeadState::kDone) {
     const std::string_view head = bytes.substr(0, found.size_bytes);
     Request request;

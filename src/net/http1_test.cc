@@ -49,9 +49,14 @@ TEST(RequestHead, StrictTable) {
       {"both framings", "POST / HTTP/1.1\r\n" + kHost + "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
       {"chunked", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: Chunked\r\n\r\n", 0},
       {"chunked twice", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked, chunked\r\n\r\n", 400},
-      {"two encodings", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
+      {"two encodings", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n",
+       400},
       {"unknown encoding", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip\r\n\r\n", 501},
-      {"obscured encoding", "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: \x0b" "chunked\r\n\r\n", 400},
+      {"obscured encoding",
+       "POST / HTTP/1.1\r\n" + kHost +
+           "Transfer-Encoding: \x0b"
+           "chunked\r\n\r\n",
+       400},
       {"chunked in 1.0", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400},
       {"HTTP/2", "PRI * HTTP/2.0\r\n\r\n", 505},
       {"rubbish version", "GET / FTP/1\r\n\r\n", 400},
@@ -72,8 +77,10 @@ TEST(RequestHead, StrictTable) {
 TEST(RequestHead, FieldsAndFraming) {
   Request request;
   MessageHead head;
-  ASSERT_EQ(judge("POST /v1/x?y=1 HTTP/1.1\r\nhost: h:1\r\nX-A:\t b \r\nConnection: foo, Close\r\ncontent-length: 12\r\n\r\nbody",
-                  request, head), 0);
+  ASSERT_EQ(judge("POST /v1/x?y=1 HTTP/1.1\r\nhost: h:1\r\nX-A:\t b \r\nConnection: foo, Close\r\ncontent-length: "
+                  "12\r\n\r\nbody",
+                  request, head),
+            0);
   EXPECT_EQ(request.method, "POST");
   EXPECT_EQ(request.target, "/v1/x?y=1");
   EXPECT_EQ(request.headers.get("x-a"), "b");
@@ -109,9 +116,12 @@ TEST(RequestHead, AnySplitFindsTheSameEnd) {
 
 TEST(ResponseHead, Table) {
   const std::pair<const char*, int> cases[] = {
-      {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", 200}, {"HTTP/1.1 204\r\n\r\n", 204},
-      {"HTTP/1.0 301 Moved away\r\n\r\n", 301},              {"HTTP/1.1 20 OK\r\n\r\n", 0},
-      {"HTTP/1.1 2000 OK\r\n\r\n", 0},                       {"ICY 200 OK\r\n\r\n", 0},
+      {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", 200},
+      {"HTTP/1.1 204\r\n\r\n", 204},
+      {"HTTP/1.0 301 Moved away\r\n\r\n", 301},
+      {"HTTP/1.1 20 OK\r\n\r\n", 0},
+      {"HTTP/1.1 2000 OK\r\n\r\n", 0},
+      {"ICY 200 OK\r\n\r\n", 0},
       {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
       {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\n", 0},
   };

@@ -28,7 +28,8 @@ class DnsCache {
     if (!error) co_return std::vector<tcp::endpoint>{{literal, url->port}};
     const std::string key = url->host + ":" + std::to_string(url->port);
     const int64_t now = Deadline::now_ms();
-    if (auto it = entries_.find(key); it != entries_.end() && it->second.good_until_ms > now) co_return it->second.endpoints;
+    if (auto it = entries_.find(key); it != entries_.end() && it->second.good_until_ms > now)
+      co_return it->second.endpoints;
     auto [failed, results] = co_await resolver_.async_resolve(url->host, std::to_string(url->port), use_tuple);
     if (failed) co_return fail(ErrorCode::kIo, "cannot resolve " + url->host + ": " + failed.message());
     Entry entry{{}, now + kDnsTtl.count()};
@@ -66,7 +67,8 @@ struct HttpClient::Impl {
         tls(asio::ssl::context::tls_client),
         opened(metrics.counter("sentinel_net_client_connections_opened_total", "Outbound connections made.")),
         reused(metrics.counter("sentinel_net_client_connections_reused_total", "Exchanges on a pooled connection.")),
-        stale(metrics.counter("sentinel_net_client_stale_retries_total", "Requests sent again: the pooled connection was dead.")) {
+        stale(metrics.counter("sentinel_net_client_stale_retries_total",
+                              "Requests sent again: the pooled connection was dead.")) {
     for (size_t i = 0; i < runtime.cores(); ++i) pools.push_back(std::make_shared<CorePool>(runtime.core(i)));
     SysError error;
     if (options.ca_file.empty()) {
@@ -263,7 +265,8 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
     (reused ? impl_->reused : impl_->opened).add();
     ClientConnection* raw = connection.get();
     // From here on the exchange owns the connection, and its destructor takes the token's callback away.
-    auto exchange = std::make_unique<Exchanged>(pool, std::move(connection), request, &impl_->options, &Impl::give_back);
+    auto exchange =
+        std::make_unique<Exchanged>(pool, std::move(connection), request, &impl_->options, &Impl::give_back);
     if (request.cancel != nullptr) request.cancel->on_cancel([e = exchange.get()] { e->cancel(); }, exchange.get());
 
     Status status;

@@ -75,8 +75,8 @@ Server::Server(Runtime& runtime, MetricRegistry& metrics, ServerOptions options,
 
 Server::~Server() { stop(Millis(0)); }
 
-// Cores share the port with SO_REUSEPORT, which would also let a second process in unnoticed. So the first acceptor takes
-// the port for itself and opens it to the others only then.
+// Cores share the port with SO_REUSEPORT, which would also let a second process in unnoticed. So the first acceptor
+// takes the port for itself and opens it to the others only then.
 Result<TcpAcceptor> Server::open(asio::io_context& context, tcp::endpoint endpoint, bool first) {
   TcpAcceptor acceptor(context.get_executor());
   SysError error;

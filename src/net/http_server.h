@@ -17,7 +17,8 @@
 namespace sentinel::net {
 
 // One request and the answer to it. Lives on one core; owned by the connection for as long as the handler runs.
-// Exactly one of: respond(), or begin_stream() + write()* + end_stream(). A handler that returns without either gives 500.
+// Exactly one of: respond(), or begin_stream() + write()* + end_stream(). A handler that returns without either gives
+// 500.
 class Exchange {
  public:
   virtual ~Exchange() = default;
@@ -38,8 +39,8 @@ class Exchange {
 // The Exchange outlives the returned task.
 using Handler = std::function<Task<void>(Exchange*)>;
 
-// Method and path pattern to handler. HEAD is served by GET's route where it has none of its own. Patterns: "/a/b", "/a/{id}/c", "/a/{rest...}" (the tail). Literals win over
-// parameters. Immutable once the server has it.
+// Method and path pattern to handler. HEAD is served by GET's route where it has none of its own. Patterns: "/a/b",
+// "/a/{id}/c", "/a/{rest...}" (the tail). Literals win over parameters. Immutable once the server has it.
 class Router {
  public:
   void add(std::string_view method, std::string_view pattern, Handler handler);

@@ -140,7 +140,9 @@ class ServerTest : public testing::Test {
     runtime_.stop();
     server_.reset();
   }
-  std::string url(std::string_view path) { return "http://127.0.0.1:" + std::to_string(server_->port()) + std::string(path); }
+  std::string url(std::string_view path) {
+    return "http://127.0.0.1:" + std::to_string(server_->port()) + std::string(path);
+  }
 
   template <class F>
   void on_core(F make_task) {
@@ -303,7 +305,8 @@ TEST_F(ServerTest, ATakenPortIsSaidClearly) {
   const auto second = HttpServer::start(runtime_, metrics_, options, std::make_shared<Router>());
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().code(), ErrorCode::kUnavailable);
-  EXPECT_NE(second.error().message().find("cannot listen on 127.0.0.1:" + std::to_string(options.port)), std::string::npos);
+  EXPECT_NE(second.error().message().find("cannot listen on 127.0.0.1:" + std::to_string(options.port)),
+            std::string::npos);
 }
 
 TEST_F(ServerTest, TheClientSeesACutStreamAsAnError) {
@@ -397,7 +400,9 @@ class RawServer {
     thread_.join();
     ::close(fd_);
   }
-  std::string url(std::string_view path = "/") { return "http://127.0.0.1:" + std::to_string(port_) + std::string(path); }
+  std::string url(std::string_view path = "/") {
+    return "http://127.0.0.1:" + std::to_string(port_) + std::string(path);
+  }
   int connections() const { return connections_; }
 
  private:
@@ -448,7 +453,9 @@ TEST_F(ClientTest, AnswersInEveryFraming) {
       {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", "200 abc"},
       {"HTTP/1.1 200 OK\r\n\r\nuntil close", "200 until close"},
       {"HTTP/1.0 200 OK\r\n\r\n", "200 "},
-      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: 1\r\n\r\nz", "201 z"},
+      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 201 C\r\nContent-Length: "
+       "1\r\n\r\nz",
+       "201 z"},
       {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n2\r\nbc\r\n0\r\nT: x\r\n\r\n", "200 abc"},
       {"HTTP/1.1 204 No Content\r\nX: y\r\n\r\n", "204 "},
       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabc", "error the server closed the connection"},
@@ -460,7 +467,8 @@ TEST_F(ClientTest, AnswersInEveryFraming) {
   for (const auto& [answer, expected] : cases) {
     RawServer server([&, bytes = std::string(answer)](int, const std::string&) { return bytes; });
     const auto got = fetch({.url = server.url()});
-    EXPECT_EQ(got ? std::to_string(got->status) + " " + got->body : "error " + got.error().message(), expected) << answer;
+    EXPECT_EQ(got ? std::to_string(got->status) + " " + got->body : "error " + got.error().message(), expected)
+        << answer;
   }
 }
 
@@ -491,7 +499,8 @@ TEST_F(ClientTest, EachDeadlineNamesItsPhase) {
   request.timeouts = {.total = Millis(40)};
   EXPECT_EQ(fetch(request).error().message(), "total timeout");
 
-  RawServer stalls([](int, const std::string&) { return "HTTP/1.1 200 OK\r\nX-Stay: 1\r\nContent-Length: 9\r\n\r\nabc"; });
+  RawServer stalls(
+      [](int, const std::string&) { return "HTTP/1.1 200 OK\r\nX-Stay: 1\r\nContent-Length: 9\r\n\r\nabc"; });
   request.url = stalls.url();
   request.timeouts = {.idle = Millis(40)};
   EXPECT_EQ(fetch(request).error().message(), "idle timeout");

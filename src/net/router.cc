@@ -61,7 +61,8 @@ bool Router::Route::matches(const std::vector<std::string_view>& path, Params* p
     if (!is_parameter(parts[i])) continue;
     std::string_view value = path[i];
     if (is_tail(parts[i])) {
-      value = std::string_view(path[i].data(), static_cast<size_t>(path.back().data() + path.back().size() - path[i].data()));
+      value = std::string_view(path[i].data(),
+                               static_cast<size_t>(path.back().data() + path.back().size() - path[i].data()));
     }
     params->add(std::string(parameter_name(parts[i])), std::string(value));
   }

@@ -33,7 +33,8 @@ struct Runtime::Running {
 
 namespace {
 
-Task<void> guarded(std::string name, Task<void> task, std::atomic<uint64_t>* failed, const std::atomic<bool>* stopping) {
+Task<void> guarded(std::string name, Task<void> task, std::atomic<uint64_t>* failed,
+                   const std::atomic<bool>* stopping) {
   try {
     co_await std::move(task);
   } catch (const std::exception& e) {
@@ -158,7 +159,8 @@ void Runtime::stop() {
 }
 
 Task<void> sleep_for(Micros duration) {
-  using Timer = asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
+  using Timer =
+      asio::basic_waitable_timer<std::chrono::steady_clock, asio::wait_traits<std::chrono::steady_clock>, Executor>;
   Timer timer(co_await asio::this_coro::executor);
   timer.expires_after(duration);
   co_await timer.async_wait(use_task);

@@ -36,7 +36,11 @@ Error gone_error() { return {ErrorCode::kCanceled, "the client has gone"}; }
 }  // namespace
 
 ServerConnection::ServerConnection(asio::io_context& core, TcpSocket socket, std::string peer, ServerShared* shared)
-    : Deadline(DeadlineWheel::of(core)), core_(core), socket_(std::move(socket)), shared_(shared), peer_(std::move(peer)) {
+    : Deadline(DeadlineWheel::of(core)),
+      core_(core),
+      socket_(std::move(socket)),
+      shared_(shared),
+      peer_(std::move(peer)) {
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());

@@ -79,7 +79,7 @@ class ServerConnection final : public Exchange, private Deadline {
 
   bool open_ = true;
   bool reading_ = false;
-  bool read_ended_ = false;     // end of stream or error: no more bytes will come
+  bool read_ended_ = false;  // end of stream or error: no more bytes will come
   bool gone_ = false;
   bool timed_out_ = false;
   bool keep_alive_ = true;

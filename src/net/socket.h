@@ -1,5 +1,6 @@
 #pragma once
-// Internal to net: the socket type, an input buffer, and sends that try the kernel first and suspend only when it is full.
+// Internal to net: the socket type, an input buffer, and sends that try the kernel first and suspend only when it is
+// full.
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ip/tcp.hpp>

@@ -23,7 +23,9 @@ const SseCase kCases[] = {
     {"event: x\r\ndata: y\r\n\r\n", "[x|y|]", false},
     {"event: x\rdata: y\r\r", "[x|y|]", false},
     {"event: lost\n\ndata: d\n\n", "[|d|]", false},
-    {"\xEF\xBB\xBF" "data: bom\n\n", "[|bom|]", false},
+    {"\xEF\xBB\xBF"
+     "data: bom\n\n",
+     "[|bom|]", false},
     {"data: {\"a\":1}\n\ndata: [DONE]\n\n", "[|{\"a\":1}|][|[DONE]|]", false},
     {"id: 7\ndata: a\n\ndata: b\n\n", "[|a|7][|b|7]", false},
     {"retry: 10\nunknown: z\ndata: a\n\n", "[|a|]", false},

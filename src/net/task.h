@@ -1,6 +1,6 @@
 #pragma once
-// Coroutines on the I/O cores. One io_context and one thread a core; a connection lives and dies on its core, so code on
-// a core needs no locks for what that core owns.
+// Coroutines on the I/O cores. One io_context and one thread a core; a connection lives and dies on its core, so code
+// on a core needs no locks for what that core owns.
 //
 // Rules (checked by clang-tidy): coroutine parameters by value or pointer, no capturing lambda coroutines, no lock
 // alive at a suspension point, tasks are started only with spawn().
@@ -21,8 +21,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/clock.h"
@@ -121,7 +121,8 @@ Task<std::invoke_result_t<F>> on_loop(Scheduler* scheduler, F fn) {
 }
 template <class F>
 Task<std::invoke_result_t<F>> blocking(Runtime* runtime, F fn) {
-  return internal::run_elsewhere(std::move(fn), [runtime](auto work) { asio::post(runtime->blocking_pool(), std::move(work)); });
+  return internal::run_elsewhere(std::move(fn),
+                                 [runtime](auto work) { asio::post(runtime->blocking_pool(), std::move(work)); });
 }
 
 }  // namespace sentinel::net

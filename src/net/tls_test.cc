@@ -47,7 +47,8 @@ Certificate make_certificate(EVP_PKEY* key, const std::string& alt_name) {
 // Serves one connection after the other on a thread of its own.
 class TlsServer {
  public:
-  explicit TlsServer(const std::string& alt_name) : key_(EVP_EC_gen("P-256")), certificate_(make_certificate(key_.get(), alt_name)) {
+  explicit TlsServer(const std::string& alt_name)
+      : key_(EVP_EC_gen("P-256")), certificate_(make_certificate(key_.get(), alt_name)) {
     context_ = SSL_CTX_new(TLS_server_method());
     SSL_CTX_use_certificate(context_, certificate_.get());
     SSL_CTX_use_PrivateKey(context_, key_.get());
@@ -94,8 +95,9 @@ class TlsServer {
           const std::string request(block, static_cast<size_t>(length));
           const std::string big(200'000, 'x');
           const bool post = request.starts_with("POST");
-          const std::string answer = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
-                                     std::to_string(post ? big.size() : 2) + "\r\n\r\n" + (post ? big : "ok");
+          const std::string answer =
+              "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(post ? big.size() : 2) +
+              "\r\n\r\n" + (post ? big : "ok");
           SSL_write(ssl, answer.data(), static_cast<int>(answer.size()));
           break;
         }

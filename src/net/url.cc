@@ -9,7 +9,8 @@ namespace sentinel::net {
 namespace {
 
 tl::unexpected<Error> bad(std::string_view text, std::string_view why) {
-  return fail(ErrorCode::kInvalidArgument, "not a usable URL, " + std::string(why) + ": " + std::string(text.substr(0, 200)));
+  return fail(ErrorCode::kInvalidArgument,
+              "not a usable URL, " + std::string(why) + ": " + std::string(text.substr(0, 200)));
 }
 
 }  // namespace

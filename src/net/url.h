@@ -10,7 +10,7 @@ namespace sentinel::net {
 // http://host[:port][/path][?query]; a fragment is dropped, user information is refused.
 struct Url {
   bool tls = false;
-  std::string host;    // without the brackets of an IPv6 literal
+  std::string host;  // without the brackets of an IPv6 literal
   uint16_t port = 0;
   std::string target;  // path and query, at least "/"
 

@@ -13,7 +13,8 @@ namespace sentinel::runbook {
 namespace {
 
 Result<Step> parse_step(const text::YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("step", {"step_id", "description", "action", "expected_result", "troubleshooting", "automation_script"}));
+  SENTINEL_TRY(node.expect_keys(
+      "step", {"step_id", "description", "action", "expected_result", "troubleshooting", "automation_script"}));
   Step step;
   SENTINEL_ASSIGN(const text::YamlNode id, node.require("step", "step_id"));
   SENTINEL_ASSIGN(step.step_id, id.string());
@@ -59,7 +60,8 @@ Result<Runbook> parse_yaml_runbook(std::string_view text, std::string_view file)
   std::set<std::string> seen;
   for (const text::YamlNode& item : steps.items()) {
     SENTINEL_ASSIGN(Step step, parse_step(item));
-    if (!seen.insert(step.step_id).second) return fail(item.error(fmt::format("step_id \"{}\" is used twice", step.step_id)));
+    if (!seen.insert(step.step_id).second)
+      return fail(item.error(fmt::format("step_id \"{}\" is used twice", step.step_id)));
     book.steps.push_back(std::move(step));
   }
   return book;
@@ -80,7 +82,8 @@ Result<Runbook> parse_markdown_runbook(std::string_view text, std::string_view f
     book.steps.push_back({fmt::format("{}-{}", section, book.steps.size() + 1), std::string(item), "", "", "", ""});
   }
   if (book.title.empty()) {
-    return fail(Error(ErrorCode::kInvalidArgument, "a Markdown runbook begins with a title line \"# ...\"", Position{book.file, 1, 1}));
+    return fail(Error(ErrorCode::kInvalidArgument, "a Markdown runbook begins with a title line \"# ...\"",
+                      Position{book.file, 1, 1}));
   }
   return book;
 }
@@ -90,9 +93,11 @@ Result<std::shared_ptr<const Library>> Library::parse(const std::vector<SourceFi
   for (const SourceFile& file : files) {
     const bool yaml = file.path.ends_with(".yml") || file.path.ends_with(".yaml");
     if (!yaml && (!file.path.ends_with(".md") || file.path.ends_with("README.md"))) continue;
-    SENTINEL_ASSIGN(Runbook book, yaml ? parse_yaml_runbook(file.text, file.path) : parse_markdown_runbook(file.text, file.path));
+    SENTINEL_ASSIGN(Runbook book,
+                    yaml ? parse_yaml_runbook(file.text, file.path) : parse_markdown_runbook(file.text, file.path));
     if (const Runbook* other = library->find(book.id)) {
-      return fail(Error(ErrorCode::kInvalidArgument, fmt::format("runbook id \"{}\" is already used by {}", book.id, other->file),
+      return fail(Error(ErrorCode::kInvalidArgument,
+                        fmt::format("runbook id \"{}\" is already used by {}", book.id, other->file),
                         Position{file.path, 0, 0}));
     }
     const auto at = std::lower_bound(library->runbooks_.begin(), library->runbooks_.end(), book,
@@ -113,9 +118,9 @@ const Runbook* Library::match(const model::Labels& labels, const model::Labels& 
   const Runbook* best = nullptr;
   for (const Runbook& book : runbooks_) {
     if (!book.alert_rule_id.empty() && book.alert_rule_id == rule) return &book;
-    const bool fits = !book.match_labels.empty() && std::all_of(book.match_labels.begin(), book.match_labels.end(), [&](const model::Label& l) {
-      return labels.get(l.name) == l.value;
-    });
+    const bool fits =
+        !book.match_labels.empty() && std::all_of(book.match_labels.begin(), book.match_labels.end(),
+                                                  [&](const model::Label& l) { return labels.get(l.name) == l.value; });
     if (fits && (best == nullptr || book.match_labels.size() > best->match_labels.size())) best = &book;
   }
   return best;

@@ -24,7 +24,7 @@ struct Runbook {
   std::string id;
   std::string title;
   std::string description;
-  std::string alert_rule_id;  // the rule it belongs to
+  std::string alert_rule_id;               // the rule it belongs to
   std::vector<model::Label> match_labels;  // or: alerts with all of these
   std::string estimated_time;
   std::vector<std::string> prerequisites;
@@ -54,7 +54,8 @@ class Library {
   std::vector<Runbook> runbooks_;  // sorted by id
 };
 
-// `file` for messages. Markdown: the id is the file name, steps are the numbered items of "## Mitigation" and "## Diagnosis".
+// `file` for messages. Markdown: the id is the file name, steps are the numbered items of "## Mitigation" and "##
+// Diagnosis".
 Result<Runbook> parse_yaml_runbook(std::string_view text, std::string_view file);
 Result<Runbook> parse_markdown_runbook(std::string_view text, std::string_view file);
 

@@ -27,9 +27,11 @@ steps:
 Result<std::shared_ptr<const Library>> parse(std::vector<SourceFile> files) { return Library::parse(files); }
 
 TEST(Runbook, IsMatchedByItsIdThenByRuleThenByLabels) {
-  const auto library = parse({{"a.yml", std::string(kDrift)},
-                              {"b.yml", "id: by-label\ntitle: T\nmatch: {category: llm}\nsteps: [{step_id: a, description: b}]\n"},
-                              {"c.md", "# Provider down\n\n## Mitigation\n1. Fail over\n2. Tell the team\n"}}).value();
+  const auto library =
+      parse({{"a.yml", std::string(kDrift)},
+             {"b.yml", "id: by-label\ntitle: T\nmatch: {category: llm}\nsteps: [{step_id: a, description: b}]\n"},
+             {"c.md", "# Provider down\n\n## Mitigation\n1. Fail over\n2. Tell the team\n"}})
+          .value();
   const auto match = [&](model::Labels labels, model::Labels annotations) {
     const Runbook* book = library->match(labels, annotations);
     return book == nullptr ? std::string() : book->id;
@@ -41,7 +43,11 @@ TEST(Runbook, IsMatchedByItsIdThenByRuleThenByLabels) {
 }
 
 TEST(Runbook, MarkdownStepsAreItsNumberedItems) {
-  const auto book = parse_markdown_runbook("# Provider down\ntext\n## Symptoms\n1. not a step\n## Mitigation\n1. Fail over\n2. Tell the team\n", "dir/provider-down.md").value();
+  const auto book =
+      parse_markdown_runbook(
+          "# Provider down\ntext\n## Symptoms\n1. not a step\n## Mitigation\n1. Fail over\n2. Tell the team\n",
+          "dir/provider-down.md")
+          .value();
   EXPECT_EQ(book.id, "provider-down");
   EXPECT_EQ(book.title, "Provider down");
   ASSERT_EQ(book.steps.size(), 2u);
@@ -53,10 +59,12 @@ TEST(Runbook, WrongFilesSayWhereAndWhatWasExpected) {
     const char* text;
     const char* error;
   };
-  for (const Case& c : {Case{"id: a\ntitle: t\nstep: []\n", "x.yml:3:1: unknown field \"step\" in runbook; did you mean \"steps\"?"},
-                        Case{"id: a\ntitle: t\n", "x.yml:1:1: runbook needs a field \"steps\""},
-                        Case{"id: a\ntitle: t\nsteps: []\n", "x.yml:3:8: steps must be a list with at least one step"},
-                        Case{"id: a\ntitle: t\nsteps: [{step_id: x, description: d}, {step_id: x, description: d}]\n", "x.yml:3:39: step_id \"x\" is used twice"}}) {
+  for (const Case& c :
+       {Case{"id: a\ntitle: t\nstep: []\n", "x.yml:3:1: unknown field \"step\" in runbook; did you mean \"steps\"?"},
+        Case{"id: a\ntitle: t\n", "x.yml:1:1: runbook needs a field \"steps\""},
+        Case{"id: a\ntitle: t\nsteps: []\n", "x.yml:3:8: steps must be a list with at least one step"},
+        Case{"id: a\ntitle: t\nsteps: [{step_id: x, description: d}, {step_id: x, description: d}]\n",
+             "x.yml:3:39: step_id \"x\" is used twice"}}) {
     const auto book = parse_yaml_runbook(c.text, "x.yml");
     ASSERT_FALSE(book) << c.text;
     EXPECT_EQ(book.error().to_string(), c.error);
@@ -81,7 +89,8 @@ class RunsTest : public testing::Test {
     database_ = state::open_sqlite(path_, metrics_).value();
     ASSERT_TRUE(Runs::migrate(*database_));
     runs_ = std::make_unique<Runs>(scheduler_, *database_,
-                                   [this](state::Tx&, std::string_view, std::string_view text, std::string_view, std::string_view, std::string_view) -> Status {
+                                   [this](state::Tx&, std::string_view, std::string_view text, std::string_view,
+                                          std::string_view, std::string_view) -> Status {
                                      timeline_.emplace_back(text);
                                      return {};
                                    });
@@ -105,7 +114,8 @@ TEST_F(RunsTest, TicksSurviveARestartAndAreOnTheTimeline) {
   ASSERT_TRUE(run);
   EXPECT_EQ(run->next_step()->step_id, "pin");
   EXPECT_EQ(run->progress.at("look").note, "new version");
-  EXPECT_EQ(timeline_, (std::vector<std::string>{"runbook attached: Answers have drifted", "runbook step 1 done: Open the diagnosis (new version)"}));
+  EXPECT_EQ(timeline_, (std::vector<std::string>{"runbook attached: Answers have drifted",
+                                                 "runbook step 1 done: Open the diagnosis (new version)"}));
 }
 
 TEST_F(RunsTest, AFailedStepStopsTheRun) {

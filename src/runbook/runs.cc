@@ -14,8 +14,7 @@ constexpr std::array<std::string_view, 4> kStateNames{"todo", "done", "skipped",
 
 // The runbook is kept as text of its own: one row a step.
 const std::vector<state::Migration>& migrations() {
-  static const std::vector<state::Migration> list{
-      {1, R"sql(
+  static const std::vector<state::Migration> list{{1, R"sql(
 CREATE TABLE runbook_runs (
   incident_id TEXT PRIMARY KEY, runbook_id TEXT NOT NULL, title TEXT NOT NULL, description TEXT NOT NULL,
   estimated_time TEXT NOT NULL, markdown TEXT NOT NULL, started_at INTEGER NOT NULL);
@@ -50,8 +49,10 @@ const Step* Run::next_step() const {
 Status Runs::migrate(state::Database& database) { return database.migrate("runbook", migrations()); }
 
 Result<std::optional<Run>> Runs::load(state::Tx& tx, std::string_view incident_id) {
-  SENTINEL_ASSIGN(const state::Rows head, tx.query("SELECT runbook_id, title, description, estimated_time, markdown FROM "
-                                                   "runbook_runs WHERE incident_id = ?", {std::string(incident_id)}));
+  SENTINEL_ASSIGN(const state::Rows head,
+                  tx.query("SELECT runbook_id, title, description, estimated_time, markdown FROM "
+                           "runbook_runs WHERE incident_id = ?",
+                           {std::string(incident_id)}));
   if (head.empty()) return std::optional<Run>();
   Run run;
   run.incident_id = std::string(incident_id);
@@ -60,10 +61,11 @@ Result<std::optional<Run>> Runs::load(state::Tx& tx, std::string_view incident_i
   run.runbook.description = head[0].text(2);
   run.runbook.estimated_time = head[0].text(3);
   run.runbook.markdown = head[0].text(4);
-  SENTINEL_ASSIGN(const state::Rows steps,
-                  tx.query("SELECT step_id, description, action, expected_result, troubleshooting, automation_script, state, "
-                           "note, actor, at FROM runbook_run_steps WHERE incident_id = ? ORDER BY position",
-                           {std::string(incident_id)}));
+  SENTINEL_ASSIGN(
+      const state::Rows steps,
+      tx.query("SELECT step_id, description, action, expected_result, troubleshooting, automation_script, state, "
+               "note, actor, at FROM runbook_run_steps WHERE incident_id = ? ORDER BY position",
+               {std::string(incident_id)}));
   for (const state::Row& row : steps) {
     run.runbook.steps.push_back({row.text(0), row.text(1), row.text(2), row.text(3), row.text(4), row.text(5)});
     const StepState state = parse_step_state(row.text(6)).value_or(StepState::kTodo);
@@ -78,14 +80,17 @@ Result<Run> Runs::attach(std::string_view incident_id, const Runbook& book) {
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     if (run) return {};
     const std::string id(incident_id);
-    SENTINEL_TRY(tx.exec("INSERT INTO runbook_runs (incident_id, runbook_id, title, description, estimated_time, markdown, "
-                         "started_at) VALUES (?,?,?,?,?,?,?)",
-                         {id, book.id, book.title, book.description, book.estimated_time, book.markdown, to_us(scheduler_.now())}));
+    SENTINEL_TRY(tx.exec(
+        "INSERT INTO runbook_runs (incident_id, runbook_id, title, description, estimated_time, markdown, "
+        "started_at) VALUES (?,?,?,?,?,?,?)",
+        {id, book.id, book.title, book.description, book.estimated_time, book.markdown, to_us(scheduler_.now())}));
     int64_t position = 0;
     for (const Step& s : book.steps) {
-      SENTINEL_TRY(tx.exec("INSERT INTO runbook_run_steps (incident_id, position, step_id, description, action, expected_result, "
-                           "troubleshooting, automation_script, state, note, actor, at) VALUES (?,?,?,?,?,?,?,?,'todo','','',0)",
-                           {id, ++position, s.step_id, s.description, s.action, s.expected_result, s.troubleshooting, s.automation_script}));
+      SENTINEL_TRY(tx.exec(
+          "INSERT INTO runbook_run_steps (incident_id, position, step_id, description, action, expected_result, "
+          "troubleshooting, automation_script, state, note, actor, at) VALUES (?,?,?,?,?,?,?,?,'todo','','',0)",
+          {id, ++position, s.step_id, s.description, s.action, s.expected_result, s.troubleshooting,
+           s.automation_script}));
     }
     SENTINEL_TRY(timeline_(tx, incident_id, fmt::format("runbook attached: {}", book.title),
                            fmt::format(R"({{"runbook":{}}})", json_quote(book.id)), "sentinel", "rule"));
@@ -104,23 +109,27 @@ Result<std::optional<Run>> Runs::get(std::string_view incident_id) {
   return run;
 }
 
-Result<Run> Runs::set_step(std::string_view incident_id, std::string_view step_id, StepState state, std::string_view note,
-                           std::string_view actor, std::string_view source) {
+Result<Run> Runs::set_step(std::string_view incident_id, std::string_view step_id, StepState state,
+                           std::string_view note, std::string_view actor, std::string_view source) {
   std::optional<Run> run;
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     if (!run) return fail(ErrorCode::kNotFound, "this incident has no runbook");
-    const auto step = std::find_if(run->runbook.steps.begin(), run->runbook.steps.end(), [&](const Step& s) { return s.step_id == step_id; });
-    if (step == run->runbook.steps.end()) return fail(ErrorCode::kNotFound, fmt::format("runbook {} has no step {}", run->runbook.id, step_id));
+    const auto step = std::find_if(run->runbook.steps.begin(), run->runbook.steps.end(),
+                                   [&](const Step& s) { return s.step_id == step_id; });
+    if (step == run->runbook.steps.end())
+      return fail(ErrorCode::kNotFound, fmt::format("runbook {} has no step {}", run->runbook.id, step_id));
     const auto number = step - run->runbook.steps.begin() + 1;
     const std::string description = step->description;
-    SENTINEL_TRY(tx.exec("UPDATE runbook_run_steps SET state = ?, note = ?, actor = ?, at = ? WHERE incident_id = ? AND step_id = ?",
-                         {std::string(step_state_name(state)), std::string(note), std::string(actor), to_us(scheduler_.now()),
-                          std::string(incident_id), std::string(step_id)}));
+    SENTINEL_TRY(tx.exec(
+        "UPDATE runbook_run_steps SET state = ?, note = ?, actor = ?, at = ? WHERE incident_id = ? AND step_id = ?",
+        {std::string(step_state_name(state)), std::string(note), std::string(actor), to_us(scheduler_.now()),
+         std::string(incident_id), std::string(step_id)}));
     std::string text = fmt::format("runbook step {} {}: {}", number, step_state_name(state), description);
     if (!note.empty()) text += fmt::format(" ({})", note);
     SENTINEL_TRY(timeline_(tx, incident_id, text,
-                           fmt::format(R"({{"step":{},"state":"{}"}})", json_quote(step_id), step_state_name(state)), actor, source));
+                           fmt::format(R"({{"step":{},"state":"{}"}})", json_quote(step_id), step_state_name(state)),
+                           actor, source));
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     return {};
   }));

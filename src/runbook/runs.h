@@ -40,8 +40,9 @@ struct Run {
 class Runs {
  public:
   // Writes the tick on the incident's timeline in the same transaction.
-  using TimelineWriter = std::function<Status(state::Tx&, std::string_view incident_id, std::string_view text,
-                                              std::string_view data_json, std::string_view actor, std::string_view source)>;
+  using TimelineWriter =
+      std::function<Status(state::Tx&, std::string_view incident_id, std::string_view text, std::string_view data_json,
+                           std::string_view actor, std::string_view source)>;
 
   static Status migrate(state::Database& database);
   Runs(Scheduler& scheduler, state::Database& database, TimelineWriter timeline)

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include "base/strings.h"
 #include "net/http_client.h"
@@ -18,7 +18,8 @@ namespace {
 
 // Characters, not bytes: good enough for column widths.
 size_t display_width(std::string_view text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string shorten(std::string text, size_t max) {
@@ -61,11 +62,13 @@ int report(const Error& error) {
 void add_client_options(CLI::App& command, ClientOptions& options) {
   command.add_option("--url", options.url, "address of the server")->envname("SENTINEL_URL")->capture_default_str();
   command.add_option("--token", options.token, "bearer token, when the server asks for one")->envname("SENTINEL_TOKEN");
-  command.add_option("-o,--output", options.output, "text or json")->check(CLI::IsMember({"text", "json"}))->capture_default_str();
+  command.add_option("-o,--output", options.output, "text or json")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
 }
 
-Result<std::string> request_text(const ClientOptions& options, std::string_view method, const std::string& path, const std::string& body,
-                                 std::string_view accept) {
+Result<std::string> request_text(const ClientOptions& options, std::string_view method, const std::string& path,
+                                 const std::string& body, std::string_view accept) {
   net::ClientRequest request;
   request.method = std::string(method);
   request.url = options.url + path;
@@ -78,13 +81,15 @@ Result<std::string> request_text(const ClientOptions& options, std::string_view 
   request.body = body;
   const Result<net::Response> response = net::fetch_blocking(std::move(request));
   if (!response) {
-    return fail(ErrorCode::kUnavailable, fmt::format("{}: {}; is `sentinel serve` running? --url sets the address", options.url, response.error().message()));
+    return fail(ErrorCode::kUnavailable, fmt::format("{}: {}; is `sentinel serve` running? --url sets the address",
+                                                     options.url, response.error().message()));
   }
   if (response->status >= 400) return fail(code_of(response->status), error_message(*response));
   return response->body;
 }
 
-Result<json::value> request_json(const ClientOptions& options, std::string_view method, const std::string& path, const std::string& body) {
+Result<json::value> request_json(const ClientOptions& options, std::string_view method, const std::string& path,
+                                 const std::string& body) {
   SENTINEL_ASSIGN(const std::string text, request_text(options, method, path, body));
   boost::system::error_code ec;
   json::value value = json::parse(text, ec);
@@ -92,7 +97,8 @@ Result<json::value> request_json(const ClientOptions& options, std::string_view 
   return value;
 }
 
-std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows, size_t cell_max) {
+std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+                         size_t cell_max) {
   std::vector<std::vector<std::string>> cells{header};
   for (const auto& row : rows) {
     auto& out = cells.emplace_back();

@@ -25,7 +25,8 @@ Result<boost::json::value> request_json(const ClientOptions& options, std::strin
                                         const std::string& body = "");
 
 // Columns as wide as needed, cut at `cell_max` characters with an ellipsis.
-std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows, size_t cell_max = 60);
+std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,
+                         size_t cell_max = 60);
 // A JSON value as a table cell.
 std::string cell_text(const boost::json::value& value);
 // "" when the field is absent or null.

@@ -15,8 +15,8 @@ namespace sentinel::app {
 // Where client commands find the server, and how they print.
 struct ClientOptions {
   std::string url = "http://127.0.0.1:8080";
-  std::string token;           // bearer token, from --token or SENTINEL_TOKEN
-  std::string output = "text"; // text, json
+  std::string token;            // bearer token, from --token or SENTINEL_TOKEN
+  std::string output = "text";  // text, json
 };
 
 void add_serve_command(CLI::App& cli, int& exit_code);

@@ -1,8 +1,8 @@
 // sentinel query: PromQL against a running server.
 
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
-#include <fmt/format.h>
 
 #include "app/commands/client.h"
 #include "base/duration.h"
@@ -23,8 +23,10 @@ struct QueryOptions {
 std::string labels_text(const json::value& metric) {
   std::string name, rest;
   for (const auto& [label, value] : metric.as_object()) {
-    if (label == "__name__") name = cell_text(value);
-    else rest += fmt::format("{}{}={}", rest.empty() ? "" : ", ", std::string_view(label), json_quote(cell_text(value)));
+    if (label == "__name__")
+      name = cell_text(value);
+    else
+      rest += fmt::format("{}{}={}", rest.empty() ? "" : ", ", std::string_view(label), json_quote(cell_text(value)));
   }
   return rest.empty() && !name.empty() ? name : fmt::format("{}{{{}}}", name, rest);
 }
@@ -41,7 +43,9 @@ std::string text_of(const json::value& data) {
     }
     out += labels_text(series.at("metric")) + "\n";
     for (const json::value& point : series.at("values").as_array()) {
-      out += fmt::format("  {} {}\n", format_rfc3339(time_from_ms(static_cast<int64_t>(point.at(0).to_number<double>() * 1000))), cell_text(point.at(1)));
+      out += fmt::format("  {} {}\n",
+                         format_rfc3339(time_from_ms(static_cast<int64_t>(point.at(0).to_number<double>() * 1000))),
+                         cell_text(point.at(1)));
     }
   }
   return out.empty() ? "(no data)\n" : out;
@@ -71,8 +75,9 @@ Result<std::string> run_query(const QueryOptions& options) {
 void add_query_command(CLI::App& cli, int& exit_code) {
   auto options = std::make_shared<QueryOptions>();
   CLI::App* command = cli.add_subcommand("query", "Evaluate a PromQL expression on a running server");
-  command->footer("Examples:\n  sentinel query 'sum by (model) (rate(llm_requests_total[5m]))'\n"
-                  "  sentinel query --range 1h --step 1m 'avg(llm_drift_score)'");
+  command->footer(
+      "Examples:\n  sentinel query 'sum by (model) (rate(llm_requests_total[5m]))'\n"
+      "  sentinel query --range 1h --step 1m 'avg(llm_drift_score)'");
   command->add_option("expression", options->expression, "PromQL")->required();
   command->add_option("--range", options->range, "evaluate over the last DURATION (1h, 30m) instead of now");
   command->add_option("--step", options->step, "distance of the points of a range")->capture_default_str();

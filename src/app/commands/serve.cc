@@ -3,8 +3,8 @@
 #include <csignal>
 #include <iostream>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "alerting/config.h"
 #include "app/builtin_files.h"
@@ -111,7 +111,8 @@ int run_demo(DemoFlags& flags) {
 // ---- check ----
 
 // Prints "FILE: ok" or the errors; 2 when anything is wrong.
-int check_files(const std::vector<std::string>& files, const std::function<std::vector<Error>(const ConfigText&)>& check) {
+int check_files(const std::vector<std::string>& files,
+                const std::function<std::vector<Error>(const ConfigText&)>& check) {
   int exit = 0;
   for (const std::string& path : files) {
     const auto text = read_config(posix_env(), path);
@@ -132,37 +133,47 @@ std::vector<Error> errors_of(const Result<T>& result) {
 
 void add_serve_command(CLI::App& cli, int& exit_code) {
   auto o = std::make_shared<ServeOptions>();
-  CLI::App* command = cli.add_subcommand("serve", "Run everything: gateway, analysis, detection, alerting, incidents, page");
-  command->footer("Without --config it starts with built-in defaults: an OpenAI route (OPENAI_API_KEY or the caller's key), the\n"
-                  "shipped rules and runbooks, and no receiver. `sentinel config print` shows them.\n"
-                  "SIGHUP reads the configuration again; a wrong one is refused and the old stays. SIGTERM stops gracefully.\n"
-                  "Examples:\n  sentinel serve --data-dir /var/lib/sentinel\n  sentinel serve --config sentinel.yml --listen 127.0.0.1:9000");
+  CLI::App* command =
+      cli.add_subcommand("serve", "Run everything: gateway, analysis, detection, alerting, incidents, page");
+  command->footer(
+      "Without --config it starts with built-in defaults: an OpenAI route (OPENAI_API_KEY or the caller's key), the\n"
+      "shipped rules and runbooks, and no receiver. `sentinel config print` shows them.\n"
+      "SIGHUP reads the configuration again; a wrong one is refused and the old stays. SIGTERM stops gracefully.\n"
+      "Examples:\n  sentinel serve --data-dir /var/lib/sentinel\n  sentinel serve --config sentinel.yml --listen "
+      "127.0.0.1:9000");
   command->add_option("--config", o->config, "sentinel.yml")->envname("SENTINEL_CONFIG");
   command->add_option("--data-dir", o->data_dir, "where everything durable is kept (default ./sentinel-data)");
   command->add_option("--listen", o->listen, "host:port (default 127.0.0.1:8080; PORT is honoured)");
-  command->add_option("--log-level", o->log_level, "debug, info, warn, error")->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  command->add_option("--log-level", o->log_level, "debug, info, warn, error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
   command->callback([o, &exit_code] { exit_code = serve(*o); });
 }
 
 void add_demo_command(CLI::App& cli, int& exit_code) {
   auto o = std::make_shared<DemoFlags>();
-  CLI::App* command = cli.add_subcommand("demo", "Watch an incident from the first bad answer to the postmortem, offline, in two minutes");
-  command->footer("Starts a server, a simulated provider, a demo application and traffic. The next three ports are used too.");
+  CLI::App* command = cli.add_subcommand(
+      "demo", "Watch an incident from the first bad answer to the postmortem, offline, in two minutes");
+  command->footer(
+      "Starts a server, a simulated provider, a demo application and traffic. The next three ports are used too.");
   command->add_option("--listen", o->listen, "host:port of the page")->capture_default_str();
   command->add_option("--data-dir", o->options.data_dir, "where the demo keeps its data")->capture_default_str();
   command->add_option("--rate", o->options.rate_per_s, "requests a second")->capture_default_str();
   command->add_option("--seed", o->options.seed, "for the same traffic again")->capture_default_str();
   command->add_option("--normal", o->normal, "how long calm phases last")->capture_default_str();
   command->add_option("--fault", o->fault, "how long faults last")->capture_default_str();
-  command->add_option("--time-scale", o->options.time_scale, "scales the simulated provider's delays")->capture_default_str();
+  command->add_option("--time-scale", o->options.time_scale, "scales the simulated provider's delays")
+      ->capture_default_str();
   command->callback([o, &exit_code] { exit_code = run_demo(*o); });
 }
 
 void add_check_command(CLI::App& cli, int& exit_code) {
-  CLI::App* command = cli.add_subcommand("check", "Check files before they are put in force; errors name file, line and column");
+  CLI::App* command =
+      cli.add_subcommand("check", "Check files before they are put in force; errors name file, line and column");
   command->require_subcommand(1);
-  command->footer("Examples:\n  sentinel check config sentinel.yml\n  sentinel check rules rules/*.yml\n  sentinel check alertmanager alertmanager.yml\n"
-                  "  sentinel check runbooks runbooks/*.yml");
+  command->footer(
+      "Examples:\n  sentinel check config sentinel.yml\n  sentinel check rules rules/*.yml\n  sentinel check "
+      "alertmanager alertmanager.yml\n"
+      "  sentinel check runbooks runbooks/*.yml");
   auto files = std::make_shared<std::vector<std::string>>();
   const auto add = [&](const char* name, const char* help, std::function<std::vector<Error>(const ConfigText&)> check) {
     CLI::App* sub = command->add_subcommand(name, help);
@@ -173,9 +184,12 @@ void add_check_command(CLI::App& cli, int& exit_code) {
     const auto config = parse_config(f.text, f.path);
     return config ? errors_of<void>(check_all(*config)) : std::vector<Error>{config.error()};
   });
-  add("rules", "Prometheus rule files", [](const ConfigText& f) { return detection::check_rule_file(f.text, f.path).errors; });
-  add("alertmanager", "alertmanager.yml", [](const ConfigText& f) { return errors_of(alerting::parse_config(f.text, f.path)); });
-  add("runbooks", "runbooks in YAML or Markdown", [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
+  add("rules", "Prometheus rule files",
+      [](const ConfigText& f) { return detection::check_rule_file(f.text, f.path).errors; });
+  add("alertmanager", "alertmanager.yml",
+      [](const ConfigText& f) { return errors_of(alerting::parse_config(f.text, f.path)); });
+  add("runbooks", "runbooks in YAML or Markdown",
+      [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
 }
 
 }  // namespace sentinel::app

@@ -26,12 +26,11 @@ export function endMs(incident: Incident): number | null {
   return incident.resolved_at ? Date.parse(incident.resolved_at) : null;
 }
 
-/** Seconds to acknowledge: as recorded, or still running. */
-export function acknowledgeSeconds(incident: Incident, nowMs: number): { seconds: number; running: boolean } {
+/** Seconds to acknowledge: as recorded, still running, or null when it was resolved and nobody had. */
+export function acknowledgeSeconds(incident: Incident, nowMs: number): { seconds: number; running: boolean } | null {
   if (incident.time_to_acknowledge_s !== null) return { seconds: incident.time_to_acknowledge_s, running: false };
-  const from = Date.parse(incident.detected_at ?? incident.created_at);
-  const to = incident.acknowledged_at ?? incident.resolved_at;
-  return { seconds: ((to ? Date.parse(to) : nowMs) - from) / 1000, running: to === null };
+  if (incident.resolved_at !== null) return null;
+  return { seconds: (nowMs - Date.parse(incident.created_at)) / 1000, running: true };
 }
 
 export function resolveSeconds(incident: Incident, nowMs: number): { seconds: number; running: boolean } {

@@ -61,12 +61,9 @@ describe('incidents', () => {
   } as unknown as Incident;
   const now = Date.parse('2026-11-21T02:01:00Z');
   it('runs the clocks until someone acts', () => {
-    expect(acknowledgeSeconds(base, now)).toEqual({ seconds: 60, running: true });
+    expect(acknowledgeSeconds(base, now)).toEqual({ seconds: 58, running: true });
     expect(acknowledgeSeconds({ ...base, time_to_acknowledge_s: 12 }, now)).toEqual({ seconds: 12, running: false });
-    expect(acknowledgeSeconds({ ...base, resolved_at: '2026-11-21T02:00:30Z' }, now)).toEqual({
-      seconds: 30,
-      running: false,
-    });
+    expect(acknowledgeSeconds({ ...base, resolved_at: '2026-11-21T02:00:30Z' }, now)).toBeNull();
     expect(resolveSeconds(base, now).running).toBe(true);
   });
   it('puts the worst first, then the newest', () => {
