@@ -21,9 +21,10 @@ Status Alerting::migrate(state::Database& database) {
   return Store::migrate(database);
 }
 
-Result<std::unique_ptr<Alerting>> Alerting::open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
-                                                 receivers::Sender& sender, std::vector<AlertListener*> listeners,
-                                                 Config config, Options options) {
+Result<std::unique_ptr<Alerting>> Alerting::open(Scheduler& scheduler, state::Database& database,
+                                                 MetricRegistry& metrics, receivers::Sender& sender,
+                                                 std::vector<AlertListener*> listeners, Config config,
+                                                 Options options) {
   std::unique_ptr<Alerting> self(new Alerting(scheduler, database, metrics, sender, std::move(listeners),
                                               std::make_shared<const Config>(std::move(config)), std::move(options)));
   const Status loaded = self->load();
@@ -41,7 +42,8 @@ Alerting::Alerting(Scheduler& scheduler, state::Database& database, MetricRegist
       config_(std::move(config)),
       inhibitor_(config_->inhibit_rules),
       delivery_(scheduler, database, metrics, sender,
-                {[this](state::Tx& tx, const std::vector<Finished>& done) { return finishing(tx, done); }, [this] { finished(); }}),
+                {[this](state::Tx& tx, const std::vector<Finished>& done) { return finishing(tx, done); },
+                 [this] { finished(); }}),
       received_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "valid"}})),
       invalid_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "invalid"}})),
       flush_failures_(metrics.counter("sentinel_alerting_write_failures_total",
@@ -84,9 +86,11 @@ Status Alerting::load() {
   groups_ = std::move(stored);
   std::map<std::string, std::unique_ptr<Group>> groups;
   SENTINEL_TRY(regroup(*config_, groups, now));
-  const bool same = std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
-    return a.first == b.first && a.second->members == b.second->members && a.second->row.next_flush == b.second->row.next_flush;
-  });
+  const bool same =
+      std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
+        return a.first == b.first && a.second->members == b.second->members &&
+               a.second->row.next_flush == b.second->row.next_flush;
+      });
   if (!same) SENTINEL_TRY(write_groups(groups));
   adopt(config_, std::move(groups));
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
@@ -95,7 +99,8 @@ Status Alerting::load() {
 }
 
 // The groups that the stored alerts form under `config`; what is known of those that exist already is kept.
-Status Alerting::regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& out, TimePoint now) const {
+Status Alerting::regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& out,
+                         TimePoint now) const {
   std::map<std::string, const Route*, std::less<>> routes;
   index_routes(config.route, routes);
   std::map<std::string, size_t> messages;
@@ -128,10 +133,20 @@ Status Alerting::regroup(const Config& config, std::map<std::string, std::unique
         group = std::make_unique<Group>();
         group->route = route;
         const model::Labels labels = route->group_labels(record.alert.labels);
-        group->row = GroupRow{id, route->key + ":" + labels.to_string(), route->id, route->receiver, labels, now,
-                              now + route->group_wait, false, false, std::nullopt, {}};
+        group->row = GroupRow{id,
+                              route->key + ":" + labels.to_string(),
+                              route->id,
+                              route->receiver,
+                              labels,
+                              now,
+                              now + route->group_wait,
+                              false,
+                              false,
+                              std::nullopt,
+                              {}};
       }
-      if (!group->row.has_flushed && record.alert.starts_at + route->group_wait < now) group->row.next_flush = std::min(group->row.next_flush, now);
+      if (!group->row.has_flushed && record.alert.starts_at + route->group_wait < now)
+        group->row.next_flush = std::min(group->row.next_flush, now);
       group->row.emptied_at.reset();
       group->members.insert(fingerprint);
     }

@@ -1,7 +1,7 @@
 #pragma once
 // Alert routing, as Alertmanager does it, that forgets nothing: takes alerts in, groups them along the routing tree,
-// and writes a notification whenever a group has news for a receiver. Alerts, groups with their timers, silences and the
-// notification log are rows; a restart reads them and goes on with the same due times.
+// and writes a notification whenever a group has news for a receiver. Alerts, groups with their timers, silences and
+// the notification log are rows; a restart reads them and goes on with the same due times.
 //
 // Single-threaded: lives on the control scheduler, every call is made on its thread. What returned ok is on disk.
 
@@ -41,18 +41,18 @@ class Alerting {
  public:
   // Makes and upgrades the tables, of the outbox too.
   static Status migrate(state::Database& database);
-  // REQUIRES: migrate() ran. Reads all state; overdue work runs on the scheduler after this call. All references outlive
-  // the object; listeners are called in their order.
-  static Result<std::unique_ptr<Alerting>> open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
-                                                receivers::Sender& sender, std::vector<AlertListener*> listeners,
-                                                Config config, Options options);
+  // REQUIRES: migrate() ran. Reads all state; overdue work runs on the scheduler after this call. All references
+  // outlive the object; listeners are called in their order.
+  static Result<std::unique_ptr<Alerting>> open(Scheduler& scheduler, state::Database& database,
+                                                MetricRegistry& metrics, receivers::Sender& sender,
+                                                std::vector<AlertListener*> listeners, Config config, Options options);
   ~Alerting();
   Alerting(const Alerting&) = delete;
   Alerting& operator=(const Alerting&) = delete;
 
-  // Takes alerts in as Alertmanager's API does: a zero ends_at means now + resolve_timeout, a zero starts_at means now; an
-  // alert with the labels of one that is there is merged with it. All valid ones are stored, durably, in one transaction;
-  // kInvalidArgument then tells which were not.
+  // Takes alerts in as Alertmanager's API does: a zero ends_at means now + resolve_timeout, a zero starts_at means now;
+  // an alert with the labels of one that is there is merged with it. All valid ones are stored, durably, in one
+  // transaction; kInvalidArgument then tells which were not.
   Status put(std::vector<model::Alert> alerts);
 
   // Goes on with another configuration: alerts, silences, history and the log stay; groups whose route is still there

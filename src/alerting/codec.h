@@ -16,9 +16,9 @@ using Fingerprints = std::set<uint64_t>;
 
 std::string encode_labels(const model::Labels& labels);  // a JSON object
 Result<model::Labels> decode_labels(std::string_view json);
-std::string fingerprint_text(uint64_t fingerprint);      // 16 hex digits
-std::string encode_fingerprints(const Fingerprints& set);  // hex, separated by spaces
-Fingerprints decode_fingerprints(std::string_view text);   // what is no fingerprint is left out
+std::string fingerprint_text(uint64_t fingerprint);                // 16 hex digits
+std::string encode_fingerprints(const Fingerprints& set);          // hex, separated by spaces
+Fingerprints decode_fingerprints(std::string_view text);           // what is no fingerprint is left out
 std::string encode_strings(const std::vector<std::string>& list);  // a JSON array
 Result<std::vector<std::string>> decode_strings(std::string_view json);
 

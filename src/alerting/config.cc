@@ -44,7 +44,8 @@ Status append_map(Matchers& out, const YamlNode& node, MatchType type, std::stri
 
 Status append_list(Matchers& out, const YamlNode& node, std::string_view what) {
   if (node.is_null()) return {};
-  if (!node.is_list()) return fail(node.error(std::string(what) + " must be a list of matchers such as 'severity=\"page\"'"));
+  if (!node.is_list())
+    return fail(node.error(std::string(what) + " must be a list of matchers such as 'severity=\"page\"'"));
   for (const YamlNode& item : node.items()) {
     SENTINEL_ASSIGN(const std::string written, item.string());
     Result<Matchers> parsed = parse_matchers(written);
@@ -80,7 +81,8 @@ class RouteReader {
       if (!node.get(key).is_null()) return fail(node.get(key).error("the root route must not have any matchers"));
     }
     for (const char* key : {"mute_time_intervals", "active_time_intervals"}) {
-      if (node.get(key).size() > 0) return fail(node.get(key).error(std::string("the root route must not have ") + key));
+      if (node.get(key).size() > 0)
+        return fail(node.get(key).error(std::string("the root route must not have ") + key));
     }
     SENTINEL_ASSIGN(const bool continues, node.boolean_or("continue", false));
     if (continues) return fail(node.get("continue").error("the root route cannot have \"continue\""));
@@ -97,7 +99,8 @@ class RouteReader {
     if (depth >= kRouteDepthMax) return fail(node.error("routes nested deeper than " + std::to_string(kRouteDepthMax)));
     if (++count_ > kRoutesMax) return fail(node.error("more than " + std::to_string(kRoutesMax) + " routes"));
     if (!node.get("labels").is_null()) {
-      return fail(Error(ErrorCode::kUnprocessable, "not supported yet: labels of a route", node.get("labels").position()));
+      return fail(
+          Error(ErrorCode::kUnprocessable, "not supported yet: labels of a route", node.get("labels").position()));
     }
     Route route;
     SENTINEL_ASSIGN(route.receiver, node.string_or("receiver", ""));
@@ -126,8 +129,10 @@ class RouteReader {
     SENTINEL_ASSIGN(route.group_wait, get("group_wait", parent.group_wait));
     SENTINEL_ASSIGN(route.group_interval, get("group_interval", parent.group_interval));
     SENTINEL_ASSIGN(route.repeat_interval, get("repeat_interval", parent.repeat_interval));
-    if (route.group_interval.count() == 0) return fail(node.get("group_interval").error("group_interval cannot be zero"));
-    if (route.repeat_interval.count() == 0) return fail(node.get("repeat_interval").error("repeat_interval cannot be zero"));
+    if (route.group_interval.count() == 0)
+      return fail(node.get("group_interval").error("group_interval cannot be zero"));
+    if (route.repeat_interval.count() == 0)
+      return fail(node.get("repeat_interval").error("repeat_interval cannot be zero"));
     return {};
   }
 
@@ -194,8 +199,8 @@ Result<std::vector<InhibitRule>> read_inhibit_rules(const YamlNode& list) {
   std::vector<InhibitRule> out;
   if (!list.is_null() && !list.is_list()) return fail(list.error("inhibit_rules must be a list"));
   for (const YamlNode& item : list.items()) {
-    SENTINEL_TRY(item.expect_keys("inhibit rule", {"name", "source_match", "source_match_re", "source_matchers", "target_match",
-                                                   "target_match_re", "target_matchers", "equal"}));
+    SENTINEL_TRY(item.expect_keys("inhibit rule", {"name", "source_match", "source_match_re", "source_matchers",
+                                                   "target_match", "target_match_re", "target_matchers", "equal"}));
     InhibitRule rule;
     SENTINEL_ASSIGN(rule.name, item.string_or("name", ""));
     SENTINEL_ASSIGN(rule.source, read_matchers(item, "source_"));
@@ -277,7 +282,8 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
   SENTINEL_ASSIGN(config.inhibit_rules, read_inhibit_rules(document.get("inhibit_rules")));
   const YamlNode route = document.get("route");
   if (route.is_null()) {
-    return fail(Error(ErrorCode::kInvalidArgument, "the configuration needs a field \"route\", the root of the routing tree",
+    return fail(Error(ErrorCode::kInvalidArgument,
+                      "the configuration needs a field \"route\", the root of the routing tree",
                       Position{std::string(file), 1, 1}));
   }
   if (!route.is_map()) return fail(route.error("route must be a map"));

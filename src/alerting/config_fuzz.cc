@@ -9,7 +9,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto config = sentinel::alerting::parse_config({reinterpret_cast<const char*>(data), size}, "fuzz.yml");
   if (config) {
-    SENTINEL_CHECK(!sentinel::alerting::match_routes(config->route, {{"alertname", "a"}, {"severity", "page"}}).empty());
+    SENTINEL_CHECK(
+        !sentinel::alerting::match_routes(config->route, {{"alertname", "a"}, {"severity", "page"}}).empty());
   }
   return 0;
 }

@@ -19,9 +19,10 @@ using receivers::WebhookConfig;
 using text::YamlNode;
 
 constexpr std::array<std::string_view, 16> kLaterKinds = {
-    "email_configs",    "pagerduty_configs", "opsgenie_configs",   "pushover_configs",  "victorops_configs", "sns_configs",
-    "telegram_configs", "discord_configs",   "msteams_configs",    "msteamsv2_configs", "webex_configs",     "wechat_configs",
-    "jira_configs",     "rocketchat_configs", "mattermost_configs", "incidentio_configs"};
+    "email_configs",     "pagerduty_configs",  "opsgenie_configs",   "pushover_configs",
+    "victorops_configs", "sns_configs",        "telegram_configs",   "discord_configs",
+    "msteams_configs",   "msteamsv2_configs",  "webex_configs",      "wechat_configs",
+    "jira_configs",      "rocketchat_configs", "mattermost_configs", "incidentio_configs"};
 
 tl::unexpected<Error> not_yet(const YamlNode& node, std::string_view what) {
   return fail(Error(ErrorCode::kUnprocessable, "not supported yet: " + std::string(what), node.position()));
@@ -52,11 +53,11 @@ Status check_url(const YamlNode& node, const std::string& url) {
 Result<HttpConfig> read_http_config(const YamlNode& node, const HttpConfig& fallback) {
   if (node.is_null()) return fallback;
   SENTINEL_TRY(node.expect_keys(
-      "http_config", {"basic_auth", "authorization", "bearer_token", "bearer_token_file", "oauth2", "tls_config",
-                      "follow_redirects", "enable_http2", "proxy_url", "no_proxy", "proxy_from_environment",
-                      "proxy_connect_header", "http_headers"}));
-  for (const char* key : {"oauth2", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header",
-                          "http_headers"}) {
+      "http_config",
+      {"basic_auth", "authorization", "bearer_token", "bearer_token_file", "oauth2", "tls_config", "follow_redirects",
+       "enable_http2", "proxy_url", "no_proxy", "proxy_from_environment", "proxy_connect_header", "http_headers"}));
+  for (const char* key : {"oauth2", "tls_config", "proxy_url", "no_proxy", "proxy_from_environment",
+                          "proxy_connect_header", "http_headers"}) {
     if (!node.get(key).is_null()) return not_yet(node.get(key), std::string("http_config.") + key);
   }
   HttpConfig http;
@@ -75,7 +76,8 @@ Result<HttpConfig> read_http_config(const YamlNode& node, const HttpConfig& fall
   }
   if (!basic.is_null()) {
     SENTINEL_TRY(basic.expect_keys("basic_auth", {"username", "password", "password_file"}));
-    if (!http.authorization.empty()) return fail(basic.error("at most one of basic_auth and authorization must be given"));
+    if (!http.authorization.empty())
+      return fail(basic.error("at most one of basic_auth and authorization must be given"));
     SENTINEL_ASSIGN(http.basic_username, basic.string_or("username", ""));
     SENTINEL_ASSIGN(http.basic_password, read_secret(basic, "password"));
   }
@@ -83,8 +85,8 @@ Result<HttpConfig> read_http_config(const YamlNode& node, const HttpConfig& fall
 }
 
 Result<WebhookConfig> read_webhook(const YamlNode& node, const GlobalReceiverDefaults& defaults) {
-  SENTINEL_TRY(node.expect_keys("webhook_configs", {"send_resolved", "url", "url_file", "http_config", "max_alerts", "timeout",
-                                                    "payload"}));
+  SENTINEL_TRY(node.expect_keys(
+      "webhook_configs", {"send_resolved", "url", "url_file", "http_config", "max_alerts", "timeout", "payload"}));
   if (!node.get("payload").is_null()) return not_yet(node.get("payload"), "webhook_configs.payload");
   WebhookConfig config;
   SENTINEL_ASSIGN(config.send_resolved, node.boolean_or("send_resolved", true));
@@ -136,9 +138,9 @@ Result<std::vector<SlackAction>> read_slack_actions(const YamlNode& list) {
   for (const YamlNode& item : list.items()) {
     SENTINEL_TRY(item.expect_keys("Slack action", {"type", "text", "url", "style", "name", "value", "confirm"}));
     SlackAction action;
-    const std::pair<const char*, std::string*> strings[] = {{"type", &action.type},   {"text", &action.text},
-                                                            {"url", &action.url},     {"style", &action.style},
-                                                            {"name", &action.name},   {"value", &action.value}};
+    const std::pair<const char*, std::string*> strings[] = {{"type", &action.type}, {"text", &action.text},
+                                                            {"url", &action.url},   {"style", &action.style},
+                                                            {"name", &action.name}, {"value", &action.value}};
     for (const auto& [key, target] : strings) {
       SENTINEL_ASSIGN(*target, item.string_or(key, ""));
     }
@@ -172,8 +174,9 @@ Status read_slack_address(const YamlNode& node, const GlobalReceiverDefaults& de
   }
   config.api_url = defaults.slack_api_url;
   if (config.api_url.empty()) {
-    return fail(node.error("no Slack address: expected api_url, api_url_file or app_token here, or slack_api_url, "
-                           "slack_api_url_file or slack_app_token in global"));
+    return fail(
+        node.error("no Slack address: expected api_url, api_url_file or app_token here, or slack_api_url, "
+                   "slack_api_url_file or slack_app_token in global"));
   }
   return {};
 }
@@ -181,10 +184,11 @@ Status read_slack_address(const YamlNode& node, const GlobalReceiverDefaults& de
 Result<SlackConfig> read_slack(const YamlNode& node, const GlobalReceiverDefaults& defaults) {
   SENTINEL_TRY(node.expect_keys(
       "slack_configs",
-      {"send_resolved", "http_config", "api_url", "api_url_file", "app_token", "app_token_file", "app_url", "channel",
-       "username", "color", "title", "title_link", "pretext", "text", "message_text", "fields", "short_fields", "footer",
-       "fallback", "callback_id", "icon_emoji", "icon_url", "image_url", "thumb_url", "link_names", "mrkdwn_in", "actions",
-       "timeout", "update_message"}));
+      {"send_resolved", "http_config", "api_url",      "api_url_file", "app_token",     "app_token_file",
+       "app_url",       "channel",     "username",     "color",        "title",         "title_link",
+       "pretext",       "text",        "message_text", "fields",       "short_fields",  "footer",
+       "fallback",      "callback_id", "icon_emoji",   "icon_url",     "image_url",     "thumb_url",
+       "link_names",    "mrkdwn_in",   "actions",      "timeout",      "update_message"}));
   SENTINEL_ASSIGN(const bool update_message, node.boolean_or("update_message", false));
   if (update_message) return not_yet(node.get("update_message"), "slack_configs.update_message");
   SlackConfig config;
@@ -192,11 +196,11 @@ Result<SlackConfig> read_slack(const YamlNode& node, const GlobalReceiverDefault
   SENTINEL_ASSIGN(config.http, read_http_config(node.get("http_config"), defaults.http));
   SENTINEL_TRY(read_slack_address(node, defaults, config));
   const std::pair<const char*, std::string*> strings[] = {
-      {"channel", &config.channel},         {"username", &config.username},       {"color", &config.color},
-      {"title", &config.title},             {"title_link", &config.title_link},   {"pretext", &config.pretext},
-      {"text", &config.text},               {"message_text", &config.message_text}, {"footer", &config.footer},
-      {"fallback", &config.fallback},       {"callback_id", &config.callback_id}, {"icon_emoji", &config.icon_emoji},
-      {"icon_url", &config.icon_url},       {"image_url", &config.image_url},     {"thumb_url", &config.thumb_url}};
+      {"channel", &config.channel},   {"username", &config.username},         {"color", &config.color},
+      {"title", &config.title},       {"title_link", &config.title_link},     {"pretext", &config.pretext},
+      {"text", &config.text},         {"message_text", &config.message_text}, {"footer", &config.footer},
+      {"fallback", &config.fallback}, {"callback_id", &config.callback_id},   {"icon_emoji", &config.icon_emoji},
+      {"icon_url", &config.icon_url}, {"image_url", &config.image_url},       {"thumb_url", &config.thumb_url}};
   for (const auto& [key, target] : strings) {
     SENTINEL_ASSIGN(*target, node.string_or(key, *target));
   }
@@ -245,16 +249,48 @@ Result<receivers::ReceiverConfig> read_receiver(const YamlNode& node, const Glob
 Result<GlobalReceiverDefaults> parse_global_receiver_defaults(const YamlNode& global) {
   GlobalReceiverDefaults out;
   if (global.is_null()) return out;
-  SENTINEL_TRY(global.expect_keys(
-      "global", {"resolve_timeout", "http_config", "smtp_from", "smtp_hello", "smtp_smarthost", "smtp_auth_username",
-                 "smtp_auth_password", "smtp_auth_password_file", "smtp_auth_secret", "smtp_auth_secret_file",
-                 "smtp_auth_identity", "smtp_require_tls", "smtp_tls_config", "smtp_force_implicit_tls", "slack_api_url",
-                 "slack_api_url_file", "slack_app_token", "slack_app_token_file", "slack_app_url", "pagerduty_url",
-                 "opsgenie_api_key", "opsgenie_api_key_file", "opsgenie_api_url", "wechat_api_url", "wechat_api_secret",
-                 "wechat_api_secret_file", "wechat_api_corp_id", "victorops_api_url", "victorops_api_key",
-                 "victorops_api_key_file", "telegram_api_url", "telegram_bot_token", "telegram_bot_token_file",
-                 "webex_api_url", "rocketchat_api_url", "rocketchat_token", "rocketchat_token_file", "rocketchat_token_id",
-                 "rocketchat_token_id_file", "jira_api_url", "mattermost_webhook_url", "mattermost_webhook_url_file"}));
+  SENTINEL_TRY(global.expect_keys("global", {"resolve_timeout",
+                                             "http_config",
+                                             "smtp_from",
+                                             "smtp_hello",
+                                             "smtp_smarthost",
+                                             "smtp_auth_username",
+                                             "smtp_auth_password",
+                                             "smtp_auth_password_file",
+                                             "smtp_auth_secret",
+                                             "smtp_auth_secret_file",
+                                             "smtp_auth_identity",
+                                             "smtp_require_tls",
+                                             "smtp_tls_config",
+                                             "smtp_force_implicit_tls",
+                                             "slack_api_url",
+                                             "slack_api_url_file",
+                                             "slack_app_token",
+                                             "slack_app_token_file",
+                                             "slack_app_url",
+                                             "pagerduty_url",
+                                             "opsgenie_api_key",
+                                             "opsgenie_api_key_file",
+                                             "opsgenie_api_url",
+                                             "wechat_api_url",
+                                             "wechat_api_secret",
+                                             "wechat_api_secret_file",
+                                             "wechat_api_corp_id",
+                                             "victorops_api_url",
+                                             "victorops_api_key",
+                                             "victorops_api_key_file",
+                                             "telegram_api_url",
+                                             "telegram_bot_token",
+                                             "telegram_bot_token_file",
+                                             "webex_api_url",
+                                             "rocketchat_api_url",
+                                             "rocketchat_token",
+                                             "rocketchat_token_file",
+                                             "rocketchat_token_id",
+                                             "rocketchat_token_id_file",
+                                             "jira_api_url",
+                                             "mattermost_webhook_url",
+                                             "mattermost_webhook_url_file"}));
   SENTINEL_ASSIGN(out.http, read_http_config(global.get("http_config"), HttpConfig{}));
   SENTINEL_ASSIGN(out.slack_api_url, read_secret(global, "slack_api_url"));
   SENTINEL_ASSIGN(out.slack_app_token, read_secret(global, "slack_app_token"));
@@ -267,7 +303,8 @@ Result<GlobalReceiverDefaults> parse_global_receiver_defaults(const YamlNode& gl
   return out;
 }
 
-Result<std::vector<receivers::ReceiverConfig>> parse_receivers(const YamlNode& list, const GlobalReceiverDefaults& defaults) {
+Result<std::vector<receivers::ReceiverConfig>> parse_receivers(const YamlNode& list,
+                                                               const GlobalReceiverDefaults& defaults) {
   std::vector<receivers::ReceiverConfig> out;
   if (!list.is_null() && !list.is_list()) return fail(list.error("receivers must be a list"));
   if (list.size() > kReceiversMax) return fail(list.error("more than " + std::to_string(kReceiversMax) + " receivers"));

@@ -122,7 +122,8 @@ receivers:
   EXPECT_EQ(std::get<receivers::SlackConfig>(all[2].config).api_url.value, "https://hooks.slack.example/x");
   EXPECT_EQ(std::get<receivers::SlackConfig>(all[3].config).api_url.value, "https://slack.com/api/chat.postMessage");
   EXPECT_EQ(std::get<receivers::SlackConfig>(all[3].config).title, "mine");
-  EXPECT_EQ(parse_config("route: {receiver: r}\nreceivers: [{name: r}]\ntemplates: [x.tmpl]", "/etc/am/a.yml")->template_globs,
+  EXPECT_EQ(parse_config("route: {receiver: r}\nreceivers: [{name: r}]\ntemplates: [x.tmpl]", "/etc/am/a.yml")
+                ->template_globs,
             std::vector<std::string>{"/etc/am/x.tmpl"});
 }
 
@@ -155,7 +156,8 @@ TEST(Config, mistakes_are_told_with_their_place) {
       {"route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - {}", "5:5", "one of url or url_file"},
       {"route: {receiver: a}\nreceivers:\n- name: a\n  webhook_configs:\n  - url: ftp://x", "5:10", "not a URL"},
       {"route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs:\n  - channel: c", "5:5", "no Slack address"},
-      {"route: {receiver: a}\nreceivers:\n- name: a\n  jira_configs:\n  - project: c", "5:3", "not supported yet: jira_configs"},
+      {"route: {receiver: a}\nreceivers:\n- name: a\n  jira_configs:\n  - project: c", "5:3",
+       "not supported yet: jira_configs"},
       {"route: {receiver: a}\ntime_intervals:\n- name: x\n- name: x" + end, "4:3", "not unique"},
       {"route: [1]" + end, "1:8", "must be a map"},
       {"route: {receiver: a}\nroute: {receiver: b}" + end, "2:1", "route"},
@@ -170,7 +172,8 @@ TEST(Config, mistakes_are_told_with_their_place) {
     ASSERT_TRUE(e.position()) << e.to_string();
     EXPECT_EQ(e.position()->file, "alertmanager.yml");
     EXPECT_EQ(std::to_string(e.position()->line) + ":" + std::to_string(e.position()->column), bad.position)
-        << bad.text << "\n" << e.to_string();
+        << bad.text << "\n"
+        << e.to_string();
   }
 }
 
@@ -184,9 +187,10 @@ TEST(Config, routes_too_deep_are_refused) {
 
 // Alertmanager's own files. Their names say which of them it refuses.
 bool should_be_refused(const std::string& name) {
-  if (name == "conf.bad.yml" || name == "conf.sns-invalid.yml" || name == "conf.slack-update-message-and-webhook.yml") return true;
-  for (const char* part : {"-both-", "-no-", ".nil-", "apikey-old-team", "opsgenie-no", "mattermost-valid-receiver-both",
-                           "telegram-valid-receiver-both"}) {
+  if (name == "conf.bad.yml" || name == "conf.sns-invalid.yml" || name == "conf.slack-update-message-and-webhook.yml")
+    return true;
+  for (const char* part : {"-both-", "-no-", ".nil-", "apikey-old-team", "opsgenie-no",
+                           "mattermost-valid-receiver-both", "telegram-valid-receiver-both"}) {
     if (name.find(part) != std::string::npos && name != "conf.smtp-no-username-or-password.yml") return true;
   }
   return false;
@@ -201,7 +205,8 @@ TEST(Config, alertmanagers_own_files) {
   const char* elsewhere = ::getenv("SENTINEL_SHARED_DIR");  // for a work tree that lies deeper
   size_t judged = 0;
   for (const std::string folder : {"alertmanager-config", "alertmanager-routing"}) {
-    const std::string path = std::string(elsewhere != nullptr ? elsewhere : SENTINEL_SHARED_DIR) + "/conformance/" + folder;
+    const std::string path =
+        std::string(elsewhere != nullptr ? elsewhere : SENTINEL_SHARED_DIR) + "/conformance/" + folder;
     DIR* dir = ::opendir(path.c_str());
     if (dir == nullptr) GTEST_SKIP() << "no " << path;
     while (const dirent* entry = ::readdir(dir)) {

@@ -26,7 +26,8 @@ MetricLabels with(MetricLabels labels, std::string name, std::string value) {
 }
 
 const std::vector<double>& latency_bounds() {
-  static const std::vector<double> bounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600};
+  static const std::vector<double> bounds = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1,
+                                             2.5,   5,    10,    30,   60,  300,  3600};
   return bounds;
 }
 
@@ -130,8 +131,8 @@ void Delivery::start(const std::string& name, Lane& lane, Item& item) {
     });
   };
   if (scheduler_.now() >= item.expires_at) {
-    done({receivers::SendResult::Kind::kFailed, "expired before it could be sent; the group's next flush says what is true then",
-          std::nullopt});
+    done({receivers::SendResult::Kind::kFailed,
+          "expired before it could be sent; the group's next flush says what is true then", std::nullopt});
     return;
   }
   sender_.send({item.message.key, name, item.message.payload, item.message.attempts + 1}, done);
@@ -185,7 +186,8 @@ void Delivery::record() {
 Delivery::Verdict Delivery::judge(const Item& item, const receivers::SendResult& result, TimePoint now) {
   using Kind = receivers::SendResult::Kind;
   if (result.kind == Kind::kDelivered) return {true, true, {}, "", "delivered"};
-  if (result.kind == Kind::kFailed) return {true, false, {}, result.error, now >= item.expires_at ? "deadline" : "refused"};
+  if (result.kind == Kind::kFailed)
+    return {true, false, {}, result.error, now >= item.expires_at ? "deadline" : "refused"};
   double delay = static_cast<double>(kRetryDelayFirst.count());
   for (int i = 0; i < item.message.attempts && delay < static_cast<double>(kRetryDelayMax.count()); ++i) {
     delay *= kRetryDelayGrowth;
@@ -197,7 +199,8 @@ Delivery::Verdict Delivery::judge(const Item& item, const receivers::SendResult&
   return {false, false, due_at, result.error, "retry"};
 }
 
-Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<Verdict>& verdicts, TimePoint now) {
+Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<Verdict>& verdicts,
+                       TimePoint now) {
   std::vector<Finished> finished;
   for (size_t i = 0; i < answers.size(); ++i) {
     const Verdict& v = verdicts[i];
@@ -205,7 +208,8 @@ Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers, const 
     if (v.delivered) {
       SENTINEL_TRY(state::Outbox::delivered(tx, id, now));
     } else {
-      SENTINEL_TRY(state::Outbox::attempt_failed(tx, id, v.error, v.finished ? std::nullopt : std::optional(v.due_at), now));
+      SENTINEL_TRY(
+          state::Outbox::attempt_failed(tx, id, v.error, v.finished ? std::nullopt : std::optional(v.due_at), now));
     }
     if (v.finished) finished.push_back({find(answers[i].lane, id)->message.key, v.delivered});
   }
@@ -216,7 +220,8 @@ void Delivery::apply(const Answer& answer, const Verdict& verdict, TimePoint now
   Lane& lane = lanes_[answer.lane];
   lane.busy_id = 0;
   --in_flight_;
-  const auto it = std::find_if(lane.items.begin(), lane.items.end(), [&](const Item& i) { return i.message.id == answer.id; });
+  const auto it =
+      std::find_if(lane.items.begin(), lane.items.end(), [&](const Item& i) { return i.message.id == answer.id; });
   count(*it, verdict, now);
   if (verdict.finished) {
     lane.items.erase(it);
@@ -236,15 +241,15 @@ void Delivery::count(const Item& item, const Verdict& verdict, TimePoint now) {
       .add();
   if (verdict.delivered) {
     metrics_
-        .histogram("sentinel_notification_latency_seconds", "From the flush of the group to its delivery.", latency_bounds(),
-                   {labels.front()})
+        .histogram("sentinel_notification_latency_seconds", "From the flush of the group to its delivery.",
+                   latency_bounds(), {labels.front()})
         .observe(std::chrono::duration<double>(now - item.message.created_at).count());
     return;
   }
   const LogFields fields = {{"receiver", item.message.receiver},
-                           {"key", item.message.key},
-                           {"attempts", item.message.attempts + 1},
-                           {"error", verdict.error}};
+                            {"key", item.message.key},
+                            {"attempts", item.message.attempts + 1},
+                            {"error", verdict.error}};
   if (!verdict.finished) return log_warn("delivery", "notification will be retried", fields);
   metrics_
       .counter("sentinel_notifications_failed_total", "Notifications given up.", with(labels, "reason", verdict.reason))

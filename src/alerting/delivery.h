@@ -35,7 +35,8 @@ class Delivery {
     std::function<void()> finished;
   };
   // REQUIRES: Outbox::migrate() ran. All references outlive this object.
-  Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender, Hooks hooks);
+  Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
+           Hooks hooks);
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -52,7 +53,7 @@ class Delivery {
     state::OutboxMessage message;
     TimePoint expires_at;
   };
-  struct Lane {  // one integration
+  struct Lane {              // one integration
     std::deque<Item> items;  // by id, the busy one included
     int64_t busy_id = 0;     // 0: none
   };

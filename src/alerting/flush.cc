@@ -117,7 +117,8 @@ std::vector<NotifiedAlert> Alerting::audible_alerts(const Group& group, TimePoin
 std::vector<std::string> Alerting::muting_intervals(const Route& route, TimePoint now) const {
   const auto contains = [&](const std::string& name) { return config_->time_intervals.at(name).contains(now); };
   std::vector<std::string> muting;
-  std::copy_if(route.mute_time_intervals.begin(), route.mute_time_intervals.end(), std::back_inserter(muting), contains);
+  std::copy_if(route.mute_time_intervals.begin(), route.mute_time_intervals.end(), std::back_inserter(muting),
+               contains);
   const auto& active = route.active_time_intervals;
   if (!active.empty() && std::none_of(active.begin(), active.end(), contains)) {
     muting.insert(muting.end(), active.begin(), active.end());
@@ -132,8 +133,8 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   for (const NotifiedAlert& a : alerts) (a.resolved ? telling.resolved : telling.firing).insert(a.alert.fingerprint());
   const LogEntry* known = log_.find(plan.row.group_key, integration.id());
   const Route& route = *plan.group->route;
-  const bool needed = needs_notification(known == nullptr ? std::nullopt : known->told, telling.firing, telling.resolved,
-                                         integration.send_resolved(), route.repeat_interval, now);
+  const bool needed = needs_notification(known == nullptr ? std::nullopt : known->told, telling.firing,
+                                         telling.resolved, integration.send_resolved(), route.repeat_interval, now);
   if (!needed) return;
   LogEntry entry = known != nullptr ? *known : LogEntry{};
   if (known == nullptr) {
@@ -177,7 +178,8 @@ Alerting::Removal Alerting::plan_removal(const Group& group, GroupRow row, std::
   removal.group_id = row.id;
   for (const auto& [fingerprint, updated_at] : row.resolved) {
     const auto it = alerts_.find(fingerprint);
-    if (it == alerts_.end() || !group.members.contains(fingerprint) || it->second.alert.updated_at != updated_at) continue;
+    if (it == alerts_.end() || !group.members.contains(fingerprint) || it->second.alert.updated_at != updated_at)
+      continue;
     if (it->second.firing) continue;  // listeners could not be told of its end yet
     removal.leaving.push_back(fingerprint);
     if (++leaving[fingerprint] == it->second.groups) removal.forgotten.push_back(fingerprint);

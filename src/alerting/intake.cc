@@ -26,7 +26,8 @@ void complete(Alert& alert, Micros resolve_timeout, TimePoint now) {
 
 Status check_labels(const model::Labels& labels, std::string_view what) {
   for (const model::Label& label : labels) {
-    if (label.name.empty() || !is_valid_utf8(label.name)) return fail(ErrorCode::kInvalidArgument, "bad name of a " + std::string(what));
+    if (label.name.empty() || !is_valid_utf8(label.name))
+      return fail(ErrorCode::kInvalidArgument, "bad name of a " + std::string(what));
     if (!is_valid_utf8(label.value)) {
       return fail(ErrorCode::kInvalidArgument, std::string(what) + " " + label.name + " is no UTF-8");
     }
@@ -48,13 +49,15 @@ Status check(const Alert& alert) {
     return fail(ErrorCode::kInvalidArgument, "an alert's start must be before its end");
   }
   if (size_bytes(alert.labels) + size_bytes(alert.annotations) + alert.generator_url.size() > kAlertLabelBytesMax) {
-    return fail(ErrorCode::kTooLarge, "labels and annotations exceed " + std::to_string(kAlertLabelBytesMax) + " bytes");
+    return fail(ErrorCode::kTooLarge,
+                "labels and annotations exceed " + std::to_string(kAlertLabelBytesMax) + " bytes");
   }
   return {};
 }
 
 bool overlap(const Alert& a, const Alert& old) {
-  return (a.ends_at > old.starts_at && a.ends_at < old.ends_at) || (a.starts_at > old.starts_at && a.starts_at < old.ends_at);
+  return (a.ends_at > old.starts_at && a.ends_at < old.ends_at) ||
+         (a.starts_at > old.starts_at && a.starts_at < old.ends_at);
 }
 
 // Alertmanager's Alert.Merge, `alert` being the younger one.
@@ -107,15 +110,16 @@ Status Alerting::stage(Batch& batch, Alert alert) const {
   if (existed && overlap(alert, current->alert)) alert = merge(current->alert, std::move(alert), batch.now);
   const bool firing = !alert.resolved_at(batch.now);
   if (!existed && !firing) return {};  // nobody has heard of it, there is nothing to take back
-  if (!existed && alerts_.size() + batch.order.size() >= kAlertsMax) return fail(ErrorCode::kTooLarge, "too many alerts are stored");
+  if (!existed && alerts_.size() + batch.order.size() >= kAlertsMax)
+    return fail(ErrorCode::kTooLarge, "too many alerts are stored");
 
   Staged next;
   next.next = existed ? *current : Record{};
   const bool described_anew = existed && (current->alert.annotations != alert.annotations ||
                                           current->alert.generator_url != alert.generator_url);
   next.is_new = staged != batch.alerts.end() ? staged->second.is_new : !existed;
-  next.only_times = existed && !described_anew && firing == was_firing &&
-                    (staged == batch.alerts.end() || staged->second.only_times);
+  next.only_times =
+      existed && !described_anew && firing == was_firing && (staged == batch.alerts.end() || staged->second.only_times);
   next.next.alert = std::move(alert);
   next.next.firing = firing;
   const Record& record = next.next;
@@ -146,8 +150,9 @@ void Alerting::stage_group(Batch& batch, const Record& record, const Route& rout
     if (reuse) {
       group.row = stored->second->row;
     } else {
-      group.row = GroupRow{id, route.key + ":" + labels.to_string(), route.id, route.receiver, labels, batch.now,
-                           batch.now + route.group_wait, false, false, std::nullopt, {}};
+      group.row = GroupRow{id,        route.key + ":" + labels.to_string(), route.id, route.receiver, labels,
+                           batch.now, batch.now + route.group_wait,         false,    false,          std::nullopt,
+                           {}};
       group.write_row = true;
     }
   }
@@ -156,7 +161,8 @@ void Alerting::stage_group(Batch& batch, const Record& record, const Route& rout
     group.write_row = true;
   }
   // An alert that has waited long enough elsewhere does not wait again.
-  if (!group.row.has_flushed && record.alert.starts_at + route.group_wait < batch.now && group.row.next_flush > batch.now) {
+  if (!group.row.has_flushed && record.alert.starts_at + route.group_wait < batch.now &&
+      group.row.next_flush > batch.now) {
     group.row.next_flush = batch.now;
     group.write_row = true;
   }

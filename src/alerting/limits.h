@@ -11,7 +11,7 @@ inline constexpr size_t kRouteDepthMax = 64;
 inline constexpr size_t kRoutesMax = 20'000;
 inline constexpr size_t kReceiversMax = 10'000;
 inline constexpr size_t kMatcherTextBytesMax = 64 * 1024;
-inline constexpr size_t kMatchersMax = 256;               // of one route, rule or silence
+inline constexpr size_t kMatchersMax = 256;  // of one route, rule or silence
 inline constexpr size_t kConfigBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kTemplateFilesMax = 1000;
 
@@ -27,16 +27,16 @@ inline constexpr Micros kEmptyGroupKept = std::chrono::seconds(30);
 // After a start, an alert whose end passed meanwhile fires on this long, so that its sender can say that it still does.
 inline constexpr Micros kStartGrace = std::chrono::minutes(2);
 inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
-inline constexpr Micros kDataRetention = std::chrono::hours(120);   // silences after their end, notification log
+inline constexpr Micros kDataRetention = std::chrono::hours(120);  // silences after their end, notification log
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
 inline constexpr Micros kDeliveredRetention = std::chrono::hours(24 * 7);
 
 inline constexpr size_t kDeliveriesInFlightMax = 32;
-inline constexpr size_t kDeliveriesQueuedMax = 10'000;              // in memory; the rest waits in the outbox
+inline constexpr size_t kDeliveriesQueuedMax = 10'000;  // in memory; the rest waits in the outbox
 inline constexpr Micros kDeliveryDeadlineMin = std::chrono::seconds(10);
 inline constexpr Micros kRetryDelayFirst = std::chrono::milliseconds(500);
 inline constexpr Micros kRetryDelayMax = std::chrono::minutes(1);
 inline constexpr double kRetryDelayGrowth = 1.5;
-inline constexpr double kRetryJitter = 0.5;                         // a delay is drawn from d * (1 ± this)
+inline constexpr double kRetryJitter = 0.5;  // a delay is drawn from d * (1 ± this)
 
 }  // namespace sentinel::alerting

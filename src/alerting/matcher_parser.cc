@@ -45,7 +45,10 @@ std::optional<std::string> unquote(std::string_view inside) {
     if (digits == 0 || first + digits > inside.size()) return std::nullopt;
     uint32_t code = 0;
     for (const char d : inside.substr(first, digits)) {
-      const int v = d >= '0' && d <= '9' ? d - '0' : d >= 'a' && d <= 'f' ? d - 'a' + 10 : d >= 'A' && d <= 'F' ? d - 'A' + 10 : 99;
+      const int v = d >= '0' && d <= '9'   ? d - '0'
+                    : d >= 'a' && d <= 'f' ? d - 'a' + 10
+                    : d >= 'A' && d <= 'F' ? d - 'A' + 10
+                                           : 99;
       if (v >= (octal ? 8 : 16)) return std::nullopt;
       code = code * (octal ? 8 : 16) + static_cast<uint32_t>(v);
     }
@@ -81,7 +84,8 @@ class Utf8Parser {
     }
     const bool close = accept('}');
     if (open != close) {
-      return fail_at(at_, open ? "expected a comma or a closing brace" : "found a closing brace without an opening one");
+      return fail_at(at_,
+                     open ? "expected a comma or a closing brace" : "found a closing brace without an opening one");
     }
     skip_space();
     if (!at_end()) return fail_at(at_, unexpected("end of input"));
@@ -109,7 +113,8 @@ class Utf8Parser {
   }
   std::string unexpected(std::string_view wanted) const {
     return at_end() ? "unexpected end of input, expected " + std::string(wanted)
-                    : "unexpected \"" + std::string(utf8_prefix(text_.substr(at_), 16)) + "\", expected " + std::string(wanted);
+                    : "unexpected \"" + std::string(utf8_prefix(text_.substr(at_), 16)) + "\", expected " +
+                          std::string(wanted);
   }
 
   Result<Matcher> one() {
@@ -139,7 +144,9 @@ class Utf8Parser {
     if (!accept('"')) {
       while (!at_end() && !is_reserved(peek())) ++at_;
       if (at_ == start) return fail_at(at_, unexpected(wanted));
-      return std::string(text_.substr(start, at_ - start));
+      const std::string_view bare = text_.substr(start, at_ - start);
+      if (!is_valid_utf8(bare)) return fail_at(start, "the text is no UTF-8");
+      return std::string(bare);
     }
     while (!at_end() && peek() != '"') {
       if (peek() == '\\') ++at_;
@@ -245,7 +252,8 @@ Result<Matchers> classic_matchers(std::string_view text) {
       const std::string_view token = text.substr(start, i - start);
       if (!(end && trim(token).empty())) {
         SENTINEL_ASSIGN(Matcher m, classic_single(token, offset + start));
-        if (out.size() >= kMatchersMax) return fail_at(offset + i, "more than " + std::to_string(kMatchersMax) + " matchers");
+        if (out.size() >= kMatchersMax)
+          return fail_at(offset + i, "more than " + std::to_string(kMatchersMax) + " matchers");
         out.push_back(std::move(m));
       }
       start = i + 1;

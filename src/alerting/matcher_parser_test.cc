@@ -44,6 +44,7 @@ TEST(MatcherParser, both_grammars_and_the_choice_between_them) {
       {R"(foo=="x")", "error", "error", "error"},
       {R"(a="b",,c="d")", "error", "error", "error"},
       {R"(""="b")", "error", "error", "error"},
+      {"a\x95=b", "error", "error", "error"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(shown(parse_matchers(c.text)), c.fallback) << c.text;
@@ -62,7 +63,8 @@ TEST(MatcherParser, errors_have_the_column_and_what_was_expected) {
   const auto m = parse_matchers(R"({foo?"bar"})", MatcherSyntax::kUtf8);
   ASSERT_FALSE(m);
   EXPECT_EQ(m.error().position()->column, 6);
-  EXPECT_NE(m.error().message().find("expected one of '=', '!=', '=~' or '!~'"), std::string::npos) << m.error().message();
+  EXPECT_NE(m.error().message().find("expected one of '=', '!=', '=~' or '!~'"), std::string::npos)
+      << m.error().message();
 }
 
 TEST(MatcherParser, too_many_matchers_are_refused) {

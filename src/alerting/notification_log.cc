@@ -46,7 +46,8 @@ bool needs_notification(const std::optional<Told>& told, const Fingerprints& fir
 Status NotificationLog::load(state::Tx& tx) {
   SENTINEL_ASSIGN(const state::Rows rows,
                   tx.query("SELECT group_key, integration, told_at, told_firing, told_resolved, told_maybe, telling_at,"
-                           " telling_firing, telling_resolved, telling_maybe, message_key, group_id, generation, expires_at FROM alert_notification_log"));
+                           " telling_firing, telling_resolved, telling_maybe, message_key, group_id, generation, "
+                           "expires_at FROM alert_notification_log"));
   for (const state::Row& row : rows) {
     LogEntry e;
     e.group_key = row.text(0);
@@ -89,7 +90,8 @@ Status NotificationLog::write(state::Tx& tx, const LogEntry& e) {
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (group_key, integration) DO UPDATE SET"
       " told_at = excluded.told_at, told_firing = excluded.told_firing, told_resolved = excluded.told_resolved,"
       " told_maybe = excluded.told_maybe, telling_at = excluded.telling_at, telling_firing = excluded.telling_firing,"
-      " telling_resolved = excluded.telling_resolved, telling_maybe = excluded.telling_maybe, message_key = excluded.message_key, group_id = excluded.group_id,"
+      " telling_resolved = excluded.telling_resolved, telling_maybe = excluded.telling_maybe, message_key = "
+      "excluded.message_key, group_id = excluded.group_id,"
       " generation = excluded.generation, expires_at = excluded.expires_at",
       params);
 }

@@ -29,11 +29,11 @@ struct Told {
 struct LogEntry {
   std::string group_key;
   std::string integration;
-  std::optional<Told> told;       // by delivered messages (or what did not have to be sent)
-  std::optional<Told> telling;    // by the message under way
-  std::string message_key;        // of the message under way, "" none
-  std::string group_id;           // of the group that waits for it
-  int64_t generation = 0;         // increases with each message that got through
+  std::optional<Told> told;     // by delivered messages (or what did not have to be sent)
+  std::optional<Told> telling;  // by the message under way
+  std::string message_key;      // of the message under way, "" none
+  std::string group_id;         // of the group that waits for it
+  int64_t generation = 0;       // increases with each message that got through
   TimePoint expires_at;
 };
 

@@ -3,7 +3,8 @@
 //  - safety: whoever was last told "firing" of an alert that has ended is told so, and whoever was not told of an alert
 //    that fires is told, once receivers work and time passes (at least once, never a silent miss);
 //  - what is silenced for good is never told;
-//  - one key, one content: a key never carries other news, and the same news tried again (after a failure or a crash, with
+//  - one key, one content: a key never carries other news, and the same news tried again (after a failure or a crash,
+//  with
 //    no alert of the group having fired or ended in between) has the same key.
 
 #include <gtest/gtest.h>
@@ -71,8 +72,11 @@ class RandomRun {
  private:
   void one() {
     switch (random_.below(10)) {
-      case 0: case 1: case 2: return put(true);
-      case 3: case 4: return put(false);
+      case 0:
+      case 1:
+      case 2: return put(true);
+      case 3:
+      case 4: return put(false);
       case 5: {
         using Kind = receivers::SendResult::Kind;
         world_.sender.failing[kIntegrations[random_.below(3)]] = {random_.chance(0.7) ? Kind::kRetry : Kind::kFailed,
@@ -114,9 +118,8 @@ class RandomRun {
 
   bool changed_between(const Sent& a, const Sent& b) const {
     const std::vector<TimePoint>& times = changes_.at(std::string(a.notification.group_labels.get("alertname")));
-    return std::any_of(times.begin(), times.end(), [&](TimePoint t) {
-      return t >= a.notification.created_at && t <= b.notification.created_at;
-    });
+    return std::any_of(times.begin(), times.end(),
+                       [&](TimePoint t) { return t >= a.notification.created_at && t <= b.notification.created_at; });
   }
 
   void settle() {
@@ -144,7 +147,8 @@ class RandomRun {
       EXPECT_TRUE(fresh || it->second == content(s)) << "a key with other news";
       const auto [last, first] = last_tried.try_emplace({s.integration, s.notification.group_key}, s);
       if (!first && content(last->second) == content(s) && !changed_between(last->second, s)) {
-        EXPECT_EQ(last->second.key, s.key) << "the same news twice with another key: " << s.integration << " " << content(s);
+        EXPECT_EQ(last->second.key, s.key)
+            << "the same news twice with another key: " << s.integration << " " << content(s);
       }
       last->second = s;
       if (s.result != receivers::SendResult::Kind::kDelivered) continue;
@@ -155,9 +159,11 @@ class RandomRun {
     }
     for (const std::string& integration : kIntegrations) {
       for (const auto& [labels, since] : firing_) {
-        const bool routed = integration.starts_with("both") == (labels.get("alertname") == "A" || labels.get("alertname") == "B");
+        const bool routed =
+            integration.starts_with("both") == (labels.get("alertname") == "A" || labels.get("alertname") == "B");
         if (labels.get("alertname") == "Quiet" || !routed) continue;
-        EXPECT_TRUE(told[integration][labels]) << integration << " was not told that " << labels.to_string() << " fires";
+        EXPECT_TRUE(told[integration][labels])
+            << integration << " was not told that " << labels.to_string() << " fires";
       }
       for (const auto& [labels, firing] : told[integration]) {
         EXPECT_EQ(firing, firing_.contains(labels)) << integration << " has an old picture of " << labels.to_string();

@@ -47,7 +47,8 @@ AlertView Alerting::view(const Record& record, const std::vector<const Group*>& 
   AlertView v;
   v.alert = record.alert;
   v.silenced_by = silences_.silenced_by(record.alert.labels, now);
-  for (const uint64_t f : inhibitor_.inhibited_by(record.alert.labels, now)) v.inhibited_by.push_back(fingerprint_text(f));
+  for (const uint64_t f : inhibitor_.inhibited_by(record.alert.labels, now))
+    v.inhibited_by.push_back(fingerprint_text(f));
   v.receivers = receivers_of(record.alert.labels);
   bool everywhere = !groups.empty();
   for (const Group* group : groups) {
@@ -70,9 +71,9 @@ std::vector<AlertView> Alerting::alerts(const AlertQuery& query) const {
     if (record.alert.resolved_at(now) || !model::matches_all(query.matchers, record.alert.labels)) continue;
     const auto in = groups.find(fingerprint);
     AlertView v = view(record, in == groups.end() ? kNone : in->second, now);
-    const bool received = query.receiver_matchers.empty() || std::any_of(v.receivers.begin(), v.receivers.end(), [&](const auto& r) {
-                            return receiver_matches(query.receiver_matchers, r);
-                          });
+    const bool received = query.receiver_matchers.empty() ||
+                          std::any_of(v.receivers.begin(), v.receivers.end(),
+                                      [&](const auto& r) { return receiver_matches(query.receiver_matchers, r); });
     if (received && keeps(query, v)) found.emplace_back(fingerprint, std::move(v));
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -117,7 +118,8 @@ Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) con
       SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, query.from, query.to, before, name, kPage));
       for (AlertEvent& event : page) {
         before = event.id;
-        if (out.size() < limit && model::matches_all(query.matchers, event.alert.labels)) out.push_back(std::move(event));
+        if (out.size() < limit && model::matches_all(query.matchers, event.alert.labels))
+          out.push_back(std::move(event));
       }
       if (page.size() < kPage) break;
     }

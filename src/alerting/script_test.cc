@@ -124,7 +124,8 @@ class ScriptRun {
       EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0))));
       return;
     }
-    if (w.verb == "restart") return world_->restart(w.options.contains("down") ? duration_of(w.options.at("down")) : Micros(0));
+    if (w.verb == "restart")
+      return world_->restart(w.options.contains("down") ? duration_of(w.options.at("down")) : Micros(0));
     if (w.verb == "reload") {
       const Status s = world_->reload(block());
       EXPECT_EQ(s.has_value(), w.plain.empty()) << (s ? "" : s.error().to_string());
@@ -169,7 +170,8 @@ class ScriptRun {
     using Kind = receivers::SendResult::Kind;
     const std::string how = w.plain.at(1);
     const int times = w.plain.size() > 2 ? static_cast<int>(parse_int(w.plain.at(2)).value()) : -1;
-    world_->sender.failing[w.plain.at(0)] = {how == "refuse" ? Kind::kFailed : Kind::kRetry, how == "never" ? 0 : times};
+    world_->sender.failing[w.plain.at(0)] = {how == "refuse" ? Kind::kFailed : Kind::kRetry,
+                                             how == "never" ? 0 : times};
   }
 
   std::string since_start(TimePoint t) const {
@@ -216,7 +218,8 @@ class ScriptRun {
     const auto events = world_->alerting->history({});
     EXPECT_TRUE(events);
     for (const AlertEvent& e : *events) {
-      lines.insert(lines.begin(), since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string());
+      lines.insert(lines.begin(),
+                   since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string());
     }
     return lines;
   }
@@ -256,7 +259,8 @@ TEST_P(AlertingScript, runs) {
 
 TEST_P(AlertingScript, runs_the_same_with_a_restart_after_every_line) { ScriptRun(text(), true).run(); }
 
-INSTANTIATE_TEST_SUITE_P(Files, AlertingScript, ::testing::ValuesIn(script_names()), [](const auto& info) { return info.param; });
+INSTANTIATE_TEST_SUITE_P(Files, AlertingScript, ::testing::ValuesIn(script_names()),
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace sentinel::alerting

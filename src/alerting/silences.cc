@@ -34,9 +34,10 @@ Result<std::vector<model::Matchers>> decode_sets(std::string_view text) {
       model::Matchers matchers;
       for (const json::value& m : set.as_array()) {
         const json::array& fields = m.as_array();
-        SENTINEL_ASSIGN(model::Matcher matcher,
-                        model::Matcher::make(static_cast<model::MatchType>(fields.at(0).to_number<int>()),
-                                             std::string(fields.at(1).as_string()), std::string(fields.at(2).as_string())));
+        SENTINEL_ASSIGN(
+            model::Matcher matcher,
+            model::Matcher::make(static_cast<model::MatchType>(fields.at(0).to_number<int>()),
+                                 std::string(fields.at(1).as_string()), std::string(fields.at(2).as_string())));
         matchers.push_back(std::move(matcher));
       }
       sets.push_back(std::move(matchers));
@@ -63,7 +64,8 @@ Status check_set(const model::Matchers& set) {
 Status check(const Silence& s, TimePoint now) {
   if (s.matcher_sets.empty()) return fail(ErrorCode::kInvalidArgument, "a silence needs at least one matcher");
   for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
-  if (s.ends_at < s.starts_at) return fail(ErrorCode::kInvalidArgument, "the silence's end must not be before its start");
+  if (s.ends_at < s.starts_at)
+    return fail(ErrorCode::kInvalidArgument, "the silence's end must not be before its start");
   if (s.ends_at < now) return fail(ErrorCode::kInvalidArgument, "the silence's end must not be in the past");
   return {};
 }
@@ -102,8 +104,9 @@ bool Silence::matches(const model::Labels& labels) const {
 }
 
 Status Silences::load(state::Tx& tx) {
-  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT id, matchers, starts_at, ends_at, updated_at, created_by, comment,"
-                                                   " annotations FROM alert_silences"));
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT id, matchers, starts_at, ends_at, updated_at, created_by, comment,"
+                           " annotations FROM alert_silences"));
   for (const state::Row& row : rows) {
     Silence s;
     s.id = row.text(0);
@@ -125,13 +128,14 @@ Status Silences::write(state::Tx& tx, const Silence& s) {
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET matchers = excluded.matchers,"
       " starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
       " created_by = excluded.created_by, comment = excluded.comment, annotations = excluded.annotations",
-      {s.id, encode_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at), s.created_by, s.comment,
-       encode_labels(s.annotations)});
+      {s.id, encode_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at), s.created_by,
+       s.comment, encode_labels(s.annotations)});
 }
 
 Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now) {
   const auto previous = silence.id.empty() ? silences_.end() : silences_.find(silence.id);
-  if (!silence.id.empty() && previous == silences_.end()) return fail(ErrorCode::kNotFound, "silence " + silence.id + " not found");
+  if (!silence.id.empty() && previous == silences_.end())
+    return fail(ErrorCode::kNotFound, "silence " + silence.id + " not found");
   std::optional<Silence> expired;
   if (previous != silences_.end() && !can_update(previous->second, silence, now)) {
     if (previous->second.state(now) != SilenceState::kExpired) {
@@ -194,15 +198,14 @@ std::vector<std::string> Silences::silenced_by(const model::Labels& labels, Time
 }
 
 Result<size_t> Silences::prune(state::Database& database, TimePoint ended_before) {
-  SENTINEL_TRY(database.write([&](state::Tx& tx) {
-    return tx.exec("DELETE FROM alert_silences WHERE ends_at < ?", {to_us(ended_before)});
-  }));
+  SENTINEL_TRY(database.write(
+      [&](state::Tx& tx) { return tx.exec("DELETE FROM alert_silences WHERE ends_at < ?", {to_us(ended_before)}); }));
   return std::erase_if(silences_, [&](const auto& entry) { return entry.second.ends_at < ended_before; });
 }
 
 size_t Silences::count(SilenceState state, TimePoint now) const {
-  return static_cast<size_t>(
-      std::count_if(silences_.begin(), silences_.end(), [&](const auto& entry) { return entry.second.state(now) == state; }));
+  return static_cast<size_t>(std::count_if(silences_.begin(), silences_.end(),
+                                           [&](const auto& entry) { return entry.second.state(now) == state; }));
 }
 
 }  // namespace sentinel::alerting

@@ -118,7 +118,7 @@ Result<GroupRow> read_group(const state::Row& row) {
 }
 
 AlertChange::Kind kind_from(std::string_view name) {
-  return name == "resolved" ? AlertChange::Kind::kResolved
+  return name == "resolved"  ? AlertChange::Kind::kResolved
          : name == "updated" ? AlertChange::Kind::kUpdated
                              : AlertChange::Kind::kFired;
 }
@@ -166,7 +166,8 @@ Status Store::migrate(state::Database& database) { return database.migrate("aler
 Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
   const model::Alert& a = r.alert;
   return tx.exec(
-      "INSERT INTO alert_alerts (fingerprint, labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
+      "INSERT INTO alert_alerts (fingerprint, labels, annotations, generator_url, starts_at, ends_at, updated_at, "
+      "timed_out,"
       " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels,"
       " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
       " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
@@ -177,9 +178,10 @@ Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
 
 Status Store::touch_alert(state::Tx& tx, const AlertRow& r) {
   const model::Alert& a = r.alert;
-  return tx.exec("UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE fingerprint = ?",
-                 {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
-                  sql_fingerprint(a.fingerprint())});
+  return tx.exec(
+      "UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE fingerprint = ?",
+      {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
+       sql_fingerprint(a.fingerprint())});
 }
 
 Status Store::delete_alert(state::Tx& tx, uint64_t fingerprint) {
@@ -187,20 +189,23 @@ Status Store::delete_alert(state::Tx& tx, uint64_t fingerprint) {
 }
 
 Result<std::vector<AlertRow>> Store::alerts(state::Tx& tx) {
-  return read_all<AlertRow>(tx.query("SELECT labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
-                                     " firing FROM alert_alerts"),
-                            read_alert);
+  return read_all<AlertRow>(
+      tx.query("SELECT labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
+               " firing FROM alert_alerts"),
+      read_alert);
 }
 
 Status Store::put_group(state::Tx& tx, const GroupRow& g) {
   return tx.exec(
-      "INSERT INTO alert_groups (id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed, flush_failed,"
+      "INSERT INTO alert_groups (id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed, "
+      "flush_failed,"
       " emptied_at, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
       " created_at = excluded.created_at, next_flush = excluded.next_flush, has_flushed = excluded.has_flushed,"
       " flush_failed = excluded.flush_failed, emptied_at = excluded.emptied_at, resolved = excluded.resolved",
       {g.id, g.group_key, g.route_id, g.receiver, encode_labels(g.labels), to_us(g.created_at), to_us(g.next_flush),
        int64_t{g.has_flushed}, int64_t{g.flush_failed},
-       g.emptied_at ? state::SqlValue(to_us(*g.emptied_at)) : state::SqlValue(std::monostate{}), encode_resolved(g.resolved)});
+       g.emptied_at ? state::SqlValue(to_us(*g.emptied_at)) : state::SqlValue(std::monostate{}),
+       encode_resolved(g.resolved)});
 }
 
 Status Store::delete_group(state::Tx& tx, const std::string& id) {
@@ -209,9 +214,10 @@ Status Store::delete_group(state::Tx& tx, const std::string& id) {
 }
 
 Result<std::vector<GroupRow>> Store::groups(state::Tx& tx) {
-  return read_all<GroupRow>(tx.query("SELECT id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed,"
-                                     " flush_failed, emptied_at, resolved FROM alert_groups ORDER BY id"),
-                            read_group);
+  return read_all<GroupRow>(
+      tx.query("SELECT id, group_key, route_id, receiver, labels, created_at, next_flush, has_flushed,"
+               " flush_failed, emptied_at, resolved FROM alert_groups ORDER BY id"),
+      read_group);
 }
 
 Status Store::add_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint) {
@@ -234,20 +240,22 @@ Result<std::vector<std::pair<std::string, uint64_t>>> Store::members(state::Tx& 
 
 Status Store::add_event(state::Tx& tx, const AlertChange& c) {
   return tx.exec(
-      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at, ends_at,"
+      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at, "
+      "ends_at,"
       " receivers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(c.alert.fingerprint()),
-       std::string(c.alert.name()), encode_labels(c.alert.labels), encode_labels(c.alert.annotations), c.alert.generator_url,
-       to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers)});
+       std::string(c.alert.name()), encode_labels(c.alert.labels), encode_labels(c.alert.annotations),
+       c.alert.generator_url, to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers)});
 }
 
 Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, TimePoint from, TimePoint to, int64_t before_id,
                                               std::string_view alert_name, size_t limit) {
   const std::string name(alert_name);
   return read_all<AlertEvent>(
-      tx.query("SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, receivers FROM alert_events"
-               " WHERE id < ? AND at >= ? AND at < ? AND (? = '' OR alert_name = ?) ORDER BY id DESC LIMIT ?",
-               {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
+      tx.query(
+          "SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, receivers FROM alert_events"
+          " WHERE id < ? AND at >= ? AND at < ? AND (? = '' OR alert_name = ?) ORDER BY id DESC LIMIT ?",
+          {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
       read_event);
 }
 

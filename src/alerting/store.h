@@ -30,7 +30,7 @@ struct GroupRow {
   TimePoint created_at;
   TimePoint next_flush;
   bool has_flushed = false;
-  bool flush_failed = false;             // a message of the flush under way has failed
+  bool flush_failed = false;  // a message of the flush under way has failed
   std::optional<TimePoint> emptied_at;
   // Resolved alerts of the flush under way and when they were updated: told once its messages are delivered.
   std::vector<std::pair<uint64_t, TimePoint>> resolved;

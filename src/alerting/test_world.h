@@ -63,7 +63,8 @@ class RecordingListener final : public AlertListener {
 
 class World {
  public:
-  explicit World(std::string config_text) : config_text_(std::move(config_text)), sender(scheduler), start_(scheduler.now()) {
+  explicit World(std::string config_text)
+      : config_text_(std::move(config_text)), sender(scheduler), start_(scheduler.now()) {
     // In memory where there is such a folder: what a disk keeps is the test of the state module.
     const std::string base = posix_env().exists("/dev/shm") ? "/dev/shm/" : ::testing::TempDir();
     dir_ = base + "sentinel-alerting-XXXXXX";
@@ -82,7 +83,8 @@ class World {
     ASSERT_TRUE(Alerting::migrate(*database));
     auto config = parse_config(config_text_, "test.yml");
     ASSERT_TRUE(config) << config.error().to_string();
-    auto made = Alerting::open(scheduler, *database, metrics, sender, {&listener}, std::move(*config), {"http://sentinel"});
+    auto made =
+        Alerting::open(scheduler, *database, metrics, sender, {&listener}, std::move(*config), {"http://sentinel"});
     ASSERT_TRUE(made) << made.error().to_string();
     alerting = std::move(*made);
   }

@@ -18,8 +18,9 @@ using Range = TimeInterval::Range;
 
 constexpr std::array<std::string_view, 7> kWeekdays = {"sunday",   "monday", "tuesday", "wednesday",
                                                        "thursday", "friday", "saturday"};
-constexpr std::array<std::string_view, 12> kMonths = {"january", "february", "march",     "april",   "may",      "june",
-                                                      "july",    "august",   "september", "october", "november", "december"};
+constexpr std::array<std::string_view, 12> kMonths = {"january",   "february", "march",    "april",
+                                                      "may",       "june",     "july",     "august",
+                                                      "september", "october",  "november", "december"};
 
 // "HH:MM" in minutes of the day; 24:00 is allowed.
 std::optional<int> minute_of_day(std::string_view text) {
@@ -63,7 +64,8 @@ Result<std::vector<Range>> parse_ranges(const YamlNode& node, std::string_view w
     SENTINEL_ASSIGN(const std::string written, item.string());
     const std::string lower(to_lower(written));
     const auto parts = split(lower, ':');
-    if (parts.empty() || parts.size() > 2) return fail(item.error("\"" + written + "\" is not a range, expected a or a:b"));
+    if (parts.empty() || parts.size() > 2)
+      return fail(item.error("\"" + written + "\" is not a range, expected a or a:b"));
     const auto begin = read(parts[0]);
     const auto end = read(parts.back());
     if (!begin || !end) return fail(item.error("\"" + written + "\" is not valid in " + std::string(what)));
@@ -111,8 +113,8 @@ Status check_days_of_month(const std::vector<Range>& ranges, const YamlNode& nod
 }
 
 bool in_any(const std::vector<Range>& ranges, int value) {
-  return ranges.empty() ||
-         std::any_of(ranges.begin(), ranges.end(), [value](const Range& r) { return value >= r.first && value <= r.second; });
+  return ranges.empty() || std::any_of(ranges.begin(), ranges.end(),
+                                       [value](const Range& r) { return value >= r.first && value <= r.second; });
 }
 
 int days_in_month(const cctz::civil_second& t) {
@@ -135,7 +137,8 @@ bool in_days_of_month(const std::vector<Range>& ranges, const cctz::civil_second
 }  // namespace
 
 Result<TimeInterval> TimeInterval::parse(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("time_intervals", {"times", "weekdays", "days_of_month", "months", "years", "location"}));
+  SENTINEL_TRY(
+      node.expect_keys("time_intervals", {"times", "weekdays", "days_of_month", "months", "years", "location"}));
   TimeInterval out;
   SENTINEL_ASSIGN(out.minutes_, parse_times(node.get("times")));
   SENTINEL_ASSIGN(out.weekdays_, parse_ranges(node.get("weekdays"), "weekdays", named(kWeekdays, 0, false)));

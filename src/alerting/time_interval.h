@@ -28,7 +28,7 @@ class TimeInterval {
   std::vector<Range> days_of_month_;  // negative ones count from the month's end
   std::vector<Range> months_;
   std::vector<Range> years_;
-  std::string location_;              // IANA name, "" is UTC
+  std::string location_;  // IANA name, "" is UTC
 };
 
 struct NamedTimeIntervals {

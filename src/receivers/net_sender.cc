@@ -90,7 +90,8 @@ net::Task<void> attempt(net::HttpClient* client, std::shared_ptr<const Receiver>
 NetSender::NetSender(net::Runtime& runtime, net::HttpClient& client, const Clock& clock)
     : runtime_(runtime), client_(client), clock_(clock), directory_(std::make_shared<const Directory>()) {}
 
-Status NetSender::configure(const std::vector<ReceiverConfig>& receivers, const std::vector<std::string>& template_globs) {
+Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
+                            const std::vector<std::string>& template_globs) {
   SENTINEL_ASSIGN(const std::shared_ptr<const Templates> templates, Templates::load(template_globs, clock_));
   auto directory = std::make_shared<Directory>();
   for (const ReceiverConfig& receiver : receivers) {
@@ -106,7 +107,8 @@ void NetSender::send(Outgoing message, Done done) {
   const std::shared_ptr<const Directory> directory = directory_.load();
   const auto it = directory->find(message.integration);
   if (it == directory->end()) {
-    return done({SendResult::Kind::kFailed, "receiver " + message.integration + " is not in the configuration any more", {}});
+    return done(
+        {SendResult::Kind::kFailed, "receiver " + message.integration + " is not in the configuration any more", {}});
   }
   auto answer = std::make_shared<Answer>(std::move(done));
   runtime_.spawn(runtime_.any_core(), "notify", attempt(&client_, it->second, std::move(message), std::move(answer)));

@@ -9,7 +9,7 @@ namespace {
 
 namespace json = boost::json;
 
-model::Labels common(const std::vector<NotifiedAlert>& alerts, model::Labels model::Alert::*member) {
+model::Labels common(const std::vector<NotifiedAlert>& alerts, model::Labels model::Alert::* member) {
   model::Labels shared;
   if (alerts.empty()) return shared;
   for (const model::Label& label : alerts.front().alert.*member) {
@@ -37,9 +37,9 @@ model::Labels labels_from(const json::value& value) {
 
 json::object alert_json(const NotifiedAlert& notified) {
   const model::Alert& a = notified.alert;
-  return {{"labels", labels_json(a.labels)},       {"annotations", labels_json(a.annotations)},
-          {"starts_at_us", to_us(a.starts_at)},    {"ends_at_us", to_us(a.ends_at)},
-          {"updated_at_us", to_us(a.updated_at)},  {"generator_url", a.generator_url},
+  return {{"labels", labels_json(a.labels)},      {"annotations", labels_json(a.annotations)},
+          {"starts_at_us", to_us(a.starts_at)},   {"ends_at_us", to_us(a.ends_at)},
+          {"updated_at_us", to_us(a.updated_at)}, {"generator_url", a.generator_url},
           {"resolved", notified.resolved}};
 }
 

@@ -8,7 +8,8 @@
 
 namespace sentinel::receivers {
 
-std::shared_ptr<const Receiver> make_receiver(const Integration& integration, std::shared_ptr<const Templates> templates) {
+std::shared_ptr<const Receiver> make_receiver(const Integration& integration,
+                                              std::shared_ptr<const Templates> templates) {
   if (const auto* webhook = std::get_if<WebhookConfig>(&integration.config)) return make_webhook(*webhook);
   return make_slack(std::get<SlackConfig>(integration.config), std::move(templates));
 }
@@ -36,7 +37,8 @@ Result<std::string> read_secret(const Secret& secret) {
   if (secret.file.empty()) return secret.value;
   Result<std::string> content = posix_env().read_file(secret.file);
   if (!content) return fail(content.error().with_context("secret file"));
-  if (content->size() > kSecretFileBytesMax) return fail(ErrorCode::kTooLarge, "secret file " + secret.file + " is too large");
+  if (content->size() > kSecretFileBytesMax)
+    return fail(ErrorCode::kTooLarge, "secret file " + secret.file + " is too large");
   return std::string(trim(*content));
 }
 

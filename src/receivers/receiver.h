@@ -34,7 +34,8 @@ class Receiver {
 
 std::shared_ptr<const Receiver> make_webhook(WebhookConfig config);
 std::shared_ptr<const Receiver> make_slack(SlackConfig config, std::shared_ptr<const Templates> templates);
-std::shared_ptr<const Receiver> make_receiver(const Integration& integration, std::shared_ptr<const Templates> templates);
+std::shared_ptr<const Receiver> make_receiver(const Integration& integration,
+                                              std::shared_ptr<const Templates> templates);
 
 // 2xx: delivered. 429 and 5xx: retry, after what Retry-After asks for. All else: never.
 SendResult judge_status(const net::Response& response);

@@ -67,17 +67,22 @@ TEST(Webhook, sends_version_4) {
   EXPECT_EQ(post->headers.get("content-type"), "application/json");
   const std::string first = two_alerts().alerts[0].alert.fingerprint_hex();
   const std::string second = two_alerts().alerts[1].alert.fingerprint_hex();
-  EXPECT_EQ(post->body,
-            R"({"receiver":"team X","status":"firing","alerts":[)"
-            R"({"status":"firing","labels":{"alertname":"High","env":"prod","i":"1"},"annotations":{"only":"1","summary":"s"},)"
-            R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom/graph",)"
-            R"("fingerprint":")" + first + R"("},)"
-            R"({"status":"resolved","labels":{"alertname":"High","env":"prod","i":"2"},"annotations":{"summary":"s"},)"
-            R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"2026-01-01T01:00:00Z","generatorURL":"http://prom/graph",)"
-            R"("fingerprint":")" + second + R"("}],)"
-            R"("groupLabels":{"alertname":"High"},"commonLabels":{"alertname":"High","env":"prod"},)"
-            R"("commonAnnotations":{"summary":"s"},"externalURL":"http://sentinel","version":"4",)"
-            R"("groupKey":"{}/{a=\"b\"}:{alertname=\"High\"}","truncatedAlerts":0})");
+  EXPECT_EQ(
+      post->body,
+      R"({"receiver":"team X","status":"firing","alerts":[)"
+      R"({"status":"firing","labels":{"alertname":"High","env":"prod","i":"1"},"annotations":{"only":"1","summary":"s"},)"
+      R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom/graph",)"
+      R"("fingerprint":")" +
+          first +
+          R"("},)"
+          R"({"status":"resolved","labels":{"alertname":"High","env":"prod","i":"2"},"annotations":{"summary":"s"},)"
+          R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"2026-01-01T01:00:00Z","generatorURL":"http://prom/graph",)"
+          R"("fingerprint":")" +
+          second +
+          R"("}],)"
+          R"("groupLabels":{"alertname":"High"},"commonLabels":{"alertname":"High","env":"prod"},)"
+          R"("commonAnnotations":{"summary":"s"},"externalURL":"http://sentinel","version":"4",)"
+          R"("groupKey":"{}/{a=\"b\"}:{alertname=\"High\"}","truncatedAlerts":0})");
 }
 
 TEST(Webhook, cuts_at_max_alerts_and_says_so) {
@@ -118,7 +123,8 @@ TEST(Slack, every_field_is_a_template) {
   config.link_names = true;
   config.short_fields = true;
   config.fields = {{"a", "{{ .Status }}", std::nullopt}, {"b", "c", false}};
-  config.actions = {{"button", "Open", "http://{{ .GroupLabels.alertname }}", "primary", "", "", SlackConfirm{"sure?", "t", "y", "n"}}};
+  config.actions = {{"button", "Open", "http://{{ .GroupLabels.alertname }}", "primary", "", "",
+                     SlackConfirm{"sure?", "t", "y", "n"}}};
   config.mrkdwn_in = {"text"};
   const auto post = make_slack(config, default_templates())->post(two_alerts());
   ASSERT_TRUE(post) << post.error().to_string();
@@ -130,7 +136,8 @@ TEST(Slack, every_field_is_a_template) {
   const json::value& a = m.at("attachments").at(0);
   EXPECT_EQ(a.at("title"), "1");
   EXPECT_EQ(a.at("text"), "S");
-  EXPECT_EQ(json::serialize(a.at("fields")), R"([{"title":"a","value":"firing","short":true},{"title":"b","value":"c","short":false}])");
+  EXPECT_EQ(json::serialize(a.at("fields")),
+            R"([{"title":"a","value":"firing","short":true},{"title":"b","value":"c","short":false}])");
   EXPECT_EQ(json::serialize(a.at("actions")),
             R"([{"type":"button","text":"Open","url":"http://High","style":"primary",)"
             R"("confirm":{"title":"t","text":"sure?","ok_text":"y","dismiss_text":"n"}}])");
@@ -171,7 +178,8 @@ TEST(Judge, what_is_retried_and_what_is_not) {
   EXPECT_EQ(webhook->judge(response(429, "", "", "soon")).retry_after, std::nullopt);
   EXPECT_EQ(slack->judge(response(200, "ok")).kind, Kind::kDelivered);
   EXPECT_EQ(slack->judge(response(200, R"({"ok":true})", "application/json")).kind, Kind::kDelivered);
-  EXPECT_EQ(slack->judge(response(200, R"({"ok":false,"error":"channel_not_found"})", "application/json")).kind, Kind::kFailed);
+  EXPECT_EQ(slack->judge(response(200, R"({"ok":false,"error":"channel_not_found"})", "application/json")).kind,
+            Kind::kFailed);
   EXPECT_EQ(slack->judge(response(200, "no_text")).kind, Kind::kFailed);
   EXPECT_EQ(slack->judge(response(500, "rollup_error")).kind, Kind::kRetry);
 }
@@ -198,14 +206,16 @@ TEST(Credentials, come_from_the_configuration_or_from_files) {
 TEST(TemplateFiles, override_the_defaults_and_report_mistakes) {
   std::string dir = ::testing::TempDir() + "sentinel-receivers-XXXXXX";
   ASSERT_NE(::mkdtemp(dir.data()), nullptr);
-  ASSERT_TRUE(posix_env().write_file_atomic(dir + "/a.tmpl", R"({{ define "slack.default.text" }}mine {{ .Status }}{{ end }})"));
+  ASSERT_TRUE(posix_env().write_file_atomic(dir + "/a.tmpl",
+                                            R"({{ define "slack.default.text" }}mine {{ .Status }}{{ end }})"));
   const FakeClock clock;
   const auto templates = Templates::load({dir + "/*.tmpl", dir + "/none*"}, clock);
   ASSERT_TRUE(templates) << templates.error().to_string();
   const text::Value data = text::to_value(template_data(two_alerts()));
   EXPECT_EQ((*templates)->expand(R"({{ template "slack.default.text" . }})", data).value(), "mine firing");
   EXPECT_EQ((*templates)->expand(R"({{ template "__text_alert_list" .Alerts.Resolved }})", data).value(),
-            "Labels:\n - alertname = High\n - env = prod\n - i = 2\nAnnotations:\n - summary = s\nSource: http://prom/graph\n");
+            "Labels:\n - alertname = High\n - env = prod\n - i = 2\nAnnotations:\n - summary = s\nSource: "
+            "http://prom/graph\n");
   ASSERT_TRUE(posix_env().write_file_atomic(dir + "/b.tmpl", "{{ define }}"));
   const auto bad = Templates::load({dir + "/*.tmpl"}, clock);
   ASSERT_FALSE(bad);
@@ -262,7 +272,8 @@ TEST(NetSender, delivers_over_http_with_its_key_and_follows_redirects) {
   using Kind = SendResult::Kind;
   EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-1").kind, Kind::kDelivered);
   EXPECT_EQ(seen.headers.get("Idempotency-Key"), "key-1");
-  EXPECT_EQ(seen.body, make_webhook(std::get<WebhookConfig>(receiver.integrations[0].config))->post(two_alerts())->body);
+  EXPECT_EQ(seen.body,
+            make_webhook(std::get<WebhookConfig>(receiver.integrations[0].config))->post(two_alerts())->body);
   EXPECT_EQ(send_and_wait(sender, "team/webhook/1", "key-2").kind, Kind::kDelivered);
   EXPECT_EQ(seen.path, "/hook");
   EXPECT_EQ(seen.headers.get("Idempotency-Key"), "key-2");

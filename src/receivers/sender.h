@@ -23,8 +23,8 @@ struct SendResult {
     kFailed,  // it never will: refused, a template that fails, a receiver that is no longer configured
   };
   Kind kind = Kind::kDelivered;
-  std::string error;                   // no secrets
-  std::optional<Micros> retry_after;   // what the server asked for
+  std::string error;                  // no secrets
+  std::optional<Micros> retry_after;  // what the server asked for
 };
 
 class Sender {

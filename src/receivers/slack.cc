@@ -1,4 +1,5 @@
-// The Slack receiver: incoming webhooks, and chat.postMessage with an app token. One attachment, as Alertmanager sends it.
+// The Slack receiver: incoming webhooks, and chat.postMessage with an app token. One attachment, as Alertmanager sends
+// it.
 
 #include <boost/json.hpp>
 
@@ -26,7 +27,8 @@ std::string truncate_runes(const std::string& text, size_t count) {
 // Expands templates one after the other; the first failure sticks.
 class Expander {
  public:
-  Expander(const Templates& templates, const Notification& n) : templates_(templates), data_(text::to_value(template_data(n))) {}
+  Expander(const Templates& templates, const Notification& n)
+      : templates_(templates), data_(text::to_value(template_data(n))) {}
 
   std::string operator()(const std::string& text) {
     if (error_) return "";
@@ -94,7 +96,8 @@ class Slack final : public Receiver {
  private:
   json::object attachment(Expander& expand) const {
     json::object out;
-    if (std::string title = truncate_runes(expand(config_.title), kSlackTitleRunesMax); !title.empty()) out["title"] = title;
+    if (std::string title = truncate_runes(expand(config_.title), kSlackTitleRunesMax); !title.empty())
+      out["title"] = title;
     expand.put_unless_empty(out, "title_link", config_.title_link);
     expand.put_unless_empty(out, "pretext", config_.pretext);
     expand.put(out, "text", config_.text);

@@ -19,8 +19,8 @@ text::NotificationData template_data(const Notification& notification);
 
 class Templates {
  public:
-  // The default templates, then every file that a pattern matches, in order; a later definition replaces an earlier one.
-  // kInvalidArgument names the file. A pattern that matches nothing is no error. `clock` outlives the templates.
+  // The default templates, then every file that a pattern matches, in order; a later definition replaces an earlier
+  // one. kInvalidArgument names the file. A pattern that matches nothing is no error. `clock` outlives the templates.
   static Result<std::shared_ptr<const Templates>> load(const std::vector<std::string>& globs, const Clock& clock);
 
   // A text with actions, for one notification.

@@ -73,6 +73,8 @@ class Webhook final : public Receiver {
 
 }  // namespace
 
-std::shared_ptr<const Receiver> make_webhook(WebhookConfig config) { return std::make_shared<Webhook>(std::move(config)); }
+std::shared_ptr<const Receiver> make_webhook(WebhookConfig config) {
+  return std::make_shared<Webhook>(std::move(config));
+}
 
 }  // namespace sentinel::receivers

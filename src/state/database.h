@@ -1,7 +1,8 @@
 #pragma once
 // Durable control-plane state: small rows, transactions, SQLite by default, PostgreSQL later behind the same face.
 // SQL is the common subset of both; parameters are `?`; numbered ids are declared `INTEGER PRIMARY KEY AUTOINCREMENT`
-// (an adapter for another database translates that) and read back with RETURNING. Times are INTEGER microseconds, booleans INTEGER 0/1, documents TEXT.
+// (an adapter for another database translates that) and read back with RETURNING. Times are INTEGER microseconds,
+// booleans INTEGER 0/1, documents TEXT.
 
 #include <cstdint>
 #include <functional>
@@ -23,9 +24,9 @@ class Row {
  public:
   explicit Row(std::vector<SqlValue> values) : values_(std::move(values)) {}
   bool is_null(size_t i) const { return std::holds_alternative<std::monostate>(values_.at(i)); }
-  int64_t integer(size_t i) const;  // 0 when null
-  double real(size_t i) const;      // 0 when null
-  std::string text(size_t i) const; // "" when null
+  int64_t integer(size_t i) const;   // 0 when null
+  double real(size_t i) const;       // 0 when null
+  std::string text(size_t i) const;  // "" when null
   size_t size() const { return values_.size(); }
 
  private:

@@ -24,8 +24,8 @@ Status KeyValue::put(Tx& tx, std::string_view key, std::string_view json, TimePo
                                           std::to_string(key.size()));
   }
   if (json.size() > kDocumentBytesMax) {
-    return fail(ErrorCode::kTooLarge, "kv document " + std::string(key) + " exceeds " +
-                                          std::to_string(kDocumentBytesMax) + " bytes");
+    return fail(ErrorCode::kTooLarge,
+                "kv document " + std::string(key) + " exceeds " + std::to_string(kDocumentBytesMax) + " bytes");
   }
   return tx.exec(
       "INSERT INTO kv (key, json, updated_at) VALUES (?, ?, ?)"
@@ -37,8 +37,7 @@ Status KeyValue::remove(Tx& tx, std::string_view key) {
   return tx.exec("DELETE FROM kv WHERE key = ?", {std::string(key)});
 }
 
-Result<std::vector<std::pair<std::string, std::string>>> KeyValue::list(Tx& tx, std::string_view prefix,
-                                                                        size_t limit) {
+Result<std::vector<std::pair<std::string, std::string>>> KeyValue::list(Tx& tx, std::string_view prefix, size_t limit) {
   SENTINEL_ASSIGN(const Rows rows,
                   tx.query("SELECT key, json FROM kv WHERE key >= ? AND substr(key, 1, ?) = ? ORDER BY key LIMIT ?",
                            {std::string(prefix), static_cast<int64_t>(prefix.size()), std::string(prefix),

@@ -85,9 +85,10 @@ Result<std::vector<OutboxMessage>> Outbox::due(Tx& tx, TimePoint now, size_t lim
 }
 
 Result<std::vector<OutboxMessage>> Outbox::pending(Tx& tx, std::string_view channel, int64_t after_id, size_t limit) {
-  SENTINEL_ASSIGN(const Rows rows, tx.query("SELECT " + std::string(kColumns) +
-                                                " FROM outbox WHERE id > ? AND status = 0 AND channel = ? ORDER BY id LIMIT ?",
-                                            {after_id, std::string(channel), static_cast<int64_t>(limit)}));
+  SENTINEL_ASSIGN(const Rows rows,
+                  tx.query("SELECT " + std::string(kColumns) +
+                               " FROM outbox WHERE id > ? AND status = 0 AND channel = ? ORDER BY id LIMIT ?",
+                           {after_id, std::string(channel), static_cast<int64_t>(limit)}));
   return read_messages(rows);
 }
 
@@ -98,9 +99,10 @@ Result<std::optional<TimePoint>> Outbox::next_due(Tx& tx) {
 }
 
 Status Outbox::delivered(Tx& tx, int64_t id, TimePoint now) {
-  SENTINEL_TRY(tx.exec("UPDATE outbox SET status = ?, attempts = attempts + 1, finished_at = ?, last_error = ''"
-                       " WHERE id = ? AND status = 0",
-                       {status_value(OutboxStatus::kDelivered), to_us(now), id}));
+  SENTINEL_TRY(
+      tx.exec("UPDATE outbox SET status = ?, attempts = attempts + 1, finished_at = ?, last_error = ''"
+              " WHERE id = ? AND status = 0",
+              {status_value(OutboxStatus::kDelivered), to_us(now), id}));
   return {};
 }
 

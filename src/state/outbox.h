@@ -17,16 +17,17 @@ namespace sentinel::state {
 enum class OutboxStatus { kPending, kDelivered, kFailed };
 
 struct OutboxMessage {
-  int64_t id = 0;          // filled by enqueue
-  std::string key;         // deterministic; the receiver can fold duplicates by it
-  std::string channel;     // who sends it: "notification"
-  std::string receiver;    // e.g. alertmanager.yml's receiver name and integration index: "oncall/slack/0"
-  std::string order_key;   // of messages to one receiver with the same one, the next waits for the end of the last; "" none
-  std::string payload;     // JSON, complete: sending needs nothing else
+  int64_t id = 0;        // filled by enqueue
+  std::string key;       // deterministic; the receiver can fold duplicates by it
+  std::string channel;   // who sends it: "notification"
+  std::string receiver;  // e.g. alertmanager.yml's receiver name and integration index: "oncall/slack/0"
+  std::string
+      order_key;  // of messages to one receiver with the same one, the next waits for the end of the last; "" none
+  std::string payload;  // JSON, complete: sending needs nothing else
   OutboxStatus status = OutboxStatus::kPending;
   int attempts = 0;
   TimePoint created_at;
-  TimePoint due_at;        // not before
+  TimePoint due_at;  // not before
   std::optional<TimePoint> finished_at;
   std::string last_error;
 };
@@ -45,7 +46,8 @@ class Outbox {
   static Result<std::optional<TimePoint>> next_due(Tx& tx);
   static Status delivered(Tx& tx, int64_t id, TimePoint now);
   // Another try at `due_at`, or never more when absent (kFailed: visible and alerted on).
-  static Status attempt_failed(Tx& tx, int64_t id, const std::string& error, std::optional<TimePoint> due_at, TimePoint now);
+  static Status attempt_failed(Tx& tx, int64_t id, const std::string& error, std::optional<TimePoint> due_at,
+                               TimePoint now);
   // Newest first.
   static Result<std::vector<OutboxMessage>> list(Tx& tx, std::optional<OutboxStatus> status, size_t limit);
   // Forgets messages that ended before; returns how many.

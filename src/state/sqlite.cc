@@ -43,43 +43,39 @@ Error sqlite_error(int code, const std::string& path, std::string_view detail) {
   const std::string prefix = "state database " + path + ": ";
   const std::string tail = " (" + std::string(detail) + ")";
   switch (code & 0xff) {
-    case SQLITE_CONSTRAINT:
-      return Error(ErrorCode::kConflict, prefix + std::string(detail));
+    case SQLITE_CONSTRAINT: return Error(ErrorCode::kConflict, prefix + std::string(detail));
     case SQLITE_FULL:
       return Error(ErrorCode::kIo, prefix + "the disk is full: free some space; nothing was changed" + tail);
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-      return Error(ErrorCode::kIo, prefix + "is read-only for this user: check owner and mode of file and folder" + tail);
+      return Error(ErrorCode::kIo,
+                   prefix + "is read-only for this user: check owner and mode of file and folder" + tail);
     case SQLITE_CANTOPEN:
       return Error(ErrorCode::kIo, prefix + "cannot be opened: check that the folder exists and is writable" + tail);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      return Error(ErrorCode::kUnavailable, prefix + "is locked by another program" + tail);
+    case SQLITE_LOCKED: return Error(ErrorCode::kUnavailable, prefix + "is locked by another program" + tail);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-      return Error(ErrorCode::kIo, prefix + "is damaged or not a database: restore it from a backup, or move it away to "
-                                            "start empty" + tail);
-    case SQLITE_IOERR:
-      return Error(ErrorCode::kIo, prefix + "the disk reported an error" + tail);
-    case SQLITE_TOOBIG:
-      return Error(ErrorCode::kTooLarge, prefix + std::string(detail));
-    default:
-      return Error(ErrorCode::kInternal, prefix + std::string(detail));
+      return Error(ErrorCode::kIo, prefix +
+                                       "is damaged or not a database: restore it from a backup, or move it away to "
+                                       "start empty" +
+                                       tail);
+    case SQLITE_IOERR: return Error(ErrorCode::kIo, prefix + "the disk reported an error" + tail);
+    case SQLITE_TOOBIG: return Error(ErrorCode::kTooLarge, prefix + std::string(detail));
+    default: return Error(ErrorCode::kInternal, prefix + std::string(detail));
   }
 }
 
 SqlValue column_value(sqlite3_stmt* statement, int i) {
   switch (sqlite3_column_type(statement, i)) {
-    case SQLITE_INTEGER:
-      return static_cast<int64_t>(sqlite3_column_int64(statement, i));
-    case SQLITE_FLOAT:
-      return sqlite3_column_double(statement, i);
-    case SQLITE_NULL:
-      return std::monostate{};
+    case SQLITE_INTEGER: return static_cast<int64_t>(sqlite3_column_int64(statement, i));
+    case SQLITE_FLOAT: return sqlite3_column_double(statement, i);
+    case SQLITE_NULL: return std::monostate{};
     default: {
       const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, i));
-      return bytes == nullptr ? std::string() : std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement, i)));
+      return bytes == nullptr ? std::string()
+                              : std::string(bytes, static_cast<size_t>(sqlite3_column_bytes(statement, i)));
     }
   }
 }
@@ -111,7 +107,8 @@ class Connection final : public Tx {
 
   // Several statements, no parameters, not cached.
   Status script(const std::string& sql) {
-    if (const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr); rc != SQLITE_OK) return fail(error(rc));
+    if (const int rc = sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr); rc != SQLITE_OK)
+      return fail(error(rc));
     return {};
   }
 
@@ -126,7 +123,9 @@ class Connection final : public Tx {
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
  private:
-  Error error(int rc) const { return sqlite_error(rc, path_, db_ == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(db_)); }
+  Error error(int rc) const {
+    return sqlite_error(rc, path_, db_ == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(db_));
+  }
 
   void forget_statements() {
     for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
@@ -160,12 +159,13 @@ class Connection final : public Tx {
   Result<Rows> run(std::string_view sql, const SqlParams& params, bool keep_rows) {
     SENTINEL_ASSIGN(sqlite3_stmt * statement, prepare(sql));
     if (static_cast<size_t>(sqlite3_bind_parameter_count(statement)) != params.size()) {
-      return fail(ErrorCode::kInternal, "SQL statement takes " + std::to_string(sqlite3_bind_parameter_count(statement)) +
-                                            " parameters, got " + std::to_string(params.size()) + ": " +
-                                            std::string(sql.substr(0, 200)));
+      return fail(ErrorCode::kInternal,
+                  "SQL statement takes " + std::to_string(sqlite3_bind_parameter_count(statement)) +
+                      " parameters, got " + std::to_string(params.size()) + ": " + std::string(sql.substr(0, 200)));
     }
     int rc = SQLITE_OK;
-    for (size_t i = 0; i < params.size() && rc == SQLITE_OK; ++i) rc = bind(statement, static_cast<int>(i) + 1, params[i]);
+    for (size_t i = 0; i < params.size() && rc == SQLITE_OK; ++i)
+      rc = bind(statement, static_cast<int>(i) + 1, params[i]);
     Rows rows;
     if (rc == SQLITE_OK) {
       const int columns = sqlite3_column_count(statement);
@@ -209,9 +209,12 @@ class SqliteDatabase final : public Database {
         write_seconds_(metrics.histogram("sentinel_state_write_seconds",
                                          "Time of a write transaction, from waiting for its turn to durable.",
                                          latency_bounds())),
-        read_seconds_(metrics.histogram("sentinel_state_read_seconds", "Time of a read transaction.", latency_bounds())),
-        write_errors_(metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "write"}})),
-        read_errors_(metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "read"}})) {}
+        read_seconds_(
+            metrics.histogram("sentinel_state_read_seconds", "Time of a read transaction.", latency_bounds())),
+        write_errors_(
+            metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "write"}})),
+        read_errors_(
+            metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "read"}})) {}
 
   ~SqliteDatabase() override {
     readers_.clear();
@@ -221,14 +224,15 @@ class SqliteDatabase final : public Database {
   }
 
   Status open() {
-    struct stat wal {};
+    struct stat wal{};
     const bool unclean = ::stat((path_ + "-wal").c_str(), &wal) == 0 && wal.st_size > 0;
     SENTINEL_TRY(writer_.open(true));
     SENTINEL_TRY(writer_.query("SELECT COUNT(*) FROM sqlite_master", {}));
     if (unclean) SENTINEL_TRY(check_pages());
-    SENTINEL_TRY(writer_.script(
-        "CREATE TABLE IF NOT EXISTS schema_migrations ("
-        " module TEXT NOT NULL, version INTEGER NOT NULL, applied_at INTEGER NOT NULL, PRIMARY KEY (module, version))"));
+    SENTINEL_TRY(
+        writer_.script("CREATE TABLE IF NOT EXISTS schema_migrations ("
+                       " module TEXT NOT NULL, version INTEGER NOT NULL, applied_at INTEGER NOT NULL, PRIMARY KEY "
+                       "(module, version))"));
     for (size_t i = 0; i < kReaderConnections; ++i) {
       readers_.push_back(std::make_unique<Connection>(path_));
       SENTINEL_TRY(readers_.back()->open(false));
@@ -239,7 +243,8 @@ class SqliteDatabase final : public Database {
 
   Status write(const std::function<Status(Tx&)>& fn) override {
     const int64_t started_us = monotonic_us();
-    if (current_transaction == this) return fail(ErrorCode::kInternal, "write() inside a transaction of the same thread");
+    if (current_transaction == this)
+      return fail(ErrorCode::kInternal, "write() inside a transaction of the same thread");
     const Status status = [&]() -> Status {
       MutexLock lock(writer_mutex_);
       return transaction(writer_, "BEGIN IMMEDIATE", fn);
@@ -251,7 +256,8 @@ class SqliteDatabase final : public Database {
 
   Status read(const std::function<Status(Tx&)>& fn) override {
     const int64_t started_us = monotonic_us();
-    if (current_transaction == this) return fail(ErrorCode::kInternal, "read() inside a transaction of the same thread");
+    if (current_transaction == this)
+      return fail(ErrorCode::kInternal, "read() inside a transaction of the same thread");
     Connection* reader = take_reader();
     const Status status = transaction(*reader, "BEGIN", fn);
     give_back(reader);
@@ -263,9 +269,9 @@ class SqliteDatabase final : public Database {
   Status migrate(std::string_view module, const std::vector<Migration>& migrations) override {
     int64_t known = 0;
     SENTINEL_TRY(read([&](Tx& tx) -> Status {
-      SENTINEL_ASSIGN(const Rows rows,
-                      tx.query("SELECT COALESCE(MAX(version), 0) FROM schema_migrations WHERE module = ?",
-                               {std::string(module)}));
+      SENTINEL_ASSIGN(
+          const Rows rows,
+          tx.query("SELECT COALESCE(MAX(version), 0) FROM schema_migrations WHERE module = ?", {std::string(module)}));
       known = rows.front().integer(0);
       return {};
     }));
@@ -359,8 +365,10 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricReg
   Result<std::unique_ptr<FileLock>> lock = posix_env().lock(path + ".lock");
   if (!lock) {
     if (lock.error().code() == ErrorCode::kConflict) {
-      return fail(ErrorCode::kConflict, "state database " + path + " is in use by another process; stop that one, or use "
-                                        "another --data-dir (" + lock.error().message() + ")");
+      return fail(ErrorCode::kConflict, "state database " + path +
+                                            " is in use by another process; stop that one, or use "
+                                            "another --data-dir (" +
+                                            lock.error().message() + ")");
     }
     return fail(lock.error().with_context("state database " + path + " cannot be opened"));
   }
