@@ -144,7 +144,9 @@ class Utf8Parser {
     if (!accept('"')) {
       while (!at_end() && !is_reserved(peek())) ++at_;
       if (at_ == start) return fail_at(at_, unexpected(wanted));
-      return std::string(text_.substr(start, at_ - start));
+      const std::string_view bare = text_.substr(start, at_ - start);
+      if (!is_valid_utf8(bare)) return fail_at(start, "the text is no UTF-8");
+      return std::string(bare);
     }
     while (!at_end() && peek() != '"') {
       if (peek() == '\\') ++at_;

@@ -44,6 +44,7 @@ TEST(MatcherParser, both_grammars_and_the_choice_between_them) {
       {R"(foo=="x")", "error", "error", "error"},
       {R"(a="b",,c="d")", "error", "error", "error"},
       {R"(""="b")", "error", "error", "error"},
+      {"a\x95=b", "error", "error", "error"},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(shown(parse_matchers(c.text)), c.fallback) << c.text;
