@@ -48,7 +48,8 @@ class SummaryTest(unittest.TestCase):
 
     def test_a_program_that_is_not_there_is_a_failure(self):
         missing = '<skipped message="Unable to find executable"/>'
-        status, lines = self.run_on(fast_xml=junit(("base", "notrun", missing, "Unable to find executable: /b/base_test")))
+        absent = ("base", "notrun", missing, "Unable to find executable: /b/base_test")
+        status, lines = self.run_on(fast_xml=junit(absent))
         self.assertEqual((status, lines[-1]), (1, "0 passed, 1 failed"))
 
     def test_acceptance_without_a_summary_or_with_an_exit_status_is_a_failure(self):

@@ -90,7 +90,8 @@ void Gateway::set_injection_risk(InjectionRisk fn) { impl_->injection_risk = std
 
 std::vector<BreakerView> Gateway::breakers() const {
   std::vector<BreakerView> views;
-  for (const auto& provider : impl_->plan.load()->providers) {
+  const auto plan = impl_->plan.load();
+  for (const auto& provider : plan->providers) {
     views.push_back(
         {provider->config.name, provider->breaker->state(impl_->clock.now()), provider->breaker->open_until()});
   }
@@ -98,7 +99,8 @@ std::vector<BreakerView> Gateway::breakers() const {
 }
 
 Status Gateway::force_breaker(std::string_view provider, std::optional<BreakerState> state) {
-  for (const auto& each : impl_->plan.load()->providers) {
+  const auto plan = impl_->plan.load();
+  for (const auto& each : plan->providers) {
     if (each->config.name != provider) continue;
     each->breaker->force(state);
     each->breaker_state->set(static_cast<double>(each->breaker->state(impl_->clock.now())));

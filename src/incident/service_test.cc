@@ -65,7 +65,8 @@ class ServiceTest : public testing::Test {
   std::vector<IncidentRecord> all() { return service_->list({}).value(); }
   std::vector<std::string> kinds(std::string_view id) {
     std::vector<std::string> out;
-    for (const auto& entry : service_->get(id)->timeline) out.push_back(entry.kind);
+    const auto detail = service_->get(id).value();
+    for (const auto& entry : detail.timeline) out.push_back(entry.kind);
     return out;
   }
 
