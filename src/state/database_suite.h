@@ -248,8 +248,8 @@ TEST_P(DatabaseSuite, of_one_order_key_only_the_oldest_pending_message_is_due) {
     SENTINEL_TRY(Outbox::enqueue(tx, outbox_message("b1", t0, "b")));
     auto keys = [&] {
       std::string joined;
-      const auto due = Outbox::due(tx, t0, 10);
-      for (const OutboxMessage& m : *due) joined += m.key + " ";
+      const std::vector<OutboxMessage> due = Outbox::due(tx, t0, 10).value();
+      for (const OutboxMessage& m : due) joined += m.key + " ";
       return joined;
     };
     EXPECT_EQ(keys(), "a1 b1 ");
