@@ -10,6 +10,7 @@
 #include <future>
 #include <mutex>
 
+#include "base/strings.h"
 #include "net/http_client.h"
 
 namespace sentinel::net {
