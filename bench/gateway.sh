@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Requests a second through: the upstream itself, nginx as a plain reverse proxy, and Sentinel with everything on (every call
-# analysed and stored), all to the same upstream (nginx with a fixed chat completion), in turn, for some rounds.
+# Requests a second through: the upstream itself, nginx as a plain reverse proxy, and Sentinel with everything on (every
+# call analysed and stored), all to the same upstream (nginx with a fixed chat completion), in turn, for some rounds.
 # Usage: BINARY=build/bench/sentinel bench/gateway.sh FOLDER    needs nginx and wrk; loopback only, about a minute
 set -euo pipefail
 folder=$1
@@ -10,23 +10,32 @@ upstream=28080 proxy=28081 gateway=28082
 mkdir -p "$folder"/{u,p}
 
 cat > "$folder/answer.json" <<'JSON'
-{"id":"chatcmpl-1","object":"chat.completion","created":1790000000,"model":"bench-1","choices":[{"index":0,"message":{"role":"assistant","content":"An unused item can be returned within 30 days of delivery. The refund is paid within 5 business days."},"finish_reason":"stop"}],"usage":{"prompt_tokens":60,"completion_tokens":24,"total_tokens":84}}
+{"id":"chatcmpl-1","object":"chat.completion","created":1790000000,"model":"bench-1",
+ "choices":[{"index":0,"message":{"role":"assistant","content":"An unused item can be returned within 30 days."},
+ "finish_reason":"stop"}],"usage":{"prompt_tokens":60,"completion_tokens":24,"total_tokens":84}}
 JSON
 cat > "$folder/post.lua" <<'LUA'
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"model":"bench-1","messages":[{"role":"system","content":"Answer only from the document."},{"role":"user","content":"How many days do I have to return an unused item?"}]}'
+wrk.body = '{"model":"bench-1","messages":[{"role":"system","content":"Answer only from the document."},' ..
+  '{"role":"user","content":"How many days do I have to return an unused item?"}]}'
 LUA
-common() { printf 'worker_processes 1; daemon off; pid %s/nginx.pid; error_log /dev/null; events { worker_connections 4096; }\n' "$1"; }
+common() {
+  printf 'worker_processes 1; daemon off; pid %s/nginx.pid; error_log /dev/null; ' "$1"
+  printf 'events { worker_connections 4096; }\n'
+}
 { common "$folder/u"; cat <<NGINX
 http { access_log off; client_body_temp_path $folder/u/b; keepalive_requests 1000000;
-  server { listen 127.0.0.1:$upstream reuseport; location / { error_page 405 =200 /answer.json; root $folder; default_type application/json; try_files /answer.json =404; } } }
+  server { listen 127.0.0.1:$upstream reuseport;
+    location / { error_page 405 =200 /answer.json; root $folder; default_type application/json;
+      try_files /answer.json =404; } } }
 NGINX
 } > "$folder/u/nginx.conf"
 { common "$folder/p"; cat <<NGINX
 http { access_log off; client_body_temp_path $folder/p/b; proxy_temp_path $folder/p/t; keepalive_requests 1000000;
   upstream u { server 127.0.0.1:$upstream; keepalive 256; keepalive_requests 1000000; }
-  server { listen 127.0.0.1:$proxy; location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; } } }
+  server { listen 127.0.0.1:$proxy;
+    location / { proxy_pass http://u; proxy_http_version 1.1; proxy_set_header Connection ""; } } }
 NGINX
 } > "$folder/p/nginx.conf"
 cat > "$folder/sentinel.yml" <<YAML
@@ -51,15 +60,19 @@ for connections in 16 64; do
   for round in $(seq "$rounds"); do
     for who in direct nginx sentinel; do
       case $who in direct) port=$upstream ;; nginx) port=$proxy ;; sentinel) port=$gateway ;; esac
-      out=$(wrk -t1 -c"$connections" -d"${seconds}s" --latency -s "$folder/post.lua" "http://127.0.0.1:$port/v1/chat/completions")
+      url=http://127.0.0.1:$port/v1/chat/completions
+      out=$(wrk -t1 -c"$connections" -d"${seconds}s" --latency -s "$folder/post.lua" "$url")
       rate=$(awk '/Requests\/sec/ {print $2}' <<<"$out")
       p50=$(awk '$1 == "50%" {print $2}' <<<"$out")
       p99=$(awk '$1 == "99%" {print $2}' <<<"$out")
       bad=$(awk '/Non-2xx/ {print $NF}' <<<"$out")
-      printf '{"bench":"gateway","who":"%s","connections":%s,"round":%s,"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s}\n' \
-        "$who" "$connections" "$round" "$rate" "$p50" "$p99" "${bad:-0}"
+      printf '{"bench":"gateway","who":"%s","connections":%s,"round":%s,' "$who" "$connections" "$round"
+      printf '"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s}\n' "$rate" "$p50" "$p99" "${bad:-0}"
     done
   done
 done
-printf '{"bench":"gateway","who":"sentinel","rss_kib":%s}\n' "$(awk '/VmRSS/ {print $2}' "/proc/$sentinel_pid/status")"
-curl -s "http://127.0.0.1:$gateway/metrics" | awk '/^sentinel_telemetry_(dropped|scored)_total/ {printf "{\"bench\":\"gateway\",\"metric\":\"%s\",\"value\":%s}\n", gensub(/"/, "\x27", "g", $1), $2}' 2>/dev/null || true
+rss=$(awk '/VmRSS/ {print $2}' "/proc/$sentinel_pid/status")
+printf '{"bench":"gateway","who":"sentinel","rss_kib":%s}\n' "$rss"
+dropped=$(curl -s "http://127.0.0.1:$gateway/metrics" |
+  awk '/^sentinel_telemetry_dropped/ {n += $NF} END {print n + 0}')
+printf '{"bench":"gateway","who":"sentinel","calls_dropped_by_telemetry":%s}\n' "$dropped"

@@ -1,7 +1,7 @@
 // How long do 1,000 alerting rules over 100,000 series take? JSON on stdout.
 // Usage: rules_bench [rules] [series]
-// Data: one counter family, series spread evenly over as many values of `job` as there are rules; samples every 15 s for
-// two minutes; each rule is `sum(rate(requests_total{job="N"}[1m])) > LIMIT`, and one rule in a hundred fires.
+// Data: one counter family, series spread evenly over as many values of `job` as there are rules; a sample every 15 s
+// for two minutes; each rule is `sum(rate(requests_total{job="N"}[1m])) > LIMIT`, and one rule in a hundred fires.
 
 #include <cstdlib>
 #include <filesystem>
@@ -44,7 +44,8 @@ Status fill(tsdb::Store& store, size_t series, size_t jobs, TimePoint start) {
     const auto appender = store.appender();
     for (size_t i = 0; i < series; ++i) {
       if (step == 0) {
-        const model::Labels labels{{"__name__", "requests_total"}, {"job", std::to_string(i % jobs)}, {"instance", std::to_string(i)}};
+        const model::Labels labels{
+            {"__name__", "requests_total"}, {"job", std::to_string(i % jobs)}, {"instance", std::to_string(i)}};
         SENTINEL_ASSIGN(refs[i], appender->ref(labels));
       }
       const double rate = i % jobs % 100 == 0 ? 10 : 1;
@@ -59,7 +60,8 @@ std::string rules_yaml(size_t rules, size_t series) {
   std::string out = "groups:\n- name: bench\n  interval: 15s\n  rules:\n";
   const double limit = static_cast<double>(series) / static_cast<double>(rules) * 5;
   for (size_t i = 0; i < rules; ++i) {
-    out += fmt::format("  - alert: Rule{0}\n    expr: 'sum(rate(requests_total{{job=\"{0}\"}}[1m])) > {1}'\n", i, limit);
+    out +=
+        fmt::format("  - alert: Rule{0}\n    expr: 'sum(rate(requests_total{{job=\"{0}\"}}[1m])) > {1}'\n", i, limit);
   }
   return out;
 }
@@ -85,8 +87,11 @@ Status run(size_t rules, size_t series) {
     const double cpu = cpu_seconds();
     const int64_t wall = monotonic_us();
     scheduler.run_for(std::chrono::seconds(15));
-    fmt::print(R"({{"bench":"rules","rules":{},"series":{},"round":{},"wall_ms":{:.1f},"cpu_ms":{:.1f},"alerts_sent":{}}})" "\n", rules, series,
-               round, static_cast<double>(monotonic_us() - wall) / 1000, (cpu_seconds() - cpu) * 1000, sink.count);
+    fmt::print(
+        R"({{"bench":"rules","rules":{},"series":{},"round":{},"wall_ms":{:.1f},"cpu_ms":{:.1f},"alerts_sent":{}}})"
+        "\n",
+        rules, series, round, static_cast<double>(monotonic_us() - wall) / 1000, (cpu_seconds() - cpu) * 1000,
+        sink.count);
   }
   std::filesystem::remove_all(dir);
   return {};

@@ -524,7 +524,8 @@ TEST_F(ClientTest, RefusedConnectionsAndUnknownNamesAreIoErrors) {
   uint16_t closed_port = 0;
   {
     RawServer gone([](int, const std::string&) { return ""; });
-    closed_port = static_cast<uint16_t>(parse_int(gone.url().substr(17)).value());
+    const std::string port = gone.url().substr(17);
+    closed_port = static_cast<uint16_t>(parse_int(port.substr(0, port.find('/'))).value());
   }
   const auto refused = fetch({.url = "http://127.0.0.1:" + std::to_string(closed_port) + "/"});
   ASSERT_FALSE(refused);
