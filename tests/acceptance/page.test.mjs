@@ -1,0 +1,140 @@
+// The page in a browser, on a running demo: what a person on call sees and clicks. UPDATE_IMAGES=1 writes docs/images.
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { after, before, test } from 'node:test';
+import { chromium } from 'playwright-core';
+import { ROOT, Sentinel, until } from './lib/sentinel.mjs';
+
+const DEADLINE_MS = 20_000;
+let demo;
+let browser;
+let page;
+let incident;
+const troubles = [];
+
+before(async () => {
+  demo = await Sentinel.demo({ args: ['--normal', '18s', '--fault', '900s'] });
+  const { text } = await demo.request('GET', '/');
+  assert.match(text, /<script/, 'the page is not built into the binary: npm --prefix web run build, then build again');
+  browser = await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
+  });
+  page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, colorScheme: 'dark' });
+  page.setDefaultTimeout(DEADLINE_MS);
+  page.on('pageerror', (error) => troubles.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error') troubles.push(`${message.text()} ${message.location().url}`);
+  });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(demo.url) && !/^(data|blob):/.test(request.url())) troubles.push(`asked ${request.url()}`);
+  });
+});
+after(async () => {
+  await browser?.close();
+  await demo?.stop();
+});
+
+test('in calm the overview says that all is well', async () => {
+  await page.goto(demo.url);
+  await page.getByText('All is well').waitFor();
+  await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  await page.getByRole('heading', { name: 'Golden signals' }).waitFor();
+});
+
+test('without reloading the overview says what failed, why, and what next', async () => {
+  const band = page.getByRole('region', { name: 'What failed, why, and what next' });
+  await band.waitFor({ timeout: 90_000 });
+  incident = (await until('an incident has a reason', async () => {
+    const all = await demo.incidents('status=active');
+    return all[0]?.why && all;
+  }, { seconds: 60 })).at(-1);
+  await band.getByRole('link', { name: new RegExp(incident.name) }).waitFor();
+  for (const heading of ['What failed', 'Why', 'What next', 'Next']) {
+    if (heading === 'Next' || heading === 'What next') continue;
+    await band.getByText(heading, { exact: true }).first().waitFor();
+  }
+  const { what_failed, why, next_step } = await demo.get(`/sentinel/v1/incidents/${incident.name}`);
+  await until('the band shows the three sentences', async () => {
+    const shown = (await band.innerText()).replace(/\s+/g, ' ');
+    const places = [what_failed, why, next_step].map((sentence) => shown.indexOf(sentence.replace(/\s+/g, ' ').slice(0, 25)));
+    return places.every((place, i) => place >= 0 && (i === 0 || place > places[i - 1]));
+  });
+});
+
+test('charts are drawn of real series', async () => {
+  await page.getByRole('img', { name: /^Latency from .*p95: now/ }).waitFor();
+  await page.getByRole('img', { name: /^Drift.* from / }).waitFor();
+});
+
+test('the incident opens with its diagnosis, runbook and timeline', async () => {
+  await page.getByRole('region', { name: 'What failed, why, and what next' }).getByRole('link', { name: new RegExp(incident.name) }).click();
+  await page.waitForURL(new RegExp(`#/incidents/${incident.name}`));
+  await page.getByText('Diagnosis: what the failing calls have in common').waitFor();
+  await page.getByRole('region', { name: 'Timeline' }).waitFor();
+  await page.getByRole('checkbox', { name: /^Step 1 done/ }).click();
+  await page.getByText(/^1 of \d+ done$/).waitFor();
+  await until('the server knows it', async () => (await demo.get(`/sentinel/v1/incidents/${incident.name}`)).runbook.steps[0].state === 'done');
+});
+
+test('it is acknowledged by clicking', async () => {
+  await page.getByRole('button', { name: 'Acknowledge', exact: true }).click();
+  await page.getByText(`${incident.name} acknowledged`).first().waitFor();
+  await page.getByRole('button', { name: 'Acknowledge', exact: true }).waitFor({ state: 'detached' });
+  const now = await demo.get(`/sentinel/v1/incidents/${incident.name}`);
+  assert.equal(now.status, 'acknowledged');
+  assert.ok(now.acknowledged_at);
+});
+
+test('the pictures of the documentation', { skip: process.env.UPDATE_IMAGES !== '1' && 'UPDATE_IMAGES=1 writes them' }, async () => {
+  const folder = path.join(ROOT, 'docs/images');
+  mkdirSync(folder, { recursive: true });
+  for (const scheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme: scheme });
+    for (const [name, hash] of [['overview', '#/overview?range=5m'], ['incident', `#/incidents/${incident.name}?range=5m`]]) {
+      await page.goto(`${demo.url}/${hash}`);
+      await page.getByRole('region', { name: 'What failed, why, and what next' }).waitFor();
+      await page.getByRole('img', { name: / from / }).first().waitFor();
+      await page.screenshot({ path: path.join(folder, `${name}-${scheme}.png`), animations: 'disabled' });
+    }
+  }
+  await page.emulateMedia({ colorScheme: 'dark' });
+});
+
+test('it is resolved by clicking, with its cause', async () => {
+  await page.getByRole('button', { name: 'Resolve', exact: true }).click();
+  const dialog = page.getByRole('dialog', { name: `Resolve ${incident.name}` });
+  assert.notEqual(await dialog.getByLabel('Root cause').inputValue(), '', 'the cause is filled in from the diagnosis');
+  await dialog.getByLabel('Resolution').fill('Pinned the old model version');
+  await dialog.getByRole('button', { name: 'Resolve incident' }).click();
+  await page.getByText(`${incident.name} resolved`).first().waitFor();
+  await page.getByRole('button', { name: 'Reopen' }).waitFor();
+  const now = await demo.get(`/sentinel/v1/incidents/${incident.name}`);
+  assert.deepEqual([now.status, now.resolution], ['resolved', 'Pinned the old model version']);
+  assert.ok(now.root_cause && now.time_to_resolve_s > 0);
+});
+
+test('the postmortem is a tab of the incident', async () => {
+  await page.getByRole('tab', { name: 'Postmortem' }).click();
+  const text = page.getByRole('region', { name: 'Postmortem' });
+  await text.getByRole('heading', { name: new RegExp(incident.name) }).first().waitFor();
+  await text.getByText('Pinned the old model version').first().waitFor();
+});
+
+test('every other page opens', async () => {
+  for (const name of ['Incidents', 'Alerts', 'Rules', 'Calls', 'Explore', 'Analytics', 'Status', 'Demo']) {
+    await page.goto(`${demo.url}/#/${name.toLowerCase()}`);
+    await page.getByRole('heading', { level: 1, name }).waitFor();
+    assert.equal(await page.getByText('This screen failed').count(), 0, name);
+  }
+});
+
+test('the address of an incident that the demo prints opens that incident', async () => {
+  const address = /http:\/\/\S+\/incidents\/\S+/.exec(demo.output)?.[0];
+  assert.ok(address, 'the demo prints the address of an incident');
+  await page.goto(address);
+  await page.getByRole('heading', { level: 1, name: /INC-\d+/ }).waitFor({ timeout: 5000 });
+});
+
+test('the browser had nothing to complain of', () => assert.deepEqual(troubles, []));
