@@ -237,6 +237,20 @@ test('changes that make no sense are refused and change nothing', async () => {
   assert.deepEqual([now.status, now.severity, now.version], [made.status, made.severity, made.version]);
 });
 
+test('If-Match guards every change of an incident', async () => {
+  const into = await server.post('/sentinel/v1/incidents', { title: 'the other', severity: 'P3' });
+  const made = await server.post('/sentinel/v1/incidents', { title: 'guarded', severity: 'P3' });
+  const at = `/sentinel/v1/incidents/${made.name}`;
+  const seen = (await server.post(`${at}/notes`, { text: 'somebody was faster' })).version;
+  assert.ok(seen > made.version);
+  const old = { 'if-match': String(made.version) };
+  const ignored = [];
+  for (const [action, body] of Object.entries({ acknowledge: {}, severity: { severity: 'SEV1' }, assign: { assignee: 'a' }, notes: { text: 'late' }, merge: { into: into.name } })) {
+    if ((await server.request('POST', `${at}/${action}`, body, old)).status !== 409) ignored.push(action);
+  }
+  assert.deepEqual(ignored, []);
+});
+
 test('unknown paths, things and methods get a problem document', async () => {
   problem(await server.request('GET', '/sentinel/v1/nothing'), 404);
   problem(await server.request('GET', '/api/v9/query'), 404);
