@@ -184,9 +184,7 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
       const std::string fingerprint = view.alert.fingerprint_hex();
       out.views.emplace(fingerprint, std::move(view));
     }
-    using enum model::IncidentStatus;
-    const auto active =
-        parts_.incidents.list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
+    const auto active = parts_.incidents.list({.statuses = model::active_incident_statuses()});
     if (!active) return out;
     for (const incident::IncidentRecord& record : *active) {
       const auto detail = parts_.incidents.get(record.incident.id);

@@ -2,24 +2,27 @@
 
 #include <algorithm>
 
+#include "api/page.h"
 #include "base/hash.h"
 #include "base/strings.h"
 
 namespace sentinel::api {
 namespace {
 
-bool is_open_path(std::string_view path) {
-  return path.starts_with("/v1/") || path.starts_with("/v1beta/") || path == "/-/healthy";
+// The page's own files are open, so that it can ask for the token; probes of an orchestrator have none.
+bool is_open_path(std::string_view path, bool gateway_open) {
+  if (path == "/-/healthy" || path == "/-/ready" || is_page_path(path)) return true;
+  return gateway_open && (path.starts_with("/v1/") || path.starts_with("/v1beta/"));
 }
 
 class Guard {
  public:
-  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes)
-      : routes_(std::move(routes)), hashes_(std::move(hashes)) {}
+  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes, bool gateway_open)
+      : routes_(std::move(routes)), hashes_(std::move(hashes)), gateway_open_(gateway_open) {}
 
   net::Task<void> handle(net::Exchange* exchange) const {
     net::Request& request = exchange->request();
-    if (!is_open_path(request.path) && !allowed(request)) {
+    if (!is_open_path(request.path, gateway_open_) && !allowed(request)) {
       net::Response refused = net::problem_response(
           Error(ErrorCode::kUnauthenticated, "a bearer token is needed: Authorization: Bearer TOKEN"));
       refused.headers.set("WWW-Authenticate", "Bearer");
@@ -32,12 +35,7 @@ class Guard {
       co_await (*handler)(exchange);
       co_return;
     }
-    net::Response missing = net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path));
-    if (!methods.empty()) {
-      missing.status = 405;
-      missing.headers.set("Allow", join(methods, ", "));
-    }
-    (void)co_await exchange->respond(std::move(missing));
+    (void)co_await exchange->respond(net::no_route_response(request, methods));
   }
 
  private:
@@ -53,14 +51,15 @@ class Guard {
 
   const std::shared_ptr<const net::Router> routes_;
   const std::vector<std::string> hashes_;
+  const bool gateway_open_;
 };
 
 }  // namespace
 
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
-                                             std::vector<std::string> token_sha256) {
+                                             std::vector<std::string> token_sha256, bool gateway_open) {
   if (token_sha256.empty()) return routes;
-  auto guard = std::make_shared<const Guard>(std::move(routes), std::move(token_sha256));
+  auto guard = std::make_shared<const Guard>(std::move(routes), std::move(token_sha256), gateway_open);
   auto guarded = std::make_shared<net::Router>();
   guarded->set_fallback([guard](net::Exchange* exchange) { return guard->handle(exchange); });
   return guarded;

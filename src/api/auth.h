@@ -1,5 +1,5 @@
 #pragma once
-// Bearer tokens before everything but the gateway's own paths (those carry the providers' keys) and /-/healthy.
+// Bearer tokens before everything but the page's files, probes, and a gateway whose callers bring the provider's key.
 
 #include <memory>
 #include <string>
@@ -9,9 +9,10 @@
 
 namespace sentinel::api {
 
-// The same routes behind a check of `Authorization: Bearer TOKEN` against SHA-256 hashes (hex); without hashes,
-// `routes` itself.
+// `gateway_open`: /v1 needs no token of ours. It must be false where the gateway adds a key of its own, or anybody
+// could spend it. The same routes behind a check of `Authorization: Bearer TOKEN` against SHA-256 hashes (hex); without
+// hashes, `routes` itself.
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
-                                             std::vector<std::string> token_sha256);
+                                             std::vector<std::string> token_sha256, bool gateway_open);
 
 }  // namespace sentinel::api

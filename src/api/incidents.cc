@@ -101,8 +101,8 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
   for (const std::string_view word : split(params.get("status"), ',')) {
     if (word.empty() || word == "all") continue;
     if (word == "active") {
-      using enum model::IncidentStatus;
-      filter.statuses.insert(filter.statuses.end(), {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring});
+      const std::vector<model::IncidentStatus> active = model::active_incident_statuses();
+      filter.statuses.insert(filter.statuses.end(), active.begin(), active.end());
       continue;
     }
     const auto status = model::parse_incident_status(word);
@@ -268,11 +268,11 @@ Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const
   }
   if (action == "notes") {
     SENTINEL_ASSIGN(const std::string text, required_string(body, "text"));
-    return parts_.incidents.add_note(id, text, actor);
+    return parts_.incidents.add_note(id, text, actor, version);
   }
   if (action == "merge") {
     SENTINEL_ASSIGN(const std::string into, required_string(body, "into"));
-    return parts_.incidents.merge(id, into, actor);
+    return parts_.incidents.merge(id, into, actor, version);
   }
   return fail(
       ErrorCode::kNotFound,

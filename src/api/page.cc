@@ -5,6 +5,7 @@
 #include <string>
 
 #include "api/page_assets.h"
+#include "base/strings.h"
 
 namespace sentinel::api {
 namespace {
@@ -45,21 +46,38 @@ net::Response asset_response(const PageAsset& asset) {
 
 bool is_api_path(std::string_view path) {
   for (const std::string_view prefix :
-       {"/api/", "/v1/", "/v1beta/", "/sentinel/", "/-/", "/debug/", "/datadog/", "/metrics", "/assets/"}) {
+       {"/api/", "/v1/", "/v1beta/", "/sentinel/", "/-/", "/debug/", "/datadog/", "/metrics", "/federate"}) {
     if (path.starts_with(prefix)) return true;
   }
   return false;
+}
+
+// /incidents/INC-1 is a screen of the page, which routes by the fragment.
+bool is_screen_path(std::string_view path) { return !is_api_path(path) && path.find('.') == std::string_view::npos; }
+
+// The path was decoded: what came in must not break out of the header.
+std::string encoded_path(std::string_view path) {
+  std::string out;
+  for (const std::string_view part : split(path.substr(1), '/')) out += "/" + url_encode(part);
+  return out;
+}
+
+net::Response redirect_to_screen(std::string_view path) {
+  net::Response response;
+  response.status = 302;
+  response.headers.set("Location", "/#" + encoded_path(path));
+  return response;
 }
 
 net::Task<void> serve(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   const std::string path = request.path == "/" ? "/index.html" : request.path;
   const PageAsset* asset = find_asset(path);
-  const bool page_route = (request.method == "GET" || request.method == "HEAD") && !is_api_path(path) &&
-                          path.find('.') == std::string::npos;
-  if (asset == nullptr && page_route) asset = find_asset("/index.html");
-  if (asset != nullptr) {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (asset != nullptr && reads) {
     (void)co_await exchange->respond(asset_response(*asset));
+  } else if (reads && is_screen_path(path)) {
+    (void)co_await exchange->respond(redirect_to_screen(path));
   } else {
     (void)co_await exchange->respond(
         net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path)));
@@ -67,6 +85,8 @@ net::Task<void> serve(net::Exchange* exchange) {
 }
 
 }  // namespace
+
+bool is_page_path(std::string_view path) { return path == "/" || find_asset(path) != nullptr || is_screen_path(path); }
 
 void add_page_routes(net::Router& router) {
   router.add("GET", "/", serve);

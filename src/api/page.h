@@ -8,4 +8,7 @@ namespace sentinel::api {
 // Adds "/", "/assets/{file...}" and the fallback that gives index.html to the page's own routes (/incidents/17 ...).
 void add_page_routes(net::Router& router);
 
+// The page, its assets, and paths that lead to one of its screens: nothing of the API.
+bool is_page_path(std::string_view path);
+
 }  // namespace sentinel::api

@@ -162,8 +162,8 @@ void Demo::watch_incidents() {
       told = "open/";
     }
     if (!why.empty() && told == "open/") {
-      tell(fmt::format("     why:  {}\n     next: {}\n     {}/#/incidents/{}", why, field(i, "next_step"), server_->url(),
-                       name));
+      tell(fmt::format("     why:  {}\n     next: {}\n     {}/#/incidents/{}", why, field(i, "next_step"),
+                       server_->url(), name));
       told = "open/why";
     }
     if (status != "open" && told.find(status) == std::string::npos) {

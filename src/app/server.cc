@@ -261,9 +261,7 @@ Status Server::Parts::open_control(Loaded loaded) {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
                                                        std::move(loaded.alerting), {external}));
     // What was under way before a restart is looked at again.
-    SENTINEL_ASSIGN(
-        const auto open,
-        incidents->list({.statuses = {model::IncidentStatus::kOpen, model::IncidentStatus::kAcknowledged}}));
+    SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
     return {};
   });
@@ -309,11 +307,14 @@ Status Server::Parts::open_http() {
   live->add_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
+  const bool gateway_open = std::none_of(
+      config.gateway.providers.begin(), config.gateway.providers.end(),
+      [](const auto& p) { return !p.api_key.empty() || !p.api_key_env.empty() || !p.api_key_file.empty(); });
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
-  SENTINEL_ASSIGN(http,
-                  net::HttpServer::start(runtime, metrics, options, api::with_auth(router, config.auth_token_sha256)));
+  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options,
+                                               api::with_auth(router, config.auth_token_sha256, gateway_open)));
   return {};
 }
 
@@ -383,8 +384,7 @@ void Server::Parts::call_scored(const model::Interaction& interaction) {
 
 boost::json::object Server::Parts::overview_from_control() {
   boost::json::object out;
-  using enum model::IncidentStatus;
-  const auto active = incidents->list({.statuses = {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring}});
+  const auto active = incidents->list({.statuses = model::active_incident_statuses()});
   const size_t count = active ? active->size() : 0;
   out["active_incidents"] = count;
   const incident::IncidentRecord* worst = nullptr;

@@ -153,7 +153,7 @@ Status Service::alert_resolved(state::Tx& tx, const alerting::AlertChange& chang
     SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
     if (record.incident.status == IncidentStatus::kResolved) continue;
     SENTINEL_TRY(append_timeline(tx, record.incident, "alert_resolved",
-                                 fmt::format("{} has ended", change.alert.name()),
+                                 fmt::format("{} has ended: {}", change.alert.name(), title_of(change.alert)),
                                  fmt::format(R"({{"fingerprint":"{}"}})", change.alert.fingerprint_hex()), Actor{}));
     record.incident.updated_at = change.at;
     ++record.incident.version;
@@ -393,9 +393,10 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
   });
 }
 
-Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor) {
+Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor,
+                                         int64_t version) {
   if (trim(text).empty()) return fail(ErrorCode::kInvalidArgument, "a note needs a text");
-  return change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+  return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
     SENTINEL_TRY(append_timeline(tx, record.incident, "note", text, "{}", actor));
@@ -403,9 +404,9 @@ Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view t
   });
 }
 
-Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into, const Actor& actor) {
+Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into, const Actor& actor, int64_t version) {
   std::string target_id;
-  auto merged = change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+  auto merged = change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     SENTINEL_ASSIGN(IncidentRecord target, load(tx, into));
     if (target.incident.id == record.incident.id)
       return fail(ErrorCode::kInvalidArgument, "an incident cannot be merged into itself");

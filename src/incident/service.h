@@ -126,9 +126,9 @@ class Service final : public alerting::AlertListener {
                                 int64_t version = 0);
   Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor,
                                       int64_t version = 0);
-  Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor);
+  Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor, int64_t version = 0);
   // `id` is resolved as merged; its alerts go on in `into`.
-  Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor);
+  Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor, int64_t version = 0);
 
   // A newer diagnosis replaces the older; the timeline gets an entry when its first sentence changed.
   Result<IncidentRecord> set_diagnosis(std::string_view id, const Diagnosis& diagnosis);

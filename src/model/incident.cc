@@ -22,4 +22,9 @@ std::optional<IncidentStatus> parse_incident_status(std::string_view text) {
   return std::nullopt;
 }
 
+std::vector<IncidentStatus> active_incident_statuses() {
+  using enum IncidentStatus;
+  return {kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring};
+}
+
 }  // namespace sentinel::model

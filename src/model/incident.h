@@ -16,6 +16,7 @@ namespace sentinel::model {
 enum class IncidentStatus { kOpen, kAcknowledged, kInvestigating, kIdentified, kMonitoring, kResolved };
 std::string_view incident_status_name(IncidentStatus status);
 std::optional<IncidentStatus> parse_incident_status(std::string_view text);
+std::vector<IncidentStatus> active_incident_statuses();  // all but resolved
 
 // Typed, ordered by (incident, sequence), immutable.
 struct TimelineEntry {

@@ -150,14 +150,15 @@ Response text_response(int status, std::string body) {
   return response;
 }
 
-Response problem_response(const Error& error) {
-  const int status = http_status(error.code());
+namespace {
+
+Response problem(int status, const Error& error, std::string_view code) {
   std::string body = "{\"type\":\"about:blank\",\"title\":";
   append_json_quoted(body, reason_phrase(status));
   body += ",\"status\":" + std::to_string(status) + ",\"detail\":";
   append_json_quoted(body, error.to_string());
   body += ",\"code\":";
-  append_json_quoted(body, error_code_name(error.code()));
+  append_json_quoted(body, code);
   if (error.position()) {
     body += ",\"line\":" + std::to_string(error.position()->line);
     body += ",\"column\":" + std::to_string(error.position()->column);
@@ -167,6 +168,21 @@ Response problem_response(const Error& error) {
   response.status = status;
   response.headers.add("content-type", "application/problem+json");
   response.body = std::move(body);
+  return response;
+}
+
+}  // namespace
+
+Response problem_response(const Error& error) {
+  return problem(http_status(error.code()), error, error_code_name(error.code()));
+}
+
+Response no_route_response(const Request& request, const std::vector<std::string>& allowed) {
+  if (allowed.empty()) return problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path));
+  const std::string methods = join(allowed, ", ");
+  const Error error(ErrorCode::kInvalidArgument, request.path + " has no " + request.method + "; it has " + methods);
+  Response response = problem(405, error, "method_not_allowed");
+  response.headers.set("allow", methods);
   return response;
 }
 

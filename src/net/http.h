@@ -117,6 +117,8 @@ Response json_response(int status, std::string body);
 Response text_response(int status, std::string body);
 // RFC 9457 problem document from an Error: {"type":"about:blank","title":..,"status":..,"detail":..,"code":..}.
 Response problem_response(const Error& error);
+// What a router without a route answers: 404, or 405 with `Allow` when the path has other methods.
+Response no_route_response(const Request& request, const std::vector<std::string>& allowed);
 std::string_view reason_phrase(int status);
 
 }  // namespace sentinel::net

@@ -224,20 +224,6 @@ Task<bool> ServerConnection::read_chunked_body() {
   }
 }
 
-namespace {
-
-Response not_found_response(const Request& request, const std::vector<std::string>& allowed) {
-  if (allowed.empty()) {
-    return problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path));
-  }
-  Response response = problem_response(Error(ErrorCode::kInvalidArgument, "the path does not have this method"));
-  response.status = 405;
-  response.headers.set("allow", join(allowed, ", "));
-  return response;
-}
-
-}  // namespace
-
 Task<void> ServerConnection::serve() {
   disarm();
   request_.peer = peer_;
@@ -258,7 +244,7 @@ Task<void> ServerConnection::serve() {
     } else if (shared_->router->fallback() && allowed.empty()) {
       co_await shared_->router->fallback()(this);
     } else {
-      (void)co_await respond(not_found_response(request_, allowed));
+      (void)co_await respond(no_route_response(request_, allowed));
     }
   } catch (const std::exception& e) {
     failure = e.what();
