@@ -41,7 +41,8 @@ class FakeStore final : public events::EventStore {
     return {};
   }
   Result<events::SqlResult> query(std::string_view, const events::SqlLimits&) override { return events::SqlResult{}; }
-  Result<events::SqlResult> query(std::string_view, const std::vector<events::Cell>&, const events::SqlLimits&) override {
+  Result<events::SqlResult> query(std::string_view, const std::vector<events::Cell>&,
+                                  const events::SqlLimits&) override {
     return events::SqlResult{};
   }
   Status maintain() override { return {}; }
