@@ -20,7 +20,9 @@ wrk.headers["Content-Type"] = "application/json"
 wrk.body = '{"model":"bench-1","messages":[{"role":"system","content":"Answer only from the document."},' ..
   '{"role":"user","content":"How many days do I have to return an unused item?"}]}'
 LUA
+# As root nginx's workers would be another user, who may not read our folder.
 common() {
+  if [[ $(id -u) == 0 ]]; then printf 'user root; '; fi
   printf 'worker_processes 1; daemon off; pid %s/nginx.pid; error_log /dev/null; ' "$1"
   printf 'events { worker_connections 4096; }\n'
 }
@@ -56,6 +58,12 @@ nginx -c "$folder/p/nginx.conf" & pids+=($!)
 sentinel_pid=$!
 for _ in $(seq 100); do curl -sf "http://127.0.0.1:$gateway/-/ready" >/dev/null && break; sleep 0.1; done
 
+for port in $upstream $proxy $gateway; do
+  code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
+    -d '{"model":"bench-1","messages":[{"role":"user","content":"hi"}]}' "http://127.0.0.1:$port/v1/chat/completions")
+  [[ $code == 200 ]] || { echo "bench/gateway.sh: port $port answers $code, expected 200" >&2; exit 1; }
+done
+
 for connections in 16 64; do
   for round in $(seq "$rounds"); do
     for who in direct nginx sentinel; do
@@ -73,6 +81,8 @@ for connections in 16 64; do
 done
 rss=$(awk '/VmRSS/ {print $2}' "/proc/$sentinel_pid/status")
 printf '{"bench":"gateway","who":"sentinel","rss_kib":%s}\n' "$rss"
-dropped=$(curl -s "http://127.0.0.1:$gateway/metrics" |
-  awk '/^sentinel_telemetry_dropped/ {n += $NF} END {print n + 0}')
-printf '{"bench":"gateway","who":"sentinel","calls_dropped_by_telemetry":%s}\n' "$dropped"
+# What became of the calls behind the answers: analysed, or lost because the queue was full.
+total() { awk -v name="$1" 'index($1, name) == 1 {n += $NF} END {print n + 0}' "$folder/metrics"; }
+curl -s "http://127.0.0.1:$gateway/metrics" >"$folder/metrics"
+printf '{"bench":"gateway","who":"sentinel","calls_scored":%s,"calls_dropped":%s}\n' \
+  "$(total sentinel_telemetry_scored_total)" "$(total sentinel_telemetry_dropped_total)"

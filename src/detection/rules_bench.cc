@@ -66,9 +66,7 @@ std::string rules_yaml(size_t rules, size_t series) {
   return out;
 }
 
-Status run(size_t rules, size_t series) {
-  const std::string dir = fmt::format("{}/rules-bench-{}", std::filesystem::temp_directory_path().string(), getpid());
-  std::filesystem::create_directories(dir);
+Status run_in(const std::string& dir, size_t rules, size_t series) {
   SimScheduler scheduler;
   MetricRegistry metrics;
   tsdb::StoreOptions options;
@@ -93,8 +91,15 @@ Status run(size_t rules, size_t series) {
         rules, series, round, static_cast<double>(monotonic_us() - wall) / 1000, (cpu_seconds() - cpu) * 1000,
         sink.count);
   }
-  std::filesystem::remove_all(dir);
   return {};
+}
+
+Status run(size_t rules, size_t series) {
+  const std::string dir = fmt::format("{}/rules-bench-{}", std::filesystem::temp_directory_path().string(), getpid());
+  std::filesystem::create_directories(dir);
+  const Status status = run_in(dir, rules, series);
+  std::filesystem::remove_all(dir);
+  return status;
 }
 
 }  // namespace
