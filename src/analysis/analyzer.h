@@ -76,8 +76,8 @@ struct AnalyzerOptions {
   double ungrounded_below = 0.5;
 };
 
-// Thread-safe? No: one Analyzer a worker is not possible because of the drift reference; calls are serialised by the
-// single telemetry worker that owns it.
+// Owned by the telemetry worker, on whose thread everything is called because of the drift references; only
+// check_prompt() touches none of them and may be called from any thread at any time.
 class Analyzer {
  public:
   static Result<std::unique_ptr<Analyzer>> open(AnalyzerOptions options);
@@ -85,7 +85,7 @@ class Analyzer {
 
   // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
   virtual void analyze(model::Interaction& interaction) = 0;
-  // Injection risk, safety and PII of a prompt before it is sent, for guard rules.
+  // The worse of injection and safety risk of a prompt before it is sent, PII as evidence; for guard rules. Thread-safe.
   virtual TextRisk check_prompt(std::string_view prompt) const = 0;
 
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
