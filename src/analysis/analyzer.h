@@ -85,7 +85,8 @@ class Analyzer {
 
   // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
   virtual void analyze(model::Interaction& interaction) = 0;
-  // The worse of injection and safety risk of a prompt before it is sent, PII as evidence; for guard rules. Thread-safe.
+  // The worse of injection and safety risk of a prompt before it is sent, PII as evidence; for guard rules.
+  // Thread-safe.
   virtual TextRisk check_prompt(std::string_view prompt) const = 0;
 
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
