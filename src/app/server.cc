@@ -408,7 +408,6 @@ boost::json::object Server::Parts::overview_from_control() {
 net::Task<boost::json::object> Server::Parts::overview_extras() {
   boost::json::object out = co_await net::on_loop(&control, [this] { return overview_from_control(); });
   for (auto& [name, value] : api::monitor_counts(*rules)) out[name] = value;
-  out["slo"] = boost::json::array();
   co_return out;
 }
 
