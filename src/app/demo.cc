@@ -76,7 +76,7 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   }
   SENTINEL_ASSIGN(
       demo->server_,
-      Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { raw->add_routes(router); }}));
+      Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { add_routes(router, raw); }}));
   Server& server = *demo->server_;
 
   gateway::SimulatedOptions simulated;
@@ -175,9 +175,9 @@ void Demo::watch_incidents() {
   }
 }
 
-void Demo::add_routes(net::Router& router) {
-  api::route(router, "GET", "/sentinel/v1/demo", this, &Demo::state);
-  api::route(router, "POST", "/sentinel/v1/demo/toggles", this, &Demo::set_toggles);
+void Demo::add_routes(net::Router& router, Demo* demo) {
+  api::route(router, "GET", "/sentinel/v1/demo", demo, &Demo::state);
+  api::route(router, "POST", "/sentinel/v1/demo/toggles", demo, &Demo::set_toggles);
 }
 
 net::Task<Result<net::Response>> Demo::state(net::Exchange*) {

@@ -13,6 +13,7 @@
 #include "api/calls.h"
 #include "api/incidents.h"
 #include "api/live.h"
+#include "api/openapi.h"
 #include "api/operations.h"
 #include "api/page.h"
 #include "api/prometheus.h"
@@ -305,6 +306,7 @@ Status Server::Parts::open_http() {
   alerts_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
+  api::add_openapi_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
   const bool gateway_open = std::none_of(

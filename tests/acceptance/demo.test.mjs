@@ -1,6 +1,7 @@
 // One incident of `sentinel demo`, from the first bad answer to the postmortem. The tests follow each other.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { OpenApi } from './lib/openapi.mjs';
 import { Sentinel, freePorts, listen, run, until } from './lib/sentinel.mjs';
 
 const INVESTIGATIONS = {
@@ -171,6 +172,28 @@ test('the live stream told of the incident', async () => {
   assert.equal(live.events[0].event, 'hello');
   await until('calls arrived', () => live.events.some((e) => e.event === 'call'));
   assert.deepEqual(live.events.filter((e) => e.event === 'error'), []);
+});
+
+test('every answer is what openapi.json says', async () => {
+  const api = await OpenApi.of(demo);
+  const one = await demo.get(path());
+  for (const where of [
+    '/incidents?status=all', `/incidents/${incident.name}`, '/analytics', '/overview', '/alerts', '/rules', '/status', '/demo',
+    '/events?q=source:sentinel&limit=5', '/notifications?limit=5', `/calls/${one.diagnosis.examples[0].request_id}`,
+    ...['all', 'errors', 'unsafe', 'drift', 'slow', 'expensive', 'injection', 'ungrounded', 'empty', 'retries'].map((f) => `/calls?filter=${f}&limit=20`),
+  ]) {
+    const { status, json } = await api.ask('GET', `/sentinel/v1${where}`);
+    assert.equal(status, 200, where);
+    if (/^.(alerts|events|notifications)/.test(where)) assert.ok(json.items.length > 0, where);
+  }
+  const [step] = one.runbook.steps;
+  await api.ask('POST', `/sentinel/v1${path(`/runbook/steps/${step.step_id}`).slice(12)}`, { state: 'done' });
+  await api.ask('POST', '/sentinel/v1/demo/toggles', { simulate_retry: false });
+  await api.ask('POST', '/sentinel/v1/sql', { query: INVESTIGATIONS.drifted });
+  for (const { event, data } of live.events) {
+    if (event === 'call') api.matches('Call', JSON.parse(data));
+    if (event === 'incident') api.matches('Incident', JSON.parse(data));
+  }
 });
 
 test('exit codes tell what went wrong', async () => {
