@@ -20,6 +20,7 @@
 #include "app/builtin_files.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "base/thread_annotations.h"
 #include "detection/rule_file.h"
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
@@ -172,6 +173,7 @@ struct Server::Parts {
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
+  Mutex reloading;
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   TimePoint next_drift_save;
@@ -435,22 +437,27 @@ std::vector<api::ComponentState> Server::Parts::components() {
 
 // ---- reload and stop ----
 
-// Everything is parsed before anything is put in force, so that a wrong file changes nothing.
+// In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
+// still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
 Status Server::Parts::reload() {
+  MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
   SENTINEL_TRY(validate_config(*fresh));
   SENTINEL_ASSIGN(Loaded loaded, load_all(*fresh));
-  SENTINEL_TRY(gateway::check_config(fresh->gateway));
+  SENTINEL_ASSIGN(auto plan, gateway->prepare(fresh->gateway));
+  SENTINEL_ASSIGN(auto receivers, sender->prepare(loaded.alerting.receivers, loaded.alerting.template_globs));
+
   SENTINEL_TRY(control.call([&]() -> Status {
-    SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
     SENTINEL_TRY(alerting->reload(std::move(loaded.alerting)));
+    sender->install(std::move(receivers));
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     return {};
   }));
+  // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
-  SENTINEL_TRY(gateway->configure(fresh->gateway));
+  gateway->install(std::move(plan));
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
