@@ -203,7 +203,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_TRY(p.open_detection(loaded));
   p.sink = std::make_unique<PipelineSink>(*p.pipeline);
   p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
-  p.gateway->set_injection_risk([&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).risk; });
+  p.gateway->set_injection_risk(
+      [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
   p.ready = true;
