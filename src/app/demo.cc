@@ -9,6 +9,7 @@
 #include "api/handler.h"
 #include "app/builtin_files.h"
 #include "app/commands/client.h"
+#include "app/data_dir.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -39,7 +40,6 @@ Result<Config> demo_config(const DemoOptions& options, uint16_t inbox_port) {
   config.data_dir = options.data_dir;
   // The routes name the inbox, whose port is known only now.
   SENTINEL_ASSIGN(const ConfigText routes, read_config(posix_env(), "builtin:demo/alertmanager.yml"));
-  SENTINEL_TRY(posix_env().make_dirs(options.data_dir));
   config.alertmanager = options.data_dir + "/alertmanager.yml";
   SENTINEL_TRY(posix_env().write_file_atomic(
       config.alertmanager,
@@ -66,7 +66,7 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   const DemoOptions& o = demo->options_;
   const auto next_port = [&o](int n) { return o.port == 0 ? uint16_t{0} : static_cast<uint16_t>(o.port + n); };
   log_configure({.level = LogLevel::kInfo, .format = LogFormat::kJson, .path = ""});
-  SENTINEL_TRY(posix_env().make_dirs(o.data_dir));
+  SENTINEL_TRY(make_data_dir(posix_env(), o.data_dir));
   log_configure({.level = LogLevel::kInfo, .format = LogFormat::kJson, .path = o.data_dir + "/sentinel.log"});
 
   const uint16_t inbox_port = next_port(3);

@@ -18,6 +18,7 @@
 #include "api/page.h"
 #include "api/prometheus.h"
 #include "app/builtin_files.h"
+#include "app/data_dir.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/thread_annotations.h"
@@ -90,14 +91,6 @@ class AlertBridge final : public detection::AlertSink {
   Scheduler& control_;
   alerting::Alerting& alerting_;
 };
-
-Status prepare_data_dir(const std::string& dir) {
-  SENTINEL_TRY(posix_env().make_dirs(dir));
-  const std::string probe = dir + "/.write-test";
-  const Status written = posix_env().write_file_atomic(probe, "x");
-  if (!written) return fail(written.error().with_context(fmt::format("data directory {} is not writable", dir)));
-  return posix_env().remove(probe);
-}
 
 }  // namespace
 
@@ -213,10 +206,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
 }
 
 Status Server::Parts::open_stores() {
-  SENTINEL_TRY(prepare_data_dir(config.data_dir));
-  auto held = posix_env().lock(config.data_dir + "/LOCK");
-  if (!held) return fail(held.error().with_context(fmt::format("data directory {}", config.data_dir)));
-  lock = std::move(*held);
+  SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), config.data_dir));
   tsdb::StoreOptions metrics_store;
   metrics_store.dir = config.data_dir + "/metrics";
   metrics_store.retention = config.metrics_retention;

@@ -145,18 +145,26 @@ test('a data directory of another process is refused, and that one goes on', asy
   const server = await Sentinel.serve();
   t.after(() => server.stop());
   const { code, line } = await refused(['--data-dir', server.dataDir]);
-  assert.notEqual(code, 0);
-  assert.ok(line.includes(server.dataDir), line);
-  assert.match(line, /in use|another process|locked/i);
+  assert.equal(code, 1, line);
+  assert.match(line, new RegExp(`^sentinel: data directory ${server.dataDir} is in use: .*another process; stop the sentinel that runs on it, or .*--data-dir`));
   assert.equal((await fetch(`${server.url}/-/ready`)).status, 200);
 });
 
-test('a data directory that cannot be written is refused and named', async () => {
+test('a data directory that cannot be made or written is refused with path, error and advice', async () => {
   const folder = folderWith({ file: 'not a directory' });
-  for (const dir of [path.join(folder, 'file'), '/proc/sentinel']) {
-    const { code, line } = await refused(['--data-dir', dir]);
-    assert.notEqual(code, 0);
-    assert.ok(line.includes(dir), line);
+  for (const [dir, error] of [
+    [path.join(folder, 'file'), /Not a directory/],
+    [path.join(folder, 'file', 'below'), /Not a directory/],
+    ['/proc/sentinel', /No such file|Permission denied/],
+  ]) {
+    const demo = await run(['demo', '--listen', `127.0.0.1:${await freePorts(4)}`, '--data-dir', dir]);
+    for (const { code, stderr } of [await refused(['--data-dir', dir]), demo]) {
+      assert.equal(code, 1, stderr);
+      const line = stderr.trim().split('\n').at(-1);
+      assert.ok(line.startsWith(`sentinel: data directory ${dir} cannot be`), line);
+      assert.match(line, error);
+      assert.match(line, /make it writable .*, or name another folder with --data-dir$/);
+    }
   }
 });
 
