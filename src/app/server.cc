@@ -11,6 +11,7 @@
 #include "api/alerts.h"
 #include "api/auth.h"
 #include "api/calls.h"
+#include "api/feedback.h"
 #include "api/incidents.h"
 #include "api/live.h"
 #include "api/openapi.h"
@@ -28,6 +29,7 @@
 #include "gateway/gateway.h"
 #include "incident/diagnosis_runner.h"
 #include "ingest/collector.h"
+#include "ingest/feedback.h"
 #include "ingest/pipeline.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
@@ -141,6 +143,7 @@ struct Server::Parts {
   std::unique_ptr<analysis::Analyzer> analyzer;
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
+  std::unique_ptr<ingest::FeedbackDesk> feedback;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -162,6 +165,7 @@ struct Server::Parts {
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
   std::unique_ptr<api::CallsApi> calls_api;
+  std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::OperationsApi> operations_api;
@@ -218,6 +222,8 @@ Status Server::Parts::open_stores() {
   SENTINEL_ASSIGN(events, events::open_embedded(clock, metrics, event_store));
   SENTINEL_ASSIGN(database, state::open_sqlite(config.data_dir + "/state.db", metrics));
   SENTINEL_TRY(state::KeyValue::migrate(*database));
+  SENTINEL_TRY(ingest::FeedbackDesk::migrate(*database));
+  feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
   promql::EngineOptions engine_options;
   engine_options.default_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
@@ -280,6 +286,7 @@ Status Server::Parts::open_http() {
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
+  feedback_api = std::make_unique<api::FeedbackApi>(api::FeedbackApi::Parts{runtime, *feedback});
   prometheus_api =
       std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
   alerts_api = std::make_unique<api::AlertsApi>(
@@ -295,6 +302,7 @@ Status Server::Parts::open_http() {
       hooks.demo});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
+  feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
   alerts_api->add_routes(*router);
   operations_api->add_routes(*router);
@@ -324,6 +332,8 @@ void Server::Parts::start_upkeep() {
 // One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the
 // interval.
 void Server::Parts::collect() {
+  const Status means = feedback->refresh();
+  if (!means) log_warn("collector", "feedback was not summed up", {{"error", means.error().to_string()}});
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
   const TimePoint now = clock.now();
@@ -340,7 +350,8 @@ void Server::Parts::collect() {
 }
 
 void Server::Parts::upkeep() {
-  for (const Status& status : {tsdb->maintain(), events->maintain()}) {
+  for (const Status& status :
+       {tsdb->maintain(), events->maintain(), feedback->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
 }

@@ -196,6 +196,26 @@ test('every answer is what openapi.json says', async () => {
   }
 });
 
+test('users say what they think of an answer, by the id the gateway gave it', async () => {
+  const api = await OpenApi.of(demo);
+  const answer = await demo.request('POST', '/v1/chat/completions', { model: 'sim-large', messages: [{ role: 'user', content: 'What is the return policy?' }] });
+  assert.equal(answer.status, 200, answer.text);
+  const request_id = answer.headers.get('x-request-id');
+  const say = (body) => api.ask('POST', '/sentinel/v1/feedback', { request_id, ...body }, { 'x-sentinel-user': 'amira' });
+  const rated = await until('the call is known', async () => {
+    const got = await say({ rating: 4 });
+    return got.status === 200 && got.json;
+  });
+  assert.equal(rated.rating, 0.75);
+  await say({ rating: 4 });
+  const { json } = await say({ label: 'correct', conversion: true });
+  assert.deepEqual([json.rating, json.label], [0.75, 'correct']);
+  assert.ok(json.converted_at);
+  const count = async (query) => Number((await demo.get(`/api/v1/query?query=${encodeURIComponent(query)}`)).data.result[0]?.value[1]);
+  await until('the series are there', async () => (await count('sum(llm_feedback_total)')) === 3 && (await count('sum(conversions_total{model="sim-large"})')) === 1);
+  assert.equal(await count('sum(llm_feedback_total{kind="rating",value="positive"})'), 1);
+});
+
 test('exit codes tell what went wrong', async () => {
   for (const verb of ['show', 'ack', 'postmortem']) {
     const unknown = await demo.cli('incident', verb, 'INC-999');

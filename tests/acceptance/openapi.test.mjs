@@ -69,6 +69,9 @@ test('refusals are problem documents, described by status', async () => {
   await refused(400, 'POST', '/incidents', { severity: 'SEV1' });
   await refused(400, 'POST', '/incidents', { title: 'x', labels: { a: 1 } });
   await refused(400, 'POST', '/sql', { query: 'SELEC 1' });
+  await refused(404, 'POST', '/feedback', { request_id: 'no-such-call', rating: 'up' });
+  for (const body of [{ rating: 5 }, { request_id: 'x' }, { request_id: 'x', rating: 6 }, { request_id: 'x', rating: 2.5 }, { request_id: 'x', label: 'nice' }, { request_id: 'x', conversion: false }])
+    await refused(400, 'POST', '/feedback', body);
   await refused(400, 'GET', '/calls?filter=odd');
   await refused(400, 'GET', '/events?from=yesterday');
   await refused(404, 'GET', '/demo');
