@@ -94,6 +94,7 @@ class SentinelAnalyzer final : public Analyzer {
 
   std::string save_drift() const override { return drift_.save(); }
   Status load_drift(std::string_view json) override { return drift_.load(json); }
+  size_t frozen_references() const override { return drift_.frozen(); }
   void reset_drift(std::string_view key_prefix) override { drift_.reset(key_prefix); }
 
  private:

@@ -92,6 +92,7 @@ class Analyzer {
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
   virtual std::string save_drift() const = 0;
   virtual Status load_drift(std::string_view json) = 0;
+  virtual size_t frozen_references() const = 0;  // complete ones; a change is worth a save
   virtual void reset_drift(std::string_view key_prefix) = 0;
 };
 

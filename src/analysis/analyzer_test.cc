@@ -186,7 +186,10 @@ TEST_F(AnalyzerTest, DriftIgnoresTheVersionInItsKeyAndSurvivesARestart) {
   };
   for (int i = 0; i < 24; ++i) feed(*first, i, false);
   auto second = Analyzer::open(options).value();
+  EXPECT_EQ(first->frozen_references(), 1u);
+  EXPECT_EQ(second->frozen_references(), 0u);
   ASSERT_TRUE(second->load_drift(first->save_drift()).has_value());
+  EXPECT_EQ(second->frozen_references(), 1u);
   EXPECT_LT(feed(*second, 30, false).drift_score.value(), 0.2);
   double last = 0;
   for (int i = 0; i < 12; ++i) last = feed(*second, i, true).drift_score.value();

@@ -174,6 +174,7 @@ struct Server::Parts {
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   TimePoint next_drift_save;
+  size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
 };
 
@@ -378,6 +379,11 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
+  // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
+  if (analyzer->frozen_references() != saved_references) {
+    saved_references = analyzer->frozen_references();
+    save_drift();
+  }
   if (!live || !live->has_subscribers()) return;
   live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
 }
