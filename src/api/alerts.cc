@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
+#include "text/labels_json.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -18,12 +19,6 @@ namespace {
 using detection::ActiveAlert;
 using detection::GroupStatusPtr;
 using detection::RuleStatus;
-
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
 
 json::object texts_json(const detection::NamedTexts& texts) {
   json::object out;
@@ -34,8 +29,8 @@ json::object texts_json(const detection::NamedTexts& texts) {
 double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
 
 json::object prometheus_alert_json(const ActiveAlert& a) {
-  return {{"labels", labels_json(a.labels)},
-          {"annotations", labels_json(a.annotations)},
+  return {{"labels", text::labels_object(a.labels)},
+          {"annotations", text::labels_object(a.annotations)},
           {"state", model::alert_state_name(a.state)},
           {"activeAt", format_rfc3339(a.active_at)},
           {"value", format_double_g(a.value)}};
@@ -204,8 +199,8 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
         const std::string fingerprint = as_alert.fingerprint_hex();
         json::object item{{"fingerprint", fingerprint},
                           {"name", rule.name},
-                          {"labels", labels_json(a.labels)},
-                          {"annotations", labels_json(a.annotations)},
+                          {"labels", text::labels_object(a.labels)},
+                          {"annotations", text::labels_object(a.annotations)},
                           {"state", model::alert_state_name(a.state)},
                           {"active_at", format_rfc3339(a.active_at)},
                           {"value", a.value},

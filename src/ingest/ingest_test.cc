@@ -23,7 +23,7 @@ class MarkingAnalyzer final : public analysis::Analyzer {
     i.safety_label = "SAFE";
     i.safety_score = 0.9;
   }
-  analysis::TextRisk check_prompt(std::string_view) const override { return {}; }
+  analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
   std::string save_drift() const override { return "{}"; }
   Status load_drift(std::string_view) override { return {}; }
   size_t frozen_references() const override { return 0; }
