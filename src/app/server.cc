@@ -116,6 +116,7 @@ struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
   Status open_stores();
+  Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
   Status open_http();
@@ -194,7 +195,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
-  p.pipeline = std::make_unique<ingest::Pipeline>(*p.analyzer, p.events.get(), p.metrics, ingest::PipelineOptions{});
+  SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
@@ -232,6 +233,20 @@ Status Server::Parts::open_stores() {
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
+  return {};
+}
+
+Status Server::Parts::open_pipeline() {
+  ingest::SpillOptions options;
+  options.dir = config.data_dir + "/telemetry-spill";
+  options.bytes_max = config.spill_max_mb << 20;
+  SENTINEL_ASSIGN(std::unique_ptr<ingest::Spill> spill, ingest::Spill::open(posix_env(), options));
+  if (const uint64_t left = spill->stats().leftover; left > 0)
+    log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
+  metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
+      .set(static_cast<double>(options.bytes_max));
+  pipeline =
+      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
   return {};
 }
 
@@ -421,7 +436,10 @@ std::vector<api::ComponentState> Server::Parts::components() {
   for (const gateway::BreakerView& breaker : gateway->breakers())
     open_breakers += breaker.state != gateway::BreakerState::kClosed;
   add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
-  add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
+  const ingest::SpillStats spilled = pipeline->spill_stats();
+  add("analysis", pipeline->queued() < 10'000 && spilled.calls == 0 && pipeline->held() == 0,
+      fmt::format("{} calls waiting, {} spilled to disk, {} held in memory", pipeline->queued(), spilled.calls,
+                  pipeline->held()));
   const events::StoreStats rows = events->stats();
   add("events", true, fmt::format("{} calls in {} segments", rows.rows, rows.segments));
   const tsdb::StoreStats series = tsdb->stats();
