@@ -346,6 +346,7 @@ void Server::Parts::start_upkeep() {
 void Server::Parts::collect() {
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+  database->tend();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
     next_drift_save = now + kDriftSaveInterval;
@@ -447,6 +448,11 @@ std::vector<api::ComponentState> Server::Parts::components() {
   add("detection", detection.backlog() < 100, "rules are evaluated");
   add("alerting", control.backlog() < 100, "alerts are routed");
   add("incidents", true, "");
+  const state::DatabaseHealth state = database->health();
+  add("state", !state.memory_only,
+      state.memory_only
+          ? fmt::format("in memory only, a crash would lose {} changes: {}", state.waiting_writes, state.reason)
+          : "on disk");
   return out;
 }
 
