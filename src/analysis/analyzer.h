@@ -84,7 +84,7 @@ struct AnalyzerOptions {
 };
 
 // Owned by the telemetry worker, on whose thread everything is called because of the drift references; only
-// check_prompt() touches none of them and may be called from any thread at any time.
+// check_prompt() and redact() touch none of them and may be called from any thread at any time.
 class Analyzer {
  public:
   static Result<std::unique_ptr<Analyzer>> open(AnalyzerOptions options);
@@ -92,6 +92,9 @@ class Analyzer {
 
   // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
   virtual void analyze(model::Interaction& interaction) = 0;
+  // For a call that has to be written down before analyze() gets to it: redacts its texts, notes what was found and
+  // clears `context`, so that support cannot be scored any more. analyze() goes on from there. Thread-safe.
+  virtual void redact(model::Interaction& interaction) const = 0;
   // Of a prompt before it is sent, for guard rules. Thread-safe.
   virtual PromptCheck check_prompt(std::string_view prompt) const = 0;
 

@@ -113,6 +113,7 @@ struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
   Status open_stores();
+  Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
   Status open_http();
@@ -195,7 +196,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
-  p.pipeline = std::make_unique<ingest::Pipeline>(*p.analyzer, p.events.get(), p.metrics, ingest::PipelineOptions{});
+  SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
@@ -233,6 +234,20 @@ Status Server::Parts::open_stores() {
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
+  return {};
+}
+
+Status Server::Parts::open_pipeline() {
+  ingest::SpillOptions options;
+  options.dir = config.data_dir + "/telemetry-spill";
+  options.bytes_max = config.spill_max_mb << 20;
+  SENTINEL_ASSIGN(std::unique_ptr<ingest::Spill> spill, ingest::Spill::open(posix_env(), options));
+  if (const uint64_t left = spill->stats().leftover; left > 0)
+    log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
+  metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
+      .set(static_cast<double>(options.bytes_max));
+  pipeline =
+      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
   return {};
 }
 
@@ -337,6 +352,7 @@ void Server::Parts::collect() {
   if (!means) log_warn("collector", "feedback was not summed up", {{"error", means.error().to_string()}});
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+  database->tend();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
     next_drift_save = now + kDriftSaveInterval;
@@ -432,7 +448,10 @@ std::vector<api::ComponentState> Server::Parts::components() {
   for (const gateway::BreakerView& breaker : gateway->breakers())
     open_breakers += breaker.state != gateway::BreakerState::kClosed;
   add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
-  add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
+  const ingest::SpillStats spilled = pipeline->spill_stats();
+  add("analysis", pipeline->queued() < 10'000 && spilled.calls == 0 && pipeline->held() == 0,
+      fmt::format("{} calls waiting, {} spilled to disk, {} held in memory", pipeline->queued(), spilled.calls,
+                  pipeline->held()));
   const events::StoreStats rows = events->stats();
   add("events", true, fmt::format("{} calls in {} segments", rows.rows, rows.segments));
   const tsdb::StoreStats series = tsdb->stats();
@@ -440,6 +459,11 @@ std::vector<api::ComponentState> Server::Parts::components() {
   add("detection", detection.backlog() < 100, "rules are evaluated");
   add("alerting", control.backlog() < 100, "alerts are routed");
   add("incidents", true, "");
+  const state::DatabaseHealth state = database->health();
+  add("state", !state.memory_only,
+      state.memory_only
+          ? fmt::format("in memory only, a crash would lose {} changes: {}", state.waiting_writes, state.reason)
+          : "on disk");
   return out;
 }
 
