@@ -9,7 +9,7 @@
 namespace sentinel::tsdb {
 namespace {
 
-constexpr std::string_view kMagic("SNTLBLK\x01", 8);  // the last byte is the version
+constexpr std::string_view kMagic("SNTLBLK\x02", 8);  // the last byte is the version
 constexpr size_t kFlushBytes = 1u << 20;
 constexpr size_t kChunkHeadBytes = 4;  // checksum
 
@@ -29,7 +29,9 @@ bool get_chunks(ByteReader& in, std::vector<BlockChunk>& out) {
     chunk.min_ms = static_cast<int64_t>(t);
     t += in.varint();
     chunk.max_ms = static_cast<int64_t>(t);
-    const uint64_t samples = in.varint();
+    const uint64_t kind_and_samples = in.varint();
+    const uint64_t samples = kind_and_samples >> 1;
+    chunk.kind = (kind_and_samples & 1) != 0 ? ChunkKind::kHistogram : ChunkKind::kFloat;
     offset += in.varint();
     const uint64_t length = in.varint();
     if (samples == 0 || samples > kChunkSamplesMax || length > UINT32_MAX || chunk.max_ms < chunk.min_ms) return false;
@@ -44,7 +46,7 @@ bool get_chunks(ByteReader& in, std::vector<BlockChunk>& out) {
 void put_chunk(std::string& out, const Chunk& chunk, uint64_t offset, int64_t& t, uint64_t& last_offset) {
   put_zigzag(out, static_cast<int64_t>(static_cast<uint64_t>(chunk.min_ms) - static_cast<uint64_t>(t)));
   put_varint(out, static_cast<uint64_t>(chunk.max_ms) - static_cast<uint64_t>(chunk.min_ms));
-  put_varint(out, chunk.count);
+  put_varint(out, (uint64_t{chunk.count} << 1) | (chunk.kind == ChunkKind::kHistogram ? 1 : 0));
   put_varint(out, offset - last_offset);
   put_varint(out, chunk.bytes.size());
   t = chunk.max_ms;
@@ -142,31 +144,28 @@ Result<Chunk> Block::read_chunk(const BlockChunk& where) const {
   if (bytes.size() != kChunkHeadBytes + where.length) return fail(damaged(path_, "chunk is cut off"));
   ByteReader in(bytes);
   const auto checksum = in.fixed<uint32_t>();
-  Chunk chunk{where.min_ms, where.max_ms, where.count, ChunkKind::kFloat, bytes.substr(kChunkHeadBytes)};
+  Chunk chunk{where.min_ms, where.max_ms, where.count, where.kind, bytes.substr(kChunkHeadBytes)};
   if (crc32c(chunk.bytes) != checksum) return fail(damaged(path_, "damaged chunk"));
   return chunk;
 }
 
-Result<std::vector<model::Sample>> Block::read_samples(const std::vector<BlockChunk>& chunks, TimeRange range) const {
-  std::vector<model::Sample> out;
+Result<Points> Block::read_points(const std::vector<BlockChunk>& chunks, TimeRange range) const {
+  Points out;
   for (const BlockChunk& where : chunks) {
     if (where.min_ms > range.max_ms || where.max_ms < range.min_ms) continue;
     SENTINEL_ASSIGN(const Chunk chunk, read_chunk(where));
-    if (!decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out)) {
-      return fail(damaged(path_, "damaged chunk"));
-    }
+    if (!decode(chunk, range, out)) return fail(damaged(path_, "damaged chunk"));
   }
   return out;
 }
 
 Result<bool> Block::has_sample_in(const std::vector<BlockChunk>& chunks, TimeRange range) const {
-  const auto inside = [&](int64_t t) { return t >= range.min_ms && t <= range.max_ms; };
   if (std::any_of(chunks.begin(), chunks.end(),
-                  [&](const BlockChunk& c) { return inside(c.min_ms) || inside(c.max_ms); })) {
+                  [&](const BlockChunk& c) { return range.holds(c.min_ms) || range.holds(c.max_ms); })) {
     return true;
   }
-  SENTINEL_ASSIGN(const std::vector<model::Sample> samples, read_samples(chunks, range));
-  return !samples.empty();
+  SENTINEL_ASSIGN(const Points points, read_points(chunks, range));
+  return !points.empty();
 }
 
 void Block::release_idle() {
@@ -231,15 +230,10 @@ Status BlockWriter::publish(const std::string& dir) {
 
 std::vector<ChunkPtr> chunks_within(const SeriesSnapshot& series, TimeRange range) {
   std::vector<ChunkPtr> out;
-  std::vector<model::Sample> loose;
+  Points loose;
   const auto encode_loose = [&] {
-    ChunkWriter writer;
-    for (const model::Sample& sample : loose) {
-      writer.append(sample);
-      if (writer.count() == kChunkSamplesMax) out.push_back(std::make_shared<const Chunk>(writer.seal()));
-    }
-    if (writer.count() > 0) out.push_back(std::make_shared<const Chunk>(writer.seal()));
-    loose.clear();
+    for (ChunkPtr& chunk : encode(loose)) out.push_back(std::move(chunk));
+    loose = {};
   };
   if (!series.late.empty()) {
     series.decode(range, loose);
@@ -251,10 +245,10 @@ std::vector<ChunkPtr> chunks_within(const SeriesSnapshot& series, TimeRange rang
       encode_loose();
       out.push_back(chunk);
     } else {
-      decode_range(chunk->bytes, chunk->count, range.min_ms, range.max_ms, loose);
+      (void)decode(*chunk, range, loose);
     }
   }
-  if (series.open.count > 0) decode_range(series.open.bytes, series.open.count, range.min_ms, range.max_ms, loose);
+  if (series.open.count > 0) (void)decode(series.open, range, loose);
   encode_loose();
   return out;
 }

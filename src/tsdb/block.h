@@ -14,6 +14,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/head.h"
 #include "tsdb/label_index.h"
+#include "tsdb/points.h"
 #include "tsdb/queryable.h"
 
 namespace sentinel::tsdb {
@@ -30,6 +31,7 @@ struct BlockChunk {
   int64_t min_ms = 0;
   int64_t max_ms = 0;
   uint32_t count = 0;
+  ChunkKind kind = ChunkKind::kFloat;
   uint32_t length = 0;
   uint64_t offset = 0;
 };
@@ -57,7 +59,7 @@ class Block {
 
   Result<std::shared_ptr<const BlockIndex>> index();
   Result<Chunk> read_chunk(const BlockChunk& where) const;  // kIo when its checksum is wrong
-  Result<std::vector<model::Sample>> read_samples(const std::vector<BlockChunk>& chunks, TimeRange range) const;
+  Result<Points> read_points(const std::vector<BlockChunk>& chunks, TimeRange range) const;
   Result<bool> has_sample_in(const std::vector<BlockChunk>& chunks, TimeRange range) const;
   // Lets the index go unless it was used since the last call.
   void release_idle();

@@ -105,7 +105,9 @@ SeriesIds subtract(const SeriesIds& a, const SeriesIds& b) {
   return out;
 }
 
-LabelIndex::LabelIndex() = default;
+LabelIndex::~LabelIndex() {
+  for (size_t i = 0; i < series_.size(); ++i) LabelSet::Free()(series_[i]);
+}
 
 bool LabelIndex::same_labels(uint32_t id, const model::Labels& labels) const {
   const auto pairs = labels_of(id);
@@ -132,36 +134,80 @@ std::optional<uint32_t> LabelIndex::find(const model::Labels& labels, uint64_t h
 
 uint32_t LabelIndex::add(const model::Labels& labels, uint64_t hash) {
   const auto id = static_cast<uint32_t>(series_.size());
-  SeriesLabels& series = series_.emplace_back();
-  series.hash = hash;
-  series.count = static_cast<uint32_t>(labels.size());
-  series.pairs = std::make_unique<LabelPair[]>(labels.size());
+  LabelSet* set = LabelSet::make(hash, labels.size());
+  series_.emplace_back() = set;
+  ++size_;
   size_t i = 0;
   for (const model::Label& label : labels) {
     const LabelPair pair{symbols_.intern(label.name), symbols_.intern(label.value)};
-    series.pairs[i++] = pair;
+    set->pairs()[i++] = pair;
     names_[pair.name].postings[pair.value].push_back(id);
   }
   if (!by_hash_.emplace(hash, id).second) collisions_[hash].push_back(id);
   return id;
 }
 
-std::span<const LabelPair> LabelIndex::labels_of(uint32_t id) const {
-  const SeriesLabels& series = series_[id];
-  return {series.pairs.get(), series.count};
+void LabelIndex::forget_hash(uint32_t id, uint64_t hash) {
+  const auto first = by_hash_.find(hash);
+  const auto others = collisions_.find(hash);
+  if (others == collisions_.end()) {
+    by_hash_.erase(first);
+    return;
+  }
+  if (first->second == id) {
+    first->second = others->second.back();
+    others->second.pop_back();
+  } else {
+    std::erase(others->second, id);
+  }
+  if (others->second.empty()) collisions_.erase(others);
 }
 
-model::Labels LabelIndex::make_labels(uint32_t id) const {
+RemovedLabels LabelIndex::remove(const SeriesIds& ids) {
+  RemovedLabels out;
+  // The dead of each label pair, in order, so that its list is gone through once.
+  absl::flat_hash_map<uint64_t, SeriesIds> dead;
+  for (const uint32_t id : ids) {
+    LabelSet* set = series_[id];
+    for (const LabelPair pair : set->pairs()) dead[(uint64_t{pair.name} << 32) | pair.value].push_back(id);
+    forget_hash(id, set->hash());
+    series_[id] = nullptr;
+    --size_;
+    out.sets.emplace_back(set);
+  }
+  for (const auto& [pair, gone] : dead) {
+    const auto entry = names_.find(static_cast<uint32_t>(pair >> 32));
+    const auto list = entry->second.postings.find(static_cast<uint32_t>(pair));
+    if (list->second.size() == gone.size()) {
+      entry->second.postings.erase(list);
+      if (entry->second.postings.empty()) names_.erase(entry);
+    } else {
+      list->second = subtract(list->second, gone);
+      list->second.shrink_to_fit();
+    }
+  }
+  for (const LabelSetPtr& set : out.sets) {
+    for (const LabelPair pair : set->pairs()) {
+      for (const uint32_t symbol : {pair.name, pair.value}) {
+        if (SymbolPtr unused = symbols_.release(symbol)) out.symbols.push_back(std::move(unused));
+      }
+    }
+  }
+  return out;
+}
+
+model::Labels LabelIndex::make_labels(const LabelSet& set) const {
   std::vector<model::Label> labels;
-  const auto pairs = labels_of(id);
-  labels.reserve(pairs.size());
-  for (const LabelPair pair : pairs) labels.push_back({symbols_.at(pair.name), symbols_.at(pair.value)});
+  labels.reserve(set.pairs().size());
+  for (const LabelPair pair : set.pairs()) {
+    labels.push_back({std::string(symbols_.at(pair.name)), std::string(symbols_.at(pair.value))});
+  }
   return model::Labels(std::move(labels));
 }
 
-bool LabelIndex::less(uint32_t a, uint32_t b) const {
-  const auto left = labels_of(a);
-  const auto right = labels_of(b);
+bool LabelIndex::less(const LabelSet& a, const LabelSet& b) const {
+  const auto left = a.pairs();
+  const auto right = b.pairs();
   const size_t common = std::min(left.size(), right.size());
   for (size_t i = 0; i < common; ++i) {
     if (left[i].name != right[i].name) return symbols_.at(left[i].name) < symbols_.at(right[i].name);
@@ -170,16 +216,9 @@ bool LabelIndex::less(uint32_t a, uint32_t b) const {
   return left.size() < right.size();
 }
 
-std::string_view LabelIndex::value_of(uint32_t id, std::string_view name) const {
-  for (const LabelPair pair : labels_of(id)) {
-    if (symbols_.at(pair.name) == name) return symbols_.at(pair.value);
-  }
-  return {};
-}
-
 std::vector<std::string> LabelIndex::names() const {
   std::vector<std::string> out;
-  for (const auto& [name, entry] : names_) out.push_back(symbols_.at(name));
+  for (const auto& [name, entry] : names_) out.emplace_back(symbols_.at(name));
   return out;
 }
 
@@ -191,8 +230,11 @@ const LabelIndex::NameEntry* LabelIndex::find_name(std::string_view name) const 
 }
 
 SeriesIds LabelIndex::all() const {
-  SeriesIds ids(series_.size());
-  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<uint32_t>(i);
+  SeriesIds ids;
+  ids.reserve(size_);
+  for (size_t i = 0; i < series_.size(); ++i) {
+    if (series_[i] != nullptr) ids.push_back(static_cast<uint32_t>(i));
+  }
   return ids;
 }
 

@@ -28,6 +28,10 @@ Status StoreImpl::maintain() {
   SENTINEL_TRY(drop_expired());
   SENTINEL_TRY(cut_blocks());
   SENTINEL_TRY(compact_blocks());
+  {
+    std::lock_guard commit_lock(commit_mutex_);
+    head_.collect_garbage();
+  }
   const bool log_long = wal_->segment_bytes() > std::max(options_.checkpoint_log_bytes, head_.bytes());
   if (checkpoint_due_ || log_long || sync_failed_.exchange(false)) SENTINEL_TRY(checkpoint());
   BlockList blocks;
@@ -173,6 +177,17 @@ Status StoreImpl::replace_blocks(const BlockList& parts) {
   return {};
 }
 
+Status StoreImpl::write_exemplars(const Wal::Writer& write) const {
+  constexpr size_t kPerRecord = 1'000;
+  const std::vector<StoredExemplar> all = exemplars_.all();
+  for (size_t at = 0; at < all.size(); at += kPerRecord) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), at + kPerRecord));
+    SENTINEL_TRY(write(RecordType::kExemplars, encode_exemplars({begin, end})));
+  }
+  return {};
+}
+
 // Writes the head as it is into one file and drops the log before it.
 Status StoreImpl::checkpoint() {
   uint64_t number = 0;
@@ -200,9 +215,12 @@ Status StoreImpl::checkpoint() {
       if (one.open.count > 0) SENTINEL_TRY(write(RecordType::kChunk, encode_chunk(id, true, one.open)));
       if (one.late.empty()) continue;
       record.series.clear();
-      for (const model::Sample& sample : one.late) record.samples.push_back({id, sample});
-      SENTINEL_TRY(write(RecordType::kBatch, encode_batch(record)));
+      for (const model::Sample& sample : one.late.samples) record.samples.push_back({id, sample});
+      const auto after = static_cast<uint32_t>(record.samples.size());
+      for (const model::HistogramSample& sample : one.late.histograms) record.histograms.push_back({id, after, sample});
+      SENTINEL_TRY(write(record.type(), encode_batch(record)));
     }
+    SENTINEL_TRY(write_exemplars(write));
     return wal_->sync();  // never a checkpoint with part of a batch that the log could still lose
   };
   SENTINEL_TRY(wal_->write_checkpoint(number, fill));

@@ -18,7 +18,7 @@ Status require_selective(const model::Matchers& matchers) {
 class Budget {
  public:
   explicit Budget(uint64_t samples_max) : left_(samples_max), limit_(samples_max) {}
-  Status take(size_t samples) {
+  Status take(uint64_t samples) {
     if (samples > left_) {
       return fail(ErrorCode::kTooLarge, "the query reads more than " + std::to_string(limit_) + " samples");
     }
@@ -46,6 +46,7 @@ std::vector<SeriesData> merge(std::vector<SeriesData> earlier, std::vector<Serie
       out.push_back(std::move(*b++));
     } else {
       a->samples.insert(a->samples.end(), b->samples.begin(), b->samples.end());
+      a->histograms.insert(a->histograms.end(), b->histograms.begin(), b->histograms.end());
       out.push_back(std::move(*a++));
       ++b;
     }
@@ -58,10 +59,10 @@ Result<std::vector<SeriesData>> select_block(Block& block, const model::Matchers
   SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, block.index());
   std::vector<SeriesData> out;
   for (const uint32_t id : index->labels.resolve(matchers)) {
-    SENTINEL_ASSIGN(std::vector<model::Sample> samples, block.read_samples(index->chunks[id], range));
-    if (samples.empty()) continue;
-    SENTINEL_TRY(budget.take(samples.size()));
-    out.push_back({index->labels.make_labels(id), std::move(samples)});
+    SENTINEL_ASSIGN(Points points, block.read_points(index->chunks[id], range));
+    if (points.empty()) continue;
+    SENTINEL_TRY(budget.take(points.weight()));
+    out.push_back({index->labels.make_labels(id), std::move(points.samples), std::move(points.histograms)});
   }
   return out;
 }
@@ -91,6 +92,7 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
                                                   const SelectLimits& limits) const {
   SENTINEL_TRY(require_selective(matchers));
   const TimeRange range{min_ms, max_ms};
+  const EpochPin pin = head_.pin();
   View view;
   std::vector<SeriesSnapshot> snapshots;
   {
@@ -108,11 +110,11 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
   std::vector<SeriesData> newest;
   newest.reserve(snapshots.size());
   for (const SeriesSnapshot& snapshot : snapshots) {
-    std::vector<model::Sample> samples;
-    snapshot.decode(view.head, samples);
-    if (samples.empty()) continue;
-    SENTINEL_TRY(budget.take(samples.size()));
-    newest.push_back({head_.labels_of(snapshot.id), std::move(samples)});
+    Points points;
+    snapshot.decode(view.head, points);
+    if (points.empty()) continue;
+    SENTINEL_TRY(budget.take(points.weight()));
+    newest.push_back({head_.labels_of(*snapshot.labels), std::move(points.samples), std::move(points.histograms)});
   }
   return merge(std::move(out), std::move(newest));
 }
@@ -122,6 +124,7 @@ Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Ma
   const TimeRange range{min_ms, max_ms};
   const std::vector<model::Matchers> wanted = sets.empty() ? std::vector<model::Matchers>(1) : sets;
   std::vector<model::Labels> out;
+  const EpochPin pin = head_.pin();
   View view;
   {
     std::shared_lock lock(view_mutex_);
@@ -129,7 +132,7 @@ Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Ma
     for (const model::Matchers& matchers : wanted) {
       if (view.head.empty()) break;
       for (const uint32_t id : head_.resolve(matchers)) {
-        if (head_.has_sample_in(id, view.head)) out.push_back(head_.labels_of(id));
+        if (const LabelSet* labels = head_.labels_if_sample_in(id, view.head)) out.push_back(head_.labels_of(*labels));
       }
     }
   }

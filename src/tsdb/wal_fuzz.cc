@@ -3,6 +3,7 @@
 
 #include "base/check.h"
 #include "tsdb/block.h"
+#include "tsdb/histogram_chunk.h"
 #include "tsdb/record.h"
 #include "tsdb/wal.h"
 
@@ -24,13 +25,21 @@ void read_log(std::string_view file) {
 }
 
 void read_records(std::string_view payload) {
-  if (const auto batch = decode_batch(payload)) {
-    const auto again = decode_batch(encode_batch(*batch));
-    SENTINEL_CHECK(again && again->samples.size() == batch->samples.size() &&
-                   again->series.size() == batch->series.size());
+  for (const RecordType type : {RecordType::kBatch, RecordType::kMixedBatch}) {
+    const auto batch = decode_batch(type, payload);
+    if (!batch) continue;
+    const auto again = decode_batch(batch->type(), encode_batch(*batch));
+    SENTINEL_CHECK(
+        again && again->samples.size() == batch->samples.size() && again->series.size() == batch->series.size() &&
+        again->histograms.size() == batch->histograms.size() && again->exemplars.size() == batch->exemplars.size());
   }
-  if (const auto chunk = decode_chunk(payload)) (void)ChunkWriter::resume(chunk->chunk);
+  if (const auto chunk = decode_chunk(payload)) {
+    (void)ChunkWriter::resume(chunk->chunk);
+    (void)HistogramChunkWriter::resume(chunk->chunk);
+  }
   (void)decode_head_start(payload);
+  (void)decode_exemplars(payload);
+  (void)decode_erase(payload);
 }
 
 }  // namespace
