@@ -355,5 +355,159 @@ TEST(Store, ReadersBesideTheWriterSeeWholePrefixes) {
   EXPECT_EQ(f.store->stats().samples_appended, 2u * kBatches);
 }
 
+model::HistogramPtr counter_histogram(double n) {
+  auto h = std::make_shared<model::FloatHistogram>();
+  h->count = n;
+  h->sum = n;
+  h->positive.push(1, n);
+  return h;
+}
+
+Status put_histogram(Store& store, const Labels& labels, int64_t t_ms, const model::HistogramPtr& h) {
+  auto appender = store.appender();
+  SENTINEL_ASSIGN(const SeriesRef ref, appender->ref(labels));
+  SENTINEL_TRY(appender->append_histogram(ref, {t_ms, h}));
+  return appender->commit();
+}
+
+std::string hints(const std::vector<SeriesData>& found) {
+  std::string out;
+  for (const SeriesData& series : found) {
+    for (const auto& s : series.histograms) out += "urng"[static_cast<size_t>(s.h->hint)];
+    out += ";";
+  }
+  return out;
+}
+
+TEST(Store, AHistogramThatGoesOnIsNotAResetAlsoAfterARestart) {
+  Fixture f;
+  for (const auto& [t, n] : {std::pair(1, 5.0), {2, 6.0}, {3, 4.0}, {4, 4.0}}) {
+    ASSERT_TRUE(put_histogram(*f.store, kUp, t, counter_histogram(n)));
+  }
+  EXPECT_EQ(hints(f.all()), "unun;");
+  f.reopen();
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 5, counter_histogram(7)));
+  auto gauge = std::make_shared<model::FloatHistogram>(*counter_histogram(1));
+  gauge->hint = model::CounterResetHint::kGauge;
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 6, gauge));
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 7, counter_histogram(9)));
+  EXPECT_EQ(hints(f.all()), "ununngu;");
+}
+
+TEST(Store, FloatsAndHistogramsShareTheTimesOfASeries) {
+  Fixture f;
+  ASSERT_TRUE(f.put(kUp, {1, 1}));
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 2, counter_histogram(1)));
+  EXPECT_EQ(f.put(kUp, {2, 1}).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(put_histogram(*f.store, kUp, 1, counter_histogram(1)).error().code(), ErrorCode::kConflict);
+  EXPECT_TRUE(put_histogram(*f.store, kUp, 2, counter_histogram(1))) << "the same again";
+  EXPECT_FALSE(put_histogram(*f.store, kUp, 2, counter_histogram(2)));
+  ASSERT_TRUE(f.put(kUp, {3, model::stale_nan()}));
+  EXPECT_TRUE(f.put(kUp, {3, model::stale_nan()})) << "the same again";
+  const auto found = f.all();
+  EXPECT_EQ(found[0].samples.size(), 1u);
+  ASSERT_EQ(found[0].histograms.size(), 2u) << "a stale marker ends the histograms";
+  EXPECT_TRUE(model::is_stale_nan(found[0].histograms[1].h->sum));
+  ASSERT_TRUE(f.put(kUp, {4, 2}));
+  EXPECT_EQ(f.all()[0].samples.size(), 2u);
+  auto bad = std::make_shared<model::FloatHistogram>();
+  bad->schema = 99;
+  EXPECT_EQ(put_histogram(*f.store, kUp, 9, bad).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(Store, OneBatchKeepsTheOrderOfItsKinds) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append_histogram(ref, {1, counter_histogram(1)}));
+  ASSERT_TRUE(appender->append(ref, {2, 1}));
+  ASSERT_TRUE(appender->append_histogram(ref, {3, counter_histogram(1)}));
+  EXPECT_FALSE(appender->append(ref, {3, 1}));
+  EXPECT_FALSE(appender->append_histogram(ref, {2, counter_histogram(1)}));
+  ASSERT_TRUE(appender->commit());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(f.all()[0].samples.size(), 1u);
+    EXPECT_EQ(hints(f.all()), "uu;");
+    f.reopen();
+  }
+}
+
+TEST(Store, ExemplarsAreKeptWithTheirSeriesAndOverRestarts) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(ref, {kStart, 1}));
+  const model::Exemplar exemplar{Labels{{"trace_id", "abc"}}, kStart, 0.5};
+  ASSERT_TRUE(appender->append_exemplar(ref, exemplar));
+  EXPECT_TRUE(f.store->exemplars({}, -kAll, kAll)->empty()) << "not committed yet";
+  ASSERT_TRUE(appender->commit());
+  EXPECT_TRUE(appender->append_exemplar(ref, exemplar)) << "the same again";
+  EXPECT_EQ(appender->append_exemplar(ref, {{}, kStart - 1, 1}).error().code(), ErrorCode::kConflict);
+  ASSERT_TRUE(appender->commit());
+  for (int round = 0; round < 3; ++round) {
+    const auto found = f.store->exemplars({{Matcher::equal("job", "a")}}, kStart, kStart);
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 1u);
+    EXPECT_EQ((*found)[0].series, kUp);
+    ASSERT_EQ((*found)[0].exemplars.size(), 1u);
+    EXPECT_EQ((*found)[0].exemplars[0].labels, exemplar.labels);
+    f.options_.checkpoint_log_bytes = 1;  // from the second round on out of a checkpoint
+    ASSERT_TRUE(f.store->maintain());
+    f.reopen();
+  }
+}
+
+// Series come and go; what has left the head and is not used leaves memory.
+TEST(Store, ChurnedSeriesLeaveMemoryAndComeBackWhenAskedFor) {
+  StoreOptions options = manual();
+  options.block_range = Millis(100'000);
+  Fixture f(options);
+  auto appender = f.store->appender();
+  const auto old = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(old, {kStart - 900'000, 1}));
+  ASSERT_TRUE(appender->commit());
+  for (int pod = 0; pod < 50; ++pod) {
+    ASSERT_TRUE(f.put(Labels{{"__name__", "x"}, {"pod", std::to_string(pod)}}, {kStart - 900'000, 1}));
+  }
+  ASSERT_TRUE(f.put(Labels{{"__name__", "other"}}, {kStart, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(appender->append(old, {kStart - 10, 7})) << "used since, so it stays another round";
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2);
+  ASSERT_TRUE(appender->commit());
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2);
+  EXPECT_EQ(f.all().size(), 52u) << "the blocks still have them";
+  const std::string before = show(f.all());
+  ASSERT_TRUE(f.put(Labels{{"__name__", "x"}, {"pod", "7"}}, {kStart, 1}));
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2) << "counted at the next maintenance";
+  const std::string after = show(f.all());
+  EXPECT_NE(before, after);
+  f.reopen();
+  EXPECT_EQ(show(f.all()), after);
+}
+
+TEST(Store, AReferenceWhoseSeriesIsGoneIsRefused) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_TRUE(appender->append(ref, {kStart, 1})) << "one round is grace";
+  auto late = f.store->appender();
+  const auto other = *late->ref(Labels{{"__name__", "other"}});
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(late->append(other, {kStart, 1}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(late->append_exemplar(other, {{}, kStart, 1}).error().code(), ErrorCode::kNotFound);
+  const auto again = late->ref(Labels{{"__name__", "other"}});
+  ASSERT_TRUE(again);
+  EXPECT_NE(*again, other);
+  EXPECT_TRUE(late->append(*again, {kStart, 1}));
+  ASSERT_TRUE(late->commit());
+  EXPECT_EQ(f.all().size(), 1u) << "the other appender waited too long; its sample is counted as rejected";
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all().size(), 1u);
+}
+
 }  // namespace
 }  // namespace sentinel::tsdb
