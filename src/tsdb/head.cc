@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <absl/container/flat_hash_set.h>
+
 #include "base/strings.h"
 #include "tsdb/limits.h"
 
@@ -148,16 +150,10 @@ bool Head::has_samples(uint32_t id) const {
   return series_[id] && !series_[id]->empty();
 }
 
-const LabelSet* Head::labels_if_sample_in(uint32_t id, TimeRange range) const {
-  const SeriesSnapshot one = snapshot_one(id, range);
-  const auto edge_inside = [&](const Chunk& chunk) { return range.holds(chunk.min_ms) || range.holds(chunk.max_ms); };
-  for (const ChunkPtr& chunk : one.sealed) {
-    if (edge_inside(*chunk)) return one.labels;
-  }
-  if (one.open.count > 0 && edge_inside(one.open)) return one.labels;
-  Points points;
-  one.decode(range, points);
-  return points.empty() ? nullptr : one.labels;
+const LabelSet* Head::labels_if_in(uint32_t id, TimeRange range) const {
+  std::lock_guard lock(stripe(id));
+  const Series* series = series_[id].get();
+  return series != nullptr && overlaps(*series, range) ? series->labels : nullptr;
 }
 
 SeriesIds Head::resolve(const model::Matchers& matchers) const {
@@ -418,34 +414,54 @@ std::vector<uint32_t> Head::sorted_ids() const {
   return ids;
 }
 
-std::vector<std::string> Head::label_names(TimeRange range) const {
-  std::vector<std::string> names;
-  {
-    std::shared_lock lock(index_mutex_);
-    names = index_.names();
+void Head::label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const {
+  std::shared_lock lock(index_mutex_);
+  if (sets.empty()) {
+    for (const std::string& name : index_.names()) {
+      bool seen = false;
+      index_.for_each_value(name, [&](std::string_view, const SeriesIds& ids) { return !(seen = any_in(ids, range)); });
+      if (seen) out.insert(name);
+    }
+    return;
   }
-  std::erase_if(names, [&](const std::string& name) { return label_values(name, range, 1).empty(); });
-  return names;
+  absl::flat_hash_set<uint32_t> names;
+  for (const model::Matchers& matchers : sets) {
+    for (const uint32_t id : index_.resolve(matchers)) {
+      const LabelSet* labels = labels_if_in(id, range);
+      if (labels == nullptr) continue;
+      for (const LabelPair pair : labels->pairs()) names.insert(pair.name);
+    }
+  }
+  for (const uint32_t name : names) out.emplace(index_.symbols().at(name));
 }
 
-std::vector<std::string> Head::label_values(const std::string& name, TimeRange range, size_t values_max) const {
-  // Copied out first: looking at series under the index lock would hold up new ones.
-  std::vector<std::pair<std::string, SeriesIds>> lists;
-  {
-    std::shared_lock lock(index_mutex_);
+void Head::label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
+                        std::set<std::string>& out) const {
+  std::shared_lock lock(index_mutex_);
+  if (sets.empty()) {
     index_.for_each_value(name, [&](std::string_view value, const SeriesIds& ids) {
-      lists.emplace_back(value, ids);
+      if (any_in(ids, range)) out.emplace(value);
       return true;
     });
+    return;
   }
-  std::vector<std::string> out;
-  for (auto& [value, ids] : lists) {
-    if (std::none_of(ids.begin(), ids.end(), [&](uint32_t id) { return labels_if_sample_in(id, range) != nullptr; }))
-      continue;
-    out.push_back(std::move(value));
-    if (out.size() >= values_max) break;
+  const auto symbol = index_.symbols().find(name);
+  if (!symbol) return;
+  absl::flat_hash_set<uint32_t> values;
+  for (const model::Matchers& matchers : sets) {
+    for (const uint32_t id : index_.resolve(matchers)) {
+      const LabelSet* labels = labels_if_in(id, range);
+      if (labels == nullptr) continue;
+      for (const LabelPair pair : labels->pairs()) {
+        if (pair.name == *symbol) values.insert(pair.value);
+      }
+    }
   }
-  return out;
+  for (const uint32_t value : values) out.emplace(index_.symbols().at(value));
+}
+
+bool Head::any_in(const SeriesIds& ids, TimeRange range) const {
+  return std::any_of(ids.begin(), ids.end(), [&](uint32_t id) { return labels_if_in(id, range) != nullptr; });
 }
 
 }  // namespace sentinel::tsdb

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <shared_mutex>
 #include <vector>
 
@@ -87,13 +88,14 @@ class Head {
   std::vector<uint32_t> sorted_ids() const;  // all, by labels
   SeriesSnapshot snapshot_one(uint32_t id, TimeRange range) const;
   bool has_samples(uint32_t id) const;
-  // The labels of a series that has a sample in range; null: it has none, or is gone.
-  const LabelSet* labels_if_sample_in(uint32_t id, TimeRange range) const;
+  // The labels of a series with a chunk that reaches into the range; null: it has none, or is gone.
+  const LabelSet* labels_if_in(uint32_t id, TimeRange range) const;
   model::Labels labels_of(uint32_t id) const { return index_.make_labels(id); }
   model::Labels labels_of(const LabelSet& set) const { return index_.make_labels(set); }
-  // Names and values of labels on series with a sample in range, unsorted.
-  std::vector<std::string> label_names(TimeRange range) const;
-  std::vector<std::string> label_values(const std::string& name, TimeRange range, size_t values_max = SIZE_MAX) const;
+  // Adds names and values of labels on such series, those that any of the sets selects; no sets: all.
+  void label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const;
+  void label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
+                    std::set<std::string>& out) const;
 
   // Drops chunks that end before t_ms. Series left without samples are no longer counted.
   void truncate_before(int64_t t_ms);
@@ -145,6 +147,7 @@ class Head {
   };
 
   std::mutex& stripe(uint32_t id) const { return stripes_[id % kStripes].mutex; }
+  bool any_in(const SeriesIds& ids, TimeRange range) const;
   static bool overlaps(const Series& series, TimeRange range);
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
   Verdict judge_locked(const Series& series, const Incoming& sample, int64_t late_window_ms) const;

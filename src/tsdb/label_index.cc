@@ -2,108 +2,12 @@
 
 #include <algorithm>
 
-#include <re2/re2.h>
-
 namespace sentinel::tsdb {
 namespace {
 
-constexpr size_t kGallopRatio = 16;  // lists this much shorter than the other are looked up instead of merged
-constexpr int kRangePrefixBytes = 32;
-
-// Decides quickly for most values that a matcher cannot match them.
-class ValueTest {
- public:
-  explicit ValueTest(const model::Matcher& matcher) : matcher_(matcher) {
-    const bool positive = matcher.type() == model::MatchType::kRegexp;
-    if (positive && matcher.regexp() != nullptr) {
-      bounded_ = matcher.regexp()->PossibleMatchRange(&low_, &high_, kRangePrefixBytes);
-    }
-  }
-  bool operator()(std::string_view value) const {
-    if (bounded_ && (value < low_ || value > high_)) return false;
-    return matcher_.matches(value);
-  }
-
- private:
-  const model::Matcher& matcher_;
-  bool bounded_ = false;
-  std::string low_;
-  std::string high_;
-};
+PostingsRef view(const SeriesIds& list) { return {PostingsRef(), &list}; }
 
 }  // namespace
-
-std::optional<std::vector<std::string>> literal_alternatives(std::string_view pattern) {
-  if (pattern.starts_with("(?:") && pattern.ends_with(")")) {
-    pattern = pattern.substr(3, pattern.size() - 4);
-  } else if (pattern.starts_with("(") && pattern.ends_with(")")) {
-    pattern = pattern.substr(1, pattern.size() - 2);
-  }
-  if (pattern.find_first_of("\\.+*?()[]{}^$") != std::string_view::npos) return std::nullopt;
-  std::vector<std::string> found;
-  for (size_t start = 0;;) {
-    const size_t bar = pattern.find('|', start);
-    found.emplace_back(pattern.substr(start, bar == std::string_view::npos ? bar : bar - start));
-    if (bar == std::string_view::npos) break;
-    start = bar + 1;
-  }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  return found;
-}
-
-SeriesIds intersect(const SeriesIds& a, const SeriesIds& b) {
-  const SeriesIds& small = a.size() <= b.size() ? a : b;
-  const SeriesIds& large = a.size() <= b.size() ? b : a;
-  SeriesIds out;
-  out.reserve(small.size());
-  if (small.size() * kGallopRatio < large.size()) {
-    auto from = large.begin();
-    for (const uint32_t id : small) {
-      from = std::lower_bound(from, large.end(), id);
-      if (from == large.end()) break;
-      if (*from == id) out.push_back(id);
-    }
-  } else {
-    std::set_intersection(small.begin(), small.end(), large.begin(), large.end(), std::back_inserter(out));
-  }
-  return out;
-}
-
-SeriesIds unite(const std::vector<const SeriesIds*>& lists) {
-  SeriesIds out;
-  if (lists.size() == 1) return *lists.front();
-  size_t total = 0;
-  uint32_t last = 0;
-  for (const SeriesIds* list : lists) {
-    total += list->size();
-    if (!list->empty()) last = std::max(last, list->back());
-  }
-  out.reserve(total);
-  if (total > last / 64) {  // dense: a bitmap is cheaper than sorting
-    std::vector<uint64_t> bits(last / 64 + 1);
-    for (const SeriesIds* list : lists) {
-      for (const uint32_t id : *list) bits[id / 64] |= uint64_t{1} << (id % 64);
-    }
-    for (size_t word = 0; word < bits.size(); ++word) {
-      for (uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
-        out.push_back(static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(std::countr_zero(rest)));
-      }
-    }
-    return out;
-  }
-  for (const SeriesIds* list : lists) out.insert(out.end(), list->begin(), list->end());
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
-SeriesIds subtract(const SeriesIds& a, const SeriesIds& b) {
-  SeriesIds out;
-  out.reserve(a.size());
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
-}
 
 LabelIndex::~LabelIndex() {
   for (size_t i = 0; i < series_.size(); ++i) LabelSet::Free()(series_[i]);
@@ -238,96 +142,44 @@ SeriesIds LabelIndex::all() const {
   return ids;
 }
 
-// Lists of the values for which the matcher says `wanted`.
-std::vector<const SeriesIds*> LabelIndex::matching_lists(const NameEntry& entry, const model::Matcher& matcher,
-                                                         bool wanted) const {
-  std::vector<const SeriesIds*> lists;
-  const auto look_up = [&](const std::string& value) {
-    const auto symbol = symbols_.find(value);
-    if (!symbol) return;
-    if (auto it = entry.postings.find(*symbol); it != entry.postings.end()) lists.push_back(&it->second);
-  };
-  const bool positive = matcher.type() == model::MatchType::kEqual || matcher.type() == model::MatchType::kRegexp;
-  if (positive == wanted) {  // the listed literals are the answer
-    if (matcher.regexp() == nullptr) {
-      look_up(matcher.value());
-      return lists;
-    }
-    if (const auto literals = literal_alternatives(matcher.value())) {
-      for (const std::string& literal : *literals) look_up(literal);
-      return lists;
-    }
-  }
-  const ValueTest test(matcher);
-  for (const auto& [value, ids] : entry.postings) {
-    if (test(symbols_.at(value)) == wanted) lists.push_back(&ids);
-  }
-  return lists;
+size_t LabelIndex::value_count(std::string_view name) const {
+  const NameEntry* entry = find_name(name);
+  return entry == nullptr ? 0 : entry->postings.size();
 }
 
-// Tries the matcher on the values the candidates have, each distinct one once.
-void LabelIndex::filter(const model::Matcher& matcher, SeriesIds& candidates) const {
-  const auto name = symbols_.find(matcher.name());
-  const bool matches_absent = matcher.matches(std::string_view());
+PostingsRef LabelIndex::find_postings(std::string_view name, std::string_view value) const {
+  const NameEntry* entry = find_name(name);
+  const auto symbol = symbols_.find(value);
+  if (entry == nullptr || !symbol) return nullptr;
+  const auto it = entry->postings.find(*symbol);
+  return it == entry->postings.end() ? nullptr : view(it->second);
+}
+
+void LabelIndex::collect(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+                         std::vector<PostingsRef>& out) const {
+  const NameEntry* entry = find_name(name);
+  if (entry == nullptr) return;
+  for (const auto& [value, ids] : entry->postings) {
+    if (wanted(symbols_.at(value))) out.push_back(view(ids));
+  }
+}
+
+void LabelIndex::filter(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+                        SeriesIds& candidates) const {
+  const auto symbol = symbols_.find(name);
+  const bool absent_wanted = wanted({});
   absl::flat_hash_map<uint32_t, bool> known;
   std::erase_if(candidates, [&](uint32_t id) {
-    if (name) {
+    if (symbol) {
       for (const LabelPair pair : labels_of(id)) {
-        if (pair.name != *name) continue;
+        if (pair.name != *symbol) continue;
         auto [it, fresh] = known.try_emplace(pair.value, false);
-        if (fresh) it->second = matcher.matches(symbols_.at(pair.value));
+        if (fresh) it->second = wanted(symbols_.at(pair.value));
         return !it->second;
       }
     }
-    return !matches_absent;
+    return !absent_wanted;
   });
-}
-
-void LabelIndex::apply_positive(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const {
-  const NameEntry* entry = find_name(matcher.name());
-  if (entry == nullptr) {
-    candidates = SeriesIds();
-    return;
-  }
-  if (candidates && candidates->size() < entry->postings.size()) return filter(matcher, *candidates);
-  const auto lists = matching_lists(*entry, matcher, true);
-  if (!candidates) {
-    candidates = unite(lists);
-  } else if (lists.size() == 1) {
-    candidates = intersect(*candidates, *lists.front());
-  } else {
-    candidates = intersect(*candidates, unite(lists));
-  }
-}
-
-void LabelIndex::apply_negative(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const {
-  if (!candidates) candidates = all();
-  const NameEntry* entry = find_name(matcher.name());
-  if (entry == nullptr) return;
-  if (candidates->size() < entry->postings.size()) return filter(matcher, *candidates);
-  const auto lists = matching_lists(*entry, matcher, false);
-  if (!lists.empty()) candidates = subtract(*candidates, unite(lists));
-}
-
-SeriesIds LabelIndex::resolve(const model::Matchers& matchers) const {
-  // Cheap and selective first: equality, then the other matchers that need the label, then those that may do without.
-  const auto cost = [](const model::Matcher& m) {
-    if (m.matches(std::string_view())) return 3;
-    return m.type() == model::MatchType::kEqual ? 0 : 1;
-  };
-  std::vector<std::pair<int, const model::Matcher*>> order;
-  for (const model::Matcher& m : matchers) order.emplace_back(cost(m), &m);
-  std::sort(order.begin(), order.end());  // of equal cost: as given
-  std::optional<SeriesIds> candidates;
-  for (const auto& [rank, matcher] : order) {
-    if (rank == 3) {
-      apply_negative(*matcher, candidates);
-    } else {
-      apply_positive(*matcher, candidates);
-    }
-    if (candidates->empty()) return {};
-  }
-  return candidates ? std::move(*candidates) : all();
 }
 
 }  // namespace sentinel::tsdb

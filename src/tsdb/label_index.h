@@ -13,6 +13,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "model/labels.h"
+#include "tsdb/postings.h"
 #include "tsdb/symbols.h"
 
 namespace sentinel::tsdb {
@@ -21,7 +22,6 @@ struct LabelPair {
   uint32_t name = 0;  // symbols
   uint32_t value = 0;
 };
-using SeriesIds = std::vector<uint32_t>;  // sorted
 
 // The labels of one series, sorted by name, in one piece of memory.
 class LabelSet {
@@ -52,10 +52,10 @@ struct RemovedLabels {
 
 // One writer, or many readers: the owner holds the lock. What takes a LabelSet, and `labels_of`, `make_labels` and
 // `less`, need no lock for a series number that was got under it and not removed since.
-class LabelIndex {
+class LabelIndex final : public PostingsSource {
  public:
   LabelIndex() = default;
-  ~LabelIndex();
+  ~LabelIndex() override;
   LabelIndex(const LabelIndex&) = delete;
   LabelIndex& operator=(const LabelIndex&) = delete;
 
@@ -68,9 +68,14 @@ class LabelIndex {
   size_t size() const { return size_; }
   const SymbolTable& symbols() const { return symbols_; }
 
-  // Series that all matchers match, as Prometheus understands it: no label is the empty value. A regular expression
-  // is tried at most once on each distinct value of its label, never on series.
-  SeriesIds resolve(const model::Matchers& matchers) const;
+  SeriesIds resolve(const model::Matchers& matchers) const { return tsdb::resolve(*this, matchers); }
+  SeriesIds all() const override;
+  size_t value_count(std::string_view name) const override;
+  PostingsRef find_postings(std::string_view name, std::string_view value) const override;
+  void collect(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+               std::vector<PostingsRef>& out) const override;
+  void filter(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+              SeriesIds& candidates) const override;
 
   const LabelSet& set_of(uint32_t id) const { return *series_[id]; }
   std::span<const LabelPair> labels_of(uint32_t id) const { return set_of(id).pairs(); }
@@ -98,12 +103,6 @@ class LabelIndex {
   const NameEntry* find_name(std::string_view name) const;
   bool same_labels(uint32_t id, const model::Labels& labels) const;
   void forget_hash(uint32_t id, uint64_t hash);
-  SeriesIds all() const;
-  std::vector<const SeriesIds*> matching_lists(const NameEntry& entry, const model::Matcher& matcher,
-                                               bool wanted) const;
-  void apply_positive(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
-  void apply_negative(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
-  void filter(const model::Matcher& matcher, SeriesIds& candidates) const;
 
   SymbolTable symbols_;
   StableVector<LabelSet*> series_;  // null: removed
@@ -112,11 +111,5 @@ class LabelIndex {
   absl::flat_hash_map<uint64_t, uint32_t> by_hash_;      // the first series with the hash
   absl::flat_hash_map<uint64_t, SeriesIds> collisions_;  // all others
 };
-
-// The literals of a pattern that is a plain alternation ("a|b|c", also in one pair of parentheses); none otherwise.
-std::optional<std::vector<std::string>> literal_alternatives(std::string_view pattern);
-SeriesIds intersect(const SeriesIds& a, const SeriesIds& b);
-SeriesIds unite(const std::vector<const SeriesIds*>& lists);
-SeriesIds subtract(const SeriesIds& a, const SeriesIds& b);
 
 }  // namespace sentinel::tsdb

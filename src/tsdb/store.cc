@@ -12,7 +12,6 @@
 namespace sentinel::tsdb {
 namespace {
 
-constexpr std::string_view kBlockSuffix = ".block";
 // What the log holds was within the window of its time; the window of today must not drop it.
 constexpr int64_t kAnyAge = std::numeric_limits<int64_t>::max();
 

@@ -229,15 +229,26 @@ class Oracle {
     check_hints(*found);
     const auto series = store_->series({matchers}, min_ms, max_ms);
     ASSERT_TRUE(series);
-    ASSERT_EQ(series->size(), found->size());
+    // All series with samples in the range, and none that has no samples at all or is not selected.
+    std::set<Labels> listed(series->begin(), series->end());
+    EXPECT_TRUE(std::is_sorted(series->begin(), series->end()));
     std::set<std::string> jobs;
-    for (size_t i = 0; i < found->size(); ++i) {
-      EXPECT_EQ((*series)[i], (*found)[i].labels);
-      if ((*found)[i].labels.has("job")) jobs.emplace((*found)[i].labels.get("job"));
+    for (const SeriesData& one : *found) {
+      EXPECT_TRUE(listed.contains(one.labels)) << one.labels.to_string();
+      if (one.labels.has("job")) jobs.emplace(one.labels.get("job"));
+    }
+    std::set<std::string> jobs_possible;
+    for (const Labels& labels : listed) {
+      EXPECT_TRUE(model_.contains(labels) && model::matches_all(matchers, labels));
+      if (labels.has("job")) jobs_possible.emplace(labels.get("job"));
     }
     const auto values = store_->label_values("job", {matchers}, min_ms, max_ms);
     ASSERT_TRUE(values);
-    EXPECT_EQ(*values, std::vector<std::string>(jobs.begin(), jobs.end()));
+    EXPECT_TRUE(std::includes(values->begin(), values->end(), jobs.begin(), jobs.end()));
+    EXPECT_EQ(*values, std::vector<std::string>(jobs_possible.begin(), jobs_possible.end()));
+    const auto names = store_->label_names({matchers}, min_ms, max_ms);
+    ASSERT_TRUE(names);
+    EXPECT_EQ(std::count(names->begin(), names->end(), "job"), jobs_possible.empty() ? 0 : 1);
   }
 
   Random random_;
