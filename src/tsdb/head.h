@@ -24,6 +24,7 @@
 #include "tsdb/label_index.h"
 #include "tsdb/points.h"
 #include "tsdb/queryable.h"
+#include "tsdb/store.h"
 
 namespace sentinel::tsdb {
 
@@ -96,6 +97,8 @@ class Head {
   void label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const;
   void label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
                     std::set<std::string>& out) const;
+
+  void cardinality(size_t limit, Cardinality& out) const;
 
   // Drops chunks that end before t_ms. Series left without samples are no longer counted.
   void truncate_before(int64_t t_ms);

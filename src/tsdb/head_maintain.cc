@@ -118,4 +118,60 @@ size_t Head::collect(const SeriesIds& candidates, Garbage& garbage) {
   return gone.size();
 }
 
+namespace {
+
+void keep_largest(std::vector<NamedCount>& counts, size_t limit) {
+  const auto larger = [](const NamedCount& a, const NamedCount& b) {
+    return a.count != b.count ? a.count > b.count : a.name < b.name;
+  };
+  if (counts.size() > limit) {
+    std::nth_element(counts.begin(), counts.begin() + static_cast<std::ptrdiff_t>(limit), counts.end(), larger);
+    counts.resize(limit);
+  }
+  std::sort(counts.begin(), counts.end(), larger);
+}
+
+// Adds one and drops the small ones now and then, so that a million pairs need not be held.
+void offer(std::vector<NamedCount>& counts, size_t limit, NamedCount one) {
+  constexpr size_t kSlack = 4'096;
+  counts.push_back(std::move(one));
+  if (counts.size() >= limit + kSlack) keep_largest(counts, limit);
+}
+
+}  // namespace
+
+void Head::cardinality(size_t limit, Cardinality& out) const {
+  out.series = series_active();
+  out.min_ms = min_ms() <= max_ms() ? min_ms() : 0;
+  out.max_ms = min_ms() <= max_ms() ? max_ms() : 0;
+  {
+    std::shared_lock lock(index_mutex_);
+    for (const std::string& name : index_.names()) {
+      uint64_t bytes = 0;
+      uint64_t values = 0;
+      index_.for_each_value(name, [&](std::string_view value, const SeriesIds& ids) {
+        ++values;
+        bytes += value.size() * ids.size();
+        if (name == model::kMetricNameLabel) offer(out.series_by_metric, limit, {std::string(value), ids.size()});
+        offer(out.series_by_pair, limit, {name + "=" + std::string(value), ids.size()});
+        return true;
+      });
+      out.label_pairs += values;
+      out.values_by_label.push_back({name, values});
+      out.value_bytes_by_label.push_back({name, bytes});
+    }
+  }
+  for (auto* counts : {&out.series_by_metric, &out.values_by_label, &out.value_bytes_by_label, &out.series_by_pair}) {
+    keep_largest(*counts, limit);
+  }
+  const uint32_t slots = series_slots();
+  for (uint32_t id = 0; id < slots; ++id) {
+    std::lock_guard lock(stripe(id));
+    const Series* series = series_[id].get();
+    if (series == nullptr) continue;
+    out.chunks += series->sealed.size() + (series->open ? 1 : 0);
+    out.chunks += series->tail && series->tail->open.count() > 0 ? 1 : 0;
+  }
+}
+
 }  // namespace sentinel::tsdb

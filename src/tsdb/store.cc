@@ -86,6 +86,10 @@ Status StoreImpl::open_blocks() {
   for (const std::string& name : names) {
     const std::string path = dir + "/" + name;
     if (name.ends_with(".tmp")) SENTINEL_TRY(env_.remove(path));
+    if (name.ends_with(kTombstoneSuffix)) {  // left behind by a removed block
+      const std::string of = path.substr(0, path.size() - kTombstoneSuffix.size());
+      if (!env_.exists(of)) SENTINEL_TRY(env_.remove(path));
+    }
     if (!name.ends_with(kBlockSuffix)) continue;
     auto block = Block::open(env_, path);
     if (!block) {
@@ -103,6 +107,7 @@ Status StoreImpl::open_blocks() {
   for (auto& block : found) {
     if (!blocks_.empty() && block->meta().end_ms <= blocks_.back()->meta().end_ms) {
       SENTINEL_TRY(env_.remove(block->path()));
+      SENTINEL_TRY(env_.remove(block->tombstone_path()));
       continue;
     }
     blocks_.push_back(std::move(block));

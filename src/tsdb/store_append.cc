@@ -209,12 +209,16 @@ Status StoreImpl::commit(const BatchRecord& wanted) {
   std::lock_guard lock(commit_mutex_);
   const BatchRecord batch = batch_record(wanted);
   if (batch.empty()) return {};
-  if (Status s = wal_->append(batch.type(), encode_batch(batch)); !s) {
-    for (const SeriesDef& def : batch.series) head_.set_logged(static_cast<uint32_t>(def.ref), false);
-    return fail(s.error().with_context("time-series log"));
-  }
+  SENTINEL_TRY(log_batch(batch));
   apply(batch);
   return {};
+}
+
+Status StoreImpl::log_batch(const BatchRecord& batch) {
+  Status status = wal_->append(batch.type(), encode_batch(batch));
+  if (status) return {};
+  for (const SeriesDef& def : batch.series) head_.set_logged(static_cast<uint32_t>(def.ref), false);
+  return fail(status.error().with_context("time-series log"));
 }
 
 void StoreImpl::apply(const BatchRecord& batch) {

@@ -68,6 +68,8 @@ class StoreImpl final : public Store {
   Status replay_batch(RecordType type, std::string_view payload);
   Status replay_chunk(std::string_view payload);
 
+  BlockList block_list() const;
+
   // Reading. REQUIRES: view_mutex_ held, at least shared.
   View view_locked(TimeRange range) const;
 
@@ -80,12 +82,16 @@ class StoreImpl final : public Store {
   Status replace_blocks(const BlockList& parts);
   Status checkpoint();
   Status write_exemplars(const Wal::Writer& write) const;
-  std::string block_path(int64_t min_ms, int64_t end_ms) const;
+  std::string block_path(const std::string& dir, int64_t min_ms, int64_t end_ms) const;
+  // Null when no series has samples in the window. The file still has its temporary name.
+  Result<std::unique_ptr<BlockWriter>> fill_head_block(const std::string& path, TimeRange window) const;
+  Status copy_block(const Block& block, const std::string& to) const;
   void publish_head_start(int64_t t_ms);
 
   BatchRecord batch_record(const BatchRecord& wanted);
   bool admit(uint64_t ref, const Incoming& sample, BatchRecord& out);
   void define(uint64_t ref, BatchRecord& out);
+  Status log_batch(const BatchRecord& batch);  // what it defines counts as not logged when it fails
   void apply(const BatchRecord& batch);
   Status erase_from_head(const SeriesIds& ids, TimeRange range);
   void sync_loop();
@@ -104,7 +110,7 @@ class StoreImpl final : public Store {
   uint64_t replay_unknown_ = 0;
 
   std::mutex commit_mutex_;
-  std::mutex maintain_mutex_;
+  mutable std::mutex maintain_mutex_;
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;
   // Guarded by view_mutex_; written under maintain_mutex_ only.
@@ -135,6 +141,9 @@ class StoreImpl final : public Store {
   Gauge& block_bytes_gauge_;
   Histogram& sync_seconds_;
 };
+
+// kInvalidArgument: every matcher would match a series without the label.
+Status require_selective(const model::Matchers& matchers);
 
 // Calls on_sample and on_histogram in the order in which the batch was filled.
 template <class S, class H>

@@ -19,8 +19,8 @@ int64_t floor_to(int64_t t_ms, int64_t width_ms) {
 
 }  // namespace
 
-std::string StoreImpl::block_path(int64_t min_ms, int64_t end_ms) const {
-  return fmt::format("{}/blocks/{}_{}.block", options_.dir, min_ms, end_ms);
+std::string StoreImpl::block_path(const std::string& dir, int64_t min_ms, int64_t end_ms) const {
+  return fmt::format("{}/blocks/{}_{}{}", dir, min_ms, end_ms, kBlockSuffix);
 }
 
 Status StoreImpl::maintain() {
@@ -63,6 +63,7 @@ Status StoreImpl::drop_expired() {
   for (const auto& block : gone) {
     log_info("tsdb", "block is past retention", {{"block", block->path()}, {"bytes", block->meta().bytes}});
     SENTINEL_TRY(env_.remove(block->path()));
+    SENTINEL_TRY(env_.remove(block->tombstone_path()));
   }
   // A head that gets no new samples never cuts blocks, yet its old samples expire.
   if (head_.min_ms() <= head_.max_ms() && keep_from > head_from_ms_ &&
@@ -104,23 +105,31 @@ Status StoreImpl::cut_blocks() {
   }
 }
 
-Status StoreImpl::write_head_block(TimeRange window) {
-  const int64_t end_ms = window.max_ms + 1;
-  const std::string path = block_path(window.min_ms, end_ms);
-  SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
+Result<std::unique_ptr<BlockWriter>> StoreImpl::fill_head_block(const std::string& path, TimeRange window) const {
+  SENTINEL_ASSIGN(std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
   for (const uint32_t id : head_.sorted_ids()) {
     const std::vector<ChunkPtr> chunks = chunks_within(head_.snapshot_one(id, window), window);
     if (!chunks.empty()) SENTINEL_TRY(writer->add(head_.labels_of(id), chunks));
   }
-  std::shared_ptr<Block> block;
   if (writer->series() > 0) {
-    SENTINEL_TRY(writer->finish(window.min_ms, end_ms));
+    SENTINEL_TRY(writer->finish(window.min_ms, window.max_ms + 1));
+  } else {
+    writer.reset();
+    SENTINEL_TRY(env_.remove(path + ".tmp"));
+  }
+  return writer;
+}
+
+Status StoreImpl::write_head_block(TimeRange window) {
+  const int64_t end_ms = window.max_ms + 1;
+  const std::string path = block_path(options_.dir, window.min_ms, end_ms);
+  SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, fill_head_block(path, window));
+  std::shared_ptr<Block> block;
+  if (writer) {
     SENTINEL_TRY(wal_->sync());  // never a block with part of a batch that the log could still lose
     SENTINEL_TRY(writer->publish(options_.dir + "/blocks"));
     SENTINEL_ASSIGN(block, Block::open(env_, path));
     compactions_total_.add();
-  } else {
-    SENTINEL_TRY(env_.remove(path + ".tmp"));
   }
   std::unique_lock lock(view_mutex_);
   if (block) blocks_.push_back(std::move(block));
@@ -160,7 +169,7 @@ Result<bool> StoreImpl::compact_window(int64_t width_ms) {
 Status StoreImpl::replace_blocks(const BlockList& parts) {
   const int64_t min_ms = parts.front()->meta().min_ms;
   const int64_t end_ms = parts.back()->meta().end_ms;
-  const std::string path = block_path(min_ms, end_ms);
+  const std::string path = block_path(options_.dir, min_ms, end_ms);
   SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
   SENTINEL_TRY(merge_blocks(parts, *writer));
   SENTINEL_TRY(writer->finish(min_ms, end_ms));
@@ -173,7 +182,10 @@ Status StoreImpl::replace_blocks(const BlockList& parts) {
     blocks_.insert(at, std::move(merged));
   }
   compactions_total_.add();
-  for (const auto& part : parts) SENTINEL_TRY(env_.remove(part->path()));
+  for (const auto& part : parts) {
+    if (part->path() != path) SENTINEL_TRY(env_.remove(part->path()));
+    SENTINEL_TRY(env_.remove(part->tombstone_path()));
+  }
   return {};
 }
 

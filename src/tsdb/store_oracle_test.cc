@@ -130,6 +130,8 @@ class Oracle {
     append_batch();
     if (random_.chance(0.03)) ASSERT_TRUE(store_->maintain());
     if (random_.chance(0.02)) reopen();
+    if (random_.chance(0.02)) erase();
+    if (random_.chance(0.01)) ASSERT_TRUE(store_->clean_tombstones());
     if (random_.chance(0.5)) compare();
   }
 
@@ -197,6 +199,22 @@ class Oracle {
       if (labels.get("job") == "d") ASSERT_TRUE(appender->commit());
     }
     ASSERT_TRUE(appender->commit());
+  }
+
+  void erase() {
+    const model::Matchers matchers = random_matchers();
+    const int64_t min_ms = kStart + static_cast<int64_t>(random_.below(static_cast<uint64_t>(now_) + 1));
+    int64_t max_ms = min_ms + static_cast<int64_t>(random_.below(60'000));
+    // The newest samples stay: the head remembers their time until a restart, the map would not.
+    for (const auto& [labels, samples] : model_) {
+      if (!samples.empty() && model::matches_all(matchers, labels))
+        max_ms = std::min(max_ms, samples.rbegin()->first - 1);
+    }
+    if (min_ms > max_ms) return;
+    ASSERT_TRUE(store_->delete_series({matchers}, min_ms, max_ms));
+    for (auto& [labels, samples] : model_) {
+      if (model::matches_all(matchers, labels)) samples.erase(samples.lower_bound(min_ms), samples.upper_bound(max_ms));
+    }
   }
 
   model::Matchers random_matchers() {
@@ -302,10 +320,31 @@ class Life {
         synced = prefixes.size() - 1;
       }
       if (i % 20 == 15 && !store->maintain()) return;
+      if (i % 20 == 18 && !erase(i)) return;
+      if (i == 45 && !store->clean_tombstones()) return;
+      if (i == 50 && !store->snapshot(true)) return;
       if (i == 30) {
         store.reset();
         if (!open()) return;
       }
+    }
+  }
+
+  // Deletes from one series in blocks and head. Not atomic: who got no answer asks again after a power cut.
+  bool erase(int i) {
+    const Labels labels{{"__name__", "h"}, {"era", "0"}};
+    const int64_t from = kStart + (i / 3) * 1'000;
+    const int64_t to = from + 3'000;
+    erasing = i;
+    if (!store->delete_series({{Matcher::equal("__name__", "h"), Matcher::equal("era", "0")}}, from, to)) return false;
+    erasing.reset();
+    for (Model& m : prefixes) forget(m, labels, from, to);
+    forget(model, labels, from, to);
+    return true;
+  }
+  static void forget(Model& m, const Labels& labels, int64_t from, int64_t to) {
+    if (const auto it = m.find(labels); it != m.end()) {
+      it->second.erase(it->second.lower_bound(from), it->second.upper_bound(to));
     }
   }
 
@@ -342,6 +381,7 @@ class Life {
   std::unique_ptr<Store> store;
   Model model;
   std::vector<Model> prefixes;  // after 0, 1, 2, … batches
+  std::optional<int> erasing;   // the deletion that the power failed during
   size_t synced = 0;            // batches known to be on disk
 };
 
@@ -373,6 +413,7 @@ TEST(StoreOracle, WhateverWriteThePowerFailsAtNothingSyncedIsLostAndNothingInven
       life.store.reset();
       life.env.reopen_after_crash();
       ASSERT_TRUE(life.open());
+      if (life.erasing) ASSERT_TRUE(life.erase(*life.erasing));
       const auto kept = prefix_of(life);
       ASSERT_TRUE(kept) << "not a whole number of batches\n" << content(*life.store);
       ASSERT_GE(*kept, life.synced);

@@ -8,12 +8,6 @@
 namespace sentinel::tsdb {
 namespace {
 
-Status require_selective(const model::Matchers& matchers) {
-  const auto selects = [](const model::Matcher& m) { return !m.matches(std::string_view()); };
-  if (std::any_of(matchers.begin(), matchers.end(), selects)) return {};
-  return fail(ErrorCode::kInvalidArgument, "at least one matcher must not match the empty value");
-}
-
 // Counts decoded samples down; shared by all sources of one read.
 class Budget {
  public:
@@ -90,6 +84,12 @@ Status visit_series(Block& block, const BlockIndex& index, const std::vector<mod
 }
 
 }  // namespace
+
+Status require_selective(const model::Matchers& matchers) {
+  const auto selects = [](const model::Matcher& m) { return !m.matches(std::string_view()); };
+  if (std::any_of(matchers.begin(), matchers.end(), selects)) return {};
+  return fail(ErrorCode::kInvalidArgument, "at least one matcher must not match the empty value");
+}
 
 StoreImpl::View StoreImpl::view_locked(TimeRange range) const {
   View view;

@@ -509,5 +509,108 @@ TEST(Store, AReferenceWhoseSeriesIsGoneIsRefused) {
   EXPECT_EQ(f.all().size(), 1u);
 }
 
+// A store with blocks and a head; two jobs, a sample each 5 s.
+struct Aged : Fixture {
+  Aged() : Fixture(options()) {
+    for (int64_t t = begin; t < kStart; t += 5'000) {
+      EXPECT_TRUE(put(kUp, {t, double(t - begin)}));
+      EXPECT_TRUE(put(Labels{{"__name__", "up"}, {"job", "b"}}, {t, 1}));
+    }
+    EXPECT_TRUE(store->maintain());
+    EXPECT_GT(store->stats().blocks, 1u);
+  }
+  static StoreOptions options() {
+    StoreOptions out = manual();
+    out.block_range = Millis(100'000);
+    return out;
+  }
+  static constexpr int64_t begin = kStart - 1'000'000;
+};
+
+TEST(Store, DeletedSamplesAreGoneFromBlocksAndHeadAndStayGone) {
+  Aged f;
+  const int64_t from = Aged::begin + 250'000;
+  const int64_t to = kStart - 20'000;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "a")}}, from, to));
+  const auto expect_gone = [&](const char* when) {
+    const auto found = f.all();
+    ASSERT_EQ(found.size(), 2u) << when;
+    EXPECT_EQ(found[1].samples.size(), 200u) << when;
+    EXPECT_EQ(found[0].samples.size(), 50u + 3u) << when;
+    for (const Sample& s : found[0].samples) EXPECT_TRUE(s.t_ms < from || s.t_ms > to) << when;
+    EXPECT_EQ(f.all(from, to).size(), 1u) << when;
+    EXPECT_EQ(f.store->series({{Matcher::equal("job", "a")}}, from + 100'000, to - 100'000)->size(), 0u) << when;
+  };
+  expect_gone("at once");
+  f.reopen();
+  expect_gone("after a restart");
+  ASSERT_TRUE(f.put(kUp, {kStart, 1}));
+  EXPECT_EQ(f.all()[0].samples.size(), 54u) << "what comes later is kept";
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "a")}}, kStart, kStart));
+  const uint64_t bytes = f.store->stats().block_bytes;
+  ASSERT_TRUE(f.store->clean_tombstones());
+  EXPECT_LT(f.store->stats().block_bytes, bytes);
+  expect_gone("after cleaning");
+  f.reopen();
+  expect_gone("after cleaning and a restart");
+  EXPECT_FALSE(f.store->delete_series({{Matcher::equal("job", "")}}, 0, 1));
+}
+
+TEST(Store, DeletingEverythingLeavesAnEmptyStoreThatGoesOn) {
+  Aged f;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("__name__", "up")}}, -kAll, kAll));
+  EXPECT_TRUE(f.all().empty());
+  EXPECT_TRUE(f.store->label_values("job", {}, -kAll, kAll)->empty());
+  ASSERT_TRUE(f.store->clean_tombstones());
+  f.reopen();
+  EXPECT_TRUE(f.all().empty());
+  ASSERT_TRUE(f.put(kUp, {kStart, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.all().size(), 1u);
+}
+
+TEST(Store, ASnapshotIsAStoreOfItsOwn) {
+  Aged f;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "b")}}, -kAll, Aged::begin + 300'000));
+  const std::string before = show(f.all());
+  const auto name = f.store->snapshot(true);
+  ASSERT_TRUE(name) << name.error().to_string();
+  EXPECT_TRUE(name->starts_with("20260101T000000Z-")) << *name;
+  const auto without_head = f.store->snapshot(false);
+  ASSERT_TRUE(without_head);
+  ASSERT_NE(*name, *without_head);
+  ASSERT_TRUE(f.put(kUp, {kStart, 5}));
+  f.options_.dir = "data/snapshots/" + *name;
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+  ASSERT_TRUE(f.put(kUp, {kStart, 6})) << "and it can be gone on with";
+  f.options_.dir = "data/snapshots/" + *without_head;
+  f.reopen();
+  EXPECT_LT(f.all()[0].samples.size(), 200u);
+}
+
+TEST(Store, CardinalityNamesTheLargest) {
+  Fixture f;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(f.put(Labels{{"__name__", "a"}, {"pod", "pod-" + std::to_string(i)}}, {kStart + i, 1}));
+  }
+  ASSERT_TRUE(f.put(Labels{{"__name__", "b"}, {"pod", "pod-1"}}, {kStart, 1}));
+  const Cardinality found = f.store->cardinality(2);
+  EXPECT_EQ(found.series, 11u);
+  EXPECT_EQ(found.label_pairs, 12u);
+  EXPECT_EQ(found.chunks, 11u);
+  EXPECT_EQ(found.min_ms, kStart);
+  EXPECT_EQ(found.max_ms, kStart + 9);
+  const auto show_counts = [](const std::vector<NamedCount>& counts) {
+    std::string out;
+    for (const NamedCount& c : counts) out += c.name + " " + std::to_string(c.count) + ";";
+    return out;
+  };
+  EXPECT_EQ(show_counts(found.series_by_metric), "a 10;b 1;");
+  EXPECT_EQ(show_counts(found.values_by_label), "pod 10;__name__ 2;");
+  EXPECT_EQ(show_counts(found.value_bytes_by_label), "pod 55;__name__ 11;");
+  EXPECT_EQ(show_counts(found.series_by_pair), "__name__=a 10;pod=pod-1 2;");
+}
+
 }  // namespace
 }  // namespace sentinel::tsdb
