@@ -142,7 +142,7 @@ Result<Chunk> Block::read_chunk(const BlockChunk& where) const {
   if (bytes.size() != kChunkHeadBytes + where.length) return fail(damaged(path_, "chunk is cut off"));
   ByteReader in(bytes);
   const auto checksum = in.fixed<uint32_t>();
-  Chunk chunk{where.min_ms, where.max_ms, where.count, bytes.substr(kChunkHeadBytes)};
+  Chunk chunk{where.min_ms, where.max_ms, where.count, ChunkKind::kFloat, bytes.substr(kChunkHeadBytes)};
   if (crc32c(chunk.bytes) != checksum) return fail(damaged(path_, "damaged chunk"));
   return chunk;
 }

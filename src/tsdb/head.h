@@ -23,13 +23,6 @@
 
 namespace sentinel::tsdb {
 
-// Range of times, both ends included.
-struct TimeRange {
-  int64_t min_ms = std::numeric_limits<int64_t>::min();
-  int64_t max_ms = std::numeric_limits<int64_t>::max();
-  bool empty() const { return min_ms > max_ms; }
-};
-
 // The samples of one series in a range as they were at one moment; decoding needs no lock.
 struct SeriesSnapshot {
   uint32_t id = 0;

@@ -18,6 +18,8 @@ constexpr int64_t kAnyAge = std::numeric_limits<int64_t>::max();
 
 uint64_t index_of(SeriesRef ref) { return static_cast<uint64_t>(ref) - 1; }
 
+Error not_yet() { return Error(ErrorCode::kUnavailable, "not stored yet"); }
+
 class AppenderImpl final : public Appender {
  public:
   explicit AppenderImpl(StoreImpl& store) : store_(store) {}
@@ -41,6 +43,9 @@ class AppenderImpl final : public Appender {
     samples_.push_back({id, sample});
     return {};
   }
+
+  Status append_histogram(SeriesRef, model::HistogramSample) override { return fail(not_yet()); }
+  Status append_exemplar(SeriesRef, const model::Exemplar&) override { return fail(not_yet()); }
 
   Status commit() override {
     const Status result = store_.commit(samples_);
@@ -315,6 +320,14 @@ StoreStats StoreImpl::stats() const {
   }
   return stats;
 }
+
+Result<std::vector<SeriesExemplars>> StoreImpl::exemplars(const std::vector<model::Matchers>&, int64_t, int64_t) const {
+  return fail(not_yet());
+}
+Cardinality StoreImpl::cardinality(size_t) const { return {}; }
+Status StoreImpl::delete_series(const std::vector<model::Matchers>&, int64_t, int64_t) { return fail(not_yet()); }
+Status StoreImpl::clean_tombstones() { return fail(not_yet()); }
+Result<std::string> StoreImpl::snapshot(bool) { return fail(not_yet()); }
 
 void StoreImpl::update_metrics() {
   const StoreStats now = stats();

@@ -39,6 +39,12 @@ class StoreImpl final : public Store {
   Status sync() override;
   Status maintain() override;
   StoreStats stats() const override;
+  Result<std::vector<SeriesExemplars>> exemplars(const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                                 int64_t max_ms) const override;
+  Cardinality cardinality(size_t limit) const override;
+  Status delete_series(const std::vector<model::Matchers>& sets, int64_t min_ms, int64_t max_ms) override;
+  Status clean_tombstones() override;
+  Result<std::string> snapshot(bool with_head) override;
 
   // For the appenders.
   Result<SeriesRef> ref(const model::Labels& labels);
