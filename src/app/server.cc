@@ -16,6 +16,7 @@
 #include "api/operations.h"
 #include "api/page.h"
 #include "api/prometheus.h"
+#include "api/remote_write.h"
 #include "app/builtin_files.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -26,6 +27,7 @@
 #include "incident/diagnosis_runner.h"
 #include "ingest/collector.h"
 #include "ingest/pipeline.h"
+#include "ingest/remote_write.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -146,6 +148,8 @@ struct Server::Parts {
   std::unique_ptr<analysis::Analyzer> analyzer;
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
+  ingest::MetadataStore metadata;
+  std::unique_ptr<ingest::RemoteWriter> remote_writer;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -168,6 +172,7 @@ struct Server::Parts {
   std::unique_ptr<api::IncidentApi> incident_api;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
+  std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
@@ -288,6 +293,8 @@ Status Server::Parts::open_http() {
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
   prometheus_api =
       std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  remote_writer = std::make_unique<ingest::RemoteWriter>(*tsdb, metadata, clock, metrics, ingest::RemoteWriteOptions{});
+  remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
@@ -302,6 +309,7 @@ Status Server::Parts::open_http() {
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   prometheus_api->add_routes(*router);
+  remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
