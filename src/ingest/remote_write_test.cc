@@ -150,7 +150,7 @@ TEST_F(RemoteWrite, TakesVersionOne) {
   EXPECT_EQ(answer.status, 204) << answer.message;
   EXPECT_EQ(answer.protocol, WriteProtocol::kV1);
   EXPECT_EQ(stored(), "a{b=\"c\"} 1@0 2@1000\nz stale@0\n");
-  EXPECT_EQ(write(kV1, request).status, 400) << "what is older than the newest sample is out of order, as in Prometheus";
+  EXPECT_EQ(write(kV1, request).status, 400) << "older than the newest sample is out of order, as in Prometheus";
   const std::string newest = v1_request({v1_series({{"__name__", "a"}, {"b", "c"}}, {{now + 1000, 2}})});
   EXPECT_EQ(write(kV1, newest).status, 204) << "the newest again is no error";
 }
