@@ -18,6 +18,7 @@
 #include "api/prometheus.h"
 #include "api/remote_write.h"
 #include "app/builtin_files.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "detection/rule_file.h"
@@ -117,10 +118,14 @@ Status check_all(const Config& config) {
 struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
+  std::string external_url() const {
+    return config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  }
   Status open_stores();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
   Status open_http();
+  api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
   void collect();
@@ -260,11 +265,9 @@ Status Server::Parts::open_control(Loaded loaded) {
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
-  const std::string external =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
-                                                       std::move(loaded.alerting), {external}));
+                                                       std::move(loaded.alerting), {external_url()}));
     // What was under way before a restart is looked at again.
     SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
@@ -277,11 +280,38 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
-  options.external_url =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  options.external_url = external_url();
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
+}
+
+// What Prometheus's API shows of this server.
+api::PrometheusServerInfo Server::Parts::prometheus_info() {
+  api::PrometheusServerInfo info;
+  info.started_at = started_at;
+  info.external_url = external_url();
+  info.retention = format_duration(config.metrics_retention);
+  info.admin_enabled = config.admin_api;
+  info.cors_origin = config.cors_origin;
+  info.config_yaml = [this] { return effective_yaml(config); };
+  info.flags = [this] {
+    return std::map<std::string, std::string>{
+        {"config.file", config.file},
+        {"query.lookback-delta", format_duration(engine->options().lookback_delta)},
+        {"query.max-samples", std::to_string(engine->options().samples_max)},
+        {"query.timeout", format_duration(engine->options().timeout)},
+        {"storage.tsdb.path", config.data_dir + "/metrics"},
+        {"storage.tsdb.retention.time", format_duration(config.metrics_retention)},
+        {"web.enable-admin-api", config.admin_api ? "true" : "false"},
+        {"web.enable-remote-write-receiver", "true"},
+        {"web.external-url", external_url()},
+        {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
+    };
+  };
+  info.targets = [] { return std::vector<ingest::TargetStatus>(); };
+  info.scrape_pools = [] { return std::vector<std::string>(); };
+  return info;
 }
 
 Status Server::Parts::open_http() {
@@ -291,8 +321,8 @@ Status Server::Parts::open_http() {
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
-  prometheus_api =
-      std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  prometheus_api = std::make_unique<api::PrometheusApi>(
+      api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics, metadata, *rules, prometheus_info()});
   remote_writer = std::make_unique<ingest::RemoteWriter>(*tsdb, metadata, clock, metrics, ingest::RemoteWriteOptions{});
   remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
