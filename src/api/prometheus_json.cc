@@ -50,8 +50,10 @@ struct ValueWriter {
   std::string out;
 
   void operator()(const promql::Scalar& s) {
-    out = R"({"resultType":"scalar","result":)";
-    put_sample(out, s.t_ms, s.v);
+    // A scalar never has an exponent, unlike samples.
+    out = R"({"resultType":"scalar","result":[)";
+    put_time_json(out, s.t_ms);
+    out += ",\"" + format_double(s.v) + "\"]";
   }
   void operator()(const promql::String& s) {
     out = R"({"resultType":"string","result":[)";
@@ -104,7 +106,10 @@ struct ValueWriter {
 
 std::string error_text(const Error& error) {
   const auto& position = error.position();
-  if (!position || position->line == 0) return error.message();
+  if (!position || position->line == 0) {
+    // An empty query has no place where anything could be wrong.
+    return (error.message().starts_with("parse error: ") ? "unknown position: " : "") + error.message();
+  }
   return fmt::format("{}:{}: {}", position->line, position->column, error.message());
 }
 

@@ -18,6 +18,12 @@ constexpr int64_t kMinMs = std::numeric_limits<int64_t>::min();
 constexpr int64_t kMaxMs = std::numeric_limits<int64_t>::max();
 const std::string kTruncated = "results truncated due to limit";
 
+net::Response no_content() {
+  net::Response response;
+  response.status = 204;
+  return response;
+}
+
 // limit, start, end and match[] of series, labels and label values.
 struct Selection {
   size_t limit = 0;
@@ -168,7 +174,7 @@ PrometheusApi::Answer PrometheusApi::query_exemplars(const Call& call) const {
   const auto parsed = promql::parse(call.params.get("query"));
   if (!parsed) return fail(invalid_parameter("query", parsed.error()));
   const std::vector<model::Matchers> sets = promql::selectors(**parsed);
-  if (sets.empty()) return prometheus_success("[]");
+  if (sets.empty()) return no_content();
   SENTINEL_ASSIGN(const std::vector<tsdb::SeriesExemplars> found, parts_.store.exemplars(sets, start, end));
   std::string out = "[";
   for (const tsdb::SeriesExemplars& one : found) {
@@ -262,12 +268,6 @@ PrometheusApi::Answer PrometheusApi::federate(const Call& call) const {
 namespace {
 
 Error admin_disabled() { return Error(ErrorCode::kUnavailable, "admin APIs disabled"); }
-
-net::Response no_content() {
-  net::Response response;
-  response.status = 204;
-  return response;
-}
 
 }  // namespace
 
