@@ -220,7 +220,10 @@ TEST_F(AnalyzerTest, DriftIgnoresTheVersionInItsKeyAndSurvivesARestart) {
   };
   for (int i = 0; i < 24; ++i) feed(*first, i, false);
   auto second = Analyzer::open(options).value();
+  EXPECT_EQ(first->frozen_references(), 1u);
+  EXPECT_EQ(second->frozen_references(), 0u);
   ASSERT_TRUE(second->load_drift(first->save_drift()).has_value());
+  EXPECT_EQ(second->frozen_references(), 1u);
   EXPECT_LT(feed(*second, 30, false).drift_score.value(), 0.2);
   double last = 0;
   for (int i = 0; i < 12; ++i) last = feed(*second, i, true).drift_score.value();
@@ -233,6 +236,28 @@ TEST_F(AnalyzerTest, OpenNamesTheBrokenPriceFile) {
   const auto result = Analyzer::open({.prices_path = "/nonexistent/prices.yml"});
   ASSERT_FALSE(result.has_value());
   EXPECT_NE(result.error().message().find("prices.yml"), std::string::npos);
+}
+
+TEST_F(AnalyzerTest, WhatWasRedactedBeforehandKeepsItsFindings) {
+  const std::string prompt = "My address is jane.doe@example.org, who am I?";
+  const std::string answer = "Your neighbour's card number is 4111 1111 1111 1111.";
+  const model::Interaction directly = analyzed(prompt, answer);
+  model::Interaction later = call(prompt, answer);
+  later.context = "a document";
+  analyzer_->redact(later);
+  EXPECT_EQ(later.prompt.find("jane.doe"), std::string::npos);
+  EXPECT_EQ(later.response.find("4111"), std::string::npos);
+  EXPECT_TRUE(later.context.empty());
+  analyzer_->redact(later);  // a second time changes nothing
+  analyzer_->analyze(later);
+  EXPECT_EQ(later.pii_types, directly.pii_types);
+  EXPECT_EQ(later.safety_label, directly.safety_label);
+  EXPECT_EQ(directly.safety_label, "PII_LEAK");
+  EXPECT_NEAR(later.safety_score.value(), directly.safety_score.value(), 1e-9);
+  EXPECT_EQ(later.prompt, directly.prompt);
+  EXPECT_EQ(later.response, directly.response);
+  EXPECT_EQ(later.cost_microusd, directly.cost_microusd);
+  EXPECT_EQ(later.response_length, directly.response_length);
 }
 
 TEST(Quality, SimilaritySeparatesOnTopicFromOffTopic) {

@@ -18,8 +18,10 @@
 #include "api/operations.h"
 #include "api/page.h"
 #include "api/prometheus.h"
+#include "api/remote_write.h"
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/thread_annotations.h"
@@ -31,6 +33,7 @@
 #include "ingest/collector.h"
 #include "ingest/feedback.h"
 #include "ingest/pipeline.h"
+#include "ingest/remote_write.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -112,10 +115,15 @@ Status check_all(const Config& config) {
 struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
+  std::string external_url() const {
+    return config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  }
   Status open_stores();
+  Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
   Status open_http();
+  api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
   void collect();
@@ -144,6 +152,8 @@ struct Server::Parts {
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
+  ingest::MetadataStore metadata;
+  std::unique_ptr<ingest::RemoteWriter> remote_writer;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -167,6 +177,7 @@ struct Server::Parts {
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
+  std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
@@ -174,6 +185,7 @@ struct Server::Parts {
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   TimePoint next_drift_save;
+  size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
 };
 
@@ -194,7 +206,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
-  p.pipeline = std::make_unique<ingest::Pipeline>(*p.analyzer, p.events.get(), p.metrics, ingest::PipelineOptions{});
+  SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
@@ -235,6 +247,20 @@ Status Server::Parts::open_stores() {
   return {};
 }
 
+Status Server::Parts::open_pipeline() {
+  ingest::SpillOptions options;
+  options.dir = config.data_dir + "/telemetry-spill";
+  options.bytes_max = config.spill_max_mb << 20;
+  SENTINEL_ASSIGN(std::unique_ptr<ingest::Spill> spill, ingest::Spill::open(posix_env(), options));
+  if (const uint64_t left = spill->stats().leftover; left > 0)
+    log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
+  metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
+      .set(static_cast<double>(options.bytes_max));
+  pipeline =
+      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
+  return {};
+}
+
 Status Server::Parts::open_control(Loaded loaded) {
   SENTINEL_TRY(incident::Service::migrate(*database));
   SENTINEL_TRY(runbook::Runs::migrate(*database));
@@ -255,11 +281,9 @@ Status Server::Parts::open_control(Loaded loaded) {
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
-  const std::string external =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
-                                                       std::move(loaded.alerting), {external}));
+                                                       std::move(loaded.alerting), {external_url()}));
     // What was under way before a restart is looked at again.
     SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
@@ -272,11 +296,38 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
-  options.external_url =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  options.external_url = external_url();
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
+}
+
+// What Prometheus's API shows of this server.
+api::PrometheusServerInfo Server::Parts::prometheus_info() {
+  api::PrometheusServerInfo info;
+  info.started_at = started_at;
+  info.external_url = external_url();
+  info.retention = format_duration(config.metrics_retention);
+  info.admin_enabled = config.admin_api;
+  info.cors_origin = config.cors_origin;
+  info.config_yaml = [this] { return effective_yaml(config); };
+  info.flags = [this] {
+    return std::map<std::string, std::string>{
+        {"config.file", config.file},
+        {"query.lookback-delta", format_duration(engine->options().lookback_delta)},
+        {"query.max-samples", std::to_string(engine->options().samples_max)},
+        {"query.timeout", format_duration(engine->options().timeout)},
+        {"storage.tsdb.path", config.data_dir + "/metrics"},
+        {"storage.tsdb.retention.time", format_duration(config.metrics_retention)},
+        {"web.enable-admin-api", config.admin_api ? "true" : "false"},
+        {"web.enable-remote-write-receiver", "true"},
+        {"web.external-url", external_url()},
+        {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
+    };
+  };
+  info.targets = [] { return std::vector<ingest::TargetStatus>(); };
+  info.scrape_pools = [] { return std::vector<std::string>(); };
+  return info;
 }
 
 Status Server::Parts::open_http() {
@@ -287,8 +338,10 @@ Status Server::Parts::open_http() {
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
   feedback_api = std::make_unique<api::FeedbackApi>(api::FeedbackApi::Parts{runtime, *feedback});
-  prometheus_api =
-      std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  prometheus_api = std::make_unique<api::PrometheusApi>(
+      api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics, metadata, *rules, prometheus_info()});
+  remote_writer = std::make_unique<ingest::RemoteWriter>(*tsdb, metadata, clock, metrics, ingest::RemoteWriteOptions{});
+  remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
@@ -304,6 +357,7 @@ Status Server::Parts::open_http() {
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
+  remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
@@ -336,6 +390,7 @@ void Server::Parts::collect() {
   if (!means) log_warn("collector", "feedback was not summed up", {{"error", means.error().to_string()}});
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+  database->tend();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
     next_drift_save = now + kDriftSaveInterval;
@@ -384,6 +439,11 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
+  // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
+  if (analyzer->frozen_references() != saved_references) {
+    saved_references = analyzer->frozen_references();
+    save_drift();
+  }
   if (!live || !live->has_subscribers()) return;
   live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
 }
@@ -426,7 +486,10 @@ std::vector<api::ComponentState> Server::Parts::components() {
   for (const gateway::BreakerView& breaker : gateway->breakers())
     open_breakers += breaker.state != gateway::BreakerState::kClosed;
   add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
-  add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
+  const ingest::SpillStats spilled = pipeline->spill_stats();
+  add("analysis", pipeline->queued() < 10'000 && spilled.calls == 0 && pipeline->held() == 0,
+      fmt::format("{} calls waiting, {} spilled to disk, {} held in memory", pipeline->queued(), spilled.calls,
+                  pipeline->held()));
   const events::StoreStats rows = events->stats();
   add("events", true, fmt::format("{} calls in {} segments", rows.rows, rows.segments));
   const tsdb::StoreStats series = tsdb->stats();
@@ -434,6 +497,11 @@ std::vector<api::ComponentState> Server::Parts::components() {
   add("detection", detection.backlog() < 100, "rules are evaluated");
   add("alerting", control.backlog() < 100, "alerts are routed");
   add("incidents", true, "");
+  const state::DatabaseHealth state = database->health();
+  add("state", !state.memory_only,
+      state.memory_only
+          ? fmt::format("in memory only, a crash would lose {} changes: {}", state.waiting_writes, state.reason)
+          : "on disk");
   return out;
 }
 
