@@ -114,7 +114,7 @@ test('a full disk: served, paged, honest; and all is written when there is room 
   assert.equal(await metric(server, 'llm_requests_total'), 25, 'calls are measured all the same');
   const components = Object.fromEntries((await server.get('/sentinel/v1/status')).components.map((c) => [c.name, c]));
   assert.equal(components.state.state, 'degraded');
-  assert.match(components.state.detail, /in memory only.*full/);
+  assert.match(components.state.detail, /in memory only.*disk/);
   assert.equal(components.analysis.state, 'degraded');
   assert.match((await server.request('GET', '/debug/diagnostics')).text, /"sentinel_state_memory_only":1/);
   assert.equal((await server.request('GET', '/-/healthy')).status, 200);
