@@ -92,24 +92,14 @@ class SentinelAnalyzer final : public Analyzer {
     call.redacted = true;
   }
 
-  TextRisk check_prompt(std::string_view prompt) const override {
+  PromptCheck check_prompt(std::string_view prompt) const override {
     const TextAssessment assessment = assess(model_, prompt);
-    TextRisk injection = injection_risk(model_, assessment);
-    TextRisk safety = safety_risk(model_, assessment);
-    TextRisk& worst = injection.risk >= safety.risk ? injection : safety;
-    const TextRisk& other = &worst == &injection ? safety : injection;
-    for (const std::string& category : other.categories) {
-      if (std::find(worst.categories.begin(), worst.categories.end(), category) == worst.categories.end())
-        worst.categories.push_back(category);
-    }
-    for (const std::string& type : pii_types(pii_->find(prompt))) {
-      if (worst.evidence.size() < kEvidenceMax) worst.evidence.push_back("contains " + type);
-    }
-    return worst;
+    return {injection_risk(model_, assessment), safety_risk(model_, assessment), pii_types(pii_->find(prompt))};
   }
 
   std::string save_drift() const override { return drift_.save(); }
   Status load_drift(std::string_view json) override { return drift_.load(json); }
+  size_t frozen_references() const override { return drift_.frozen(); }
   void reset_drift(std::string_view key_prefix) override { drift_.reset(key_prefix); }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
 
@@ -100,6 +101,13 @@ Status parse_rules(const YamlNode& node, Config& config) {
   return {};
 }
 
+Status parse_prometheus(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin"}));
+  SENTINEL_ASSIGN(config.admin_api, node.boolean_or("admin_api", config.admin_api));
+  SENTINEL_ASSIGN(config.cors_origin, node.string_or("cors_origin", config.cors_origin));
+  return {};
+}
+
 Status parse_auth(const YamlNode& node, Config& config) {
   SENTINEL_TRY(node.expect_keys("auth", {"tokens_sha256"}));
   SENTINEL_ASSIGN(config.auth_token_sha256, node.strings_or("tokens_sha256", {}));
@@ -134,7 +142,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events", "telemetry",
-                        "rules", "alertmanager", "runbooks", "prices", "incidents", "auth"}));
+                        "rules", "alertmanager", "runbooks", "prices", "incidents", "auth", "prometheus"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -155,10 +163,18 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
   if (!root.get("gateway").is_null()) {
     SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }
   return config;
+}
+
+std::string effective_yaml(const Config& config) {
+  std::string out =
+      fmt::format("global:\n  evaluation_interval: {}\nrule_files:\n", format_duration(config.evaluation_interval));
+  for (const std::string& file : config.rule_files) out += fmt::format("- {}\n", json_quote(file));
+  return out;
 }
 
 Status validate_config(const Config& config) {

@@ -38,6 +38,11 @@ struct Config {
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
 
+  // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
+  // origin (a regular expression) may read from it.
+  bool admin_api = false;
+  std::string cors_origin;
+
   incident::Options incidents;
 
   // SHA-256 of bearer tokens that may use everything but the gateway's own paths; empty: only loopback is served.
@@ -48,6 +53,9 @@ struct Config {
 Result<Config> parse_config(std::string_view text, const std::string& file);
 // kInvalidArgument when it would be unsafe or cannot work: a public address without auth, ...
 Status validate_config(const Config& config);
+
+// What is in force in Prometheus's own syntax, for its /api/v1/status/config; no secrets.
+std::string effective_yaml(const Config& config);
 
 // "host:port", ":port" or "port".
 Status parse_listen(std::string_view text, Config& config);

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "incident/limits.h"
 #include "incident/schema.h"
+#include "text/labels_json.h"
 
 namespace sentinel::incident {
 namespace {
@@ -103,7 +104,7 @@ Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) 
     SENTINEL_TRY(append_timeline(tx, record.incident, "alert_firing",
                                  fmt::format("{} is firing: {}", change.alert.name(), title_of(change.alert)),
                                  fmt::format(R"({{"fingerprint":"{}","labels":{}}})", change.alert.fingerprint_hex(),
-                                             labels_to_json(change.alert.labels)),
+                                             text::encode_labels(change.alert.labels)),
                                  Actor{}));
     const model::Severity severity = severity_of(change.alert);
     if (severity < record.incident.severity) {

@@ -89,10 +89,6 @@ struct ResolveRequest {
   std::string resolution;
 };
 
-// {"name":"value",...}, as stored and as the API takes it.
-std::string labels_to_json(const model::Labels& labels);
-Result<model::Labels> labels_from_json(std::string_view json);
-
 class Service final : public alerting::AlertListener {
  public:
   // What people watch: called on the scheduler's thread after a change has been committed.

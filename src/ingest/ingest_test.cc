@@ -30,9 +30,10 @@ class MarkingAnalyzer final : public analysis::Analyzer {
     i.prompt = "[REDACTED]";
     i.redacted = true;
   }
-  analysis::TextRisk check_prompt(std::string_view) const override { return {}; }
+  analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
   std::string save_drift() const override { return "{}"; }
   Status load_drift(std::string_view) override { return {}; }
+  size_t frozen_references() const override { return 0; }
   void reset_drift(std::string_view) override {}
 };
 
@@ -373,6 +374,23 @@ TEST(CallMetrics, ANewModelVersionMovesTheSameDriftSeries) {
     return;
   }
   FAIL() << "no llm_drift_score";
+}
+
+TEST(CallMetrics, WhatIsNotKnownYetHasNoDriftSeries) {
+  MetricRegistry metrics;
+  CallMetrics call_metrics(metrics);
+  Interaction failed = call();
+  failed.status = model::InteractionStatus::kError;
+  failed.error_type = "provider_timeout";
+  call_metrics.record(failed);
+  const auto has = [&](std::string_view name) {
+    const std::vector<MetricFamily> families = metrics.collect();
+    return std::any_of(families.begin(), families.end(), [&](const MetricFamily& f) { return f.name == name; });
+  };
+  EXPECT_FALSE(has("llm_baseline_ready"));
+  EXPECT_FALSE(has("llm_drift_score"));
+  call_metrics.record(call());
+  EXPECT_TRUE(has("llm_baseline_ready"));
 }
 
 TEST(Collector, WritesCountersAndWholeHistogramsIntoTheStore) {
