@@ -9,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "incident/limits.h"
 #include "incident/schema.h"
 #include "text/labels_json.h"
 
@@ -39,6 +40,12 @@ Result<std::string> channel_name(state::Tx& tx, TimePoint now) {
 Result<int64_t> next_number(state::Tx& tx) {
   SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT COALESCE(MAX(number), 0) + 1 FROM incidents"));
   return rows.front().integer(0);
+}
+
+Status check_size(std::string_view what, std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return {};
+  return fail(ErrorCode::kTooLarge,
+              fmt::format("the {} has {} bytes; at most {} are kept", what, text.size(), bytes_max));
 }
 
 model::Severity severity_of(const model::Alert& alert) {
@@ -197,7 +204,6 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
                       fmt::format("{} incident opened by rule {}, assigned to {}",
                                   model::severity_name(incident.severity), change.alert.name(), incident.assignee),
                       fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
-  opened_.add();
   just_opened_.insert(incident.id);
   return record;
 }
@@ -257,6 +263,8 @@ void Service::auto_resolve(const std::string& id) {
 
 Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& actor) {
   if (trim(request.title).empty()) return fail(ErrorCode::kInvalidArgument, "an incident needs a title");
+  SENTINEL_TRY(check_size("title", request.title, kTitleBytesMax));
+  SENTINEL_TRY(check_size("note", request.note, kNoteBytesMax));
   IncidentRecord record;
   const TimePoint now = scheduler_.now();
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
@@ -461,6 +469,7 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
 Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor,
                                          int64_t version) {
   if (trim(text).empty()) return fail(ErrorCode::kInvalidArgument, "a note needs a text");
+  SENTINEL_TRY(check_size("note", text, kNoteBytesMax));
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
@@ -556,10 +565,12 @@ Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, 
 
 // Posted, so that it runs after the transaction that is under way.
 void Service::notify_changed(std::string id) {
-  if (!change_handler_) return;
   scheduler_.post([this, id = std::move(id)] {
-    auto detail = get(id);
-    if (detail) change_handler_(detail->record, just_opened_.erase(id) > 0);
+    const bool opened = just_opened_.erase(id) > 0;
+    const auto detail = get(id);
+    if (!detail) return;  // its transaction was rolled back
+    if (opened) opened_.add();
+    if (change_handler_) change_handler_(detail->record, opened);
   });
 }
 

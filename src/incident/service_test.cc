@@ -149,6 +149,17 @@ TEST_F(ServiceTest, AStepOfARunbookIsNotReplacedByAMoreSevereAlert) {
   EXPECT_EQ(all()[0].headline.next_step, "step two");
 }
 
+TEST_F(ServiceTest, TitlesAndNotesHaveALimitThatIsSaid) {
+  const auto long_title = service_->create({.title = std::string(1001, 'x')}, Actor{"ann", "api"});
+  ASSERT_FALSE(long_title);
+  EXPECT_EQ(long_title.error().code(), ErrorCode::kTooLarge);
+  EXPECT_NE(long_title.error().message().find("at most 1000"), std::string::npos) << long_title.error().message();
+  const auto made = service_->create({.title = std::string(1000, 'x')}, Actor{"ann", "api"});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(service_->add_note(made->incident.id, std::string(70'000, 'x'), Actor{"ann", "api"}).error().code(),
+            ErrorCode::kTooLarge);
+}
+
 TEST_F(ServiceTest, UnwantedAlertsOpenNothing) {
   fire(drift_.with("severity", "SEV4"));
   fire(drift_.with("test_mode", "true"));
