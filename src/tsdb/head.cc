@@ -118,6 +118,7 @@ Result<uint32_t> Head::get_or_create(const model::Labels& labels, bool unlimited
   existing_.fetch_add(1, std::memory_order_relaxed);
   const uint32_t id = index_.add(labels, hash);
   series->labels = &index_.set_of(id);
+  std::lock_guard stripe_lock(stripe(id));  // maintenance goes through all slots there are
   series_.emplace_back() = std::move(series);
   return id;
 }
