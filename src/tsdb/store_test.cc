@@ -612,5 +612,44 @@ TEST(Store, CardinalityNamesTheLargest) {
   EXPECT_EQ(show_counts(found.series_by_pair), "__name__=a 10;pod=pod-1 2;");
 }
 
+// Series are born and removed while others read and delete: for the sanitizers, and nothing acknowledged is missing.
+TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
+  StoreOptions options = manual();
+  options.block_range = Millis(200);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kBatches = 3'000;
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; i < kBatches; ++i) {
+      const std::string pod = std::to_string(i / 10);
+      ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"pod", pod}}, {kStart + i, double(i)}));
+    }
+    done.store(true);
+  });
+  std::thread keeper([&] {
+    while (!done.load()) {
+      ASSERT_TRUE(f.store->maintain());
+      ASSERT_TRUE(f.store->delete_series({{Matcher::equal("pod", "3")}}, kStart, kStart + 100));
+    }
+  });
+  const model::Matchers all = {Matcher::equal("__name__", "m")};
+  while (!done.load()) {
+    for (const SeriesData& series : f.all()) ASSERT_TRUE(series.labels.has("pod"));
+    ASSERT_TRUE(f.store->series({all}, -kAll, kAll));
+    ASSERT_TRUE(f.store->label_values("pod", {all}, kStart, kAll));
+    ASSERT_TRUE(f.store->label_names({}, kStart, kAll));
+    (void)f.store->cardinality(5);
+  }
+  writer.join();
+  keeper.join();
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  size_t samples = 0;
+  for (const SeriesData& series : f.all()) samples += series.samples.size();
+  EXPECT_GE(samples, static_cast<size_t>(kBatches) - 10);
+  EXPECT_LT(f.metric("sentinel_tsdb_series_in_memory"), 100);
+}
+
 }  // namespace
 }  // namespace sentinel::tsdb
