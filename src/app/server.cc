@@ -29,6 +29,7 @@
 #include "ingest/collector.h"
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
+#include "ingest/scrape_manager.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -155,6 +156,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Collector> collector;
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
+  std::unique_ptr<ingest::ScrapeManager> scraper;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -213,6 +215,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.gateway->set_injection_risk([&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).risk; });
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
   return server;
@@ -241,6 +244,7 @@ Status Server::Parts::open_stores() {
   collect_options.target =
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
+  scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
 }
@@ -281,6 +285,7 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
   options.external_url = external_url();
+  options.external_labels = config.scrape.external_labels;
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
@@ -309,8 +314,9 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
         {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
     };
   };
-  info.targets = [] { return std::vector<ingest::TargetStatus>(); };
-  info.scrape_pools = [] { return std::vector<std::string>(); };
+  info.targets = [this] { return scraper->targets(); };
+  info.scrape_pools = [this] { return scraper->pools(); };
+  info.external_labels = config.scrape.external_labels;
   return info;
 }
 
@@ -488,6 +494,7 @@ Status Server::Parts::reload() {
   }));
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   SENTINEL_TRY(gateway->configure(fresh->gateway));
+  scraper->apply(fresh->scrape);
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
