@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
+#include "text/labels_json.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -17,12 +18,6 @@ namespace {
 using detection::ActiveAlert;
 using detection::GroupStatusPtr;
 using detection::RuleStatus;
-
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
 
 json::object texts_json(const detection::NamedTexts& texts) {
   json::object out;
@@ -143,8 +138,8 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
         const std::string fingerprint = as_alert.fingerprint_hex();
         json::object item{{"fingerprint", fingerprint},
                           {"name", rule.name},
-                          {"labels", labels_json(a.labels)},
-                          {"annotations", labels_json(a.annotations)},
+                          {"labels", text::labels_object(a.labels)},
+                          {"annotations", text::labels_object(a.annotations)},
                           {"state", model::alert_state_name(a.state)},
                           {"active_at", format_rfc3339(a.active_at)},
                           {"value", a.value},

@@ -82,6 +82,12 @@ Status parse_stores(const YamlNode& root, Config& config) {
   SENTINEL_ASSIGN(const int64_t hot_rows, events.integer_or("hot_rows", static_cast<int64_t>(config.events_hot_rows)));
   if (hot_rows < 100) return fail(events.get("hot_rows").error("expected at least 100"));
   config.events_hot_rows = static_cast<uint64_t>(hot_rows);
+  const YamlNode telemetry = root.get("telemetry");
+  SENTINEL_TRY(telemetry.expect_keys("telemetry", {"spill_max_mb"}));
+  SENTINEL_ASSIGN(const int64_t spill_mb,
+                  telemetry.integer_or("spill_max_mb", static_cast<int64_t>(config.spill_max_mb)));
+  if (spill_mb < 1 || spill_mb > 1'000'000) return fail(telemetry.get("spill_max_mb").error("expected 1 to 1000000"));
+  config.spill_max_mb = static_cast<uint64_t>(spill_mb);
   return {};
 }
 
@@ -176,10 +182,10 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration",
-      {"listen",  "external_url",   "data_dir",   "log",      "gateway",     "metrics",      "events",
-       "rules",   "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",         "prometheus",
-       "global",  "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write", "storage",
-       "tracing", "otlp",           "runtime"}));
+      {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
+       "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
+       "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
+       "storage",    "tracing",      "otlp",           "runtime"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {

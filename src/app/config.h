@@ -30,6 +30,8 @@ struct Config {
   Millis metrics_retention = std::chrono::hours(24 * 15);
   Millis events_retention = std::chrono::hours(24 * 30);
   uint64_t events_hot_rows = 20'000;
+  uint64_t spill_max_mb =
+      256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
 
   std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);

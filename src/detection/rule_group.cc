@@ -204,6 +204,10 @@ Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_
     auto known = rule.written.find(sample.labels);
     auto ref = known == rule.written.end() ? appender->ref(sample.labels) : Result<tsdb::SeriesRef>(known->second);
     Status status = ref ? appender->append(*ref, {t_ms, sample.v}) : Status(fail(ref.error()));
+    if (!status && status.error().code() == ErrorCode::kNotFound) {  // written so long ago that the store let it go
+      ref = appender->ref(sample.labels);
+      if (ref) status = appender->append(*ref, {t_ms, sample.v});
+    }
     if (status) {
       written.emplace(sample.labels, *ref);
     } else {

@@ -87,7 +87,11 @@ Status Collector::collect() {
   const auto appender = impl_->store.appender();
   for (const MetricFamily& family : families) {
     for (const MetricPoint& point : family.points) {
-      const Status status = impl_->append_point(*appender, family, point, t_ms);
+      Status status = impl_->append_point(*appender, family, point, t_ms);
+      if (!status && status.error().code() == ErrorCode::kNotFound) {  // absent so long that the store let it go
+        impl_->refs.erase(key_of(family.name, point.labels));
+        status = impl_->append_point(*appender, family, point, t_ms);
+      }
       if (status) continue;
       impl_->failures.add();
       log_debug("collector", "sample refused", {{"metric", family.name}, {"error", status.error().to_string()}});

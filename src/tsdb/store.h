@@ -124,7 +124,7 @@ class Store : public Queryable {
   // Writes blocks with deleted samples anew, without them.
   virtual Status clean_tombstones() = 0;
   // A copy of all blocks, and with `with_head` of the head as one more, below dir/snapshots; returns its name there.
-  // A store can be opened on it. Takes no space for blocks where the disk can link files.
+  // A store can be opened on it. Holds up maintenance while it copies, nothing else.
   virtual Result<std::string> snapshot(bool with_head) = 0;
 };
 
