@@ -364,6 +364,28 @@ test('remote write 2.0 says what it wrote, and names what it could not', async (
   assert.equal((await write(server.url, v1([]), { encoding: 'zstd' })).status, 415);
 });
 
+test('exemplars come back by their query', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const series = { labels: { __name__: 'traced', a: 'b' }, samples: [[now, 1]], exemplars: [{ labels: { trace_id: 't1' }, seconds: now + 0.5, value: 0.25 }] };
+  const answer = await write(server.url, v2([series]), { type: V2_TYPE });
+  assert.equal(answer.status, 204, answer.body);
+  assert.equal(answer.headers.get('x-prometheus-remote-write-exemplars-written'), '1');
+  const { body } = await ask(server.url, `/api/v1/query_exemplars?query=rate(traced[5m])&start=${now}&end=${now + 10}`);
+  assert.deepEqual(body.data, [{ seriesLabels: { __name__: 'traced', a: 'b' }, exemplars: [{ labels: { trace_id: 't1' }, value: '0.25', timestamp: now + 0.5 }] }]);
+});
+
+test('series are deleted and snapshots made where the configuration allows it', async () => {
+  assert.equal((await write(server.url, v1([{ labels: { __name__: 'unwanted' }, samples: [[Math.floor(Date.now() / 1000), 1]] }]))).status, 204);
+  const there = async () => (await ask(server.url, '/api/v1/query?query=unwanted')).body.data.result.length;
+  assert.equal(await there(), 1);
+  assert.deepEqual((await ask(server.url, '/api/v1/admin/tsdb/delete_series', { method: 'POST' })).body.error, 'no match[] parameter provided');
+  assert.equal((await ask(server.url, '/api/v1/admin/tsdb/delete_series?match[]=unwanted', { method: 'POST' })).status, 204);
+  assert.equal(await there(), 0);
+  assert.equal((await ask(server.url, '/api/v1/admin/tsdb/clean_tombstones', { method: 'PUT' })).status, 204);
+  assert.match((await ask(server.url, '/api/v1/admin/tsdb/snapshot', { method: 'POST' })).body.data.name, /./);
+  assert.match((await ask(server.url, '/api/v1/admin/tsdb/snapshot?skip_head=x', { method: 'POST' })).body.error, /^invalid parameter "skip_head": unable to parse boolean: /);
+});
+
 test('/federate gives the newest samples as text', async () => {
   const now = Math.floor(Date.now() / 1000);
   assert.equal((await write(server.url, v1([{ labels: { __name__: 'fed', a: 'q"' }, samples: [[now - 5, 2.5]] }]))).status, 204);
