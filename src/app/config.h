@@ -11,6 +11,7 @@
 #include "events/event_store.h"
 #include "gateway/config.h"
 #include "incident/service.h"
+#include "ingest/scrape_config.h"
 
 namespace sentinel::app {
 
@@ -42,6 +43,9 @@ struct Config {
   // origin (a regular expression) may read from it.
   bool admin_api = false;
   std::string cors_origin;
+
+  // `global` and `scrape_configs`, as in prometheus.yml.
+  ingest::ScrapeConfig scrape;
 
   incident::Options incidents;
 

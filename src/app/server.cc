@@ -34,6 +34,7 @@
 #include "ingest/feedback.h"
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
+#include "ingest/scrape_manager.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -154,6 +155,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::FeedbackDesk> feedback;
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
+  std::unique_ptr<ingest::ScrapeManager> scraper;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -216,6 +218,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
   return server;
@@ -243,6 +246,7 @@ Status Server::Parts::open_stores() {
   collect_options.target =
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
+  scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
 }
@@ -297,6 +301,7 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
   options.external_url = external_url();
+  options.external_labels = config.scrape.external_labels;
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
@@ -325,8 +330,9 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
         {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
     };
   };
-  info.targets = [] { return std::vector<ingest::TargetStatus>(); };
-  info.scrape_pools = [] { return std::vector<std::string>(); };
+  info.targets = [this] { return scraper->targets(); };
+  info.scrape_pools = [this] { return scraper->pools(); };
+  info.external_labels = config.scrape.external_labels;
   return info;
 }
 
@@ -528,6 +534,7 @@ Status Server::Parts::reload() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  scraper->apply(fresh->scrape);
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
