@@ -107,6 +107,9 @@ class RuleGroup {
   double evaluation_seconds_ = 0;
 };
 
+// {{query "…"}} inside a label or annotation, at the environment's time. Both must outlive it.
+TemplateQuery template_query(const promql::Engine& engine, const TemplateEnvironment& environment);
+
 // As handed to the sink: with the external labels and the link to the expression.
 model::Alert to_sink_alert(const RuleContext& context, const ActiveAlert& alert, const std::string& query,
                            TimePoint now, Millis interval);

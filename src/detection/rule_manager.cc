@@ -53,26 +53,6 @@ bool same_group(RuleGroup& running, const RuleGroupSpec& spec, const std::vector
   return true;
 }
 
-// {{query "…"}} inside a label or annotation.
-TemplateQuery template_query(const promql::Engine& engine, const TemplateEnvironment& environment) {
-  return [&engine, &environment](const std::string& expression) -> Result<std::vector<text::QuerySample>> {
-    auto parsed = promql::parse(expression);
-    if (!parsed) return fail(parsed.error().code(), parsed.error().to_string());
-    const auto& query = *parsed;
-    SENTINEL_ASSIGN(promql::QueryResult result, engine.instant(*query, to_ms(environment.now)));
-    std::vector<text::QuerySample> samples;
-    if (auto* scalar = std::get_if<promql::Scalar>(&result.value))
-      return std::vector<text::QuerySample>{{{}, scalar->v}};
-    if (auto* string = std::get_if<promql::String>(&result.value)) {
-      return std::vector<text::QuerySample>{{model::Labels{{"__value__", string->v}}, 0}};
-    }
-    auto* vector = std::get_if<promql::Vector>(&result.value);
-    if (!vector) return fail(ErrorCode::kUnprocessable, "query result is not a vector or scalar");
-    for (auto& sample : *vector) samples.push_back({std::move(sample.labels), sample.v});
-    return samples;
-  };
-}
-
 }  // namespace
 
 RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsdb::Store& store, RuleStateStore& states,
