@@ -17,6 +17,8 @@ class MemoryStore final : public tsdb::Store {
   Status sync() override { return {}; }
   Status maintain() override { return {}; }
   tsdb::StoreStats stats() const override { return {}; }
+  void listen(tsdb::CommitListener*) override {}
+  model::Labels labels(tsdb::SeriesRef series) const override { return series_[static_cast<size_t>(series) - 1]; }
 
   Result<std::vector<tsdb::SeriesData>> select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
                                                const tsdb::SelectLimits& limits) const override {

@@ -267,7 +267,24 @@ Status StoreImpl::commit(std::vector<RefSample>& samples) {
   }
   samples_appended_.fetch_add(stored, std::memory_order_relaxed);
   appended_total_.add(static_cast<double>(stored));
+  if (listener_) tell_listener(batch);
   return {};
+}
+
+// REQUIRES: commit_mutex_ held.
+void StoreImpl::tell_listener(const BatchRecord& batch) {
+  int64_t newest_ms = std::numeric_limits<int64_t>::min();
+  committed_.clear();
+  for (const RefSample& s : batch.samples) {
+    committed_.push_back(static_cast<SeriesRef>(s.ref));
+    newest_ms = std::max(newest_ms, s.sample.t_ms);
+  }
+  listener_->committed(committed_, newest_ms);
+}
+
+void StoreImpl::listen(CommitListener* listener) {
+  std::lock_guard lock(commit_mutex_);
+  listener_ = listener;
 }
 
 Status StoreImpl::sync() {

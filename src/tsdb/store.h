@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -46,6 +47,15 @@ class Appender {
   virtual Status commit() = 0;
 };
 
+// Hears of every commit.
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  // On the committing thread, once the batch is visible, with other commits locked out: be quick, and call nothing of
+  // the store but labels(). `series` in the order of the batch, a series as often as it has samples in it.
+  virtual void committed(std::span<const SeriesRef> series, int64_t newest_ms) = 0;
+};
+
 // What is in the head and on disk now.
 struct StoreStats {
   uint64_t series = 0;
@@ -72,6 +82,11 @@ class Store : public Queryable {
   // Drops what is past retention and cuts the log; called now and then from a background thread.
   virtual Status maintain() = 0;
   virtual StoreStats stats() const = 0;
+
+  // At most one; null: none. The one before is not called any more when it returns.
+  virtual void listen(CommitListener* listener) = 0;
+  // REQUIRES: `series` is a reference this store gave and still knows.
+  virtual model::Labels labels(SeriesRef series) const = 0;
 };
 
 }  // namespace sentinel::tsdb

@@ -39,6 +39,8 @@ class StoreImpl final : public Store {
   Status sync() override;
   Status maintain() override;
   StoreStats stats() const override;
+  void listen(CommitListener* listener) override;
+  model::Labels labels(SeriesRef series) const override { return head_.labels_of(static_cast<uint32_t>(series)); }
 
   // For the appenders.
   Result<SeriesRef> ref(const model::Labels& labels);
@@ -73,6 +75,7 @@ class StoreImpl final : public Store {
   std::string block_path(int64_t min_ms, int64_t end_ms) const;
   void publish_head_start(int64_t t_ms);
 
+  void tell_listener(const BatchRecord& batch);
   BatchRecord batch_record(const std::vector<RefSample>& samples);
   void sync_loop();
   void update_metrics();
@@ -89,6 +92,8 @@ class StoreImpl final : public Store {
   uint64_t replay_unknown_ = 0;
 
   std::mutex commit_mutex_;
+  CommitListener* listener_ = nullptr;  // commit_mutex_
+  std::vector<SeriesRef> committed_;    // commit_mutex_; for the listener
   std::mutex maintain_mutex_;
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;
