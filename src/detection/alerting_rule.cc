@@ -145,6 +145,19 @@ promql::Vector AlertingRule::samples(int64_t t_ms) const {
   return out;
 }
 
+std::optional<TimePoint> AlertingRule::next_change(TimePoint now) const {
+  std::optional<TimePoint> next;
+  const auto consider = [&](TimePoint t) {
+    if (t > now && (!next || t < *next)) next = t;
+  };
+  for (const auto& [labels, alert] : active_) {
+    if (alert.state == AlertState::kPending) consider(alert.active_at + hold_);
+    if (alert.state == AlertState::kFiring && alert.keep_firing_since)
+      consider(*alert.keep_firing_since + keep_firing_for_);
+  }
+  return next;
+}
+
 std::vector<const ActiveAlert*> AlertingRule::due(TimePoint now, Millis resend_delay) const {
   std::vector<const ActiveAlert*> out;
   for (const auto& [labels, alert] : active_) {

@@ -2,6 +2,7 @@
 // The state machine of one alerting rule: pending, firing, resolved for each label set, exactly as Prometheus's.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ class AlertingRule {
 
   // ALERTS and ALERTS_FOR_STATE of what is pending or firing.
   promql::Vector samples(int64_t t_ms) const;
+
+  // The next time after `now` at which an alert fires or ends though the result stays as it is.
+  std::optional<TimePoint> next_change(TimePoint now) const;
 
   // Alerts to hand to the sink now: newly fired, resolved since last sent, or last sent longer than `resend_delay` ago.
   std::vector<const ActiveAlert*> due(TimePoint now, Millis resend_delay) const;

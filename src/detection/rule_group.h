@@ -22,6 +22,7 @@ namespace sentinel::detection {
 struct RuleMetrics {
   explicit RuleMetrics(MetricRegistry& registry);
   Counter& evaluations;
+  Counter& arrival_evaluations;
   Counter& failures;
   Counter& template_failures;
   Counter& missed_iterations;
@@ -65,6 +66,8 @@ struct RunningRule {
   size_t series = 0;
 };
 
+enum class Occasion { kSlot, kArrival };  // why a rule is evaluated
+
 // Lives on the scheduler's thread. The destructor cancels its timer.
 class RuleGroup {
  public:
@@ -78,6 +81,14 @@ class RuleGroup {
   void start(std::function<void(RuleGroup&)> evaluated);
   void stop();
   void evaluate(TimePoint now);
+  // Evaluation between slots of one alerting rule: nothing is written to the store. REQUIRES: may_run_on_arrival(),
+  // now < next_slot().
+  void evaluate_on_arrival(size_t rule, TimePoint now);
+  // Hands over and stores what these rules have to say; true when an alert changed.
+  bool finish_arrivals(const std::vector<size_t>& rules, TimePoint now);
+  // A query_offset asks to wait for late samples: no.
+  bool may_run_on_arrival() const { return query_offset().count() == 0; }
+  TimePoint next_slot() const { return next_slot_; }
   // Stores what has changed; `with_values` also what is not worth a write by itself: the last values and annotations.
   void save_state(bool with_values = false);
 
@@ -90,12 +101,14 @@ class RuleGroup {
   void run();
   TimePoint slot_before(TimePoint now) const;
   Millis query_offset() const { return spec_.query_offset.value_or(context_.default_query_offset); }
-  void evaluate_rule(RunningRule& rule, TimePoint now);
-  Status try_rule(RunningRule& rule, TimePoint now);
+  void evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasion);
+  Status try_rule(RunningRule& rule, TimePoint now, Occasion occasion);
   Result<promql::Vector> query(const RunningRule& rule, int64_t t_ms) const;
   Result<promql::Vector> record(const RunningRule& rule, promql::Vector result) const;
   Status write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms);
-  void send(TimePoint now);
+  std::vector<RunningRule*> all_rules();
+  bool send(const std::vector<RunningRule*>& rules, TimePoint now);
+  bool save(const std::vector<RunningRule*>& rules, bool with_values);
 
   RuleContext& context_;
   const RuleGroupSpec spec_;

@@ -61,11 +61,15 @@ RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsd
                                options.evaluation_interval, options.query_offset, options.spread_groups,
                                TemplateEnvironment{{}, options.external_url, options.external_labels, {}, {}}}) {
   context_->templates.query = template_query(engine, context_->templates);
+  if (options.arrival.enabled)
+    arrivals_ =
+        std::make_unique<ArrivalRunner>(*context_, options.arrival, [this](RuleGroup& group) { publish(group); });
 }
 
 RuleManager::~RuleManager() { stop(); }
 
 void RuleManager::stop() {
+  arrivals_.reset();
   for (const auto& group : groups_) {
     group->stop();
     group->save_state(true);
@@ -111,7 +115,10 @@ Status RuleManager::apply(const std::vector<RuleFile>& files) {
     for (const RuleGroupSpec& spec : file.groups) {
       if (!next[index]) {
         next[index] = std::make_unique<RuleGroup>(*context_, spec, take_over(spec, keys[index]));
-        next[index]->start([this](RuleGroup& group) { publish(group); });
+        next[index]->start([this](RuleGroup& group) {
+          if (arrivals_) arrivals_->evaluated(group);
+          publish(group);
+        });
       }
       ++index;
     }
@@ -119,6 +126,7 @@ Status RuleManager::apply(const std::vector<RuleFile>& files) {
   groups_ = std::move(next);
   retire_leaving();
   if (first) retire_orphans();
+  if (arrivals_) arrivals_->watch(groups_);
   publish_all();
   return {};
 }
