@@ -71,6 +71,7 @@ void Pipeline::run() {
     }
     if (batch.empty()) continue;
     scored_.add(static_cast<double>(batch.size()));
+    if (counted_) counted_();
     store(batch);
     if (observer_) {
       for (const model::Interaction& interaction : batch) observer_(interaction);

@@ -40,6 +40,9 @@ class Pipeline {
   // Called on the worker's thread with each scored, redacted call after it has been stored. Set before the first call.
   void on_scored(Observer observer) { observer_ = std::move(observer); }
 
+  // Called on the worker's thread when calls have been counted, before they are stored. Set before the first call.
+  void on_counted(std::function<void()> counted) { counted_ = std::move(counted); }
+
   // Never blocks. False: the queue was full; the loss is counted. Thread-safe.
   bool submit(model::Interaction interaction) noexcept;
   // Runs `fn` on the worker's thread between batches, for what must not race with analysis (drift references).
@@ -63,6 +66,7 @@ class Pipeline {
   CallMetrics call_metrics_;
   BoundedQueue<Item> queue_;
   Observer observer_;
+  std::function<void()> counted_;
   Counter& lost_queue_full_;
   Counter& lost_store_;
   Counter& scored_;
