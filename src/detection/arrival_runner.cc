@@ -116,7 +116,7 @@ void ArrivalRunner::run() {
         now + std::max(Micros(options_.spacing), Micros((after_us - before_us) * options_.rest_factor));
     schedule_deadline(number, now);
     if (after_us - started_us < options_.slice.count()) continue;
-    pause_until_ = now + 2 * Micros(after_us - started_us);
+    pause_until_ = now + Micros(after_us - started_us) * 5 / 4;
     break;
   }
   for (const auto& [group, rules] : done) {

@@ -20,7 +20,7 @@ struct ArrivalOptions {
   Millis spacing{50};  // between two evaluations of one rule
   // A rule rests this many times as long as its last evaluation took, if that is longer: 5 % of the thread at most.
   int64_t rest_factor = 20;
-  // After this long without a pause, the thread is left to others for as long.
+  // After this long without a pause the thread rests for a quarter of it: four fifths of a core at most.
   Micros slice = std::chrono::milliseconds(25);
 };
 
