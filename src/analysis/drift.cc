@@ -208,6 +208,7 @@ std::optional<DriftScore> DriftTracker::observe(std::string_view key, const std:
     state.samples.push_back(std::move(sample));
     if (state.samples.size() < reference_size_) return DriftScore{};
     freeze(state, hash64(key));
+    ++frozen_;
     return judge(state);
   }
   std::vector<float>& oldest = state.samples[state.next];
@@ -219,6 +220,12 @@ std::optional<DriftScore> DriftTracker::observe(std::string_view key, const std:
 
 void DriftTracker::reset(std::string_view key_prefix) {
   std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(key_prefix); });
+  count_frozen();
+}
+
+void DriftTracker::count_frozen() {
+  frozen_ =
+      static_cast<size_t>(std::count_if(states_.begin(), states_.end(), [](const auto& s) { return s.second.frozen; }));
 }
 
 std::string DriftTracker::save() const {
@@ -307,6 +314,7 @@ Status DriftTracker::load(std::string_view text) {
     states.insert_or_assign(std::string(key->get_string()), std::move(state));
   }
   states_ = std::move(states);
+  count_frozen();
   return {};
 }
 

@@ -44,6 +44,7 @@ class DriftTracker {
   // Replaces everything; on error the old state stays.
   Status load(std::string_view json);
   size_t keys() const { return states_.size(); }
+  size_t frozen() const { return frozen_; }  // keys whose reference is complete
 
   static constexpr size_t kDimensions = kEmbeddingSize + kStyleSize;
 
@@ -66,9 +67,11 @@ class DriftTracker {
 
   void freeze(State& state, uint64_t seed) const;
   DriftScore judge(const State& state) const;
+  void count_frozen();
 
   uint64_t reference_size_;
   uint64_t window_;
+  size_t frozen_ = 0;
   std::map<std::string, State, std::less<>> states_;
 };
 

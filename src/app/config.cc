@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
 
@@ -81,6 +82,12 @@ Status parse_stores(const YamlNode& root, Config& config) {
   SENTINEL_ASSIGN(const int64_t hot_rows, events.integer_or("hot_rows", static_cast<int64_t>(config.events_hot_rows)));
   if (hot_rows < 100) return fail(events.get("hot_rows").error("expected at least 100"));
   config.events_hot_rows = static_cast<uint64_t>(hot_rows);
+  const YamlNode telemetry = root.get("telemetry");
+  SENTINEL_TRY(telemetry.expect_keys("telemetry", {"spill_max_mb"}));
+  SENTINEL_ASSIGN(const int64_t spill_mb,
+                  telemetry.integer_or("spill_max_mb", static_cast<int64_t>(config.spill_max_mb)));
+  if (spill_mb < 1 || spill_mb > 1'000'000) return fail(telemetry.get("spill_max_mb").error("expected 1 to 1000000"));
+  config.spill_max_mb = static_cast<uint64_t>(spill_mb);
   return {};
 }
 
@@ -92,6 +99,13 @@ Status parse_rules(const YamlNode& node, Config& config) {
   if (config.evaluation_interval < Millis(50))
     return fail(node.get("evaluation_interval").error("expected at least 50ms"));
   SENTINEL_ASSIGN(config.evaluate_on_arrival, node.boolean_or("evaluate_on_arrival", config.evaluate_on_arrival));
+  return {};
+}
+
+Status parse_prometheus(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin"}));
+  SENTINEL_ASSIGN(config.admin_api, node.boolean_or("admin_api", config.admin_api));
+  SENTINEL_ASSIGN(config.cors_origin, node.string_or("cors_origin", config.cors_origin));
   return {};
 }
 
@@ -127,9 +141,9 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   const auto expanded = text::expand_environment(raw);
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
-  SENTINEL_TRY(
-      root.expect_keys("configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events",
-                                         "rules", "alertmanager", "runbooks", "prices", "incidents", "auth"}));
+  SENTINEL_TRY(root.expect_keys(
+      "configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events", "telemetry",
+                        "rules", "alertmanager", "runbooks", "prices", "incidents", "auth", "prometheus"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -150,10 +164,18 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
   if (!root.get("gateway").is_null()) {
     SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }
   return config;
+}
+
+std::string effective_yaml(const Config& config) {
+  std::string out =
+      fmt::format("global:\n  evaluation_interval: {}\nrule_files:\n", format_duration(config.evaluation_interval));
+  for (const std::string& file : config.rule_files) out += fmt::format("- {}\n", json_quote(file));
+  return out;
 }
 
 Status validate_config(const Config& config) {

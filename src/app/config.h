@@ -29,6 +29,8 @@ struct Config {
   Millis metrics_retention = std::chrono::hours(24 * 15);
   Millis events_retention = std::chrono::hours(24 * 30);
   uint64_t events_hot_rows = 20'000;
+  uint64_t spill_max_mb =
+      256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
 
   std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);
@@ -36,6 +38,11 @@ struct Config {
   std::string alertmanager = "builtin:alertmanager.yml";
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
+
+  // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
+  // origin (a regular expression) may read from it.
+  bool admin_api = false;
+  std::string cors_origin;
 
   incident::Options incidents;
 
@@ -47,6 +54,9 @@ struct Config {
 Result<Config> parse_config(std::string_view text, const std::string& file);
 // kInvalidArgument when it would be unsafe or cannot work: a public address without auth, ...
 Status validate_config(const Config& config);
+
+// What is in force in Prometheus's own syntax, for its /api/v1/status/config; no secrets.
+std::string effective_yaml(const Config& config);
 
 // "host:port", ":port" or "port".
 Status parse_listen(std::string_view text, Config& config);

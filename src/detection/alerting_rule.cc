@@ -36,7 +36,7 @@ AlertingRule::AlertingRule(const RuleSpec& spec, std::string key, const Template
 Result<std::map<model::Labels, ActiveAlert>> AlertingRule::alerts_of(const promql::Vector& result, TimePoint now) {
   std::map<model::Labels, ActiveAlert> alerts;
   for (const promql::VectorSample& sample : result) {
-    const AlertData data{sample.labels, sample.v};
+    const AlertData data{sample.labels, sample.v, sample.h.get()};
     ActiveAlert alert;
     alert.labels = sample.labels.without({});  // and without the metric name
     for (const auto& [name, text] : labels_) alert.labels.set(name, text.expand(data, &template_error_));

@@ -15,20 +15,32 @@ class MemoryStore::BatchAppender final : public tsdb::Appender {
     return it->second;
   }
   Status append(tsdb::SeriesRef series, model::Sample sample) override {
-    batch_.emplace_back(series, sample);
+    batch_.push_back({series, sample.t_ms, sample.v, nullptr});
     return {};
   }
+  Status append_histogram(tsdb::SeriesRef series, model::HistogramSample sample) override {
+    batch_.push_back({series, sample.t_ms, 0, sample.h});
+    return {};
+  }
+  Status append_exemplar(tsdb::SeriesRef, const model::Exemplar&) override { return {}; }
   Status commit() override {
-    for (const auto& [ref, sample] : batch_) {
-      store_.samples_.add(store_.series_[static_cast<size_t>(ref) - 1], sample.t_ms, sample.v);
+    for (const auto& [ref, t_ms, v, h] : batch_) {
+      const model::Labels& labels = store_.series_[static_cast<size_t>(ref) - 1];
+      h ? store_.samples_.add(labels, t_ms, h) : store_.samples_.add(labels, t_ms, v);
     }
     batch_.clear();
     return {};
   }
 
  private:
+  struct Entry {
+    tsdb::SeriesRef series;
+    int64_t t_ms;
+    double v;
+    model::HistogramPtr h;
+  };
   MemoryStore& store_;
-  std::vector<std::pair<tsdb::SeriesRef, model::Sample>> batch_;
+  std::vector<Entry> batch_;
 };
 
 std::unique_ptr<tsdb::Appender> MemoryStore::appender() { return std::make_unique<BatchAppender>(*this); }

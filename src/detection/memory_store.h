@@ -17,6 +17,15 @@ class MemoryStore final : public tsdb::Store {
   Status sync() override { return {}; }
   Status maintain() override { return {}; }
   tsdb::StoreStats stats() const override { return {}; }
+  // Rules neither ask for these nor need them.
+  Result<std::vector<tsdb::SeriesExemplars>> exemplars(const std::vector<model::Matchers>&, int64_t,
+                                                       int64_t) const override {
+    return std::vector<tsdb::SeriesExemplars>{};
+  }
+  tsdb::Cardinality cardinality(size_t) const override { return {}; }
+  Status delete_series(const std::vector<model::Matchers>&, int64_t, int64_t) override { return refused(); }
+  Status clean_tombstones() override { return refused(); }
+  Result<std::string> snapshot(bool) override { return fail(refused().error()); }
   void listen(tsdb::CommitListener*) override {}
   model::Labels labels(tsdb::SeriesRef series) const override { return series_[static_cast<size_t>(series) - 1]; }
 
@@ -40,6 +49,7 @@ class MemoryStore final : public tsdb::Store {
   promql::MemoryQueryable& samples() { return samples_; }
 
  private:
+  static Status refused() { return fail(ErrorCode::kUnavailable, "a store in memory has no blocks"); }
   class BatchAppender;
   promql::MemoryQueryable samples_;
   std::vector<model::Labels> series_;  // by reference - 1

@@ -221,6 +221,12 @@ bool RuleGroup::send(const std::vector<RunningRule*>& rules, TimePoint now) {
   return true;
 }
 
+namespace {
+Status append(tsdb::Appender& appender, tsdb::SeriesRef ref, int64_t t_ms, const promql::VectorSample& sample) {
+  return sample.h ? appender.append_histogram(ref, {t_ms, sample.h}) : appender.append(ref, {t_ms, sample.v});
+}
+}  // namespace
+
 Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms) {
   if (samples.empty() && rule.written.empty()) return {};
   auto appender = context_.store.appender();
@@ -229,7 +235,11 @@ Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_
   for (const promql::VectorSample& sample : samples) {
     auto known = rule.written.find(sample.labels);
     auto ref = known == rule.written.end() ? appender->ref(sample.labels) : Result<tsdb::SeriesRef>(known->second);
-    Status status = ref ? appender->append(*ref, {t_ms, sample.v}) : Status(fail(ref.error()));
+    Status status = ref ? append(*appender, *ref, t_ms, sample) : Status(fail(ref.error()));
+    if (!status && status.error().code() == ErrorCode::kNotFound) {  // written so long ago that the store let it go
+      ref = appender->ref(sample.labels);
+      if (ref) status = append(*appender, *ref, t_ms, sample);
+    }
     if (status) {
       written.emplace(sample.labels, *ref);
     } else {

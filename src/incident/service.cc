@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "incident/schema.h"
+#include "text/labels_json.h"
 
 namespace sentinel::incident {
 namespace {
@@ -96,7 +97,7 @@ Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) 
     SENTINEL_TRY(append_timeline(tx, record.incident, "alert_firing",
                                  fmt::format("{} is firing: {}", change.alert.name(), title_of(change.alert)),
                                  fmt::format(R"({{"fingerprint":"{}","labels":{}}})", change.alert.fingerprint_hex(),
-                                             labels_to_json(change.alert.labels)),
+                                             text::encode_labels(change.alert.labels)),
                                  Actor{}));
     const model::Severity severity = severity_of(change.alert);
     if (severity < record.incident.severity) {
@@ -172,7 +173,8 @@ void Service::schedule_auto_resolve(const std::string& id) {
 // wins.
 void Service::auto_resolve(const std::string& id) {
   bool resolved = false;
-  const Status status = database_.write([&](state::Tx& tx) -> Status {
+  const auto status = database_.write_fail_open([&](state::Tx& tx) -> Status {
+    resolved = false;
     SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
     if (record.incident.status == IncidentStatus::kResolved) return {};
     SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, id));
@@ -274,10 +276,10 @@ Result<std::vector<IncidentRecord>> Service::list(const ListFilter& filter) {
 
 // Loads, checks the version, lets `fn` change the record and write what goes with it, stores it with the next version.
 // `fn` that changes nothing leaves the version alone.
-Result<IncidentRecord> Service::change(std::string_view id, int64_t version, const Change& fn) {
+Result<IncidentRecord> Service::change(std::string_view id, int64_t version, const Change& fn, bool fail_open) {
   IncidentRecord record;
   bool changed = false;
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+  const auto make = [&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(record, load(tx, id));
     if (version != 0 && version != record.incident.version) {
       return fail(ErrorCode::kConflict, fmt::format("INC-{} has changed: it is at version {}, you saw {}; look again",
@@ -287,7 +289,12 @@ Result<IncidentRecord> Service::change(std::string_view id, int64_t version, con
     SENTINEL_TRY(fn(tx, record));
     changed = record.incident.version != before;
     return {};
-  }));
+  };
+  if (fail_open) {
+    SENTINEL_TRY(database_.write_fail_open(make));
+  } else {
+    SENTINEL_TRY(database_.write(make));
+  }
   if (changed && change_handler_) change_handler_(record, false);
   return record;
 }
@@ -433,33 +440,39 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
 // ---- from diagnosis and runbooks ----
 
 Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnosis& diagnosis) {
-  return change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
-    const std::string why = diagnosis.why();
-    SENTINEL_TRY(tx.exec(
-        "INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
-        "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
-        {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
-    if (diagnosis.onset && !record.incident.impact_started_at) record.incident.impact_started_at = diagnosis.onset;
-    if (why != record.headline.why) {
-      record.headline.why = why;
-      SENTINEL_TRY(append_timeline(
-          tx, record.incident, "diagnosis", why,
-          fmt::format(R"({{"failing":{},"baseline":{}}})", diagnosis.failing, diagnosis.baseline), Actor{}));
-    }
-    record.incident.updated_at = scheduler_.now();
-    ++record.incident.version;
-    return update(tx, record);
-  });
+  return change(
+      id, 0,
+      [&](state::Tx& tx, IncidentRecord& record) -> Status {
+        const std::string why = diagnosis.why();
+        SENTINEL_TRY(tx.exec(
+            "INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
+            "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
+            {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
+        if (diagnosis.onset && !record.incident.impact_started_at) record.incident.impact_started_at = diagnosis.onset;
+        if (why != record.headline.why) {
+          record.headline.why = why;
+          SENTINEL_TRY(append_timeline(
+              tx, record.incident, "diagnosis", why,
+              fmt::format(R"({{"failing":{},"baseline":{}}})", diagnosis.failing, diagnosis.baseline), Actor{}));
+        }
+        record.incident.updated_at = scheduler_.now();
+        ++record.incident.version;
+        return update(tx, record);
+      },
+      true);
 }
 
 Status Service::set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step) {
-  const auto changed = change(id, 0, [&](state::Tx& tx, IncidentRecord& record) -> Status {
-    if (record.headline.next_step == next_step && record.incident.runbook_id == runbook_id) return {};
-    record.headline.next_step = std::string(next_step);
-    record.incident.runbook_id = std::string(runbook_id);
-    ++record.incident.version;
-    return update(tx, record);
-  });
+  const auto changed = change(
+      id, 0,
+      [&](state::Tx& tx, IncidentRecord& record) -> Status {
+        if (record.headline.next_step == next_step && record.incident.runbook_id == runbook_id) return {};
+        record.headline.next_step = std::string(next_step);
+        record.incident.runbook_id = std::string(runbook_id);
+        ++record.incident.version;
+        return update(tx, record);
+      },
+      true);
   if (!changed) return fail(changed.error());
   return {};
 }

@@ -89,10 +89,6 @@ struct ResolveRequest {
   std::string resolution;
 };
 
-// {"name":"value",...}, as stored and as the API takes it.
-std::string labels_to_json(const model::Labels& labels);
-Result<model::Labels> labels_from_json(std::string_view json);
-
 class Service final : public alerting::AlertListener {
  public:
   // What people watch: called on the scheduler's thread after a change has been committed.
@@ -142,7 +138,8 @@ class Service final : public alerting::AlertListener {
 
  private:
   using Change = std::function<Status(state::Tx&, IncidentRecord&)>;
-  Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn);
+  // `fail_open`: for what no person waits for; it goes on in memory while the disk refuses.
+  Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn, bool fail_open = false);
   Status change_status(state::Tx& tx, IncidentRecord& record, model::IncidentStatus to, std::string_view note,
                        const Actor& actor);
   Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,

@@ -35,9 +35,10 @@ struct CallMetrics::Series {
   Histogram& semantic_similarity;
   Histogram& safety_score;
   Histogram& injection_risk;
-  Gauge& drift_score;
-  Gauge& similarity_score;
-  Gauge& baseline_ready;
+  // Made with their first value: a gauge that says 0 because nothing is known yet ends an alert that is right.
+  Gauge* drift_score = nullptr;
+  Gauge* similarity_score = nullptr;
+  Gauge* baseline_ready = nullptr;
 };
 
 struct CallMetrics::Impl {
@@ -105,10 +106,7 @@ CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
       r.histogram("llm_response_length", "Characters of the answer.", kLength, l),
       r.histogram("llm_semantic_similarity_score", "Answer against question, 0..1.", kScore, l),
       r.histogram("llm_safety_score", "1 is safe.", kScore, l),
-      r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l),
-      r.gauge("llm_drift_score", "1 - similarity to the frozen reference.", drift_labels_of(i)),
-      r.gauge("llm_similarity_score", "Similarity to the frozen reference.", drift_labels_of(i)),
-      r.gauge("llm_baseline_ready", "1 when the reference is frozen.", drift_labels_of(i))});
+      r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l)});
   return *impl_->by_key.emplace(std::move(key), std::move(made)).first->second;
 }
 
@@ -159,9 +157,14 @@ void CallMetrics::record(const model::Interaction& i) {
     s.support_checked.add();
     if (*i.ungrounded) s.ungrounded.add();
   }
-  if (i.drift_score) s.drift_score.set(*i.drift_score);
-  if (i.similarity_score) s.similarity_score.set(*i.similarity_score);
-  if (i.status == model::InteractionStatus::kOk) s.baseline_ready.set(i.baseline_ready ? 1 : 0);
+  const auto set = [&](Gauge*& gauge, const char* name, const char* help, double value) {
+    if (gauge == nullptr) gauge = &impl_->registry.gauge(name, help, drift_labels_of(i));
+    gauge->set(value);
+  };
+  if (i.drift_score) set(s.drift_score, "llm_drift_score", "1 - similarity to the frozen reference.", *i.drift_score);
+  if (i.similarity_score)
+    set(s.similarity_score, "llm_similarity_score", "Similarity to the frozen reference.", *i.similarity_score);
+  if (ok) set(s.baseline_ready, "llm_baseline_ready", "1 when the reference is frozen.", i.baseline_ready ? 1 : 0);
 }
 
 }  // namespace sentinel::ingest

@@ -86,7 +86,11 @@ struct Collector::Impl {
       for (const MetricPoint& point : family.points) {
         Point& place = points[key_of(family.name, point.labels)];
         if (!wanted(place, measure(family, point))) continue;
-        const Status status = append_point(*appender, place, family, point, t_ms);
+        Status status = append_point(*appender, place, family, point, t_ms);
+        if (!status && status.error().code() == ErrorCode::kNotFound) {  // absent so long that the store let it go
+          place.refs.clear();
+          status = append_point(*appender, place, family, point, t_ms);
+        }
         if (status) continue;
         failures.add();
         log_debug("collector", "sample refused", {{"metric", family.name}, {"error", status.error().to_string()}});

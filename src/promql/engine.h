@@ -84,6 +84,8 @@ class Engine {
   Result<QueryResult> range(const Query& query, int64_t start_ms, int64_t end_ms, int64_t step_ms,
                             const std::atomic<bool>* cancel = nullptr) const;
   const EngineOptions& options() const { return options_; }
+  // The same storage under other options, for one query.
+  Engine with(EngineOptions options) const { return Engine(storage_, options); }
 
  private:
   const tsdb::Queryable& storage_;

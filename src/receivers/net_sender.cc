@@ -90,8 +90,8 @@ net::Task<void> attempt(net::HttpClient* client, std::shared_ptr<const Receiver>
 NetSender::NetSender(net::Runtime& runtime, net::HttpClient& client, const Clock& clock)
     : runtime_(runtime), client_(client), clock_(clock), directory_(std::make_shared<const Directory>()) {}
 
-Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
-                            const std::vector<std::string>& template_globs) {
+Result<NetSender::Prepared> NetSender::prepare(const std::vector<ReceiverConfig>& receivers,
+                                               const std::vector<std::string>& template_globs) const {
   SENTINEL_ASSIGN(const std::shared_ptr<const Templates> templates, Templates::load(template_globs, clock_));
   auto directory = std::make_shared<Directory>();
   for (const ReceiverConfig& receiver : receivers) {
@@ -99,7 +99,15 @@ Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
       directory->emplace(integration.id(), make_receiver(integration, templates));
     }
   }
-  directory_.store(std::move(directory));
+  return Prepared(std::move(directory));
+}
+
+void NetSender::install(Prepared receivers) { directory_.store(std::move(receivers)); }
+
+Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
+                            const std::vector<std::string>& template_globs) {
+  SENTINEL_ASSIGN(Prepared prepared, prepare(receivers, template_globs));
+  install(std::move(prepared));
   return {};
 }
 

@@ -21,15 +21,21 @@ class NetSender final : public Sender {
   // scheduler) must outlive the runtime's tasks, so stop the runtime before that scheduler is destroyed.
   NetSender(net::Runtime& runtime, net::HttpClient& client, const Clock& clock);
 
-  // Takes the receivers and template files of a configuration; on an error the old ones stay. Callable from any thread.
+  // The receivers of a configuration with their templates read; immutable.
+  using Directory = std::map<std::string, std::shared_ptr<const Receiver>, std::less<>>;
+  using Prepared = std::shared_ptr<const Directory>;
+  // All that can fail of taking a configuration; changes nothing. From any thread, as install() and configure().
+  Result<Prepared> prepare(const std::vector<ReceiverConfig>& receivers,
+                           const std::vector<std::string>& template_globs) const;
+  // Attempts that begin from now on go to these.
+  void install(Prepared receivers);
+  // Both; on an error the old receivers stay.
   Status configure(const std::vector<ReceiverConfig>& receivers, const std::vector<std::string>& template_globs);
 
   // An integration that the configuration does not have is a failure for good.
   void send(Outgoing message, Done done) override;
 
  private:
-  using Directory = std::map<std::string, std::shared_ptr<const Receiver>, std::less<>>;
-
   net::Runtime& runtime_;
   net::HttpClient& client_;
   const Clock& clock_;

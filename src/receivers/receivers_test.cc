@@ -280,6 +280,14 @@ TEST(NetSender, delivers_over_http_with_its_key_and_follows_redirects) {
   EXPECT_EQ(send_and_wait(sender, "team/webhook/2", "key-3").kind, Kind::kRetry);
   EXPECT_EQ(send_and_wait(sender, "team/webhook/3", "key-4").kind, Kind::kRetry);  // nobody listens there
   EXPECT_EQ(send_and_wait(sender, "team/webhook/9", "key-5").kind, Kind::kFailed);
+
+  // What was prepared is not in force before it is installed.
+  std::swap(receiver.integrations[0].config, receiver.integrations[2].config);
+  const auto prepared = sender.prepare({receiver}, {});
+  ASSERT_TRUE(prepared) << prepared.error().to_string();
+  EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-6").kind, Kind::kDelivered);
+  sender.install(*prepared);
+  EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-7").kind, Kind::kRetry);
   (*server)->stop(Millis(0));
   runtime.stop();
 }

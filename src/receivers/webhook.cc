@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "receivers/receiver.h"
+#include "text/labels_json.h"
 
 namespace sentinel::receivers {
 namespace {
@@ -22,16 +23,10 @@ std::string go_time(TimePoint t) {
   return text.substr(0, end) + text.substr(zone);
 }
 
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
-
 json::object alert_json(const NotifiedAlert& a) {
   return {{"status", a.resolved ? "resolved" : "firing"},
-          {"labels", labels_json(a.alert.labels)},
-          {"annotations", labels_json(a.alert.annotations)},
+          {"labels", text::labels_object(a.alert.labels)},
+          {"annotations", text::labels_object(a.alert.annotations)},
           {"startsAt", go_time(a.alert.starts_at)},
           {"endsAt", a.resolved ? go_time(a.alert.ends_at) : "0001-01-01T00:00:00Z"},
           {"generatorURL", a.alert.generator_url},
@@ -53,9 +48,9 @@ class Webhook final : public Receiver {
     const json::object body = {{"receiver", n.receiver},
                                {"status", n.status()},
                                {"alerts", std::move(alerts)},
-                               {"groupLabels", labels_json(n.group_labels)},
-                               {"commonLabels", labels_json(n.common_labels())},
-                               {"commonAnnotations", labels_json(n.common_annotations())},
+                               {"groupLabels", text::labels_object(n.group_labels)},
+                               {"commonLabels", text::labels_object(n.common_labels())},
+                               {"commonAnnotations", text::labels_object(n.common_annotations())},
                                {"externalURL", n.external_url},
                                {"version", "4"},
                                {"groupKey", n.group_key},

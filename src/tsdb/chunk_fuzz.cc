@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   SENTINEL_CHECK(decode_range(writer.bytes(), writer.count(), std::numeric_limits<int64_t>::min(),
                               std::numeric_limits<int64_t>::max(), again));
   SENTINEL_CHECK(again.size() == samples.size());
-  if (auto resumed = ChunkWriter::resume(Chunk{0, 0, count, bytes});
+  if (auto resumed = ChunkWriter::resume(Chunk{0, 0, count, ChunkKind::kFloat, bytes});
       resumed && count > 0 && resumed->max_ms() < std::numeric_limits<int64_t>::max()) {
     resumed->append({resumed->max_ms() + 1, 1.5});
     again.clear();

@@ -130,7 +130,7 @@ TEST(Chunk, TruncatedBytesAreReportedAndNeverReadBeyond) {
     std::vector<Sample> out;
     EXPECT_FALSE(decode_range(cut, writer.count(), std::numeric_limits<int64_t>::min(),
                               std::numeric_limits<int64_t>::max(), out));
-    EXPECT_FALSE(ChunkWriter::resume(Chunk{0, 0, writer.count(), cut}));
+    EXPECT_FALSE(ChunkWriter::resume(Chunk{0, 0, writer.count(), ChunkKind::kFloat, cut}));
   }
 }
 

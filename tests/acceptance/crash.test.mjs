@@ -20,6 +20,12 @@ const rowsUpTo = async (server, at) => (await server.sql(`SELECT count(*) AS n F
 const sqlTime = (ms) => new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
 const alerts = async (server) => (await server.get('/sentinel/v1/alerts')).items;
 const notifications = async (server) => (await server.get('/sentinel/v1/notifications?limit=200')).items;
+// What the rule's expression returns now for the labels of an alert.
+async function matching(server, alert) {
+  const rule = (await server.get('/sentinel/v1/rules')).items.find((r) => r.name === alert.name);
+  const answer = await server.get(`/api/v1/query?query=${encodeURIComponent(rule.query)}`);
+  return answer.data.result.filter(({ metric }) => Object.entries(metric).every(([k, v]) => k === '__name__' || alert.labels[k] === v));
+}
 
 test(`the demo killed three times in the middle, seed ${SEED}`, async (t) => {
   const next = random(SEED);
@@ -59,10 +65,13 @@ test(`the demo killed three times in the middle, seed ${SEED}`, async (t) => {
     const kept = new Map((await notifications(demo)).map((n) => [n.id, n.key]));
     for (const one of sent) assert.equal(kept.get(one.id), one.key, `notification ${one.id}`);
 
-    // The same alerts, since the same time, and no second incident for them.
+    // The same alerts, since the same time, and no second incident for them. Only an evaluation may have ended one since.
     for (const old of firing.filter((a) => a.name !== 'Watchdog')) {
       const again = (await alerts(demo)).find((a) => a.fingerprint === old.fingerprint && a.state === 'firing');
-      assert.ok(again, `${old.name} fired before the kill and does not after it`);
+      if (!again) {
+        assert.deepEqual(await matching(demo, old), [], `${old.name} fired before the kill and does not after it`);
+        continue;
+      }
       assert.equal(again.active_at, old.active_at, old.name);
       assert.equal(again.incident, old.incident, old.name);
     }

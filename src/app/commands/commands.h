@@ -1,6 +1,7 @@
 #pragma once
 // The subcommands. Each adds itself to the command line and sets the exit code; errors go to stderr in one line.
-// Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable.
+// Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable;
+// docs/cli.md.
 
 #include <string>
 
