@@ -88,6 +88,7 @@ bool AlertingRule::advance(ActiveAlert& alert, bool present, TimePoint now, size
 
 Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t limit) {
   template_error_.clear();
+  last_changes_.clear();
   SENTINEL_ASSIGN(auto present, alerts_of(result, now));
   std::set<model::Labels> fresh;
   for (auto& [labels, alert] : present) {
@@ -106,6 +107,9 @@ Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t
   for (auto it = active_.begin(); it != active_.end();) {
     const ActiveAlert before = it->second;
     const bool keep = advance(it->second, present.contains(it->first), now, active_count);
+    const AlertState from = fresh.contains(it->first) ? AlertState::kInactive : before.state;
+    const AlertState to = keep ? it->second.state : AlertState::kInactive;
+    if (from != to) last_changes_.push_back({it->first, from, to, it->second.value});
     if (!keep || fresh.contains(it->first) || !same_for_store(before, it->second)) changed_.insert(it->first);
     it = keep ? std::next(it) : active_.erase(it);
   }

@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "detection/alert_template.h"
 #include "detection/rule_file.h"
+#include "detection/rule_history.h"
 #include "detection/rule_state.h"
 #include "promql/engine.h"
 
@@ -48,6 +49,8 @@ class AlertingRule {
   const std::map<model::Labels, ActiveAlert>& alerts() const { return active_; }  // resolved ones too
   model::AlertState state() const;
   const std::string& key() const { return key_; }
+  // What the last update changed.
+  const std::vector<AlertChange>& last_changes() const { return last_changes_; }
   // The last template that failed in the last update; empty when none did.
   const std::string& template_error() const { return template_error_; }
 
@@ -65,6 +68,7 @@ class AlertingRule {
   std::map<model::Labels, ActiveAlert> active_;
   std::set<model::Labels> changed_;
   std::set<model::Labels> outdated_;  // the store has an older value or annotation
+  std::vector<AlertChange> last_changes_;
   std::string template_error_;
 };
 

@@ -118,6 +118,9 @@ void RuleGroup::evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasio
   rule.last_evaluation = now;
   rule.evaluation_seconds = static_cast<double>(monotonic_us() - started) / 1e6;
   context_.metrics.seconds.observe(rule.evaluation_seconds);
+  Evaluation evaluation{now, Micros(monotonic_us() - started), occasion, status ? rule.series : 0, rule.last_error, {}};
+  if (rule.alerting && rule.judged) evaluation.changes = rule.alerting->last_changes();
+  rule.history->add(std::move(evaluation));
   if (status) return;
   context_.metrics.failures.add();
   log_warn("rules", "rule failed",
@@ -279,6 +282,8 @@ GroupStatusPtr RuleGroup::status() const {
     s.last_evaluation = rule.last_evaluation;
     s.evaluation_seconds = rule.evaluation_seconds;
     s.series = rule.series;
+    s.key = rule.key;
+    s.history = rule.history;
     if (!rule.alerting) continue;
     s.state = rule.alerting->state();
     for (const auto& [labels, alert] : rule.alerting->alerts()) {

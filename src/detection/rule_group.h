@@ -12,6 +12,7 @@
 #include "detection/alert_sink.h"
 #include "detection/alerting_rule.h"
 #include "detection/rule_file.h"
+#include "detection/rule_history.h"
 #include "detection/rule_state.h"
 #include "detection/rule_status.h"
 #include "promql/engine.h"
@@ -64,9 +65,8 @@ struct RunningRule {
   TimePoint last_evaluation;
   double evaluation_seconds = 0;
   size_t series = 0;
+  std::shared_ptr<RuleHistory> history = std::make_shared<RuleHistory>();
 };
-
-enum class Occasion { kSlot, kArrival };  // why a rule is evaluated
 
 // Lives on the scheduler's thread. The destructor cancels its timer.
 class RuleGroup {

@@ -151,6 +151,7 @@ std::vector<RunningRule> RuleManager::take_over(const RuleGroupSpec& spec, std::
       rule.last_error = old.last_error;
       rule.last_evaluation = old.last_evaluation;
       rule.evaluation_seconds = old.evaluation_seconds;
+      rule.history = std::move(old.history);
       if (rule.alerting) {
         const RuleStateBatch unsaved = old.alerting->take_changes(true);
         rule.alerting->adopt(old.alerting->release());

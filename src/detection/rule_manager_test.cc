@@ -13,6 +13,7 @@
 //   sink fails | sink works            what the alert sink answers from now on
 //   sent                               the alerts since the last `sent`, indented, in order
 //   state                              the pending and firing alerts, indented
+//   history RULE [N]                   its newest evaluations, newest first, indented; N of them, else 5
 //   query EXPR                         the result now, indented
 // Times in the output are seconds since the start. `# …` is a comment.
 #include <algorithm>
@@ -133,6 +134,7 @@ class Script {
   std::vector<std::string> sent();
   std::vector<std::string> state();
   std::vector<std::string> query(const std::string& expression);
+  std::vector<std::string> history(const std::string& name, size_t limit);
 
   const std::string path_;
   std::string dir_;
@@ -267,7 +269,10 @@ void Script::command() {
     expect(sent());
   else if (word == "state")
     expect(state());
-  else if (word == "query")
+  else if (word == "history") {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    expect(history(rest.substr(0, end), static_cast<size_t>(parse_int(trim(rest.substr(end))).value_or(5))));
+  } else if (word == "query")
     expect(query(rest));
   else
     FAIL() << "unknown command " << word;
@@ -318,6 +323,25 @@ std::vector<std::string> Script::query(const std::string& expression) {
     for (const auto& sample : *vector) out.push_back(sample.labels.to_string() + " " + format_double(sample.v));
   }
   std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> Script::history(const std::string& name, size_t limit) {
+  std::vector<std::string> out;
+  for (const GroupStatusPtr& group : manager_->groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (rule.name != name) continue;
+      for (const Evaluation& e : rule.history->newest(limit)) {
+        std::string line = fmt::format("{} {} {} samples", since_start(e.at), occasion_name(e.occasion), e.samples);
+        if (!e.error.empty()) line += " error " + e.error;
+        for (const AlertChange& change : e.changes) {
+          line += fmt::format(" {} {}→{} at {}", change.labels.to_string(), model::alert_state_name(change.from),
+                              model::alert_state_name(change.to), format_double(change.value));
+        }
+        out.push_back(line);
+      }
+    }
+  }
   return out;
 }
 
