@@ -9,10 +9,11 @@
 // a server on loopback.
 
 #include <algorithm>
+#include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <thread>
+#include <mutex>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
@@ -163,6 +164,14 @@ net::Task<void> take_webhook(net::Exchange* exchange, Times* times) {
   (void)co_await exchange->respond(net::text_response(200, "ok"));
 }
 
+// The load comes by the wall clock.
+void wait_until(TimePoint t) {
+  std::mutex mutex;
+  std::condition_variable never;
+  std::unique_lock lock(mutex);
+  never.wait_until(lock, t, [] { return false; });
+}
+
 // Writes until the crossings are done. Every job is used at most once.
 Status drive(Load& load, const Clock& clock, Shape shape, Times& times) {
   const Micros pause = shape.burst ? Micros(2'000'000) : Micros(15'000'000 / static_cast<int64_t>(shape.rules));
@@ -171,7 +180,7 @@ Status drive(Load& load, const Clock& clock, Shape shape, Times& times) {
                                         1;  // so that no job comes twice
   TimePoint next = clock.now();
   for (size_t tick = 0, crossed = 0; crossed < shape.crossings && crossed < shape.rules; ++tick) {
-    std::this_thread::sleep_until(next);
+    wait_until(next);
     next += pause;
     const bool cross = tick % step == 0;
     const size_t job = shape.burst ? (crossed * 37) % shape.rules : tick % shape.rules;
@@ -223,7 +232,7 @@ Status run_in(const std::string& dir, Shape shape) {
   const double cpu = cpu_seconds();
   const int64_t started = monotonic_us();
   const Status driven = drive(load, clock, shape, times);
-  for (int i = 0; i < 100 && times.count(2) < times.count(0); ++i) std::this_thread::sleep_for(Millis(100));
+  for (int i = 0; i < 100 && times.count(2) < times.count(0); ++i) wait_until(clock.now() + Millis(100));
   const double seconds = static_cast<double>(monotonic_us() - started) / 1e6;
   double evaluations = 0;
   for (const MetricFamily& family : metrics.collect()) {
