@@ -92,12 +92,13 @@ Status parse_stores(const YamlNode& root, Config& config) {
 }
 
 Status parse_rules(const YamlNode& node, Config& config) {
-  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval"}));
+  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval", "evaluate_on_arrival"}));
   SENTINEL_ASSIGN(config.rule_files, node.strings_or("files", config.rule_files));
   for (std::string& path : config.rule_files) path = resolve(path, config.file);
   SENTINEL_ASSIGN(config.evaluation_interval, node.duration_or("evaluation_interval", config.evaluation_interval));
   if (config.evaluation_interval < Millis(50))
     return fail(node.get("evaluation_interval").error("expected at least 50ms"));
+  SENTINEL_ASSIGN(config.evaluate_on_arrival, node.boolean_or("evaluate_on_arrival", config.evaluate_on_arrival));
   return {};
 }
 

@@ -44,6 +44,7 @@ namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
 
@@ -128,6 +129,7 @@ struct Server::Parts {
   void start_upkeep();
   void save_drift();
   void collect();
+  void collect_soon();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void call_scored(const model::Interaction& interaction);
@@ -189,6 +191,8 @@ struct Server::Parts {
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
+  std::atomic<bool> early_pass_due{false};
+  std::atomic<int64_t> early_pass_after_us{0};
 };
 
 // ---- start ----
@@ -209,6 +213,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
   SENTINEL_TRY(p.open_pipeline());
+  p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
@@ -300,6 +305,7 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
+  options.arrival.enabled = config.evaluate_on_arrival;
   options.external_url = external_url();
   options.external_labels = config.scrape.external_labels;
   rules =
@@ -382,6 +388,20 @@ Status Server::Parts::open_http() {
 }
 
 // ---- while it runs ----
+
+// A series that had come to rest is stored as soon as it moves: a first error is not a second old before a rule sees
+// it. What moves all the time keeps the interval.
+void Server::Parts::collect_soon() {
+  if (early_pass_due.exchange(true)) return;
+  upkeep_loop.at(std::max(clock.now(), time_from_us(early_pass_after_us.load())), [this] {
+    early_pass_due = false;
+    const int64_t started = monotonic_us();
+    const Status status = collector->collect_moved("llm_");
+    if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+    const Micros rest = std::max(Micros(kEarlyPassSpacing), 20 * Micros(monotonic_us() - started));
+    early_pass_after_us = to_us(clock.now() + rest);
+  });
+}
 
 void Server::Parts::start_upkeep() {
   next_drift_save = clock.now() + kDriftSaveInterval;

@@ -234,7 +234,31 @@ Status StoreImpl::commit(const BatchRecord& wanted) {
   if (batch.empty()) return {};
   SENTINEL_TRY(log_batch(batch));
   apply(batch);
+  if (listener_) tell_listener(batch);
   return {};
+}
+
+// REQUIRES: commit_mutex_ held.
+void StoreImpl::tell_listener(const BatchRecord& batch) {
+  int64_t newest_ms = std::numeric_limits<int64_t>::min();
+  committed_.clear();
+  const auto note = [&](uint64_t id, int64_t t_ms) {
+    committed_.push_back(static_cast<SeriesRef>(id + 1));
+    newest_ms = std::max(newest_ms, t_ms);
+  };
+  in_order(
+      batch, [&](const RefSample& s) { note(s.ref, s.sample.t_ms); },
+      [&](const RefHistogram& h) { note(h.ref, h.sample.t_ms); });
+  if (!committed_.empty()) listener_->committed(committed_, newest_ms);
+}
+
+void StoreImpl::listen(CommitListener* listener) {
+  std::lock_guard lock(commit_mutex_);
+  listener_ = listener;
+}
+
+model::Labels StoreImpl::labels(SeriesRef series) const {
+  return head_.labels_of(static_cast<uint32_t>(index_of(series)));
 }
 
 Status StoreImpl::log_batch(const BatchRecord& batch) {

@@ -70,6 +70,8 @@ class StoreImpl final : public Store {
   Status delete_series(const std::vector<model::Matchers>& sets, int64_t min_ms, int64_t max_ms) override;
   Status clean_tombstones() override;
   Result<std::string> snapshot(bool with_head) override;
+  void listen(CommitListener* listener) override;
+  model::Labels labels(SeriesRef series) const override;
 
   // For the appenders.
   Result<SeriesRef> ref(const model::Labels& labels);
@@ -112,6 +114,7 @@ class StoreImpl final : public Store {
   Status copy_block(const Block& block, const std::string& to) const;
   void publish_head_start(int64_t t_ms);
 
+  void tell_listener(const BatchRecord& batch);
   BatchRecord batch_record(const BatchRecord& wanted);
   bool admit(uint64_t ref, const Incoming& sample, BatchRecord& out);
   void define(uint64_t ref, BatchRecord& out);
@@ -134,6 +137,8 @@ class StoreImpl final : public Store {
   uint64_t replay_unknown_ = 0;
 
   std::mutex commit_mutex_;
+  CommitListener* listener_ = nullptr;  // commit_mutex_
+  std::vector<SeriesRef> committed_;    // commit_mutex_; for the listener
   mutable std::mutex maintain_mutex_;
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;

@@ -96,6 +96,41 @@ TEST(Store, ASampleIsVisibleWhenCommitReturnsAndNotBefore) {
   EXPECT_EQ(f.all()[0].samples.size(), 2u);
 }
 
+TEST(Store, TellsItsListenerOfWhatIsStoredOnceItIsVisible) {
+  struct Recorder final : CommitListener {
+    explicit Recorder(Store& s) : store(s) {}
+    void committed(std::span<const SeriesRef> series, int64_t newest) override {
+      for (const SeriesRef ref : series) got.push_back(store.labels(ref).to_string());
+      refs.assign(series.begin(), series.end());
+      newest_ms = newest;
+      visible = store.select({Matcher::equal("__name__", "a")}, 0, kAll, {})->size();
+    }
+    Store& store;
+    std::vector<std::string> got;
+    std::vector<SeriesRef> refs;
+    int64_t newest_ms = 0;
+    size_t visible = 0;
+  };
+  Fixture f;
+  Recorder recorder(*f.store);
+  f.store->listen(&recorder);
+  auto appender = f.store->appender();
+  const SeriesRef a = appender->ref({{"__name__", "a"}, {"x", "1"}}).value();
+  const SeriesRef b = appender->ref({{"__name__", "b"}}).value();
+  ASSERT_TRUE(appender->append(a, {kStart, 1}));
+  ASSERT_TRUE(appender->append(a, {kStart + 5, 1}));
+  ASSERT_TRUE(appender->append(b, {kStart + 1, 2}));
+  EXPECT_TRUE(recorder.got.empty());
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(recorder.got, (std::vector<std::string>{"a{x=\"1\"}", "a{x=\"1\"}", "b"}));
+  EXPECT_EQ(recorder.refs, (std::vector<SeriesRef>{a, a, b})) << "the references the appender gave";
+  EXPECT_EQ(recorder.newest_ms, kStart + 5);
+  EXPECT_EQ(recorder.visible, 1u);
+  f.store->listen(nullptr);
+  ASSERT_TRUE(f.put({{"__name__", "b"}}, {kStart + 9, 2}));
+  EXPECT_EQ(recorder.got.size(), 3u);
+}
+
 TEST(Store, RefusesOutOfOrderAndOtherValuesAtTheSameTime) {
   Fixture f;
   ASSERT_TRUE(f.put(kUp, {100, 1}));
