@@ -45,11 +45,11 @@ void Head::truncate_before(int64_t t_ms) {
       if (series.late->empty()) series.late.reset();
     }
     if (series.open && series.open->max_ms() < t_ms) {
-      chunk_bytes_.fetch_sub(series.open->bytes().size(), std::memory_order_relaxed);
+      chunk_bytes_.fetch_sub(series.open->size_bytes(), std::memory_order_relaxed);
       series.open.reset();
     }
     if (series.tail && series.tail->open.count() > 0 && series.tail->open.max_ms() < t_ms) {
-      chunk_bytes_.fetch_sub(series.tail->open.bytes().size(), std::memory_order_relaxed);
+      chunk_bytes_.fetch_sub(series.tail->open.size_bytes(), std::memory_order_relaxed);
       series.tail->open = HistogramChunkWriter();
     }
     deactivate_if_empty(series);
@@ -88,7 +88,7 @@ size_t Head::collect_garbage() {
     std::lock_guard lock(stripe(id));
     Series* series = series_[id].get();
     if (series == nullptr || !series->empty()) continue;
-    if (!std::exchange(series->used, false)) idle.push_back(id);
+    if (!facts_[id].used.exchange(false)) idle.push_back(id);
   }
   if (idle.empty()) return 0;
   Garbage garbage;
@@ -108,7 +108,12 @@ size_t Head::collect(const SeriesIds& candidates, Garbage& garbage) {
   for (const uint32_t id : candidates) {
     std::lock_guard lock(stripe(id));
     Series& series = *series_[id];
-    if (series.used || !series.empty()) continue;  // somebody came meanwhile
+    Facts& facts = facts_[id];
+    const int64_t newest = facts.newest_ms.exchange(kGoneMs);  // before looking at `used`, see note_used()
+    if (facts.used.load() || !series.empty()) {                // somebody came meanwhile
+      facts.newest_ms.store(newest);
+      continue;
+    }
     if (series.active) active_.fetch_sub(1, std::memory_order_relaxed);
     garbage.series.push_back(std::move(series_[id]));
     gone.push_back(id);

@@ -269,14 +269,8 @@ Status StoreImpl::log_batch(const BatchRecord& batch) {
 }
 
 void StoreImpl::apply(const BatchRecord& batch) {
-  const int64_t window_ms = options_.out_of_order_window.count();
-  uint64_t stored = 0;
-  const auto count = [&](Verdict verdict) {
-    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
-  };
-  in_order(
-      batch, [&](const RefSample& s) { count(head_.apply(static_cast<uint32_t>(s.ref), s.sample, window_ms)); },
-      [&](const RefHistogram& h) { count(head_.apply(static_cast<uint32_t>(h.ref), h.sample, window_ms)); });
+  const auto id_of = [](uint64_t ref) { return std::optional<uint32_t>(static_cast<uint32_t>(ref)); };
+  const uint64_t stored = apply_samples(head_, batch, options_.out_of_order_window.count(), id_of);
   samples_appended_.fetch_add(stored, std::memory_order_relaxed);
   appended_total_.add(static_cast<double>(stored));
   for (const RefExemplar& e : batch.exemplars) {
