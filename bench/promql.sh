@@ -5,7 +5,8 @@
 # Usage: promql.sh FOLDER    BUILD_DIR, BINARY, PORT, SERIES, REQUESTS; VICTORIA, PROMETHEUS: their programs.
 set -euo pipefail
 folder=$1
-: "${BUILD_DIR:=$PWD/../build/bench}" "${BINARY:=$BUILD_DIR/sentinel}" "${PORT:=28480}" "${SERIES:=10000}" "${REQUESTS:=15}"
+: "${BUILD_DIR:=$PWD/../build/bench}" "${BINARY:=$BUILD_DIR/sentinel}" "${PORT:=28480}" "${SERIES:=10000}"
+: "${REQUESTS:=15}"
 : "${VICTORIA:=$(command -v victoria-metrics || true)}" "${PROMETHEUS:=$(command -v prometheus || true)}"
 rounds=260
 step=15
@@ -14,7 +15,11 @@ query='sum by (path) (rate(http_requests_total[5m]))'
 child=
 trap '[[ -z $child ]] || kill "$child" 2>/dev/null || true' EXIT
 
-wait_ready() { for _ in $(seq 300); do curl -sf -o /dev/null "$url$1" && return; sleep 0.1; done; echo "no answer" >&2; exit 1; }
+wait_ready() {
+  for _ in $(seq 300); do curl -sf -o /dev/null "$url$1" && return; sleep 0.1; done
+  echo "no answer" >&2
+  exit 1
+}
 
 # Ticks of CPU that the server has used.
 cpu_ticks() { awk '{ sub(/^.*\) /, ""); print $12 + $13 }' "/proc/$child/stat"; }
@@ -33,8 +38,12 @@ ask() {
   awk -v name="$name" -v kind="$kind" -v series="$SERIES" -v groups="$groups" -v n="$REQUESTS" \
     -v cpu="$((after - before))" -v hz="$(getconf CLK_TCK)" '
     { t[NR] = $1 }
-    END { printf "{\"bench\":\"promql_http\",\"receiver\":\"%s\",\"kind\":\"%s\",\"series\":%d,\"groups\":%d,\"p50_ms\":%.1f,\"max_ms\":%.1f,\"cpu_ms\":%.1f}\n",
-          name, kind, series, groups, t[int((NR + 1) / 2)] * 1000, t[NR] * 1000, cpu / hz / n * 1000 }' <<<"$times"
+    END {
+      printf "{\"bench\":\"promql_http\",\"receiver\":\"%s\",\"kind\":\"%s\",\"series\":%d,\"groups\":%d,",
+        name, kind, series, groups
+      printf "\"p50_ms\":%.1f,\"max_ms\":%.1f,", t[int((NR + 1) / 2)] * 1000, t[NR] * 1000
+      printf "\"cpu_ms\":%.1f}\n", cpu / hz / n * 1000
+    }' <<<"$times"
 }
 
 # measure NAME HEALTH_PATH EXTRA PROGRAM ARGUMENT...   EXTRA: more arguments of each query, or empty.
@@ -64,6 +73,7 @@ fi
 if [[ -n $PROMETHEUS ]]; then
   printf 'global: {scrape_interval: 1h}\n' >"$folder/prometheus.yml"
   measure prometheus /-/ready "" "$PROMETHEUS" --config.file="$folder/prometheus.yml" \
-    --web.enable-remote-write-receiver --storage.tsdb.path="$folder/promql-prometheus" --web.listen-address="127.0.0.1:$PORT"
+    --web.enable-remote-write-receiver --storage.tsdb.path="$folder/promql-prometheus" \
+    --web.listen-address="127.0.0.1:$PORT"
 fi
 rm -rf "$folder"/promql-{sentinel,vm,prometheus}
