@@ -133,9 +133,10 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   for (const NotifiedAlert& a : alerts) (a.resolved ? telling.resolved : telling.firing).insert(a.alert.fingerprint());
   const LogEntry* known = log_.find(plan.row.group_key, integration.id());
   const Route& route = *plan.group->route;
-  const bool needed = needs_notification(known == nullptr ? std::nullopt : known->told, telling.firing,
-                                         telling.resolved, integration.send_resolved(), route.repeat_interval, now);
-  if (!needed) return;
+  const std::string_view reason =
+      notification_reason(known == nullptr ? std::nullopt : known->told, telling.firing, telling.resolved,
+                          integration.send_resolved(), route.repeat_interval, now);
+  if (reason.empty()) return;
   LogEntry entry = known != nullptr ? *known : LogEntry{};
   if (known == nullptr) {
     entry.group_key = plan.row.group_key;
@@ -152,6 +153,8 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   notification.receiver = integration.receiver;
   notification.group_key = plan.row.group_key;
   notification.group_labels = plan.row.labels;
+  notification.route_labels = route.labels;
+  notification.reason = reason;
   std::copy_if(alerts.begin(), alerts.end(), std::back_inserter(notification.alerts),
                [&](const NotifiedAlert& a) { return integration.send_resolved() || !a.resolved; });
   notification.external_url = options_.external_url;

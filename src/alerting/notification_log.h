@@ -37,9 +37,11 @@ struct LogEntry {
   TimePoint expires_at;
 };
 
-// Alertmanager's DedupStage.
-bool needs_notification(const std::optional<Told>& told, const Fingerprints& firing, const Fingerprints& resolved,
-                        bool send_resolved, Micros repeat_interval, TimePoint now);
+// Alertmanager's DedupStage: why a receiver has to be told now, in its words ("first notification"); "" when it has
+// not.
+std::string_view notification_reason(const std::optional<Told>& told, const Fingerprints& firing,
+                                     const Fingerprints& resolved, bool send_resolved, Micros repeat_interval,
+                                     TimePoint now);
 
 class NotificationLog {
  public:

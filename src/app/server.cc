@@ -254,7 +254,8 @@ Status Server::Parts::open_control(Loaded loaded) {
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
       control, *incidents, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
-  sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
+                                                  std::make_shared<receivers::StateMemory>(*database, clock));
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
   const std::string external =
       config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
