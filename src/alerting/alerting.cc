@@ -214,7 +214,8 @@ void Alerting::on_timer() {
   Batch batch;
   batch.now = now;
   stage_ended(batch);
-  const Status ended = commit(batch);
+  const Result<state::Written> committed = commit(batch);
+  const Status ended = committed ? Status() : Status(fail(committed.error()));
   const Status flushed = flush_due(now);
   for (const Status& s : {ended, flushed}) {
     if (s) continue;

@@ -4,6 +4,8 @@
 // the notification log are rows; a restart reads them and goes on with the same due times.
 //
 // Single-threaded: lives on the control scheduler, every call is made on its thread. What returned ok is on disk.
+// While the disk refuses, alerts and notifications go on in memory (Database::write_fail_open): people are told all the
+// same, with the same keys; put() then returns kUnavailable, so that the sender says it again.
 
 #include <cstdint>
 #include <map>
@@ -52,7 +54,7 @@ class Alerting {
 
   // Takes alerts in as Alertmanager's API does: a zero ends_at means now + resolve_timeout, a zero starts_at means now;
   // an alert with the labels of one that is there is merged with it. All valid ones are stored, durably, in one
-  // transaction; kInvalidArgument then tells which were not.
+  // transaction; kInvalidArgument then tells which were not. kUnavailable: they are known and told, but not on disk.
   Status put(std::vector<model::Alert> alerts);
 
   // Goes on with another configuration: alerts, silences, history and the log stay; groups whose route is still there
@@ -147,7 +149,7 @@ class Alerting {
   Status stage(Batch& batch, model::Alert alert) const;
   void stage_group(Batch& batch, const Record& record, const Route& route) const;
   void stage_ended(Batch& batch) const;
-  Status commit(Batch& batch);
+  Result<state::Written> commit(Batch& batch);
   Status write(state::Tx& tx, const Batch& batch) const;
   void apply(Batch& batch);
 

@@ -67,6 +67,55 @@ TEST(Alerting, the_end_of_an_alert_that_cannot_be_written_is_tried_again) {
   EXPECT_EQ(w.sender.sent.size(), 2u);
 }
 
+TEST(Alerting, while_the_disk_refuses_people_are_told_all_the_same_and_once) {
+  World w(kConfig);
+  ASSERT_TRUE(w.alerting->put({alert("Before")}));
+  w.refuse_disk(true);
+  w.scheduler.run_for(std::chrono::seconds(30));
+  ASSERT_EQ(w.sender.sent.size(), 1u) << "its group was due while nothing could be written";
+  const Status taken = w.alerting->put({alert("During")});
+  ASSERT_FALSE(taken) << "nobody is told that it is stored";
+  EXPECT_EQ(taken.error().code(), ErrorCode::kUnavailable);
+  EXPECT_FALSE(w.alerting->put({alert("During")})) << "and so it is sent again";
+  w.sender.failing["team/webhook/0"] = {receivers::SendResult::Kind::kRetry, 3};
+  w.scheduler.run_for(std::chrono::minutes(2));
+  ASSERT_EQ(w.sender.sent.size(), 5u) << "three tries failed, then it was told; the others are not told twice";
+  for (size_t i = 2; i < 5; ++i) EXPECT_EQ(w.sender.sent[i].key, w.sender.sent[1].key);
+  EXPECT_EQ(w.sender.sent[4].result, receivers::SendResult::Kind::kDelivered);
+
+  w.refuse_disk(false);
+  EXPECT_TRUE(w.alerting->put({alert("During")}));
+  w.restart();
+  w.scheduler.run_for(std::chrono::minutes(2));
+  EXPECT_EQ(w.sender.sent.size(), 5u) << "what was told is on disk now";
+  EXPECT_EQ(w.outbox(state::OutboxStatus::kDelivered).size(), 2u);
+  EXPECT_EQ(w.outbox(state::OutboxStatus::kDelivered).at(0).key, w.sender.sent[4].key);
+  EXPECT_EQ(w.alerting->history({})->size(), 2u);
+  EXPECT_EQ(w.listener.all.size(), 2u);
+}
+
+TEST(Alerting, a_lane_goes_on_when_the_end_of_a_message_cannot_be_written) {
+  World w(kConfig);
+  ASSERT_TRUE(w.alerting->put({alert("A")}));
+  ASSERT_TRUE(w.alerting->put({alert("B")}));
+  w.refuse_disk(true);
+  w.scheduler.run_for(std::chrono::seconds(20));
+  EXPECT_EQ(w.sender.sent.size(), 2u) << "one integration, two groups: the second waits for the end of the first";
+  w.refuse_disk(false);
+  w.restart();
+  EXPECT_TRUE(w.outbox(state::OutboxStatus::kPending).empty());
+}
+
+TEST(Alerting, a_reload_that_cannot_be_written_leaves_the_routes_as_they_are) {
+  World w(kConfig);
+  ASSERT_TRUE(w.alerting->put({alert("A")}));
+  w.refuse_disk(true);
+  EXPECT_FALSE(w.reload("route: {receiver: other}\nreceivers: [{name: other}]\n"));
+  w.scheduler.run_for(std::chrono::seconds(20));
+  EXPECT_EQ(w.sender.sent.size(), 1u);
+  w.refuse_disk(false);
+}
+
 TEST(Alerting, bad_alerts_are_told_and_the_good_ones_beside_them_stored) {
   World w(kConfig);
   const Status s = w.alerting->put({alert("A"), model::Alert{}, alert("B")});

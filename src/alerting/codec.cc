@@ -11,29 +11,6 @@ namespace sentinel::alerting {
 
 namespace json = boost::json;
 
-std::string encode_labels(const model::Labels& labels) {
-  std::string out = "{";
-  for (const model::Label& label : labels) {
-    if (out.size() > 1) out += ',';
-    append_json_quoted(out, label.name);
-    out += ':';
-    append_json_quoted(out, label.value);
-  }
-  return out + "}";
-}
-
-Result<model::Labels> decode_labels(std::string_view text) {
-  boost::system::error_code ec;
-  const json::value value = json::parse(text, ec);
-  if (ec || !value.is_object()) return fail(ErrorCode::kInternal, "stored labels cannot be read");
-  std::vector<model::Label> labels;
-  for (const auto& [name, v] : value.get_object()) {
-    if (!v.is_string()) return fail(ErrorCode::kInternal, "stored labels cannot be read");
-    labels.push_back({std::string(name), std::string(v.get_string())});
-  }
-  return model::Labels(std::move(labels));
-}
-
 std::string fingerprint_text(uint64_t fingerprint) { return fmt::format("{:016x}", fingerprint); }
 
 std::string encode_fingerprints(const Fingerprints& set) {

@@ -1,5 +1,5 @@
 #pragma once
-// How alerting's values look in SQL columns.
+// How alerting's values look in SQL columns; labels are text/labels_json.h's.
 
 #include <cstdint>
 #include <set>
@@ -8,14 +8,11 @@
 #include <vector>
 
 #include "base/result.h"
-#include "model/labels.h"
 
 namespace sentinel::alerting {
 
 using Fingerprints = std::set<uint64_t>;
 
-std::string encode_labels(const model::Labels& labels);  // a JSON object
-Result<model::Labels> decode_labels(std::string_view json);
 std::string fingerprint_text(uint64_t fingerprint);                // 16 hex digits
 std::string encode_fingerprints(const Fingerprints& set);          // hex, separated by spaces
 Fingerprints decode_fingerprints(std::string_view text);           // what is no fingerprint is left out

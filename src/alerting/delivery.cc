@@ -163,7 +163,8 @@ void Delivery::record() {
     SENTINEL_CHECK(item != nullptr);  // only apply() removes items, and each is answered once
     verdicts.push_back(judge(*item, answer.result, now));
   }
-  const Status s = database_.write([&](state::Tx& tx) { return write(tx, answers_, verdicts, now); });
+  const Result<state::Written> s =
+      database_.write_fail_open([&](state::Tx& tx) { return write(tx, answers_, verdicts, now); });
   if (!s) {
     // The messages stay in flight: sending them again would not help while their end cannot be recorded.
     log_error("delivery", "the end of notifications cannot be recorded", {{"error", s.error().to_string()}});

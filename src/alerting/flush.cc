@@ -64,7 +64,7 @@ Status Alerting::flush_due(TimePoint now) {
       plan.removal = plan_removal(*plan.group, plan.row, leaving, now);
     }
   }
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+  SENTINEL_TRY(database_.write_fail_open([&](state::Tx& tx) -> Status {
     for (FlushPlan& plan : plans) SENTINEL_TRY(write_flush(tx, plan));
     return {};
   }));

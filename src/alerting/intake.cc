@@ -89,11 +89,15 @@ Status Alerting::put(std::vector<Alert> alerts) {
       if (++bad <= 10) problems += (problems.empty() ? "" : "; ") + s.error().message() + ": " + shown;
     }
   }
-  SENTINEL_TRY(commit(batch));
+  SENTINEL_ASSIGN(const state::Written written, commit(batch));
   received_.add(static_cast<double>(alerts.size() - bad));
   invalid_.add(static_cast<double>(bad));
   if (bad > 10) problems += "; and " + std::to_string(bad - 10) + " more";
   if (bad > 0) return fail(ErrorCode::kInvalidArgument, problems);
+  if (written == state::Written::kMemoryOnly) {
+    return fail(ErrorCode::kUnavailable,
+                "the alerts are taken and will be told, but a restart forgets them: " + database_.health().reason);
+  }
   return {};
 }
 
@@ -184,13 +188,14 @@ void Alerting::stage_ended(Batch& batch) const {
   }
 }
 
-Status Alerting::commit(Batch& batch) {
-  if (batch.order.empty()) return {};
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) { return write(tx, batch); }));
+Result<state::Written> Alerting::commit(Batch& batch) {
+  if (batch.order.empty()) return state::Written::kDurable;
+  SENTINEL_ASSIGN(const state::Written written,
+                  database_.write_fail_open([&](state::Tx& tx) { return write(tx, batch); }));
   const bool told_listeners = !batch.changes.empty() && !listeners_.empty();
   apply(batch);
   if (told_listeners) delivery_.wake();  // they may have written messages
-  return {};
+  return written;
 }
 
 Status Alerting::write(state::Tx& tx, const Batch& batch) const {

@@ -1,5 +1,5 @@
-// Random alert streams, silences, receiver failures, reloads and crashes at any moment, against a model that knows what
-// everybody must have been told:
+// Random alert streams, silences, receiver failures, reloads, a disk that refuses and crashes at any moment, against a
+// model that knows what everybody must have been told:
 //  - safety: whoever was last told "firing" of an alert that has ended is told so, and whoever was not told of an alert
 //    that fires is told, once receivers work and time passes (at least once, never a silent miss);
 //  - what is silenced for good is never told;
@@ -71,6 +71,7 @@ class RandomRun {
 
  private:
   void one() {
+    if (random_.chance(0.05)) return without_disk();
     switch (random_.below(10)) {
       case 0:
       case 1:
@@ -99,7 +100,19 @@ class RandomRun {
     }
   }
 
-  void put(bool firing) {
+  // The state database cannot be written for a while: nobody may notice but who asks whether it is stored.
+  void without_disk() {
+    world_.refuse_disk(true);
+    for (int i = 0; i < 4; ++i) {
+      if (random_.chance(0.6)) put(random_.chance(0.6), false);
+      world_.scheduler.run_for(Millis(random_.below(60'000)));
+    }
+    world_.refuse_disk(false);
+    world_.database->tend();
+    ASSERT_FALSE(world_.database->health().memory_only);
+  }
+
+  void put(bool firing, bool durable = true) {
     model::Alert a;
     a.labels = {{"alertname", kNames[random_.below(4)]}, {"i", std::to_string(random_.below(3))}};
     const TimePoint now = world_.scheduler.now();
@@ -113,7 +126,12 @@ class RandomRun {
       firing_.erase(a.labels);
     }
     if (firing != was_firing) changes_[std::string(a.name())].push_back(now);
-    ASSERT_TRUE(world_.alerting->put({a}));
+    const Status s = world_.alerting->put({a});
+    if (durable) {
+      ASSERT_TRUE(s);
+    } else if (!s) {
+      ASSERT_EQ(s.error().code(), ErrorCode::kUnavailable) << s.error().to_string();
+    }
   }
 
   bool changed_between(const Sent& a, const Sent& b) const {

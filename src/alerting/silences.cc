@@ -8,6 +8,7 @@
 #include "alerting/limits.h"
 #include "base/id.h"
 #include "base/strings.h"
+#include "text/labels_json.h"
 
 namespace sentinel::alerting {
 namespace {
@@ -116,7 +117,7 @@ Status Silences::load(state::Tx& tx) {
     s.updated_at = time_from_us(row.integer(4));
     s.created_by = row.text(5);
     s.comment = row.text(6);
-    SENTINEL_ASSIGN(s.annotations, decode_labels(row.text(7)));
+    SENTINEL_ASSIGN(s.annotations, text::decode_labels(row.text(7)));
     silences_.emplace(s.id, std::move(s));
   }
   return {};
@@ -129,7 +130,7 @@ Status Silences::write(state::Tx& tx, const Silence& s) {
       " starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
       " created_by = excluded.created_by, comment = excluded.comment, annotations = excluded.annotations",
       {s.id, encode_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at), s.created_by,
-       s.comment, encode_labels(s.annotations)});
+       s.comment, text::encode_labels(s.annotations)});
 }
 
 Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now) {

@@ -4,6 +4,7 @@
 
 #include "alerting/codec.h"
 #include "base/strings.h"
+#include "text/labels_json.h"
 
 namespace sentinel::alerting {
 namespace {
@@ -90,8 +91,8 @@ std::vector<std::pair<uint64_t, TimePoint>> decode_resolved(std::string_view tex
 
 Result<AlertRow> read_alert(const state::Row& row) {
   AlertRow r;
-  SENTINEL_ASSIGN(r.alert.labels, decode_labels(row.text(0)));
-  SENTINEL_ASSIGN(r.alert.annotations, decode_labels(row.text(1)));
+  SENTINEL_ASSIGN(r.alert.labels, text::decode_labels(row.text(0)));
+  SENTINEL_ASSIGN(r.alert.annotations, text::decode_labels(row.text(1)));
   r.alert.generator_url = row.text(2);
   r.alert.starts_at = time_from_us(row.integer(3));
   r.alert.ends_at = time_from_us(row.integer(4));
@@ -107,7 +108,7 @@ Result<GroupRow> read_group(const state::Row& row) {
   g.group_key = row.text(1);
   g.route_id = row.text(2);
   g.receiver = row.text(3);
-  SENTINEL_ASSIGN(g.labels, decode_labels(row.text(4)));
+  SENTINEL_ASSIGN(g.labels, text::decode_labels(row.text(4)));
   g.created_at = time_from_us(row.integer(5));
   g.next_flush = time_from_us(row.integer(6));
   g.has_flushed = row.integer(7) != 0;
@@ -128,8 +129,8 @@ Result<AlertEvent> read_event(const state::Row& row) {
   e.id = row.integer(0);
   e.at = time_from_us(row.integer(1));
   e.kind = kind_from(row.text(2));
-  SENTINEL_ASSIGN(e.alert.labels, decode_labels(row.text(3)));
-  SENTINEL_ASSIGN(e.alert.annotations, decode_labels(row.text(4)));
+  SENTINEL_ASSIGN(e.alert.labels, text::decode_labels(row.text(3)));
+  SENTINEL_ASSIGN(e.alert.annotations, text::decode_labels(row.text(4)));
   e.alert.generator_url = row.text(5);
   e.alert.starts_at = time_from_us(row.integer(6));
   e.alert.ends_at = time_from_us(row.integer(7));
@@ -172,8 +173,9 @@ Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
       " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
       " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
       " firing = excluded.firing",
-      {sql_fingerprint(a.fingerprint()), encode_labels(a.labels), encode_labels(a.annotations), a.generator_url,
-       to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, int64_t{r.firing}});
+      {sql_fingerprint(a.fingerprint()), text::encode_labels(a.labels), text::encode_labels(a.annotations),
+       a.generator_url, to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
+       int64_t{r.firing}});
 }
 
 Status Store::touch_alert(state::Tx& tx, const AlertRow& r) {
@@ -202,8 +204,8 @@ Status Store::put_group(state::Tx& tx, const GroupRow& g) {
       " emptied_at, resolved) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
       " created_at = excluded.created_at, next_flush = excluded.next_flush, has_flushed = excluded.has_flushed,"
       " flush_failed = excluded.flush_failed, emptied_at = excluded.emptied_at, resolved = excluded.resolved",
-      {g.id, g.group_key, g.route_id, g.receiver, encode_labels(g.labels), to_us(g.created_at), to_us(g.next_flush),
-       int64_t{g.has_flushed}, int64_t{g.flush_failed},
+      {g.id, g.group_key, g.route_id, g.receiver, text::encode_labels(g.labels), to_us(g.created_at),
+       to_us(g.next_flush), int64_t{g.has_flushed}, int64_t{g.flush_failed},
        g.emptied_at ? state::SqlValue(to_us(*g.emptied_at)) : state::SqlValue(std::monostate{}),
        encode_resolved(g.resolved)});
 }
@@ -244,7 +246,7 @@ Status Store::add_event(state::Tx& tx, const AlertChange& c) {
       "ends_at,"
       " receivers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
       {to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(c.alert.fingerprint()),
-       std::string(c.alert.name()), encode_labels(c.alert.labels), encode_labels(c.alert.annotations),
+       std::string(c.alert.name()), text::encode_labels(c.alert.labels), text::encode_labels(c.alert.annotations),
        c.alert.generator_url, to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers)});
 }
 

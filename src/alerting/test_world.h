@@ -7,6 +7,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "base/file.h"
 #include "base/scheduler.h"
 #include "receivers/notification.h"
+#include "state/outbox.h"
+#include "state/refusing_disk.h"
 
 namespace sentinel::alerting {
 
@@ -77,7 +80,8 @@ class World {
   }
 
   void open() {
-    auto opened = state::open_sqlite(dir_ + "/state.db", metrics);
+    auto opened =
+        state::open_sqlite(dir_ + "/state.db", metrics, {.busy_timeout = Millis(1), .retry_interval = Millis(0)});
     ASSERT_TRUE(opened) << opened.error().to_string();
     database = std::move(*opened);
     ASSERT_TRUE(Alerting::migrate(*database));
@@ -104,6 +108,19 @@ class World {
     config_text_ = std::move(text);
     return {};
   }
+  // The state database cannot be written from now on, until it can.
+  void refuse_disk(bool refuse) {
+    if (refuse == refusing_.has_value()) return;
+    refuse ? (void)refusing_.emplace() : refusing_.reset();
+  }
+  std::vector<state::OutboxMessage> outbox(std::optional<state::OutboxStatus> status) {
+    std::vector<state::OutboxMessage> out;
+    EXPECT_TRUE(database->read([&](state::Tx& tx) -> Status {
+      SENTINEL_ASSIGN(out, state::Outbox::list(tx, status, 1000));
+      return {};
+    }));
+    return out;
+  }
   TimePoint start() const { return start_; }
 
   SimScheduler scheduler;
@@ -111,6 +128,7 @@ class World {
  private:
   std::string config_text_;
   std::string dir_;
+  std::optional<state::RefusingDisk> refusing_;
 
  public:
   MetricRegistry metrics;

@@ -49,7 +49,7 @@ class SentinelAnalyzer final : public Analyzer {
         drift_(options_.drift_reference_size, options_.drift_window) {}
 
   void analyze(Interaction& call) override {
-    call.response_length = static_cast<int64_t>(code_point_count(call.response));
+    if (!call.redacted) call.response_length = static_cast<int64_t>(code_point_count(call.response));
     call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.cost_microusd(call);
     const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings";
     call.empty_response = text_answer && call.status == InteractionStatus::kOk && call.finish_reason != "tool_calls" &&
@@ -76,20 +76,25 @@ class SentinelAnalyzer final : public Analyzer {
     call.context.clear();
   }
 
-  TextRisk check_prompt(std::string_view prompt) const override {
+  void redact(Interaction& call) const override {
+    if (call.redacted) return;
+    call.response_length = static_cast<int64_t>(code_point_count(call.response));
+    const std::vector<Span> prompt_pii = pii_->find(call.prompt);
+    const std::vector<Span> answer_pii = pii_->find(call.response);
+    note_pii(call, prompt_pii, answer_pii);
+    const TextRisk leak = leak_risk(call, answer_pii);
+    call.safety_label = leak.label;
+    call.safety_categories = leak.categories;
+    call.safety_score = 1.0 - leak.risk;
+    call.prompt = stored_form(call.prompt, prompt_pii);
+    call.response = stored_form(call.response, answer_pii);
+    call.context.clear();
+    call.redacted = true;
+  }
+
+  PromptCheck check_prompt(std::string_view prompt) const override {
     const TextAssessment assessment = assess(model_, prompt);
-    TextRisk injection = injection_risk(model_, assessment);
-    TextRisk safety = safety_risk(model_, assessment);
-    TextRisk& worst = injection.risk >= safety.risk ? injection : safety;
-    const TextRisk& other = &worst == &injection ? safety : injection;
-    for (const std::string& category : other.categories) {
-      if (std::find(worst.categories.begin(), worst.categories.end(), category) == worst.categories.end())
-        worst.categories.push_back(category);
-    }
-    for (const std::string& type : pii_types(pii_->find(prompt))) {
-      if (worst.evidence.size() < kEvidenceMax) worst.evidence.push_back("contains " + type);
-    }
-    return worst;
+    return {injection_risk(model_, assessment), safety_risk(model_, assessment), pii_types(pii_->find(prompt))};
   }
 
   std::string save_drift() const override { return drift_.save(); }
@@ -106,12 +111,14 @@ class SentinelAnalyzer final : public Analyzer {
       if (document.risk > injection.risk) injection = std::move(document);
     }
     call.prompt_injection_risk = injection.risk;
-    call.pii_types = pii_types(answer_pii);
-    for (const std::string& type : pii_types(prompt_pii)) {
-      if (std::find(call.pii_types.begin(), call.pii_types.end(), type) == call.pii_types.end())
-        call.pii_types.push_back(type);
+    TextRisk leak;
+    if (call.redacted) {  // what redact() found is no longer in the texts
+      leak = TextRisk{1.0 - call.safety_score.value_or(1), call.safety_label, call.safety_categories, {}};
+    } else {
+      leak = leak_risk(call, answer_pii);
+      call.pii_types.clear();
     }
-    TextRisk leak = leak_risk(call, answer_pii);
+    note_pii(call, prompt_pii, answer_pii);
 
     double worst = 0;
     call.safety_label = "SAFE";
@@ -128,6 +135,15 @@ class SentinelAnalyzer final : public Analyzer {
       }
     }
     call.safety_score = 1.0 - worst;
+  }
+
+  static void note_pii(Interaction& call, const std::vector<Span>& prompt_pii, const std::vector<Span>& answer_pii) {
+    for (const std::vector<Span>* spans : {&answer_pii, &prompt_pii}) {
+      for (const std::string& type : pii_types(*spans)) {
+        if (std::find(call.pii_types.begin(), call.pii_types.end(), type) == call.pii_types.end())
+          call.pii_types.push_back(type);
+      }
+    }
   }
 
   // Personal data in an answer is a leak when neither the user nor the document had brought it.
@@ -174,7 +190,7 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
   static std::string stored_form(std::string_view text, const std::vector<Span>& spans) {
-    std::string out = redact(text.substr(0, kPiiBytesMax), spans);
+    std::string out = analysis::redact(text.substr(0, kPiiBytesMax), spans);
     if (text.size() > kPiiBytesMax) out += "[CUT]";
     return is_valid_utf8(out) ? out : to_valid_utf8(out);
   }

@@ -29,6 +29,13 @@ struct TextRisk {
   std::vector<std::string> evidence;    // why: the features or phrases that weighed most, at most 5
 };
 
+// What a guard rule may ask of a prompt; each risk by itself, because a rule acts on one of them.
+struct PromptCheck {
+  TextRisk injection;
+  TextRisk safety;  // toxic, or a request for harm
+  std::vector<std::string> pii_types;
+};
+
 // Each detector is stateless after construction and thread-safe.
 class SafetyDetector {
  public:
@@ -77,7 +84,7 @@ struct AnalyzerOptions {
 };
 
 // Owned by the telemetry worker, on whose thread everything is called because of the drift references; only
-// check_prompt() touches none of them and may be called from any thread at any time.
+// check_prompt() and redact() touch none of them and may be called from any thread at any time.
 class Analyzer {
  public:
   static Result<std::unique_ptr<Analyzer>> open(AnalyzerOptions options);
@@ -85,9 +92,11 @@ class Analyzer {
 
   // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
   virtual void analyze(model::Interaction& interaction) = 0;
-  // The worse of injection and safety risk of a prompt before it is sent, PII as evidence; for guard rules.
-  // Thread-safe.
-  virtual TextRisk check_prompt(std::string_view prompt) const = 0;
+  // For a call that has to be written down before analyze() gets to it: redacts its texts, notes what was found and
+  // clears `context`, so that support cannot be scored any more. analyze() goes on from there. Thread-safe.
+  virtual void redact(model::Interaction& interaction) const = 0;
+  // Of a prompt before it is sent, for guard rules. Thread-safe.
+  virtual PromptCheck check_prompt(std::string_view prompt) const = 0;
 
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
   virtual std::string save_drift() const = 0;

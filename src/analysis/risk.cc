@@ -15,8 +15,15 @@ constexpr size_t kEvidenceBytesMax = 120;
 
 using ClassCounts = std::array<int, kLexiconClasses>;
 
+bool is_reflexive(std::string_view word) {
+  static constexpr std::string_view kWords[] = {"myself",  "yourself",   "urself",     "himself",
+                                                "herself", "themselves", "yourselves", "oneself"};
+  return std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords);
+}
+
 ClassCounts count_classes(std::string_view text) {
   ClassCounts counts{};
+  uint8_t before = kNoClass;
   for (size_t i = 0; i < text.size();) {
     const auto word_byte = [&](size_t at) {
       const auto c = static_cast<unsigned char>(text[at]);
@@ -28,7 +35,15 @@ ClassCounts count_classes(std::string_view text) {
     }
     size_t j = i;
     while (j < text.size() && word_byte(j)) ++j;
-    ++counts[lexicon_class(text.substr(i, j - i))];
+    const std::string_view word = text.substr(i, j - i);
+    const uint8_t cls = lexicon_class(word);
+    ++counts[cls];
+    // "kill yourself", "hurting myself": what is done to oneself is self-harm, whatever the verb.
+    if (before == kViolence && is_reflexive(word)) {
+      --counts[kViolence];
+      ++counts[kSelfHarm];
+    }
+    before = cls;
     i = j;
   }
   return counts;

@@ -1,15 +1,16 @@
 #include "api/alerts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
-#include "api/prometheus.h"
 #include "base/strings.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
+#include "text/labels_json.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -19,12 +20,6 @@ using detection::ActiveAlert;
 using detection::GroupStatusPtr;
 using detection::RuleStatus;
 
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
-
 json::object texts_json(const detection::NamedTexts& texts) {
   json::object out;
   for (const auto& [name, text] : texts) out[name] = text;
@@ -32,34 +27,6 @@ json::object texts_json(const detection::NamedTexts& texts) {
 }
 
 double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
-
-json::object prometheus_alert_json(const ActiveAlert& a) {
-  return {{"labels", labels_json(a.labels)},
-          {"annotations", labels_json(a.annotations)},
-          {"state", model::alert_state_name(a.state)},
-          {"activeAt", format_rfc3339(a.active_at)},
-          {"value", format_double_g(a.value)}};
-}
-
-json::object prometheus_rule_json(const RuleStatus& r) {
-  json::object out{{"name", r.name},
-                   {"query", r.query},
-                   {"labels", texts_json(r.labels)},
-                   {"health", detection::rule_health_name(r.health)},
-                   {"evaluationTime", r.evaluation_seconds},
-                   {"lastEvaluation", format_rfc3339(r.last_evaluation)},
-                   {"type", r.alerting ? "alerting" : "recording"}};
-  if (!r.last_error.empty()) out["lastError"] = r.last_error;
-  if (!r.alerting) return out;
-  json::array alerts;
-  for (const ActiveAlert& a : r.alerts) alerts.push_back(prometheus_alert_json(a));
-  out["state"] = model::alert_state_name(r.state);
-  out["duration"] = seconds(r.for_duration);
-  out["keepFiringFor"] = seconds(r.keep_firing_for);
-  out["annotations"] = texts_json(r.annotations);
-  out["alerts"] = std::move(alerts);
-  return out;
-}
 
 // How an alert reads to people in the event stream.
 std::string_view alert_type(const alerting::AlertEvent& event) {
@@ -110,6 +77,23 @@ bool matches_query(const json::object& event, std::string_view query) {
   return true;
 }
 
+json::object evaluation_json(const detection::Evaluation& e) {
+  json::array changes;
+  for (const detection::AlertChange& change : e.changes) {
+    changes.push_back(json::object{{"labels", text::labels_object(change.labels)},
+                                   {"from", model::alert_state_name(change.from)},
+                                   {"to", model::alert_state_name(change.to)},
+                                   {"value", std::isfinite(change.value) ? json::value(change.value) : json::value()}});
+  }
+  return {{"at", format_rfc3339(e.at)},
+          {"duration_ms", static_cast<double>(e.took.count()) / 1000},
+          {"occasion", detection::occasion_name(e.occasion)},
+          {"samples", e.samples},
+          {"error", e.error},
+          {"changes", std::move(changes)},
+          {"changes_left_out", e.changes_left_out}};
+}
+
 }  // namespace
 
 json::object monitor_counts(const detection::RuleManager& manager) {
@@ -135,42 +119,11 @@ json::object monitor_counts(const detection::RuleManager& manager) {
 }
 
 void AlertsApi::add_routes(net::Router& router) {
-  route(router, "GET", "/api/v1/rules", this, &AlertsApi::prometheus_rules);
-  route(router, "GET", "/api/v1/alerts", this, &AlertsApi::prometheus_alerts);
   route(router, "GET", "/sentinel/v1/alerts", this, &AlertsApi::alerts);
   route(router, "GET", "/sentinel/v1/rules", this, &AlertsApi::rules);
+  route(router, "GET", "/sentinel/v1/rules/{key}/history", this, &AlertsApi::rule_history);
   route(router, "GET", "/sentinel/v1/events", this, &AlertsApi::events);
   route(router, "GET", "/sentinel/v1/notifications", this, &AlertsApi::notifications);
-}
-
-AlertsApi::Answer AlertsApi::prometheus_rules(net::Exchange* exchange) {
-  const std::string_view type = exchange->request().query.get("type");
-  if (!type.empty() && type != "alert" && type != "record") {
-    co_return prometheus_error(Error(ErrorCode::kInvalidArgument, fmt::format("not supported value \"{}\"", type)));
-  }
-  json::array groups;
-  for (const GroupStatusPtr& group : parts_.rules.groups()) {
-    json::array rules;
-    for (const RuleStatus& rule : group->rules) {
-      if ((type == "alert" && !rule.alerting) || (type == "record" && rule.alerting)) continue;
-      rules.push_back(prometheus_rule_json(rule));
-    }
-    groups.push_back(json::object{{"name", group->name},
-                                  {"file", group->file},
-                                  {"interval", seconds(group->interval)},
-                                  {"limit", group->limit},
-                                  {"rules", std::move(rules)},
-                                  {"evaluationTime", group->evaluation_seconds},
-                                  {"lastEvaluation", format_rfc3339(group->last_evaluation)}});
-  }
-  co_return prometheus_success(json::serialize(json::object{{"groups", std::move(groups)}}));
-}
-
-AlertsApi::Answer AlertsApi::prometheus_alerts(net::Exchange*) {
-  json::array alerts;
-  for (const detection::ListedAlert& listed : parts_.rules.alerts())
-    alerts.push_back(prometheus_alert_json(listed.alert));
-  co_return prometheus_success(json::serialize(json::object{{"alerts", std::move(alerts)}}));
 }
 
 AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
@@ -204,8 +157,8 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
         const std::string fingerprint = as_alert.fingerprint_hex();
         json::object item{{"fingerprint", fingerprint},
                           {"name", rule.name},
-                          {"labels", labels_json(a.labels)},
-                          {"annotations", labels_json(a.annotations)},
+                          {"labels", text::labels_object(a.labels)},
+                          {"annotations", text::labels_object(a.annotations)},
                           {"state", model::alert_state_name(a.state)},
                           {"active_at", format_rfc3339(a.active_at)},
                           {"value", a.value},
@@ -235,7 +188,8 @@ AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
   json::array items;
   for (const GroupStatusPtr& group : parts_.rules.groups()) {
     for (const RuleStatus& r : group->rules) {
-      items.push_back(json::object{{"group", group->name},
+      items.push_back(json::object{{"key", r.key},
+                                   {"group", group->name},
                                    {"file", group->file},
                                    {"name", r.name},
                                    {"type", r.alerting ? "alerting" : "recording"},
@@ -252,6 +206,21 @@ AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
   }
   co_return net::json_response(200,
                                json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+AlertsApi::Answer AlertsApi::rule_history(net::Exchange* exchange) {
+  const std::string key(exchange->request().path_params.get("key"));
+  SENTINEL_CO_ASSIGN(const size_t limit, limit_param(exchange->request().query, 50, 500));
+  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (rule.key != key) continue;
+      json::array items;
+      for (const detection::Evaluation& e : rule.history->newest(limit)) items.push_back(evaluation_json(e));
+      co_return net::json_response(
+          200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+    }
+  }
+  co_return fail(ErrorCode::kNotFound, "no rule has the key " + key);
 }
 
 AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {

@@ -1,6 +1,6 @@
 #pragma once
-// Rules and alerts: /api/v1/rules and /api/v1/alerts in Prometheus's form, /sentinel/v1/alerts, rules, events and
-// notifications in ours.
+// Rules and alerts in our own form: /sentinel/v1/alerts, rules, events and notifications. Prometheus's is in
+// prometheus_rules.cc.
 
 #include <boost/json/object.hpp>
 
@@ -32,10 +32,9 @@ class AlertsApi {
 
  private:
   using Answer = net::Task<Result<net::Response>>;
-  Answer prometheus_rules(net::Exchange* exchange);
-  Answer prometheus_alerts(net::Exchange* exchange);
   Answer alerts(net::Exchange* exchange);
   Answer rules(net::Exchange* exchange);
+  Answer rule_history(net::Exchange* exchange);
   Answer events(net::Exchange* exchange);
   Answer notifications(net::Exchange* exchange);
 

@@ -22,7 +22,7 @@ class CallsApi {
  public:
   // What the overview shows beside the calls; asked for on the calling core through the control loop.
   struct Extras {
-    boost::json::object fields;  // active_incidents, firing_alerts, headline, slo, monitors, status
+    boost::json::object fields;  // active_incidents, firing_alerts, headline, monitors, status
   };
   struct Parts {
     net::Runtime& runtime;

@@ -39,7 +39,8 @@ Result<std::string> required_string(const boost::json::object& body, std::string
 net::Params request_params(const net::Request& request) {
   net::Params params = request.query;
   if (request.headers.get("content-type").starts_with("application/x-www-form-urlencoded")) {
-    for (const auto& [name, value] : net::Params::parse(request.body).pairs()) params.add(name, value);
+    const net::Params form = net::Params::parse(request.body);
+    for (const auto& [name, value] : form.pairs()) params.add(name, value);
   }
   return params;
 }

@@ -1,5 +1,7 @@
 #include "api/incidents.h"
 
+#include <array>
+
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
@@ -8,10 +10,26 @@
 #include "incident/analytics.h"
 #include "incident/diagnosis_runner.h"
 #include "incident/postmortem.h"
+#include "text/labels_json.h"
 #include "text/markdown.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
+
+// What every change of an incident is given beside its own fields.
+struct ActionCall {
+  std::string id;
+  std::string note;
+  incident::Actor actor;
+  int64_t version = 0;  // the caller saw; 0: any
+};
+
+// POST .../{id}/NAME. `run` is called on the control loop.
+struct IncidentAction {
+  std::string_view name;
+  Result<incident::IncidentRecord> (*run)(incident::Service& desk, const ActionCall& call, const json::object& body);
+};
+
 namespace {
 
 json::value optional_time(const std::optional<TimePoint>& t) {
@@ -20,12 +38,6 @@ json::value optional_time(const std::optional<TimePoint>& t) {
 
 json::value seconds_or_null(const std::optional<TimePoint>& end, TimePoint start) {
   return end ? json::value(std::chrono::duration<double>(*end - start).count()) : json::value(nullptr);
-}
-
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
 }
 
 // Rules put their expression into the generator's link: .../graph?g0.expr=EXPR&g0.tab=1.
@@ -39,8 +51,8 @@ json::object alert_json(const incident::IncidentAlert& entry) {
   const model::Alert& a = entry.alert;
   return {{"fingerprint", a.fingerprint_hex()},
           {"name", a.name()},
-          {"labels", labels_json(a.labels)},
-          {"annotations", labels_json(a.annotations)},
+          {"labels", text::labels_object(a.labels)},
+          {"annotations", text::labels_object(a.annotations)},
           {"state", entry.firing ? "firing" : "resolved"},
           {"starts_at", format_rfc3339(a.starts_at)},
           {"ends_at", entry.firing ? json::value(nullptr) : json::value(format_rfc3339(a.ends_at))},
@@ -96,6 +108,13 @@ json::object stats_json(const incident::DurationStats& s) {
   return {{"count", s.count}, {"p50", s.p50_s}, {"p90", s.p90_s}, {"mean", s.mean_s}};
 }
 
+Result<model::Severity> severity_from(std::string_view word) {
+  const auto severity = model::parse_severity(word);
+  if (severity) return *severity;
+  return fail(ErrorCode::kInvalidArgument,
+              fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
+}
+
 Result<incident::ListFilter> list_filter(const net::Params& params) {
   incident::ListFilter filter;
   for (const std::string_view word : split(params.get("status"), ',')) {
@@ -116,12 +135,8 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
   }
   for (const std::string_view word : split(params.get("severity"), ',')) {
     if (word.empty()) continue;
-    const auto severity = model::parse_severity(word);
-    if (!severity)
-      return fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
-    filter.severities.push_back(*severity);
+    SENTINEL_ASSIGN(const model::Severity severity, severity_from(word));
+    filter.severities.push_back(severity);
   }
   filter.text = std::string(params.get("q"));
   SENTINEL_ASSIGN(filter.limit, limit_param(params, 50, 500));
@@ -132,6 +147,63 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
   }
   return filter;
 }
+
+using Changed = Result<incident::IncidentRecord>;
+
+Changed acknowledge(incident::Service& desk, const ActionCall& c, const json::object&) {
+  return desk.acknowledge(c.id, c.note, c.actor, c.version);
+}
+
+Changed reopen(incident::Service& desk, const ActionCall& c, const json::object&) {
+  return desk.reopen(c.id, c.note, c.actor, c.version);
+}
+
+Changed resolve(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  incident::ResolveRequest request;
+  SENTINEL_ASSIGN(request.root_cause, string_field(body, "root_cause"));
+  SENTINEL_ASSIGN(request.resolution, string_field(body, "resolution"));
+  return desk.resolve(c.id, request, c.actor, c.version);
+}
+
+Changed set_status(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  SENTINEL_ASSIGN(const std::string word, required_string(body, "status"));
+  const auto status = model::parse_incident_status(word);
+  if (!status) {
+    return fail(ErrorCode::kInvalidArgument,
+                fmt::format("unknown status \"{}\"; expected open, acknowledged, investigating, identified, monitoring "
+                            "or resolved",
+                            word));
+  }
+  return desk.set_status(c.id, *status, c.note, c.actor, c.version);
+}
+
+Changed assign(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  SENTINEL_ASSIGN(const std::string assignee, required_string(body, "assignee"));
+  return desk.assign(c.id, assignee, c.actor, c.version);
+}
+
+Changed set_severity(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  SENTINEL_ASSIGN(const std::string word, required_string(body, "severity"));
+  SENTINEL_ASSIGN(const model::Severity severity, severity_from(word));
+  return desk.set_severity(c.id, severity, c.actor, c.version);
+}
+
+Changed add_note(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  SENTINEL_ASSIGN(const std::string text, required_string(body, "text"));
+  return desk.add_note(c.id, text, c.actor, c.version);
+}
+
+Changed merge(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  SENTINEL_ASSIGN(const std::string into, required_string(body, "into"));
+  return desk.merge(c.id, into, c.actor, c.version);
+}
+
+constexpr std::array kActions{
+    IncidentAction{"acknowledge", acknowledge}, IncidentAction{"status", set_status},
+    IncidentAction{"assign", assign},           IncidentAction{"severity", set_severity},
+    IncidentAction{"notes", add_note},          IncidentAction{"resolve", resolve},
+    IncidentAction{"reopen", reopen},           IncidentAction{"merge", merge},
+};
 
 }  // namespace
 
@@ -146,7 +218,7 @@ json::object incident_json(const incident::IncidentRecord& record) {
           {"priority", model::severity_name(i.severity, model::SeverityStyle::kPriority)},
           {"assignee", i.assignee},
           {"channel", i.channel},
-          {"labels", labels_json(i.labels)},
+          {"labels", text::labels_object(i.labels)},
           {"root_cause", i.root_cause},
           {"resolution", i.resolution},
           {"runbook_id", i.runbook_id},
@@ -170,7 +242,10 @@ void IncidentApi::add_routes(net::Router& router) {
   route(router, "POST", "/sentinel/v1/incidents", this, &IncidentApi::create);
   route(router, "GET", "/sentinel/v1/incidents/{id}", this, &IncidentApi::get);
   route(router, "GET", "/sentinel/v1/incidents/{id}/postmortem", this, &IncidentApi::postmortem);
-  route(router, "POST", "/sentinel/v1/incidents/{id}/{action}", this, &IncidentApi::act);
+  for (const IncidentAction& action : kActions) {
+    router.add("POST", fmt::format("/sentinel/v1/incidents/{{id}}/{}", action.name),
+               [this, &action](net::Exchange* exchange) { return respond_with(exchange, act(exchange, &action)); });
+  }
   route(router, "POST", "/sentinel/v1/incidents/{id}/runbook/steps/{step}", this, &IncidentApi::runbook_step);
   route(router, "GET", "/sentinel/v1/analytics", this, &IncidentApi::analytics);
 }
@@ -193,14 +268,12 @@ IncidentApi::Answer IncidentApi::create(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(request.title, required_string(body, "title"));
   SENTINEL_CO_ASSIGN(const std::string severity, string_field(body, "severity"));
   if (!severity.empty()) {
-    const auto parsed = model::parse_severity(severity);
-    if (!parsed) co_return fail(ErrorCode::kInvalidArgument, fmt::format("unknown severity \"{}\"", severity));
-    request.severity = *parsed;
+    SENTINEL_CO_ASSIGN(request.severity, severity_from(severity));
   }
   SENTINEL_CO_ASSIGN(request.assignee, string_field(body, "assignee"));
   SENTINEL_CO_ASSIGN(request.note, string_field(body, "note"));
   if (const json::value* labels = body.if_contains("labels")) {
-    SENTINEL_CO_ASSIGN(request.labels, incident::labels_from_json(json::serialize(*labels)));
+    SENTINEL_CO_ASSIGN(request.labels, text::labels_from_value(*labels));
   }
   const incident::Actor actor = actor_of(exchange->request(), body);
   co_return co_await net::on_loop(&parts_.control, [this, request, actor]() -> Result<net::Response> {
@@ -230,71 +303,20 @@ IncidentApi::Answer IncidentApi::get(net::Exchange* exchange) {
   co_return co_await net::on_loop(&parts_.control, [this, id] { return detail(id); });
 }
 
-Result<incident::IncidentRecord> IncidentApi::apply(const std::string& id, const std::string& action,
-                                                    const json::object& body, const incident::Actor& actor,
-                                                    int64_t version) {
-  SENTINEL_ASSIGN(const std::string note, string_field(body, "note"));
-  if (action == "acknowledge") return parts_.incidents.acknowledge(id, note, actor, version);
-  if (action == "reopen") return parts_.incidents.reopen(id, note, actor, version);
-  if (action == "resolve") {
-    incident::ResolveRequest request;
-    SENTINEL_ASSIGN(request.root_cause, string_field(body, "root_cause"));
-    SENTINEL_ASSIGN(request.resolution, string_field(body, "resolution"));
-    return parts_.incidents.resolve(id, request, actor, version);
-  }
-  if (action == "status") {
-    SENTINEL_ASSIGN(const std::string word, required_string(body, "status"));
-    const auto status = model::parse_incident_status(word);
-    if (!status)
-      return fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format(
-              "unknown status \"{}\"; expected open, acknowledged, investigating, identified, monitoring or resolved",
-              word));
-    return parts_.incidents.set_status(id, *status, note, actor, version);
-  }
-  if (action == "assign") {
-    SENTINEL_ASSIGN(const std::string assignee, required_string(body, "assignee"));
-    return parts_.incidents.assign(id, assignee, actor, version);
-  }
-  if (action == "severity") {
-    SENTINEL_ASSIGN(const std::string word, required_string(body, "severity"));
-    const auto severity = model::parse_severity(word);
-    if (!severity)
-      return fail(
-          ErrorCode::kInvalidArgument,
-          fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
-    return parts_.incidents.set_severity(id, *severity, actor, version);
-  }
-  if (action == "notes") {
-    SENTINEL_ASSIGN(const std::string text, required_string(body, "text"));
-    return parts_.incidents.add_note(id, text, actor, version);
-  }
-  if (action == "merge") {
-    SENTINEL_ASSIGN(const std::string into, required_string(body, "into"));
-    return parts_.incidents.merge(id, into, actor, version);
-  }
-  return fail(
-      ErrorCode::kNotFound,
-      fmt::format(
-          "an incident cannot \"{}\"; it can acknowledge, status, assign, severity, notes, resolve, reopen, merge",
-          action));
-}
-
-IncidentApi::Answer IncidentApi::act(net::Exchange* exchange) {
+IncidentApi::Answer IncidentApi::act(net::Exchange* exchange, const IncidentAction* action) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
-  int64_t version = 0;
+  ActionCall call;
   if (const std::string_view match = request.headers.get("if-match"); !match.empty() && match != "*") {
     const auto parsed = parse_int(match.size() > 2 && match.front() == '"' ? match.substr(1, match.size() - 2) : match);
     if (!parsed) co_return fail(ErrorCode::kInvalidArgument, "If-Match must be a version number");
-    version = *parsed;
+    call.version = *parsed;
   }
-  const std::string id(request.path_params.get("id"));
-  const std::string action(request.path_params.get("action"));
-  const incident::Actor actor = actor_of(request, body);
+  call.id = std::string(request.path_params.get("id"));
+  call.actor = actor_of(request, body);
+  SENTINEL_CO_ASSIGN(call.note, string_field(body, "note"));
   co_return co_await net::on_loop(&parts_.control, [=, this]() -> Result<net::Response> {
-    SENTINEL_ASSIGN(const incident::IncidentRecord record, apply(id, action, body, actor, version));
+    SENTINEL_ASSIGN(const incident::IncidentRecord record, action->run(parts_.incidents, call, body));
     return detail(record.incident.id);
   });
 }

@@ -14,6 +14,8 @@
 
 namespace sentinel::api {
 
+struct IncidentAction;
+
 boost::json::object incident_json(const incident::IncidentRecord& record);
 
 // Handlers run on I/O cores and go to the control loop for the desk, to the pool for event queries.
@@ -34,15 +36,12 @@ class IncidentApi {
   Answer list(net::Exchange* exchange);
   Answer create(net::Exchange* exchange);
   Answer get(net::Exchange* exchange);
-  Answer act(net::Exchange* exchange);  // acknowledge, status, assign, severity, notes, resolve, reopen, merge
+  Answer act(net::Exchange* exchange, const IncidentAction* action);  // acknowledge, status, assign, ...
   Answer runbook_step(net::Exchange* exchange);
   Answer postmortem(net::Exchange* exchange);
   Answer analytics(net::Exchange* exchange);
 
   Result<net::Response> detail(std::string_view id, int status = 200);  // on the control loop
-  Result<incident::IncidentRecord> apply(const std::string& id, const std::string& action,
-                                         const boost::json::object& body, const incident::Actor& actor,
-                                         int64_t version);
 
   Parts parts_;
 };

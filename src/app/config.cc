@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
 
@@ -81,16 +82,70 @@ Status parse_stores(const YamlNode& root, Config& config) {
   SENTINEL_ASSIGN(const int64_t hot_rows, events.integer_or("hot_rows", static_cast<int64_t>(config.events_hot_rows)));
   if (hot_rows < 100) return fail(events.get("hot_rows").error("expected at least 100"));
   config.events_hot_rows = static_cast<uint64_t>(hot_rows);
+  const YamlNode telemetry = root.get("telemetry");
+  SENTINEL_TRY(telemetry.expect_keys("telemetry", {"spill_max_mb"}));
+  SENTINEL_ASSIGN(const int64_t spill_mb,
+                  telemetry.integer_or("spill_max_mb", static_cast<int64_t>(config.spill_max_mb)));
+  if (spill_mb < 1 || spill_mb > 1'000'000) return fail(telemetry.get("spill_max_mb").error("expected 1 to 1000000"));
+  config.spill_max_mb = static_cast<uint64_t>(spill_mb);
   return {};
 }
 
 Status parse_rules(const YamlNode& node, Config& config) {
-  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval"}));
+  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval", "evaluate_on_arrival"}));
   SENTINEL_ASSIGN(config.rule_files, node.strings_or("files", config.rule_files));
   for (std::string& path : config.rule_files) path = resolve(path, config.file);
   SENTINEL_ASSIGN(config.evaluation_interval, node.duration_or("evaluation_interval", config.evaluation_interval));
   if (config.evaluation_interval < Millis(50))
     return fail(node.get("evaluation_interval").error("expected at least 50ms"));
+  SENTINEL_ASSIGN(config.evaluate_on_arrival, node.boolean_or("evaluate_on_arrival", config.evaluate_on_arrival));
+  return {};
+}
+
+Status parse_prometheus(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin"}));
+  SENTINEL_ASSIGN(config.admin_api, node.boolean_or("admin_api", config.admin_api));
+  SENTINEL_ASSIGN(config.cors_origin, node.string_or("cors_origin", config.cors_origin));
+  return {};
+}
+
+// The sections of an existing prometheus.yml: what is scraped, and its rule files beside our own.
+Status parse_prometheus_sections(const YamlNode& root, Config& config) {
+  const std::string folder = std::filesystem::path(config.file).parent_path().string();
+  const YamlNode global = root.get("global");
+  SENTINEL_TRY(global.expect_keys("global", {"scrape_interval",
+                                             "scrape_timeout",
+                                             "evaluation_interval",
+                                             "external_labels",
+                                             "query_log_file",
+                                             "scrape_failure_log_file",
+                                             "rule_query_offset",
+                                             "body_size_limit",
+                                             "sample_limit",
+                                             "label_limit",
+                                             "label_name_length_limit",
+                                             "label_value_length_limit",
+                                             "target_limit",
+                                             "keep_dropped_targets",
+                                             "scrape_protocols",
+                                             "metric_name_validation_scheme",
+                                             "metric_name_escaping_scheme",
+                                             "always_scrape_classic_histograms",
+                                             "convert_classic_histograms_to_nhcb",
+                                             "runtime"}));
+  SENTINEL_ASSIGN(config.scrape, ingest::parse_scrape_config(root, folder));
+  if (global.has("evaluation_interval") && !root.get("rules").has("evaluation_interval")) {
+    SENTINEL_ASSIGN(config.evaluation_interval, global.duration_or("evaluation_interval", config.evaluation_interval));
+    if (config.evaluation_interval < Millis(50)) {
+      return fail(global.get("evaluation_interval").error("expected at least 50ms"));
+    }
+  }
+  SENTINEL_ASSIGN(const std::vector<std::string> files, root.strings_or("rule_files", {}));
+  for (const std::string& file : files) config.rule_files.push_back(resolve(file, config.file));
+  for (const std::string_view key :
+       {"alerting", "remote_read", "remote_write", "storage", "tracing", "otlp", "runtime"}) {
+    if (root.has(key)) log_warn("config", "a section of prometheus.yml has no effect here", {{"section", key}});
+  }
   return {};
 }
 
@@ -126,9 +181,12 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   const auto expanded = text::expand_environment(raw);
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
-  SENTINEL_TRY(
-      root.expect_keys("configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events",
-                                         "rules", "alertmanager", "runbooks", "prices", "incidents", "auth"}));
+  SENTINEL_TRY(root.expect_keys(
+      "configuration",
+      {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
+       "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
+       "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
+       "storage",    "tracing",      "otlp",           "runtime"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -149,10 +207,19 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
+  SENTINEL_TRY(parse_prometheus_sections(root, config));
   if (!root.get("gateway").is_null()) {
     SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }
   return config;
+}
+
+std::string effective_yaml(const Config& config) {
+  std::string out =
+      fmt::format("global:\n  evaluation_interval: {}\nrule_files:\n", format_duration(config.evaluation_interval));
+  for (const std::string& file : config.rule_files) out += fmt::format("- {}\n", json_quote(file));
+  return out;
 }
 
 Status validate_config(const Config& config) {

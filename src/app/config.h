@@ -11,6 +11,7 @@
 #include "events/event_store.h"
 #include "gateway/config.h"
 #include "incident/service.h"
+#include "ingest/scrape_config.h"
 
 namespace sentinel::app {
 
@@ -29,12 +30,23 @@ struct Config {
   Millis metrics_retention = std::chrono::hours(24 * 15);
   Millis events_retention = std::chrono::hours(24 * 30);
   uint64_t events_hot_rows = 20'000;
+  uint64_t spill_max_mb =
+      256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
 
   std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);
+  bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
+
+  // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
+  // origin (a regular expression) may read from it.
+  bool admin_api = false;
+  std::string cors_origin;
+
+  // `global` and `scrape_configs`, as in prometheus.yml.
+  ingest::ScrapeConfig scrape;
 
   incident::Options incidents;
 
@@ -46,6 +58,9 @@ struct Config {
 Result<Config> parse_config(std::string_view text, const std::string& file);
 // kInvalidArgument when it would be unsafe or cannot work: a public address without auth, ...
 Status validate_config(const Config& config);
+
+// What is in force in Prometheus's own syntax, for its /api/v1/status/config; no secrets.
+std::string effective_yaml(const Config& config);
 
 // "host:port", ":port" or "port".
 Status parse_listen(std::string_view text, Config& config);

@@ -9,6 +9,7 @@
 #include "api/handler.h"
 #include "app/builtin_files.h"
 #include "app/commands/client.h"
+#include "app/data_dir.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -39,7 +40,6 @@ Result<Config> demo_config(const DemoOptions& options, uint16_t inbox_port) {
   config.data_dir = options.data_dir;
   // The routes name the inbox, whose port is known only now.
   SENTINEL_ASSIGN(const ConfigText routes, read_config(posix_env(), "builtin:demo/alertmanager.yml"));
-  SENTINEL_TRY(posix_env().make_dirs(options.data_dir));
   config.alertmanager = options.data_dir + "/alertmanager.yml";
   SENTINEL_TRY(posix_env().write_file_atomic(
       config.alertmanager,
@@ -66,7 +66,7 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   const DemoOptions& o = demo->options_;
   const auto next_port = [&o](int n) { return o.port == 0 ? uint16_t{0} : static_cast<uint16_t>(o.port + n); };
   log_configure({.level = LogLevel::kInfo, .format = LogFormat::kJson, .path = ""});
-  SENTINEL_TRY(posix_env().make_dirs(o.data_dir));
+  SENTINEL_TRY(make_data_dir(posix_env(), o.data_dir));
   log_configure({.level = LogLevel::kInfo, .format = LogFormat::kJson, .path = o.data_dir + "/sentinel.log"});
 
   const uint16_t inbox_port = next_port(3);
@@ -76,7 +76,7 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   }
   SENTINEL_ASSIGN(
       demo->server_,
-      Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { raw->add_routes(router); }}));
+      Server::start(std::move(config), {true, [raw = demo.get()](net::Router& router) { add_routes(router, raw); }}));
   Server& server = *demo->server_;
 
   gateway::SimulatedOptions simulated;
@@ -175,9 +175,9 @@ void Demo::watch_incidents() {
   }
 }
 
-void Demo::add_routes(net::Router& router) {
-  api::route(router, "GET", "/sentinel/v1/demo", this, &Demo::state);
-  api::route(router, "POST", "/sentinel/v1/demo/toggles", this, &Demo::set_toggles);
+void Demo::add_routes(net::Router& router, Demo* demo) {
+  api::route(router, "GET", "/sentinel/v1/demo", demo, &Demo::state);
+  api::route(router, "POST", "/sentinel/v1/demo/toggles", demo, &Demo::set_toggles);
 }
 
 net::Task<Result<net::Response>> Demo::state(net::Exchange*) {

@@ -38,6 +38,9 @@ class Demo {
   const Server& server() const { return *server_; }
   Status reload() { return server_->reload(); }
 
+  // The routes the demo adds to its server's; `demo` is not touched before a request comes.
+  static void add_routes(net::Router& router, Demo* demo);
+
  private:
   struct Phase {
     size_t scenario;  // index into kScenarios
@@ -45,7 +48,6 @@ class Demo {
     bool fault;
   };
   explicit Demo(DemoOptions options) : options_(std::move(options)) {}
-  void add_routes(net::Router& router);
   net::Task<Result<net::Response>> state(net::Exchange* exchange);
   net::Task<Result<net::Response>> set_toggles(net::Exchange* exchange);
   void enter_phase(size_t index);

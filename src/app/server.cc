@@ -11,21 +11,30 @@
 #include "api/alerts.h"
 #include "api/auth.h"
 #include "api/calls.h"
+#include "api/feedback.h"
 #include "api/incidents.h"
 #include "api/live.h"
+#include "api/openapi.h"
 #include "api/operations.h"
 #include "api/page.h"
 #include "api/prometheus.h"
+#include "api/remote_write.h"
 #include "app/builtin_files.h"
+#include "app/data_dir.h"
+#include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "base/thread_annotations.h"
 #include "detection/rule_file.h"
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
 #include "incident/diagnosis_runner.h"
 #include "ingest/collector.h"
+#include "ingest/feedback.h"
 #include "ingest/pipeline.h"
+#include "ingest/remote_write.h"
+#include "ingest/scrape_manager.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -35,6 +44,7 @@ namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
 
@@ -89,14 +99,6 @@ class AlertBridge final : public detection::AlertSink {
   alerting::Alerting& alerting_;
 };
 
-Status prepare_data_dir(const std::string& dir) {
-  SENTINEL_TRY(posix_env().make_dirs(dir));
-  const std::string probe = dir + "/.write-test";
-  const Status written = posix_env().write_file_atomic(probe, "x");
-  if (!written) return fail(written.error().with_context(fmt::format("data directory {} is not writable", dir)));
-  return posix_env().remove(probe);
-}
-
 }  // namespace
 
 Result<Config> load_config(const std::string& path) {
@@ -115,13 +117,19 @@ Status check_all(const Config& config) {
 struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
+  std::string external_url() const {
+    return config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  }
   Status open_stores();
+  Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
   Status open_http();
+  api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
   void collect();
+  void collect_soon();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void call_scored(const model::Interaction& interaction);
@@ -146,6 +154,10 @@ struct Server::Parts {
   std::unique_ptr<analysis::Analyzer> analyzer;
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
+  std::unique_ptr<ingest::FeedbackDesk> feedback;
+  ingest::MetadataStore metadata;
+  std::unique_ptr<ingest::RemoteWriter> remote_writer;
+  std::unique_ptr<ingest::ScrapeManager> scraper;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -167,15 +179,20 @@ struct Server::Parts {
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
   std::unique_ptr<api::CallsApi> calls_api;
+  std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
+  std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
+  Mutex reloading;
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
+  std::atomic<bool> early_pass_due{false};
+  std::atomic<int64_t> early_pass_after_us{0};
 };
 
 // ---- start ----
@@ -195,25 +212,25 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
-  p.pipeline = std::make_unique<ingest::Pipeline>(*p.analyzer, p.events.get(), p.metrics, ingest::PipelineOptions{});
+  SENTINEL_TRY(p.open_pipeline());
+  p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
   p.sink = std::make_unique<PipelineSink>(*p.pipeline);
   p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
-  p.gateway->set_injection_risk([&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).risk; });
+  p.gateway->set_injection_risk(
+      [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
   return server;
 }
 
 Status Server::Parts::open_stores() {
-  SENTINEL_TRY(prepare_data_dir(config.data_dir));
-  auto held = posix_env().lock(config.data_dir + "/LOCK");
-  if (!held) return fail(held.error().with_context(fmt::format("data directory {}", config.data_dir)));
-  lock = std::move(*held);
+  SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), config.data_dir));
   tsdb::StoreOptions metrics_store;
   metrics_store.dir = config.data_dir + "/metrics";
   metrics_store.retention = config.metrics_retention;
@@ -225,6 +242,8 @@ Status Server::Parts::open_stores() {
   SENTINEL_ASSIGN(events, events::open_embedded(clock, metrics, event_store));
   SENTINEL_ASSIGN(database, state::open_sqlite(config.data_dir + "/state.db", metrics));
   SENTINEL_TRY(state::KeyValue::migrate(*database));
+  SENTINEL_TRY(ingest::FeedbackDesk::migrate(*database));
+  feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
   promql::EngineOptions engine_options;
   engine_options.default_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
@@ -232,7 +251,22 @@ Status Server::Parts::open_stores() {
   collect_options.target =
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
+  scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
+  return {};
+}
+
+Status Server::Parts::open_pipeline() {
+  ingest::SpillOptions options;
+  options.dir = config.data_dir + "/telemetry-spill";
+  options.bytes_max = config.spill_max_mb << 20;
+  SENTINEL_ASSIGN(std::unique_ptr<ingest::Spill> spill, ingest::Spill::open(posix_env(), options));
+  if (const uint64_t left = spill->stats().leftover; left > 0)
+    log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
+  metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
+      .set(static_cast<double>(options.bytes_max));
+  pipeline =
+      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
   return {};
 }
 
@@ -257,11 +291,9 @@ Status Server::Parts::open_control(Loaded loaded) {
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
                                                   std::make_shared<receivers::StateMemory>(*database, clock));
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
-  const std::string external =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
-                                                       std::move(loaded.alerting), {external}));
+                                                       std::move(loaded.alerting), {external_url()}));
     // What was under way before a restart is looked at again.
     SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
@@ -274,11 +306,41 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
-  options.external_url =
-      config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+  options.arrival.enabled = config.evaluate_on_arrival;
+  options.external_url = external_url();
+  options.external_labels = config.scrape.external_labels;
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
+}
+
+// What Prometheus's API shows of this server.
+api::PrometheusServerInfo Server::Parts::prometheus_info() {
+  api::PrometheusServerInfo info;
+  info.started_at = started_at;
+  info.external_url = external_url();
+  info.retention = format_duration(config.metrics_retention);
+  info.admin_enabled = config.admin_api;
+  info.cors_origin = config.cors_origin;
+  info.config_yaml = [this] { return effective_yaml(config); };
+  info.flags = [this] {
+    return std::map<std::string, std::string>{
+        {"config.file", config.file},
+        {"query.lookback-delta", format_duration(engine->options().lookback_delta)},
+        {"query.max-samples", std::to_string(engine->options().samples_max)},
+        {"query.timeout", format_duration(engine->options().timeout)},
+        {"storage.tsdb.path", config.data_dir + "/metrics"},
+        {"storage.tsdb.retention.time", format_duration(config.metrics_retention)},
+        {"web.enable-admin-api", config.admin_api ? "true" : "false"},
+        {"web.enable-remote-write-receiver", "true"},
+        {"web.external-url", external_url()},
+        {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
+    };
+  };
+  info.targets = [this] { return scraper->targets(); };
+  info.scrape_pools = [this] { return scraper->pools(); };
+  info.external_labels = config.scrape.external_labels;
+  return info;
 }
 
 Status Server::Parts::open_http() {
@@ -288,8 +350,11 @@ Status Server::Parts::open_http() {
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
-  prometheus_api =
-      std::make_unique<api::PrometheusApi>(api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics});
+  feedback_api = std::make_unique<api::FeedbackApi>(api::FeedbackApi::Parts{runtime, *feedback});
+  prometheus_api = std::make_unique<api::PrometheusApi>(
+      api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics, metadata, *rules, prometheus_info()});
+  remote_writer = std::make_unique<ingest::RemoteWriter>(*tsdb, metadata, clock, metrics, ingest::RemoteWriteOptions{});
+  remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
@@ -303,10 +368,13 @@ Status Server::Parts::open_http() {
       hooks.demo});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
+  feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
+  remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
+  api::add_openapi_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
   const bool gateway_open = std::none_of(
@@ -322,6 +390,20 @@ Status Server::Parts::open_http() {
 
 // ---- while it runs ----
 
+// A series that had come to rest is stored as soon as it moves: a first error is not a second old before a rule sees
+// it. What moves all the time keeps the interval.
+void Server::Parts::collect_soon() {
+  if (early_pass_due.exchange(true)) return;
+  upkeep_loop.at(std::max(clock.now(), time_from_us(early_pass_after_us.load())), [this] {
+    early_pass_due = false;
+    const int64_t started = monotonic_us();
+    const Status status = collector->collect_moved("llm_");
+    if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+    const Micros rest = std::max(Micros(kEarlyPassSpacing), 20 * Micros(monotonic_us() - started));
+    early_pass_after_us = to_us(clock.now() + rest);
+  });
+}
+
 void Server::Parts::start_upkeep() {
   next_drift_save = clock.now() + kDriftSaveInterval;
   next_upkeep = clock.now() + kUpkeepInterval;
@@ -331,8 +413,11 @@ void Server::Parts::start_upkeep() {
 // One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the
 // interval.
 void Server::Parts::collect() {
+  const Status means = feedback->refresh();
+  if (!means) log_warn("collector", "feedback was not summed up", {{"error", means.error().to_string()}});
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+  database->tend();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
     next_drift_save = now + kDriftSaveInterval;
@@ -347,7 +432,8 @@ void Server::Parts::collect() {
 }
 
 void Server::Parts::upkeep() {
-  for (const Status& status : {tsdb->maintain(), events->maintain()}) {
+  for (const Status& status :
+       {tsdb->maintain(), events->maintain(), feedback->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
 }
@@ -415,7 +501,6 @@ boost::json::object Server::Parts::overview_from_control() {
 net::Task<boost::json::object> Server::Parts::overview_extras() {
   boost::json::object out = co_await net::on_loop(&control, [this] { return overview_from_control(); });
   for (auto& [name, value] : api::monitor_counts(*rules)) out[name] = value;
-  out["slo"] = boost::json::array();
   co_return out;
 }
 
@@ -428,7 +513,10 @@ std::vector<api::ComponentState> Server::Parts::components() {
   for (const gateway::BreakerView& breaker : gateway->breakers())
     open_breakers += breaker.state != gateway::BreakerState::kClosed;
   add("gateway", open_breakers == 0, fmt::format("{} circuit breakers open", open_breakers));
-  add("analysis", pipeline->queued() < 10'000, fmt::format("{} calls waiting", pipeline->queued()));
+  const ingest::SpillStats spilled = pipeline->spill_stats();
+  add("analysis", pipeline->queued() < 10'000 && spilled.calls == 0 && pipeline->held() == 0,
+      fmt::format("{} calls waiting, {} spilled to disk, {} held in memory", pipeline->queued(), spilled.calls,
+                  pipeline->held()));
   const events::StoreStats rows = events->stats();
   add("events", true, fmt::format("{} calls in {} segments", rows.rows, rows.segments));
   const tsdb::StoreStats series = tsdb->stats();
@@ -436,27 +524,38 @@ std::vector<api::ComponentState> Server::Parts::components() {
   add("detection", detection.backlog() < 100, "rules are evaluated");
   add("alerting", control.backlog() < 100, "alerts are routed");
   add("incidents", true, "");
+  const state::DatabaseHealth state = database->health();
+  add("state", !state.memory_only,
+      state.memory_only
+          ? fmt::format("in memory only, a crash would lose {} changes: {}", state.waiting_writes, state.reason)
+          : "on disk");
   return out;
 }
 
 // ---- reload and stop ----
 
-// Everything is parsed before anything is put in force, so that a wrong file changes nothing.
+// In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
+// still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
 Status Server::Parts::reload() {
+  MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
   SENTINEL_TRY(validate_config(*fresh));
   SENTINEL_ASSIGN(Loaded loaded, load_all(*fresh));
-  SENTINEL_TRY(gateway::check_config(fresh->gateway));
+  SENTINEL_ASSIGN(auto plan, gateway->prepare(fresh->gateway));
+  SENTINEL_ASSIGN(auto receivers, sender->prepare(loaded.alerting.receivers, loaded.alerting.template_globs));
+
   SENTINEL_TRY(control.call([&]() -> Status {
-    SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
     SENTINEL_TRY(alerting->reload(std::move(loaded.alerting)));
+    sender->install(std::move(receivers));
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     return {};
   }));
+  // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
-  SENTINEL_TRY(gateway->configure(fresh->gateway));
+  gateway->install(std::move(plan));
+  scraper->apply(fresh->scrape);
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }

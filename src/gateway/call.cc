@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "gateway/attributes.h"
 #include "gateway/limits.h"
@@ -10,6 +11,25 @@
 namespace sentinel::gateway {
 
 using net::Task;
+
+namespace {
+
+// Where our providers are is nobody's business out there: URLs leave a message that goes to a client.
+std::string without_addresses(std::string_view message) {
+  if (message.starts_with("cannot resolve ")) return "its name cannot be resolved";
+  std::string out;
+  for (const std::string_view word : split(message, ' ')) {
+    if (!out.empty()) out += ' ';
+    if (word.find("://") == std::string_view::npos) {
+      out += word;
+    } else {
+      out += word.ends_with(':') ? "it:" : "it";
+    }
+  }
+  return out;
+}
+
+}  // namespace
 
 Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type)
     : gateway_(gateway),
@@ -253,7 +273,9 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
       }
       break;
   }
-  failure.message = "provider " + interaction_.provider + ": " + why;
+  if (stream == nullptr && failure.unhealthy)  // bounded by the breaker
+    log_warn("gateway", "provider does not answer", {{"provider", interaction_.provider}, {"error", why}});
+  failure.message = "provider " + interaction_.provider + ": " + without_addresses(why);
   return failure;
 }
 
@@ -318,20 +340,29 @@ net::Headers Call::answer_headers(const net::Headers& provider_headers) {
   return headers;
 }
 
+// A 200 that does not hold what was asked for: no success, neither for the client nor for the row.
+Call::Failure Call::unusable_answer(bool readable) const {
+  const std::string provider = "provider " + interaction_.provider;
+  Failure failure =
+      readable && answer_.error
+          ? make_failure(ErrorType::kProviderError,
+                         provider + ": " + (answer_.error->empty() ? "an error without a message" : *answer_.error))
+          : make_failure(ErrorType::kProviderBadResponse,
+                         provider + (readable ? " answered 200 without an answer: no choices or data are in it"
+                                              : " answered 200 with something that is not JSON"));
+  failure.next = failure.unhealthy = true;
+  failure.retry = route_->retry_5xx;
+  return failure;
+}
+
 Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
   auto body = co_await upstream->read_all();
   if (!body) {
     Stream nothing;
     co_return transport_failure(body.error(), &nothing);
   }
-  if (!read_answer(type_, *body, answer_)) {
-    Failure failure =
-        make_failure(ErrorType::kProviderBadResponse,
-                     "provider " + interaction_.provider + " answered 200 with something that is not JSON");
-    failure.next = failure.unhealthy = true;
-    failure.retry = route_->retry_5xx;
-    co_return failure;
-  }
+  const bool readable = read_answer(type_, *body, answer_);
+  if (!readable || !answer_.complete) co_return unusable_answer(readable);
   net::Response response;
   response.status = upstream->status();
   response.headers = answer_headers(upstream->headers());

@@ -51,6 +51,7 @@ class Call {
   net::Task<Outcome> try_once(const Target* target);
   net::ClientRequest make_request(const Target& target);
   net::Task<Outcome> read_refusal(Upstream upstream);
+  Failure unusable_answer(bool readable) const;
   Failure judge_refusal(int status, const net::Headers& headers, std::string body);
   net::Task<Outcome> relay_whole(Upstream upstream);
   net::Task<Outcome> relay_stream(Upstream upstream);

@@ -80,7 +80,8 @@ void Call::take_events(Stream& stream) {
   // The empty line may be cut in two: look again at the last two bytes.
   stream.searched = stream.pending.size() > 2 ? stream.pending.size() - 2 : 0;
   if (stream.pending.size() > kStreamEventBytesMax || (!stream.content && stream.out.size() > kHeldBytesMax)) {
-    stream.failure = make_failure(ErrorType::kProviderBadResponse, "an event of the stream is too large");
+    stream.failure = make_failure(ErrorType::kProviderBadResponse,
+                                  "provider " + interaction_.provider + ": an event of the stream is too large");
     stream.failure->next = stream.failure->unhealthy = true;
   }
 }
@@ -93,6 +94,13 @@ void Call::take_event(Stream& stream, std::string_view raw) {
     return;
   }
   if (data == "[DONE]") {
+    if (!stream.content) {
+      stream.failure = make_failure(ErrorType::kProviderBadResponse,
+                                    "provider " + interaction_.provider + ": the stream ended without an answer");
+      stream.failure->next = stream.failure->unhealthy = true;
+      stream.failure->retry = route_->retry_5xx;
+      return;
+    }
     stream.done = true;
     stream.out += raw;
     return;

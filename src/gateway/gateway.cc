@@ -74,11 +74,21 @@ Gateway::Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& cl
 Gateway::~Gateway() = default;
 
 Status Gateway::configure(GatewayConfig config) {
+  SENTINEL_ASSIGN(auto plan, prepare(std::move(config)));
+  install(std::move(plan));
+  return {};
+}
+
+Result<std::shared_ptr<const Plan>> Gateway::prepare(GatewayConfig config) {
   SENTINEL_TRY(check_config(config));
   MutexLock lock(impl_->mutex);
-  SENTINEL_ASSIGN(auto plan, make_plan(std::move(config), impl_->breakers, impl_->metrics, true));
+  return make_plan(std::move(config), impl_->breakers, impl_->metrics, true);
+}
+
+void Gateway::install(std::shared_ptr<const Plan> plan) {
+  MutexLock lock(impl_->mutex);
+  for (const auto& provider : plan->providers) provider->breaker->reconfigure(plan->config.breaker);
   impl_->plan.store(std::move(plan));
-  return {};
 }
 
 std::shared_ptr<const GatewayConfig> Gateway::config() const {

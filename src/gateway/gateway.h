@@ -36,6 +36,8 @@ struct BreakerView {
   std::optional<TimePoint> open_until;
 };
 
+struct Plan;  // a configuration with everything it names found
+
 // Owned by app; outlives the servers that serve its routes. Thread-safe: handlers run on all cores.
 class Gateway {
  public:
@@ -51,6 +53,9 @@ class Gateway {
   void add_routes(net::Router& router);
   // Puts another configuration in force for calls that begin later; on an error the present one stays.
   Status configure(GatewayConfig config);
+  // The same in two steps, for a reload of several parts: prepare() does all that can fail and changes nothing.
+  Result<std::shared_ptr<const Plan>> prepare(GatewayConfig config);
+  void install(std::shared_ptr<const Plan> plan);
   std::shared_ptr<const GatewayConfig> config() const;
   // REQUIRES: before the first call.
   void set_injection_risk(InjectionRisk fn);

@@ -437,6 +437,21 @@ TEST_F(GatewayTest, ABadConfigurationLeavesTheOldOneInForce) {
   EXPECT_EQ(ok(chat()).status, 200);
 }
 
+TEST_F(GatewayTest, APreparedConfigurationIsInForceWhenItIsInstalled) {
+  a_.add({.body = kAnswer});
+  start();
+  GatewayConfig next = config_;
+  next.routes[0].disabled = true;
+  next.breaker.threshold = 1;
+  const auto plan = gateway_->prepare(next);
+  ASSERT_TRUE(plan) << plan.error().to_string();
+  EXPECT_EQ(ok(chat()).status, 200);
+  EXPECT_FALSE(gateway_->config()->routes[0].disabled);
+  gateway_->install(*plan);
+  EXPECT_EQ(ok(chat()).status, 503);
+  EXPECT_TRUE(gateway_->config()->routes[0].disabled);
+}
+
 Task<void> send_and_cancel(net::HttpClient* client, ClientRequest request, bool after_first_chunk,
                            std::promise<void>* done) {
   auto token = std::make_shared<net::CancelToken>();

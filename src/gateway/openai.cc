@@ -45,9 +45,10 @@ std::optional<int64_t> integer_of(od::value value) {
   return number;
 }
 
+// type() looks at the first letter only: "nonsense" would be null.
 bool is_null(od::value value) {
-  od::json_type type{};
-  return value.type().get(type) == simdjson::SUCCESS && type == od::json_type::null;
+  bool null = false;
+  return value.is_null().get(null) == simdjson::SUCCESS && null;
 }
 
 // Calls fn(key, value) for each field; false when the object is malformed. Depth is bounded by the caller's code, not
@@ -372,6 +373,21 @@ std::string edit_request(std::string_view body, const RequestInfo& info, std::st
   return out;
 }
 
+namespace {
+
+// The message of an error object or text.
+std::string error_message_of(od::value error) {
+  if (type_of(error) == od::json_type::string) return std::string(text_of(error));
+  std::string message;
+  if (type_of(error) != od::json_type::object) return message;
+  each_field_of(error, [&](std::string_view name, od::value v) {
+    if (name == "message" && type_of(v) == od::json_type::string) message = text_of(v);
+  });
+  return message;
+}
+
+}  // namespace
+
 bool read_answer(RequestType type, std::string& body, AnswerInfo& answer) {
   od::document document;
   od::object object;
@@ -380,8 +396,10 @@ bool read_answer(RequestType type, std::string& body, AnswerInfo& answer) {
     if (key == "model" && type_of(value) == od::json_type::string) answer.model = text_of(value);
     if (key == "usage") read_usage(value, answer);
     if (key == "choices" && type != RequestType::kEmbedding && type_of(value) == od::json_type::array) {
-      each_item(value, [&](od::value choice) { read_choice(choice, answer); });
+      answer.complete = each_item(value, [&](od::value choice) { read_choice(choice, answer); });
     }
+    if (key == "data" && type == RequestType::kEmbedding) answer.complete = type_of(value) == od::json_type::array;
+    if (key == "error" && !is_null(value)) answer.error = error_message_of(value);
   });
   return good && at_end(document);
 }
@@ -395,29 +413,24 @@ DeltaInfo read_delta(RequestType, std::string_view json, AnswerInfo& answer) {
   if (!open_object(copy, document, object)) return delta;
   bool choices = false;
   bool usage = false;
-  delta.valid = each_field(object,
-                           [&](std::string_view key, od::value value) {
-                             if (key == "model" && type_of(value) == od::json_type::string) {
-                               answer.model = text_of(value);
-                             } else if (key == "usage") {
-                               usage = type_of(value) == od::json_type::object;
-                               read_usage(value, answer);
-                             } else if (key == "choices" && type_of(value) == od::json_type::array) {
-                               each_item(value, [&](od::value choice) {
-                                 choices = true;
-                                 delta.content = read_choice(choice, answer) || delta.content;
-                               });
-                             } else if (key == "error" && !is_null(value)) {
-                               delta.error = true;
-                               if (type_of(value) == od::json_type::object) {
-                                 each_field_of(value, [&](std::string_view name, od::value v) {
-                                   if (name == "message" && type_of(v) == od::json_type::string)
-                                     delta.error_message = text_of(v);
-                                 });
-                               }
-                             }
-                           }) &&
-                at_end(document);
+  bool readable = true;
+  const bool good = each_field(object, [&](std::string_view key, od::value value) {
+    if (key == "model" && type_of(value) == od::json_type::string) {
+      answer.model = text_of(value);
+    } else if (key == "usage") {
+      usage = type_of(value) == od::json_type::object;
+      read_usage(value, answer);
+    } else if (key == "choices" && !is_null(value)) {
+      readable = type_of(value) == od::json_type::array && each_item(value, [&](od::value choice) {
+                   choices = true;
+                   delta.content = read_choice(choice, answer) || delta.content;
+                 });
+    } else if (key == "error" && !is_null(value)) {
+      delta.error = true;
+      delta.error_message = error_message_of(value);
+    }
+  });
+  delta.valid = good && readable && at_end(document);
   delta.usage_only = usage && !choices;
   return delta;
 }

@@ -53,6 +53,8 @@ struct AnswerInfo {
   std::vector<std::string> tool_names;
   std::optional<int64_t> tokens_input, tokens_output, tokens_cached, tokens_reasoning;
   bool refusal = false;
+  bool complete = false;  // it has what answers of its type consist of: a list of choices, or the data of an embedding
+  std::optional<std::string> error;  // the message, when the answer is an error in spite of its status
 };
 
 // False: not a JSON object of this type. `body` may get more capacity.

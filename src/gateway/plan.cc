@@ -71,7 +71,6 @@ Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& br
     provider->config.api_key.clear();
     auto& breaker = breakers[each.name];
     if (breaker == nullptr) breaker = std::make_shared<Breaker>(config.breaker);
-    breaker->reconfigure(config.breaker);
     provider->breaker = breaker;
     const std::string_view attempts = "sentinel_gateway_upstream_attempts_total";
     const std::string_view help = "Requests sent to providers, by result.";

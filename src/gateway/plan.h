@@ -54,6 +54,7 @@ struct Plan {
 // Breakers by provider name; they survive a change of configuration.
 using Breakers = std::map<std::string, std::shared_ptr<Breaker>, std::less<>>;
 
+// Breakers that are there keep their settings until the plan is put in force.
 // REQUIRES: check_config(config). `strict`: an unreadable key is an error, else it is kept in key_error.
 Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
                                               bool strict);

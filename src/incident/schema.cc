@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "text/labels_json.h"
 
 namespace sentinel::incident {
 namespace {
@@ -33,7 +34,7 @@ Result<IncidentRecord> from_row(const state::Row& row) {
   incident.severity = static_cast<model::Severity>(row.integer(4));
   incident.assignee = row.text(5);
   incident.channel = row.text(6);
-  SENTINEL_ASSIGN(incident.labels, labels_from_json(row.text(7)));
+  SENTINEL_ASSIGN(incident.labels, text::decode_labels(row.text(7)));
   incident.group_key = row.text(8);
   incident.runbook_id = row.text(9);
   incident.root_cause = row.text(10);
@@ -59,7 +60,7 @@ state::SqlParams to_params(const IncidentRecord& record) {
           static_cast<int64_t>(i.severity),
           i.assignee,
           i.channel,
-          labels_to_json(i.labels),
+          text::encode_labels(i.labels),
           i.group_key,
           i.runbook_id,
           i.root_cause,
@@ -102,29 +103,6 @@ CREATE INDEX incident_timeline_by_time ON incident_timeline(at);
 CREATE TABLE incident_diagnoses (incident_id TEXT PRIMARY KEY, computed_at INTEGER NOT NULL, document TEXT NOT NULL);
 )sql"}};
   return list;
-}
-
-std::string labels_to_json(const model::Labels& labels) {
-  std::string out = "{";
-  for (const model::Label& label : labels) {
-    if (out.size() > 1) out += ',';
-    append_json_quoted(out, label.name);
-    out += ':';
-    append_json_quoted(out, label.value);
-  }
-  return out + "}";
-}
-
-Result<model::Labels> labels_from_json(std::string_view json) {
-  boost::system::error_code ec;
-  const boost::json::value value = boost::json::parse(json, ec);
-  if (ec || !value.is_object()) return fail(ErrorCode::kInternal, "stored labels are not a JSON object");
-  std::vector<model::Label> labels;
-  for (const auto& [name, text] : value.get_object()) {
-    if (!text.is_string()) return fail(ErrorCode::kInternal, "a stored label value is not a string");
-    labels.push_back({std::string(name), std::string(text.get_string())});
-  }
-  return model::Labels(std::move(labels));
 }
 
 Result<std::vector<IncidentRecord>> load_where(state::Tx& tx, std::string_view where, const state::SqlParams& params) {
@@ -177,11 +155,23 @@ Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view i
     entry.alert.ends_at = time_from_us(row.integer(1));
     entry.alert.updated_at = time_from_us(row.integer(2));
     entry.firing = row.integer(3) != 0;
-    SENTINEL_ASSIGN(entry.alert.labels, labels_from_json(row.text(4)));
-    SENTINEL_ASSIGN(entry.alert.annotations, labels_from_json(row.text(5)));
+    SENTINEL_ASSIGN(entry.alert.labels, text::decode_labels(row.text(4)));
+    SENTINEL_ASSIGN(entry.alert.annotations, text::decode_labels(row.text(5)));
     entry.alert.generator_url = row.text(6);
   }
   return alerts;
+}
+
+Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name) {
+  // Labels are stored as {"name":"value",...}.
+  std::string pattern = fmt::format("\"{}\":{}", model::kAlertNameLabel, json_quote(name));
+  for (const std::string_view special : {"\\", "%", "_"})
+    pattern = replace_all(pattern, special, fmt::format("\\{}", special));
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query(R"(SELECT 1 FROM incident_alerts WHERE incident_id = ? AND labels LIKE ? ESCAPE '\' LIMIT 1)",
+               {std::string(incident_id), "%" + pattern + "%"}));
+  return !rows.empty();
 }
 
 Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& entry) {
@@ -193,7 +183,7 @@ Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentA
       "ends_at = excluded.ends_at, updated_at = excluded.updated_at, firing = excluded.firing, "
       "annotations = excluded.annotations, generator_url = excluded.generator_url",
       {std::string(incident_id), a.fingerprint_hex(), to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at),
-       int64_t{entry.firing}, labels_to_json(a.labels), labels_to_json(a.annotations), a.generator_url});
+       int64_t{entry.firing}, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url});
 }
 
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id) {

@@ -47,9 +47,9 @@ struct IncidentAlert {
   std::string value() const { return std::string(alert.annotations.get("value")); }
 };
 
-// The three sentences shown first everywhere.
+// What is shown first everywhere.
 struct Headline {
-  std::string what_failed;
+  std::string what_failed;  // the leading alert's description, then "Also: " and the summaries of other rules
   std::string why;
   std::string next_step;
 };
@@ -88,10 +88,6 @@ struct ResolveRequest {
   std::string root_cause;
   std::string resolution;
 };
-
-// {"name":"value",...}, as stored and as the API takes it.
-std::string labels_to_json(const model::Labels& labels);
-Result<model::Labels> labels_from_json(std::string_view json);
 
 class Service final : public alerting::AlertListener {
  public:
@@ -142,7 +138,8 @@ class Service final : public alerting::AlertListener {
 
  private:
   using Change = std::function<Status(state::Tx&, IncidentRecord&)>;
-  Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn);
+  // `fail_open`: for what no person waits for; it goes on in memory while the disk refuses.
+  Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn, bool fail_open = false);
   Status change_status(state::Tx& tx, IncidentRecord& record, model::IncidentStatus to, std::string_view note,
                        const Actor& actor);
   Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
@@ -150,6 +147,10 @@ class Service final : public alerting::AlertListener {
   Status alert_fired(state::Tx& tx, const alerting::AlertChange& change);
   Status alert_resolved(state::Tx& tx, const alerting::AlertChange& change);
   Result<IncidentRecord> open_for_alert(state::Tx& tx, const alerting::AlertChange& change, std::string_view group_key);
+  // An incident that an alert gave its title is called after a more severe one that joins; on the timeline.
+  Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
+  // Writes `what_failed` anew from the alerts, unless a person gave the title.
+  Status sum_up(state::Tx& tx, IncidentRecord& record);
   void schedule_auto_resolve(const std::string& id);
   void auto_resolve(const std::string& id);
   std::string group_key_of(const model::Labels& labels) const;

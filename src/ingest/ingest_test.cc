@@ -1,8 +1,11 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <mutex>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -23,14 +26,18 @@ class MarkingAnalyzer final : public analysis::Analyzer {
     i.safety_label = "SAFE";
     i.safety_score = 0.9;
   }
-  analysis::TextRisk check_prompt(std::string_view) const override { return {}; }
+  void redact(Interaction& i) const override {
+    i.prompt = "[REDACTED]";
+    i.redacted = true;
+  }
+  analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
   std::string save_drift() const override { return "{}"; }
   Status load_drift(std::string_view) override { return {}; }
   size_t frozen_references() const override { return 0; }
   void reset_drift(std::string_view) override {}
 };
 
-// Keeps rows; refuses while told to.
+// Keeps rows; refuses while told to. A query is taken for "which of these ids are there".
 class FakeStore final : public events::EventStore {
  public:
   Status append(const std::vector<Interaction>& batch) override {
@@ -38,14 +45,28 @@ class FakeStore final : public events::EventStore {
       --refuse;
       return fail(ErrorCode::kIo, "disk full");
     }
+    const std::lock_guard lock(mutex);
+    for (const Interaction& i : batch) ids.push_back(i.request_id);
     rows += batch.size();
     return {};
   }
   Result<events::SqlResult> query(std::string_view, const events::SqlLimits&) override { return events::SqlResult{}; }
-  Result<events::SqlResult> query(std::string_view, const std::vector<events::Cell>&,
+  Result<events::SqlResult> query(std::string_view, const std::vector<events::Cell>& params,
                                   const events::SqlLimits&) override {
-    return events::SqlResult{};
+    const std::lock_guard lock(mutex);
+    events::SqlResult found;
+    for (const events::Cell& cell : params) {
+      const auto* id = std::get_if<std::string>(&cell);
+      if (id != nullptr && std::count(ids.begin(), ids.end(), *id) > 0) found.rows.push_back({cell});
+    }
+    return found;
   }
+  std::vector<std::string> stored() {
+    const std::lock_guard lock(mutex);
+    return ids;
+  }
+  std::mutex mutex;
+  std::vector<std::string> ids;
   Status maintain() override { return {}; }
   events::StoreStats stats() const override { return {}; }
 
@@ -78,13 +99,24 @@ double value_of(const MetricRegistry& registry, std::string_view name) {
   return sum;
 }
 
+// The pipeline's threads are real ones: waits for what they do, at most ten seconds.
+template <class Predicate>
+bool eventually(Predicate predicate) {
+  const int64_t end = monotonic_us() + 10'000'000;
+  while (!predicate()) {
+    if (monotonic_us() > end) return false;
+    std::this_thread::yield();
+  }
+  return true;
+}
+
 TEST(Pipeline, EveryCallIsScoredMeasuredStoredAndObserved) {
   MarkingAnalyzer analyzer;
   FakeStore store;
   MetricRegistry metrics;
   std::atomic<size_t> observed{0};
   {
-    Pipeline pipeline(analyzer, &store, metrics, {});
+    Pipeline pipeline(analyzer, &store, nullptr, metrics, {});
     pipeline.on_scored([&](const Interaction& i) { observed += i.safety_label == "SAFE"; });
     for (int i = 0; i < 1000; ++i) EXPECT_TRUE(pipeline.submit(call()));
     pipeline.stop();
@@ -101,7 +133,7 @@ TEST(Pipeline, AFullQueueRefusesAndCounts) {
   MarkingAnalyzer analyzer;
   FakeStore store;
   MetricRegistry metrics;
-  Pipeline pipeline(analyzer, &store, metrics, {.queue_max = 2});
+  Pipeline pipeline(analyzer, &store, nullptr, metrics, {.queue_max = 2});
   std::promise<void> entered, release;
   pipeline.run_on_worker([&] {
     entered.set_value();
@@ -122,12 +154,9 @@ TEST(Pipeline, ABatchTheStoreRefusesIsOfferedAgain) {
   FakeStore store;
   store.refuse = 2;
   MetricRegistry metrics;
-  std::promise<void> stored;
-  Pipeline pipeline(analyzer, &store, metrics, {.append_retry = Millis(1)});
-  pipeline.on_scored([&](const Interaction&) { stored.set_value(); });
+  Pipeline pipeline(analyzer, &store, nullptr, metrics, {.append_retry = Millis(1)});
   EXPECT_TRUE(pipeline.submit(call()));
-  stored.get_future().wait();
-  EXPECT_EQ(store.rows, 1u);
+  EXPECT_TRUE(eventually([&] { return store.rows == 1; }));
   EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 0);
 }
 
@@ -136,10 +165,165 @@ TEST(Pipeline, WhatTheStoreNeverTakesIsCountedAsLost) {
   FakeStore store;
   store.refuse = 1'000'000;
   MetricRegistry metrics;
-  Pipeline pipeline(analyzer, &store, metrics, {.append_retry = Millis(1), .append_retries_max = 2});
+  Pipeline pipeline(analyzer, &store, nullptr, metrics, {.append_retry = Millis(1), .append_retries_max = 2});
   EXPECT_TRUE(pipeline.submit(call()));
   pipeline.stop();
   EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 1);
+}
+
+Interaction numbered(int number) {
+  Interaction i = call();
+  i.request_id = "r" + std::to_string(number);
+  i.prompt = "my mail is a@example.org";
+  return i;
+}
+
+std::unique_ptr<Spill> open_spill(Env& env, uint64_t bytes_max = kSpillBytesMax) {
+  return Spill::open(env, {.dir = "/spill", .bytes_max = bytes_max, .segment_bytes = 2'000}).value();
+}
+
+// Holds the worker inside a task until let go.
+class HeldWorker {
+ public:
+  explicit HeldWorker(Pipeline& pipeline) {
+    pipeline.run_on_worker([this] {
+      entered_.set_value();
+      release_.get_future().wait();
+    });
+    entered_.get_future().wait();
+  }
+  void let_go() { release_.set_value(); }
+
+ private:
+  std::promise<void> entered_, release_;
+};
+
+TEST(PipelineSpill, AFullQueueGoesToDiskRedactedAndComesBack) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  MetricRegistry metrics;
+  {
+    Pipeline pipeline(analyzer, &store, open_spill(env), metrics,
+                      {.queue_max = 8, .spill_after = std::chrono::hours(1)});
+    HeldWorker worker(pipeline);
+    for (int i = 0; i < 100; ++i) {
+      EXPECT_TRUE(eventually([&] { return pipeline.queued() < 8; })) << "the queue is not spilled";
+      EXPECT_TRUE(pipeline.submit(numbered(i)));
+    }
+    EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls >= 96; }));
+    const std::string file = env.read_file("/spill/" + env.list("/spill").value().at(0)).value();
+    EXPECT_EQ(file.find("example.org"), std::string::npos) << "a prompt was written as it came";
+    EXPECT_NE(file.find("[REDACTED]"), std::string::npos);
+    worker.let_go();
+    EXPECT_TRUE(eventually([&] { return store.rows == 100; }));
+    pipeline.stop();
+  }
+  EXPECT_EQ(value_of(metrics, "llm_requests_total"), 100) << "each is measured once";
+  EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 0);
+  EXPECT_GE(value_of(metrics, "sentinel_telemetry_spilled_total"), 96);
+  EXPECT_EQ(env.list("/spill").value().size(), 0u);
+}
+
+TEST(PipelineSpill, ACallThatWaitsTooLongIsWrittenDownAndOutlivesTheProcess) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  {
+    MetricRegistry metrics;
+    Pipeline pipeline(analyzer, &store, open_spill(env), metrics, {.spill_after = Millis(0), .spill_tick = Millis(1)});
+    HeldWorker worker(pipeline);
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(pipeline.submit(numbered(i)));
+    EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls == 10; }));
+    env.crash_after(0);  // nothing this process does from now on reaches the disk
+    store.refuse = 1'000'000;
+    worker.let_go();
+  }
+  env.reopen_after_crash();
+  store.refuse = 0;
+  ASSERT_TRUE(store.append({numbered(3)})) << "one had been stored when the process died";
+  MetricRegistry metrics;
+  Pipeline pipeline(analyzer, &store, open_spill(env), metrics, {});
+  EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls == 0; }));
+  pipeline.stop();
+  std::vector<std::string> ids = store.stored();
+  std::sort(ids.begin(), ids.end());
+  EXPECT_EQ(ids, (std::vector<std::string>{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}));
+}
+
+TEST(PipelineSpill, BeyondItsLimitCallsAreLostAndCounted) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  MetricRegistry metrics;
+  Pipeline pipeline(analyzer, &store, open_spill(env, 3'000), metrics,
+                    {.queue_max = 1000, .spill_after = Millis(0), .spill_tick = Millis(1)});
+  HeldWorker worker(pipeline);
+  for (int i = 0; i < 200; ++i) EXPECT_TRUE(pipeline.submit(numbered(i)));
+  EXPECT_TRUE(eventually([&] { return pipeline.queued() == 0; }));
+  EXPECT_TRUE(eventually([&] {
+    return static_cast<double>(pipeline.spill_stats().calls) + value_of(metrics, "sentinel_telemetry_dropped_total") ==
+           200;
+  }));
+  EXPECT_GT(pipeline.spill_stats().calls, 0u);
+  worker.let_go();
+  EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls == 0; }));
+  pipeline.stop();
+  EXPECT_EQ(static_cast<double>(store.rows) + value_of(metrics, "sentinel_telemetry_dropped_total"), 200);
+}
+
+TEST(PipelineSpill, WhileTheStoreRefusesCallsAreStillMeasuredAndKept) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  store.refuse = 1'000'000;
+  MetricRegistry metrics;
+  Pipeline pipeline(analyzer, &store, open_spill(env), metrics, {.append_retry = Millis(1)});
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(pipeline.submit(numbered(i)));
+  EXPECT_TRUE(eventually([&] { return value_of(metrics, "llm_requests_total") == 50; })) << "rules must not go blind";
+  EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls == 50; }));
+  store.refuse = 0;
+  EXPECT_TRUE(eventually([&] { return store.rows == 50; }));
+  pipeline.stop();
+  EXPECT_EQ(value_of(metrics, "llm_requests_total"), 50) << "read back, not counted twice";
+  EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 0);
+}
+
+TEST(PipelineSpill, WhileTheDiskIsFullCallsAreHeldInMemoryUpToALimit) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  store.refuse = 1'000'000;
+  MetricRegistry metrics;
+  Pipeline pipeline(analyzer, &store, open_spill(env), metrics,
+                    {.batch_max = 1, .append_retry = Millis(1), .held_max = 10});
+  env.disk_full(true);
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(pipeline.submit(numbered(i)));
+  EXPECT_TRUE(eventually([&] { return value_of(metrics, "sentinel_telemetry_dropped_total") == 20; }));
+  EXPECT_EQ(pipeline.held(), 10u);
+  EXPECT_TRUE(eventually([&] { return value_of(metrics, "sentinel_telemetry_held") == 10; }));
+  env.disk_full(false);
+  store.refuse = 0;
+  EXPECT_TRUE(eventually([&] { return store.rows == 10; }));
+  pipeline.stop();
+  EXPECT_EQ(pipeline.held(), 0u);
+  EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 20);
+}
+
+TEST(PipelineSpill, ASpillThatCannotBeWrittenLeavesTheCallsInTheQueue) {
+  FaultEnv env;
+  MarkingAnalyzer analyzer;
+  FakeStore store;
+  MetricRegistry metrics;
+  Pipeline pipeline(analyzer, &store, open_spill(env), metrics, {.spill_after = Millis(0), .spill_tick = Millis(1)});
+  HeldWorker worker(pipeline);
+  env.disk_full(true);
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(pipeline.submit(numbered(i)));
+  EXPECT_TRUE(eventually([&] { return pipeline.queued() == 20; }));
+  worker.let_go();
+  EXPECT_TRUE(eventually([&] { return store.rows == 20; }));
+  pipeline.stop();
+  EXPECT_EQ(value_of(metrics, "sentinel_telemetry_dropped_total"), 0);
 }
 
 TEST(CallMetrics, TestTrafficTouchesNoSeriesOfTheApplication) {
@@ -232,6 +416,45 @@ TEST(Collector, WritesCountersAndWholeHistogramsIntoTheStore) {
     EXPECT_EQ(one({model::Matcher::equal("__name__", "latency_bucket")}).size(), 3u);
     EXPECT_EQ(one({model::Matcher::equal("__name__", "latency_sum")})[0].samples[0].v, 2);
     EXPECT_EQ(one({model::Matcher::equal("__name__", "up")})[0].samples[0].v, 1);
+  }
+  std::filesystem::remove_all(dir);
+}
+
+TEST(Collector, WhatHadComeToRestIsWrittenOnceItMoves) {
+  const std::string dir = testing::TempDir() + "/collector-moved-" + std::to_string(getpid());
+  MetricRegistry registry;
+  FakeClock clock;
+  Counter& steady = registry.counter("llm_requests_total", "Calls.");
+  Counter& rare = registry.counter("llm_errors_total", "Errors.");
+  Counter& other = registry.counter("errors_total", "Not asked for.");
+  {
+    MetricRegistry own;
+    const auto store = tsdb::Store::open(posix_env(), clock, own, {.dir = dir}).value();
+    Collector collector(registry, *store, clock, {.disk_path = testing::TempDir()});
+    const auto samples = [&](const char* name) {
+      const auto found = store->select({model::Matcher::equal("__name__", name)}, 0, to_ms(clock.now()), {}).value();
+      return found.empty() ? 0 : found[0].samples.size();
+    };
+    for (int pass = 0; pass < 2; ++pass) {
+      ASSERT_TRUE(collector.collect());
+      clock.advance(std::chrono::milliseconds(500));
+      steady.add();
+      clock.advance(std::chrono::milliseconds(500));
+    }
+    ASSERT_TRUE(collector.collect());
+    for (int call = 0; call < 2; ++call) {
+      clock.advance(std::chrono::milliseconds(100));
+      for (Counter* counter : {&steady, &rare, &other}) counter->add();
+      registry.counter("llm_new_total", "A label set that was not there before.").add();
+      ASSERT_TRUE(collector.collect_moved("llm_"));
+    }
+    EXPECT_EQ(samples("llm_requests_total"), 3u) << "it moves all the time";
+    EXPECT_EQ(samples("llm_errors_total"), 4u) << "once between two passes";
+    EXPECT_EQ(samples("errors_total"), 3u);
+    EXPECT_EQ(samples("llm_new_total"), 1u);
+    clock.advance(std::chrono::milliseconds(800));
+    ASSERT_TRUE(collector.collect());
+    EXPECT_EQ(samples("llm_errors_total"), 5u);
   }
   std::filesystem::remove_all(dir);
 }

@@ -35,6 +35,7 @@ struct Interaction {
   std::string response;
   std::string finish_reason;
   bool stream = false;
+  bool redacted = false;  // prompt and response were redacted before analysis saw them (Analyzer::redact)
 
   // How it went.
   InteractionStatus status = InteractionStatus::kOk;

@@ -62,6 +62,9 @@ class Query;
 Result<std::shared_ptr<const Query>> parse(std::string_view text);
 // Vector selectors inside, for an index from series to rules.
 std::vector<model::Matchers> selectors(const Query& query);
+// How long after its newest sample each selector finds nothing any more, ascending, each once; what is inside a
+// subquery or at a fixed time is left out.
+std::vector<Millis> horizons(const Query& query, Millis lookback_delta);
 // Canonical text.
 std::string to_string(const Query& query);
 // The text as given to parse().
@@ -81,6 +84,8 @@ class Engine {
   Result<QueryResult> range(const Query& query, int64_t start_ms, int64_t end_ms, int64_t step_ms,
                             const std::atomic<bool>* cancel = nullptr) const;
   const EngineOptions& options() const { return options_; }
+  // The same storage under other options, for one query.
+  Engine with(EngineOptions options) const { return Engine(storage_, options); }
 
  private:
   const tsdb::Queryable& storage_;

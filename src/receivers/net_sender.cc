@@ -214,8 +214,8 @@ NetSender::NetSender(net::Runtime& runtime, net::HttpClient& client, const Clock
   shop_->memory = std::move(memory);
 }
 
-Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
-                            const std::vector<std::string>& template_globs) {
+Result<NetSender::Prepared> NetSender::prepare(const std::vector<ReceiverConfig>& receivers,
+                                               const std::vector<std::string>& template_globs) const {
   auto directory = std::make_shared<Directory>();
   SENTINEL_ASSIGN(directory->templates, Templates::load(template_globs, shop_->clock));
   for (const ReceiverConfig& receiver : receivers) {
@@ -223,11 +223,20 @@ Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
       directory->integrations.emplace(integration.id(), integration);
     }
   }
-  const std::shared_ptr<const Directory> before = directory_.load();
+  return Prepared(std::move(directory));
+}
+
+void NetSender::install(Prepared receivers) {
+  const Prepared before = directory_.exchange(receivers);
   for (const auto& [id, integration] : before->integrations) {
-    if (!directory->integrations.contains(id)) shop_->rates.forget(id);
+    if (!receivers->integrations.contains(id)) shop_->rates.forget(id);
   }
-  directory_.store(std::move(directory));
+}
+
+Status NetSender::configure(const std::vector<ReceiverConfig>& receivers,
+                            const std::vector<std::string>& template_globs) {
+  SENTINEL_ASSIGN(Prepared prepared, prepare(receivers, template_globs));
+  install(std::move(prepared));
   return {};
 }
 

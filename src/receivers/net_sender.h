@@ -45,18 +45,24 @@ class NetSender final : public Sender {
   NetSender(net::Runtime& runtime, net::HttpClient& client, const Clock& clock,
             std::shared_ptr<Memory> memory = nullptr);
 
-  // Takes the receivers and template files of a configuration; on an error the old ones stay. Callable from any thread.
+  // The receivers of a configuration with their templates read; immutable.
+  struct Directory {
+    std::map<std::string, Integration, std::less<>> integrations;
+    std::shared_ptr<const Templates> templates;
+  };
+  using Prepared = std::shared_ptr<const Directory>;
+  // All that can fail of taking a configuration; changes nothing. From any thread, as install() and configure().
+  Result<Prepared> prepare(const std::vector<ReceiverConfig>& receivers,
+                           const std::vector<std::string>& template_globs) const;
+  // Attempts that begin from now on go to these.
+  void install(Prepared receivers);
+  // Both; on an error the old receivers stay.
   Status configure(const std::vector<ReceiverConfig>& receivers, const std::vector<std::string>& template_globs);
 
   // An integration that the configuration does not have is a failure for good.
   void send(Outgoing message, Done done) override;
 
  private:
-  struct Directory {
-    std::map<std::string, Integration, std::less<>> integrations;
-    std::shared_ptr<const Templates> templates;
-  };
-
   std::shared_ptr<Workshop> shop_;
   std::atomic<std::shared_ptr<const Directory>> directory_;
 };

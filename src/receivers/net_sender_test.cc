@@ -108,6 +108,18 @@ TEST_F(NetSenderTest, delivers_with_its_key_and_follows_redirects) {
   EXPECT_EQ(send("team/webhook/9", "key-6").kind, Kind::kFailed);
 }
 
+TEST_F(NetSenderTest, what_is_prepared_is_not_in_force_before_it_is_installed) {
+  configure("webhook", {"url: " + base_ + "/hook"});
+  ReceiverConfig down{"team", {}, {}};
+  down.integrations.push_back(
+      {"team", "webhook", 0, read_webhook(text::parse_yaml("url: " + base_ + "/down", "").value(), Globals()).value()});
+  const auto prepared = sender_->prepare({down}, {});
+  ASSERT_TRUE(prepared) << prepared.error().to_string();
+  EXPECT_EQ(send("team/webhook/0", "a").kind, Kind::kDelivered);
+  sender_->install(*prepared);
+  EXPECT_EQ(send("team/webhook/0", "b").kind, Kind::kRetry);
+}
+
 TEST_F(NetSenderTest, a_server_that_asks_for_patience_is_left_alone) {
   configure("webhook", {"url: " + base_ + "/hook"});
   Script& hook = scripts_["/hook"];

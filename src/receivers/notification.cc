@@ -4,6 +4,8 @@
 
 #include <boost/json.hpp>
 
+#include "text/labels_json.h"
+
 namespace sentinel::receivers {
 namespace {
 
@@ -21,12 +23,6 @@ model::Labels common(const std::vector<NotifiedAlert>& alerts, model::Labels mod
   return shared;
 }
 
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
-
 model::Labels labels_from(const json::value& value) {
   std::vector<model::Label> labels;
   for (const auto& [name, v] : value.as_object()) {
@@ -37,9 +33,12 @@ model::Labels labels_from(const json::value& value) {
 
 json::object alert_json(const NotifiedAlert& notified) {
   const model::Alert& a = notified.alert;
-  return {{"labels", labels_json(a.labels)},      {"annotations", labels_json(a.annotations)},
-          {"starts_at_us", to_us(a.starts_at)},   {"ends_at_us", to_us(a.ends_at)},
-          {"updated_at_us", to_us(a.updated_at)}, {"generator_url", a.generator_url},
+  return {{"labels", text::labels_object(a.labels)},
+          {"annotations", text::labels_object(a.annotations)},
+          {"starts_at_us", to_us(a.starts_at)},
+          {"ends_at_us", to_us(a.ends_at)},
+          {"updated_at_us", to_us(a.updated_at)},
+          {"generator_url", a.generator_url},
           {"resolved", notified.resolved}};
 }
 
@@ -72,8 +71,8 @@ std::string encode_notification(const Notification& n) {
   for (const NotifiedAlert& a : n.alerts) alerts.push_back(alert_json(a));
   const json::object document = {{"receiver", n.receiver},
                                  {"group_key", n.group_key},
-                                 {"group_labels", labels_json(n.group_labels)},
-                                 {"route_labels", labels_json(n.route_labels)},
+                                 {"group_labels", text::labels_object(n.group_labels)},
+                                 {"route_labels", text::labels_object(n.route_labels)},
                                  {"reason", n.reason},
                                  {"alerts", std::move(alerts)},
                                  {"external_url", n.external_url},

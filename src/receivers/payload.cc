@@ -9,18 +9,13 @@
 #include "base/strings.h"
 #include "receivers/limits.h"
 #include "text/json.h"
+#include "text/labels_json.h"
 
 namespace sentinel::receivers {
 namespace {
 
 namespace json = boost::json;
 using text::YamlNode;
-
-json::object labels_json(const model::Labels& labels) {
-  json::object out;
-  for (const model::Label& label : labels) out[label.name] = label.value;
-  return out;
-}
 
 // Go's RFC3339Nano: no trailing zeros in the fraction.
 std::string go_time(TimePoint t) {
@@ -36,8 +31,8 @@ std::string go_time(TimePoint t) {
 
 json::object alert_json(const NotifiedAlert& a) {
   return {{"status", a.resolved ? "resolved" : "firing"},
-          {"labels", labels_json(a.alert.labels)},
-          {"annotations", labels_json(a.alert.annotations)},
+          {"labels", text::labels_object(a.alert.labels)},
+          {"annotations", text::labels_object(a.alert.annotations)},
           {"startsAt", go_time(a.alert.starts_at)},
           {"endsAt", a.resolved ? go_time(a.alert.ends_at) : "0001-01-01T00:00:00Z"},
           {"generatorURL", a.alert.generator_url},
@@ -158,10 +153,10 @@ json::object data_json(const Notification& n, const Expander& expand, size_t max
           {"status", cut.status()},
           {"alerts", std::move(alerts)},
           {"notification_reason", n.reason},
-          {"groupLabels", labels_json(n.group_labels)},
-          {"commonLabels", labels_json(cut.common_labels())},
-          {"commonAnnotations", labels_json(cut.common_annotations())},
-          {"routeLabels", labels_json(expand.data().route_labels)},
+          {"groupLabels", text::labels_object(n.group_labels)},
+          {"commonLabels", text::labels_object(cut.common_labels())},
+          {"commonAnnotations", text::labels_object(cut.common_annotations())},
+          {"routeLabels", text::labels_object(expand.data().route_labels)},
           {"externalURL", n.external_url},
           {"version", version},
           {"groupKey", n.group_key},

@@ -76,7 +76,8 @@ Result<std::optional<Run>> Runs::load(state::Tx& tx, std::string_view incident_i
 
 Result<Run> Runs::attach(std::string_view incident_id, const Runbook& book) {
   std::optional<Run> run;
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+  // A page that went out while the disk refuses wants its checklist all the same.
+  SENTINEL_TRY(database_.write_fail_open([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     if (run) return {};
     const std::string id(incident_id);

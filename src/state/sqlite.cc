@@ -3,10 +3,13 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <exception>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "base/check.h"
@@ -83,7 +86,7 @@ SqlValue column_value(sqlite3_stmt* statement, int i) {
 // One sqlite3 handle and its prepared statements. Used by one thread at a time.
 class Connection final : public Tx {
  public:
-  explicit Connection(std::string path) : path_(std::move(path)) {}
+  Connection(std::string path, Millis busy_timeout) : path_(std::move(path)), busy_timeout_(busy_timeout) {}
   ~Connection() override {
     forget_statements();
     sqlite3_close(db_);
@@ -95,7 +98,7 @@ class Connection final : public Tx {
     const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (writer ? SQLITE_OPEN_CREATE : 0);
     if (const int rc = sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr); rc != SQLITE_OK) return fail(error(rc));
     sqlite3_extended_result_codes(db_, 1);
-    sqlite3_busy_timeout(db_, kBusyTimeoutMs);
+    set_busy_timeout(busy_timeout_);
     if (writer) {
       SENTINEL_TRY(script("PRAGMA journal_mode = WAL"));
       SENTINEL_TRY(script("PRAGMA synchronous = FULL"));
@@ -104,6 +107,20 @@ class Connection final : public Tx {
     }
     return script("PRAGMA foreign_keys = ON");
   }
+
+  void set_busy_timeout(Millis timeout) { sqlite3_busy_timeout(db_, static_cast<int>(timeout.count())); }
+
+  // Makes this database what `from` is, in one transaction of this one. REQUIRES: neither is in a transaction.
+  Status copy_from(Connection& from) {
+    sqlite3_backup* backup = sqlite3_backup_init(db_, "main", from.db_, "main");
+    if (backup == nullptr) return fail(error(sqlite3_errcode(db_)));
+    (void)sqlite3_backup_step(backup, -1);
+    if (const int rc = sqlite3_backup_finish(backup); rc != SQLITE_OK) return fail(error(rc));
+    return {};
+  }
+
+  // Whether the storage, not the statement, was the reason of an error since the last call.
+  bool take_storage_failure() { return std::exchange(storage_failed_, false); }
 
   // Several statements, no parameters, not cached.
   Status script(const std::string& sql) {
@@ -123,7 +140,11 @@ class Connection final : public Tx {
   bool in_transaction() const { return sqlite3_get_autocommit(db_) == 0; }
 
  private:
-  Error error(int rc) const {
+  Error error(int rc) {
+    constexpr int kStorage[] = {SQLITE_FULL,     SQLITE_IOERR, SQLITE_READONLY, SQLITE_PERM,
+                                SQLITE_CANTOPEN, SQLITE_BUSY,  SQLITE_LOCKED};
+    storage_failed_ =
+        storage_failed_ || std::find(std::begin(kStorage), std::end(kStorage), rc & 0xff) != std::end(kStorage);
     return sqlite_error(rc, path_, db_ == nullptr ? sqlite3_errstr(rc) : sqlite3_errmsg(db_));
   }
 
@@ -186,6 +207,8 @@ class Connection final : public Tx {
   }
 
   const std::string path_;
+  const Millis busy_timeout_;
+  bool storage_failed_ = false;
   sqlite3* db_ = nullptr;
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;
   int64_t rows_changed_ = 0;
@@ -202,10 +225,11 @@ thread_local const void* current_transaction = nullptr;
 
 class SqliteDatabase final : public Database {
  public:
-  SqliteDatabase(std::string path, std::unique_ptr<FileLock> lock, MetricRegistry& metrics)
+  SqliteDatabase(std::string path, std::unique_ptr<FileLock> lock, MetricRegistry& metrics, SqliteOptions options)
       : path_(std::move(path)),
         lock_(std::move(lock)),
-        writer_(path_),
+        options_(options),
+        writer_(path_, options.busy_timeout),
         write_seconds_(metrics.histogram("sentinel_state_write_seconds",
                                          "Time of a write transaction, from waiting for its turn to durable.",
                                          latency_bounds())),
@@ -214,10 +238,22 @@ class SqliteDatabase final : public Database {
         write_errors_(
             metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "write"}})),
         read_errors_(
-            metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "read"}})) {}
+            metrics.counter("sentinel_state_errors_total", "Transactions that failed.", {{"operation", "read"}})),
+        memory_only_(metrics.gauge("sentinel_state_memory_only",
+                                   "1 while the disk refuses the state and it is kept in memory.")),
+        memory_writes_(metrics.counter("sentinel_state_memory_writes_total",
+                                       "Changes made in memory because the disk refused them.")) {}
 
   ~SqliteDatabase() override {
     readers_.clear();
+    {
+      MutexLock lock(writer_mutex_);
+      if (memory_ && !back_to_disk()) {
+        log_error("state", "changes are lost: the disk does not take them",
+                  {{"path", path_}, {"changes", waiting_writes_}, {"error", reason_}});
+        return;
+      }
+    }
     if (const Status s = writer_.script("PRAGMA wal_checkpoint(TRUNCATE)"); !s) {
       log_warn("state", "final checkpoint failed", {{"error", s.error().to_string()}});
     }
@@ -234,7 +270,7 @@ class SqliteDatabase final : public Database {
                        " module TEXT NOT NULL, version INTEGER NOT NULL, applied_at INTEGER NOT NULL, PRIMARY KEY "
                        "(module, version))"));
     for (size_t i = 0; i < kReaderConnections; ++i) {
-      readers_.push_back(std::make_unique<Connection>(path_));
+      readers_.push_back(std::make_unique<Connection>(path_, options_.busy_timeout));
       SENTINEL_TRY(readers_.back()->open(false));
       give_back(readers_.back().get());
     }
@@ -247,6 +283,11 @@ class SqliteDatabase final : public Database {
       return fail(ErrorCode::kInternal, "write() inside a transaction of the same thread");
     const Status status = [&]() -> Status {
       MutexLock lock(writer_mutex_);
+      try_disk();
+      if (memory_) {
+        return fail(ErrorCode::kUnavailable,
+                    "nothing was changed: the state is kept in memory only, because the " + reason_);
+      }
       return transaction(writer_, "BEGIN IMMEDIATE", fn);
     }();
     write_seconds_.observe(static_cast<double>(monotonic_us() - started_us) * 1e-6);
@@ -254,16 +295,50 @@ class SqliteDatabase final : public Database {
     return status;
   }
 
+  Result<Written> write_fail_open(const std::function<Status(Tx&)>& fn) override {
+    if (current_transaction == this)
+      return fail(ErrorCode::kInternal, "write() inside a transaction of the same thread");
+    MutexLock lock(writer_mutex_);
+    try_disk();
+    if (!memory_) {
+      (void)writer_.take_storage_failure();
+      const Status status = transaction(writer_, "BEGIN IMMEDIATE", fn);
+      if (status) return Written::kDurable;
+      write_errors_.add();
+      if (!writer_.take_storage_failure() || !go_on_in_memory(status.error())) return fail(status.error());
+    }
+    SENTINEL_TRY(transaction(*memory_, "BEGIN IMMEDIATE", fn));
+    ++waiting_writes_;
+    memory_writes_.add();
+    return Written::kMemoryOnly;
+  }
+
+  void tend() override {
+    if (!in_memory_.load()) return;
+    MutexLock lock(writer_mutex_);
+    try_disk();
+  }
+
+  DatabaseHealth health() const override {
+    if (!in_memory_.load()) return {};
+    MutexLock lock(writer_mutex_);
+    return {memory_ != nullptr, reason_, waiting_writes_};
+  }
+
   Status read(const std::function<Status(Tx&)>& fn) override {
     const int64_t started_us = monotonic_us();
     if (current_transaction == this)
       return fail(ErrorCode::kInternal, "read() inside a transaction of the same thread");
-    Connection* reader = take_reader();
-    const Status status = transaction(*reader, "BEGIN", fn);
-    give_back(reader);
+    std::optional<Status> status;
+    if (in_memory_.load()) status = read_memory(fn);
+    if (!status) {
+      Connection* reader = take_reader();
+      status = transaction(*reader, "BEGIN", fn);
+      give_back(reader);
+    }
     read_seconds_.observe(static_cast<double>(monotonic_us() - started_us) * 1e-6);
-    if (!status) read_errors_.add();
-    return status;
+    if (!*status) read_errors_.add();
+    return *status;
   }
 
   Status migrate(std::string_view module, const std::vector<Migration>& migrations) override {
@@ -299,6 +374,65 @@ class SqliteDatabase final : public Database {
       return tx.exec("INSERT INTO schema_migrations (module, version, applied_at) VALUES (?, ?, ?)",
                      {std::string(module), static_cast<int64_t>(migration.version), to_us(SystemClock().now())});
     });
+  }
+
+  // Copies what is on disk into memory and goes on there. False: that cannot be done either.
+  bool go_on_in_memory(const Error& why) REQUIRES_LOCK(writer_mutex_) {
+    auto memory = std::make_unique<Connection>(":memory:", options_.busy_timeout);
+    struct stat file{};
+    Status made = ::stat(path_.c_str(), &file) == 0 && static_cast<uint64_t>(file.st_size) <= options_.memory_bytes_max
+                      ? Status()
+                      : Status(fail(ErrorCode::kTooLarge, "the state is too large to be kept in memory"));
+    if (made) made = memory->open(true);
+    if (made) made = memory->copy_from(writer_);
+    if (made) made = memory->script("PRAGMA foreign_keys = ON");
+    if (!made) {
+      log_error("state", "the disk refuses the state and it cannot be kept in memory",
+                {{"error", why.message()}, {"memory", made.error().message()}});
+      return false;
+    }
+    log_error("state", "the disk refuses the state; going on in memory, a crash would lose changes",
+              {{"error", why.message()}});
+    memory_ = std::move(memory);
+    reason_ = why.message();
+    waiting_writes_ = 0;
+    next_try_us_ = monotonic_us() + retry_us();
+    in_memory_ = true;
+    memory_only_.set(1);
+    return true;
+  }
+
+  void try_disk() REQUIRES_LOCK(writer_mutex_) {
+    if (!memory_ || monotonic_us() < next_try_us_) return;
+    (void)back_to_disk();
+    next_try_us_ = monotonic_us() + retry_us();
+  }
+
+  bool back_to_disk() REQUIRES_LOCK(writer_mutex_) {
+    writer_.set_busy_timeout(kDiskRetryBusyTimeout);  // somebody waits for us
+    const Status copied = writer_.copy_from(*memory_);
+    writer_.set_busy_timeout(options_.busy_timeout);
+    if (!copied) {
+      reason_ = copied.error().message();
+      return false;
+    }
+    log_info("state", "the state is on disk again", {{"path", path_}, {"changes", waiting_writes_}});
+    in_memory_ = false;
+    memory_only_.set(0);
+    memory_.reset();
+    waiting_writes_ = 0;
+    return true;
+  }
+
+  int64_t retry_us() const { return std::chrono::duration_cast<Micros>(options_.retry_interval).count(); }
+
+  std::optional<Status> read_memory(const std::function<Status(Tx&)>& fn) {
+    MutexLock lock(writer_mutex_);
+    if (!memory_) return std::nullopt;  // it has just gone to disk
+    SENTINEL_TRY(memory_->script("PRAGMA query_only = ON"));
+    const Status status = transaction(*memory_, "BEGIN", fn);
+    SENTINEL_TRY(memory_->script("PRAGMA query_only = OFF"));
+    return status;
   }
 
   // After a crash only: a file damaged by a failing disk should be found at start, not at the next page.
@@ -347,8 +481,14 @@ class SqliteDatabase final : public Database {
 
   const std::string path_;
   const std::unique_ptr<FileLock> lock_;
-  Mutex writer_mutex_;
-  Connection writer_;  // GUARDED_BY(writer_mutex_) once open() has returned
+  const SqliteOptions options_;
+  mutable Mutex writer_mutex_;
+  Connection writer_;                                             // GUARDED_BY(writer_mutex_) once open() has returned
+  std::unique_ptr<Connection> memory_ GUARDED_BY(writer_mutex_);  // while the disk refuses
+  std::string reason_ GUARDED_BY(writer_mutex_);
+  uint64_t waiting_writes_ GUARDED_BY(writer_mutex_) = 0;
+  int64_t next_try_us_ GUARDED_BY(writer_mutex_) = 0;
+  std::atomic<bool> in_memory_{false};  // memory_ is there, for those who do not hold the lock
   std::vector<std::unique_ptr<Connection>> readers_;
   Mutex readers_mutex_;
   std::condition_variable_any reader_free_;
@@ -357,11 +497,13 @@ class SqliteDatabase final : public Database {
   Histogram& read_seconds_;
   Counter& write_errors_;
   Counter& read_errors_;
+  Gauge& memory_only_;
+  Counter& memory_writes_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricRegistry& metrics) {
+Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricRegistry& metrics, SqliteOptions options) {
   Result<std::unique_ptr<FileLock>> lock = posix_env().lock(path + ".lock");
   if (!lock) {
     if (lock.error().code() == ErrorCode::kConflict) {
@@ -372,7 +514,7 @@ Result<std::unique_ptr<Database>> open_sqlite(const std::string& path, MetricReg
     }
     return fail(lock.error().with_context("state database " + path + " cannot be opened"));
   }
-  auto database = std::make_unique<SqliteDatabase>(path, std::move(*lock), metrics);
+  auto database = std::make_unique<SqliteDatabase>(path, std::move(*lock), metrics, options);
   SENTINEL_TRY(database->open());
   return database;
 }

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "base/file.h"
 #include "state/database_suite.h"
+#include "state/refusing_disk.h"
 
 namespace sentinel::state {
 namespace {
@@ -153,6 +155,106 @@ TEST(SqliteCrash, everything_acknowledged_before_kill_9_is_there) {
     EXPECT_GE(last, acknowledged);
     EXPECT_EQ(count, last) << "no holes";
   }
+}
+
+class FailOpen : public ::testing::Test {
+ protected:
+  FailOpen() { reopen(); }
+  void reopen(SqliteOptions options = {.busy_timeout = Millis(1), .retry_interval = Millis(0)}) {
+    db_.reset();
+    auto opened = open_sqlite(dir_.file("s.db"), metrics_, options);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    db_ = std::move(*opened);
+    ASSERT_TRUE(db_->write([](Tx& tx) {
+      return tx.exec("CREATE TABLE IF NOT EXISTS t (i INTEGER PRIMARY KEY AUTOINCREMENT, v TEXT UNIQUE)");
+    }));
+  }
+  Status add(std::string v) {
+    return db_->write([&](Tx& tx) { return tx.exec("INSERT INTO t (v) VALUES (?)", {v}); });
+  }
+  Result<Written> add_fail_open(std::string v) {
+    return db_->write_fail_open([&](Tx& tx) { return tx.exec("INSERT INTO t (v) VALUES (?)", {v}); });
+  }
+  std::string all() {
+    std::string out;
+    EXPECT_TRUE(db_->read([&](Tx& tx) -> Status {
+      SENTINEL_ASSIGN(const Rows rows, tx.query("SELECT i, v FROM t ORDER BY i"));
+      for (const Row& row : rows) out += row.text(0) + row.text(1) + " ";
+      return {};
+    }));
+    return out;
+  }
+
+  TempDir dir_;
+  MetricRegistry metrics_;
+  std::unique_ptr<Database> db_;
+};
+
+TEST_F(FailOpen, what_must_go_on_goes_on_in_memory_and_is_written_later) {
+  ASSERT_TRUE(add("a"));
+  EXPECT_EQ(add_fail_open("b").value(), Written::kDurable);
+  {
+    const RefusingDisk disk;
+    EXPECT_FALSE(add("never"));
+    EXPECT_FALSE(db_->health().memory_only) << "a plain write changes nothing about that";
+    EXPECT_EQ(add_fail_open("c").value(), Written::kMemoryOnly);
+    EXPECT_EQ(add_fail_open("d").value(), Written::kMemoryOnly);
+    const Status refused = add("never");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::kUnavailable);
+    EXPECT_EQ(all(), "1a 2b 3c 4d ") << "everybody reads what was changed in memory";
+    EXPECT_FALSE(db_->read([](Tx& tx) { return tx.exec("DELETE FROM t"); }));
+    EXPECT_TRUE(db_->health().memory_only);
+    EXPECT_EQ(db_->health().waiting_writes, 2u);
+    EXPECT_FALSE(db_->health().reason.empty());
+    db_->tend();
+    EXPECT_TRUE(db_->health().memory_only);
+  }
+  db_->tend();
+  EXPECT_FALSE(db_->health().memory_only);
+  ASSERT_TRUE(add("e"));
+  EXPECT_EQ(add_fail_open("f").value(), Written::kDurable);
+  EXPECT_EQ(all(), "1a 2b 3c 4d 5e 6f ");
+  reopen();
+  EXPECT_EQ(all(), "1a 2b 3c 4d 5e 6f ");
+  {  // a second time, with readers of the file that have statements prepared
+    const RefusingDisk disk;
+    EXPECT_EQ(add_fail_open("g").value(), Written::kMemoryOnly);
+  }
+  EXPECT_EQ(add_fail_open("h").value(), Written::kDurable) << "the next write finds the disk again by itself";
+  EXPECT_EQ(all(), "1a 2b 3c 4d 5e 6f 7g 8h ");
+}
+
+TEST_F(FailOpen, an_error_that_is_not_of_the_storage_stays_one) {
+  ASSERT_TRUE(add("a"));
+  EXPECT_EQ(add_fail_open("a").error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(db_->write_fail_open([](Tx&) -> Status { return fail(ErrorCode::kUnavailable, "no"); }).error().message(),
+            "no");
+  EXPECT_FALSE(db_->health().memory_only);
+  const RefusingDisk disk;
+  EXPECT_EQ(add_fail_open("a").error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(add_fail_open("b").value(), Written::kMemoryOnly);
+  EXPECT_EQ(add_fail_open("b").error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(all(), "1a 2b ");
+}
+
+TEST_F(FailOpen, while_another_program_holds_the_lock_and_at_the_end_of_the_process) {
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(dir_.file("s.db").c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(add_fail_open("a").value(), Written::kMemoryOnly);
+  EXPECT_NE(db_->health().reason.find("locked by another program"), std::string::npos) << db_->health().reason;
+  ASSERT_EQ(sqlite3_exec(other, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_close(other), SQLITE_OK);
+  reopen();  // the old one wrote it when it was closed
+  EXPECT_EQ(all(), "1a ");
+}
+
+TEST_F(FailOpen, a_state_that_is_too_large_is_not_copied) {
+  reopen({.busy_timeout = Millis(1), .memory_bytes_max = 100});
+  const RefusingDisk disk;
+  EXPECT_FALSE(add_fail_open("a"));
+  EXPECT_FALSE(db_->health().memory_only);
 }
 
 TEST(SqliteMetrics, writes_and_errors_are_counted) {

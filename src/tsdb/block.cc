@@ -3,52 +3,20 @@
 #include <algorithm>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "base/varint.h"
 #include "tsdb/limits.h"
 
 namespace sentinel::tsdb {
 namespace {
 
-constexpr std::string_view kMagic("SNTLBLK\x01", 8);  // the last byte is the version
+constexpr std::string_view kMagic("SNTLBLK\x02", 8);  // the last byte is the version
+constexpr std::string_view kTombstoneMagic("SNTLTMB\x01", 8);
 constexpr size_t kFlushBytes = 1u << 20;
 constexpr size_t kChunkHeadBytes = 4;  // checksum
 
 Error damaged(const std::string& path, const char* what) {
   return Error(ErrorCode::kIo, "block " + path + ": " + what);
-}
-
-bool get_chunks(ByteReader& in, std::vector<BlockChunk>& out) {
-  const uint64_t count = in.varint();
-  if (count > in.size()) return false;
-  out.reserve(count);
-  uint64_t t = 0;
-  uint64_t offset = 0;
-  for (uint64_t i = 0; i < count && in.ok(); ++i) {
-    BlockChunk chunk;
-    t += static_cast<uint64_t>(in.zigzag());
-    chunk.min_ms = static_cast<int64_t>(t);
-    t += in.varint();
-    chunk.max_ms = static_cast<int64_t>(t);
-    const uint64_t samples = in.varint();
-    offset += in.varint();
-    const uint64_t length = in.varint();
-    if (samples == 0 || samples > kChunkSamplesMax || length > UINT32_MAX || chunk.max_ms < chunk.min_ms) return false;
-    chunk.count = static_cast<uint32_t>(samples);
-    chunk.length = static_cast<uint32_t>(length);
-    chunk.offset = offset;
-    out.push_back(chunk);
-  }
-  return in.ok();
-}
-
-void put_chunk(std::string& out, const Chunk& chunk, uint64_t offset, int64_t& t, uint64_t& last_offset) {
-  put_zigzag(out, static_cast<int64_t>(static_cast<uint64_t>(chunk.min_ms) - static_cast<uint64_t>(t)));
-  put_varint(out, static_cast<uint64_t>(chunk.max_ms) - static_cast<uint64_t>(chunk.min_ms));
-  put_varint(out, chunk.count);
-  put_varint(out, offset - last_offset);
-  put_varint(out, chunk.bytes.size());
-  t = chunk.max_ms;
-  last_offset = offset;
 }
 
 }  // namespace
@@ -68,32 +36,46 @@ std::string encode_block_footer(const BlockMeta& meta, uint64_t index_offset, ui
   return out;
 }
 
-Status decode_block_index(std::string_view bytes, BlockIndex& out) {
-  const auto bad = [] { return fail(ErrorCode::kInvalidArgument, "block index is damaged"); };
-  ByteReader in(bytes);
-  const uint64_t symbol_count = in.varint();
-  if (symbol_count > in.size()) return bad();
-  std::vector<std::string_view> symbols(symbol_count);
-  for (auto& symbol : symbols) symbol = in.text();
-  const uint64_t series_count = in.varint();
-  if (!in.ok() || series_count > in.size()) return bad();
-  out.chunks.resize(series_count);
-  for (uint64_t i = 0; i < series_count; ++i) {
-    const uint64_t pairs = in.varint();
-    if (pairs > kLabelsMax) return bad();
-    std::vector<model::Label> labels;
-    for (uint64_t p = 0; p < pairs; ++p) {
-      const uint64_t name = in.varint();
-      const uint64_t value = in.varint();
-      if (name >= symbol_count || value >= symbol_count) return bad();
-      labels.push_back({std::string(symbols[name]), std::string(symbols[value])});
+std::string encode_tombstones(const Tombstones& tombstones) {
+  std::string out(kTombstoneMagic);
+  put_fixed(out, tombstones.block_id);
+  put_varint(out, tombstones.ranges.size());
+  for (const auto& [series, ranges] : tombstones.ranges) {
+    put_varint(out, series);
+    put_varint(out, ranges.size());
+    for (const TimeRange& range : ranges) {
+      put_fixed(out, range.min_ms);
+      put_fixed(out, range.max_ms);
     }
-    if (!in.ok() || !get_chunks(in, out.chunks[i])) return bad();
-    const model::Labels set(std::move(labels));
-    out.labels.add(set, set.hash());
+  }
+  put_fixed(out, crc32c(out));
+  return out;
+}
+
+Result<Tombstones> decode_tombstones(std::string_view bytes) {
+  const auto bad = [] { return fail(ErrorCode::kInvalidArgument, "tombstones are damaged"); };
+  constexpr size_t kChecksumBytes = 4;
+  if (!bytes.starts_with(kTombstoneMagic) || bytes.size() < kTombstoneMagic.size() + kChecksumBytes) return bad();
+  const std::string_view checked = bytes.substr(0, bytes.size() - kChecksumBytes);
+  if (ByteReader(bytes.substr(checked.size())).fixed<uint32_t>() != crc32c(checked)) return bad();
+  ByteReader in(checked.substr(kTombstoneMagic.size()));
+  Tombstones out;
+  out.block_id = in.fixed<uint64_t>();
+  const uint64_t series = in.varint();
+  for (uint64_t i = 0; i < series && in.ok(); ++i) {
+    const uint64_t id = in.varint();
+    const uint64_t count = in.varint();
+    if (id > UINT32_MAX || count > in.size()) return bad();
+    auto& ranges = out.ranges[static_cast<uint32_t>(id)];
+    for (uint64_t r = 0; r < count; ++r) {
+      TimeRange range;
+      range.min_ms = in.fixed<int64_t>();
+      range.max_ms = in.fixed<int64_t>();
+      ranges.push_back(range);
+    }
   }
   if (!in.ok() || !in.empty()) return bad();
-  return {};
+  return out;
 }
 
 Result<std::shared_ptr<Block>> Block::open(Env& env, const std::string& path) {
@@ -122,18 +104,30 @@ Result<std::shared_ptr<Block>> Block::open(Env& env, const std::string& path) {
       block->index_offset_ + block->index_bytes_ != size - kBlockFooterBytes) {
     return fail(damaged(path, "damaged footer"));
   }
+  SENTINEL_TRY(block->load_tombstones(env));
   return block;
 }
 
+// Those of another file of the same name (a clean-up was interrupted) are of no use any more.
+Status Block::load_tombstones(Env& env) {
+  if (!env.exists(tombstone_path())) return {};
+  SENTINEL_ASSIGN(const std::string bytes, env.read_file(tombstone_path()));
+  auto found = decode_tombstones(bytes);
+  if (!found) return fail(damaged(path_, "damaged tombstones"));
+  if (found->block_id != id()) return env.remove(tombstone_path());
+  tombstones_ = std::make_shared<const Tombstones>(std::move(*found));
+  return {};
+}
+
 Result<std::shared_ptr<const BlockIndex>> Block::index() {
-  std::lock_guard lock(index_mutex_);
+  std::lock_guard lock(mutex_);
   used_ = true;
   if (index_) return index_;
-  SENTINEL_ASSIGN(const std::string bytes, file_->read(index_offset_, static_cast<size_t>(index_bytes_)));
+  SENTINEL_ASSIGN(std::string bytes, file_->read(index_offset_, static_cast<size_t>(index_bytes_)));
   if (bytes.size() != index_bytes_ || crc32c(bytes) != index_crc_) return fail(damaged(path_, "damaged index"));
-  auto loaded = std::make_shared<BlockIndex>();
-  if (Status s = decode_block_index(bytes, *loaded); !s) return fail(damaged(path_, "damaged index"));
-  index_ = std::move(loaded);
+  auto parsed = BlockIndex::parse(std::move(bytes));
+  if (!parsed) return fail(damaged(path_, "damaged index"));
+  index_ = std::move(*parsed);
   return index_;
 }
 
@@ -142,35 +136,91 @@ Result<Chunk> Block::read_chunk(const BlockChunk& where) const {
   if (bytes.size() != kChunkHeadBytes + where.length) return fail(damaged(path_, "chunk is cut off"));
   ByteReader in(bytes);
   const auto checksum = in.fixed<uint32_t>();
-  Chunk chunk{where.min_ms, where.max_ms, where.count, bytes.substr(kChunkHeadBytes)};
+  Chunk chunk{where.min_ms, where.max_ms, where.count, where.kind, bytes.substr(kChunkHeadBytes)};
   if (crc32c(chunk.bytes) != checksum) return fail(damaged(path_, "damaged chunk"));
   return chunk;
 }
 
-Result<std::vector<model::Sample>> Block::read_samples(const std::vector<BlockChunk>& chunks, TimeRange range) const {
-  std::vector<model::Sample> out;
-  for (const BlockChunk& where : chunks) {
+Result<BlockSeries> Block::read_series(const BlockIndex& index, uint32_t id) const {
+  BlockSeries series;
+  if (!index.read(id, series)) return fail(damaged(path_, "damaged index"));
+  return series;
+}
+
+std::shared_ptr<const Tombstones> Block::tombstones() const {
+  std::lock_guard lock(mutex_);
+  return tombstones_;
+}
+
+const std::vector<TimeRange>* Block::deleted(const Tombstones* tombstones, uint32_t series) const {
+  if (tombstones == nullptr) return nullptr;
+  const auto it = tombstones->ranges.find(series);
+  return it == tombstones->ranges.end() ? nullptr : &it->second;
+}
+
+Result<Points> Block::read_points(uint32_t id, const BlockSeries& series, TimeRange range) const {
+  Points out;
+  for (const BlockChunk& where : series.chunks) {
     if (where.min_ms > range.max_ms || where.max_ms < range.min_ms) continue;
     SENTINEL_ASSIGN(const Chunk chunk, read_chunk(where));
-    if (!decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out)) {
-      return fail(damaged(path_, "damaged chunk"));
-    }
+    if (!decode(chunk, range, out)) return fail(damaged(path_, "damaged chunk"));
+  }
+  const auto held = tombstones();
+  if (const auto* ranges = deleted(held.get(), id)) {
+    for (const TimeRange& gone : *ranges) remove_range(out, gone);
   }
   return out;
 }
 
-Result<bool> Block::has_sample_in(const std::vector<BlockChunk>& chunks, TimeRange range) const {
-  const auto inside = [&](int64_t t) { return t >= range.min_ms && t <= range.max_ms; };
-  if (std::any_of(chunks.begin(), chunks.end(),
-                  [&](const BlockChunk& c) { return inside(c.min_ms) || inside(c.max_ms); })) {
-    return true;
+Result<bool> Block::has_sample_in(uint32_t id, const BlockSeries& series, TimeRange range) const {
+  const auto held = tombstones();
+  if (deleted(held.get(), id) == nullptr) {
+    return std::any_of(series.chunks.begin(), series.chunks.end(),
+                       [&](const BlockChunk& c) { return c.min_ms <= range.max_ms && c.max_ms >= range.min_ms; });
   }
-  SENTINEL_ASSIGN(const std::vector<model::Sample> samples, read_samples(chunks, range));
-  return !samples.empty();
+  SENTINEL_ASSIGN(const Points points, read_points(id, series, range));
+  return !points.empty();
+}
+
+Result<std::vector<ChunkPtr>> Block::read_chunks(uint32_t id, const BlockSeries& series) const {
+  const auto held = tombstones();
+  if (deleted(held.get(), id) != nullptr) {
+    SENTINEL_ASSIGN(const Points points, read_points(id, series, {}));
+    return encode(points);
+  }
+  std::vector<ChunkPtr> out;
+  for (const BlockChunk& where : series.chunks) {
+    SENTINEL_ASSIGN(Chunk chunk, read_chunk(where));
+    out.push_back(std::make_shared<const Chunk>(std::move(chunk)));
+  }
+  return out;
+}
+
+Status Block::erase(Env& env, const std::vector<model::Matchers>& sets, TimeRange range) {
+  const auto before = tombstones();
+  Tombstones now = before ? *before : Tombstones{};
+  now.block_id = id();
+  bool found = false;
+  SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, this->index());
+  for (const model::Matchers& matchers : sets) {
+    for (const uint32_t series : index->resolve(matchers)) {
+      auto& ranges = now.ranges[series];
+      // Several sets may select one series; asking twice for the same adds nothing.
+      const auto covers = [&](const TimeRange& r) { return r.min_ms <= range.min_ms && r.max_ms >= range.max_ms; };
+      if (std::any_of(ranges.begin(), ranges.end(), covers)) continue;
+      ranges.push_back(range);
+      found = true;
+    }
+  }
+  if (!found) return {};
+  SENTINEL_TRY(env.write_file_atomic(tombstone_path(), encode_tombstones(now)));
+  std::lock_guard lock(mutex_);
+  tombstones_ = std::make_shared<const Tombstones>(std::move(now));
+  return {};
 }
 
 void Block::release_idle() {
-  std::lock_guard lock(index_mutex_);
+  std::lock_guard lock(mutex_);
   if (!used_) index_.reset();
   used_ = false;
 }
@@ -192,33 +242,24 @@ Status BlockWriter::flush(size_t above) {
 }
 
 Status BlockWriter::add(const model::Labels& labels, std::span<const ChunkPtr> chunks) {
-  put_varint(series_bytes_, labels.size());
-  for (const model::Label& label : labels) {
-    put_varint(series_bytes_, symbols_.intern(label.name));
-    put_varint(series_bytes_, symbols_.intern(label.value));
-  }
-  put_varint(series_bytes_, chunks.size());
-  int64_t t = 0;
-  uint64_t last_offset = 0;
+  std::vector<BlockChunk> places;
+  places.reserve(chunks.size());
   for (const ChunkPtr& chunk : chunks) {
-    put_chunk(series_bytes_, *chunk, offset_, t, last_offset);
+    places.push_back(
+        {chunk->min_ms, chunk->max_ms, chunk->count, chunk->kind, static_cast<uint32_t>(chunk->bytes.size()), offset_});
     put_fixed(pending_, crc32c(chunk->bytes));
     pending_ += chunk->bytes;
     offset_ += kChunkHeadBytes + chunk->bytes.size();
     samples_ += chunk->count;
   }
-  ++series_;
+  index_.add(labels, places);
   return flush(kFlushBytes);
 }
 
 Status BlockWriter::finish(int64_t min_ms, int64_t end_ms) {
-  std::string index;
-  put_varint(index, symbols_.size());
-  for (size_t i = 0; i < symbols_.size(); ++i) put_text(index, symbols_.at(static_cast<uint32_t>(i)));
-  put_varint(index, series_);
-  index += series_bytes_;
+  SENTINEL_ASSIGN(const std::string index, index_.finish());
   pending_ += index;
-  pending_ += encode_block_footer({min_ms, end_ms, series_, samples_, 0}, offset_, index.size(), crc32c(index));
+  pending_ += encode_block_footer({min_ms, end_ms, series(), samples_, 0}, offset_, index.size(), crc32c(index));
   SENTINEL_TRY(flush(0));
   return file_->sync();
 }
@@ -231,15 +272,10 @@ Status BlockWriter::publish(const std::string& dir) {
 
 std::vector<ChunkPtr> chunks_within(const SeriesSnapshot& series, TimeRange range) {
   std::vector<ChunkPtr> out;
-  std::vector<model::Sample> loose;
+  Points loose;
   const auto encode_loose = [&] {
-    ChunkWriter writer;
-    for (const model::Sample& sample : loose) {
-      writer.append(sample);
-      if (writer.count() == kChunkSamplesMax) out.push_back(std::make_shared<const Chunk>(writer.seal()));
-    }
-    if (writer.count() > 0) out.push_back(std::make_shared<const Chunk>(writer.seal()));
-    loose.clear();
+    for (ChunkPtr& chunk : encode(loose)) out.push_back(std::move(chunk));
+    loose = {};
   };
   if (!series.late.empty()) {
     series.decode(range, loose);
@@ -251,44 +287,59 @@ std::vector<ChunkPtr> chunks_within(const SeriesSnapshot& series, TimeRange rang
       encode_loose();
       out.push_back(chunk);
     } else {
-      decode_range(chunk->bytes, chunk->count, range.min_ms, range.max_ms, loose);
+      (void)decode(*chunk, range, loose);
     }
   }
-  if (series.open.count > 0) decode_range(series.open.bytes, series.open.count, range.min_ms, range.max_ms, loose);
+  if (series.open.count > 0) (void)decode(series.open, range, loose);
   encode_loose();
   return out;
 }
 
-Status merge_blocks(const std::vector<std::shared_ptr<Block>>& parts, BlockWriter& out) {
-  std::vector<std::shared_ptr<const BlockIndex>> indexes;
-  for (const auto& part : parts) {
-    SENTINEL_ASSIGN(std::shared_ptr<const BlockIndex> index, part->index());
-    indexes.push_back(std::move(index));
+namespace {
+
+// Goes through the series of one block in order.
+struct Cursor {
+  Block* block = nullptr;
+  std::shared_ptr<const BlockIndex> index;
+  uint32_t at = 0;
+  BlockSeries series;
+  model::Labels labels;
+
+  bool done() const { return at >= index->size(); }
+  Status load() {
+    if (done()) return {};
+    SENTINEL_ASSIGN(series, block->read_series(*index, at));
+    labels = index->make_labels(series);
+    return {};
   }
-  std::vector<uint32_t> at(parts.size(), 0);
-  std::vector<model::Labels> front(parts.size());
-  const auto load_front = [&](size_t i) {
-    if (at[i] < indexes[i]->chunks.size()) front[i] = indexes[i]->labels.make_labels(at[i]);
-  };
-  for (size_t i = 0; i < parts.size(); ++i) load_front(i);
+};
+
+}  // namespace
+
+Status merge_blocks(const std::vector<std::shared_ptr<Block>>& parts, BlockWriter& out) {
+  std::vector<Cursor> cursors;
+  for (const auto& part : parts) {
+    Cursor& cursor = cursors.emplace_back();
+    cursor.block = part.get();
+    SENTINEL_ASSIGN(cursor.index, part->index());
+    SENTINEL_TRY(cursor.load());
+  }
   for (;;) {
     const model::Labels* least = nullptr;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (at[i] < indexes[i]->chunks.size() && (least == nullptr || front[i] < *least)) least = &front[i];
+    for (const Cursor& cursor : cursors) {
+      if (!cursor.done() && (least == nullptr || cursor.labels < *least)) least = &cursor.labels;
     }
     if (least == nullptr) return {};
     const model::Labels labels = *least;
     std::vector<ChunkPtr> chunks;
-    for (size_t i = 0; i < parts.size(); ++i) {
-      if (at[i] >= indexes[i]->chunks.size() || front[i] != labels) continue;
-      for (const BlockChunk& where : indexes[i]->chunks[at[i]]) {
-        SENTINEL_ASSIGN(Chunk chunk, parts[i]->read_chunk(where));
-        chunks.push_back(std::make_shared<const Chunk>(std::move(chunk)));
-      }
-      ++at[i];
-      load_front(i);
+    for (Cursor& cursor : cursors) {
+      if (cursor.done() || cursor.labels != labels) continue;
+      SENTINEL_ASSIGN(const std::vector<ChunkPtr> own, cursor.block->read_chunks(cursor.at, cursor.series));
+      chunks.insert(chunks.end(), own.begin(), own.end());
+      ++cursor.at;
+      SENTINEL_TRY(cursor.load());
     }
-    SENTINEL_TRY(out.add(labels, chunks));
+    if (!chunks.empty()) SENTINEL_TRY(out.add(labels, chunks));
   }
 }
 

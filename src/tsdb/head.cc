@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 
+#include <absl/container/flat_hash_set.h>
+
 #include "base/strings.h"
 #include "tsdb/limits.h"
 
@@ -14,15 +16,24 @@ bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::b
 bool touches(int64_t min_ms, int64_t max_ms, TimeRange range) {
   return min_ms <= range.max_ms && max_ms >= range.min_ms;
 }
+bool touches(const Chunk& chunk, TimeRange range) { return touches(chunk.min_ms, chunk.max_ms, range); }
 
 bool by_time(const model::Sample& a, const model::Sample& b) { return a.t_ms < b.t_ms; }
+bool histogram_by_time(const model::HistogramSample& a, const model::HistogramSample& b) { return a.t_ms < b.t_ms; }
 
-// The value at exactly t_ms in a run of chunk bytes.
-std::optional<double> value_at(std::string_view bytes, uint32_t count, int64_t t_ms) {
-  std::vector<model::Sample> found;
-  decode_range(bytes, count, t_ms, t_ms, found);
-  if (found.empty()) return std::nullopt;
-  return found.front().v;
+bool same_histogram(const model::FloatHistogram& a, const model::FloatHistogram& b) {
+  if (model::is_stale_nan(a.sum) || model::is_stale_nan(b.sum)) return same_bits(a.sum, b.sum);
+  return a.equals(b);
+}
+
+// Of a stale marker only the marker counts.
+const model::HistogramPtr& stale_histogram() {
+  static const model::HistogramPtr marker = [] {
+    auto h = std::make_shared<model::FloatHistogram>();
+    h->sum = model::stale_nan();
+    return h;
+  }();
+  return marker;
 }
 
 // About how many samples of the chunk lie in the range.
@@ -45,28 +56,50 @@ Status check_labels(const model::Labels& labels) {
   return {};
 }
 
-}  // namespace
-
-void SeriesSnapshot::decode(TimeRange range, std::vector<model::Sample>& out) const {
-  if (!late.empty()) return decode_merged(range, out);
-  size_t expected = open.count > 0 ? expected_samples(open, range) : 0;
-  for (const ChunkPtr& chunk : sealed) expected += expected_samples(*chunk, range);
-  out.reserve(out.size() + expected);
-  for (const ChunkPtr& chunk : sealed) decode_range(chunk->bytes, chunk->count, range.min_ms, range.max_ms, out);
-  if (open.count > 0) decode_range(open.bytes, open.count, range.min_ms, range.max_ms, out);
+// Whether `there`, read at exactly the time of `sample`, is the same; none: there is nothing.
+std::optional<bool> same_point(const Points& there, const Incoming& sample) {
+  if (!there.samples.empty()) return sample.h == nullptr && same_bits(there.samples.front().v, sample.v);
+  if (there.histograms.empty()) return std::nullopt;
+  return sample.h != nullptr && same_histogram(*there.histograms.front().h, **sample.h);
 }
 
-void SeriesSnapshot::decode_merged(TimeRange range, std::vector<model::Sample>& out) const {
-  SeriesSnapshot in_order{id, sealed, open, {}};
-  std::vector<model::Sample> regular;
-  in_order.decode(range, regular);
-  auto next = regular.begin();
-  for (const model::Sample& sample : late) {
-    if (sample.t_ms < range.min_ms || sample.t_ms > range.max_ms) continue;
-    while (next != regular.end() && next->t_ms < sample.t_ms) out.push_back(*next++);
-    out.push_back(sample);
+// The part of late points that lies in the range.
+void copy_within(const Points& late, TimeRange range, Points& out) {
+  std::copy_if(late.samples.begin(), late.samples.end(), std::back_inserter(out.samples),
+               [&](const model::Sample& s) { return range.holds(s.t_ms); });
+  std::copy_if(late.histograms.begin(), late.histograms.end(), std::back_inserter(out.histograms),
+               [&](const model::HistogramSample& s) { return range.holds(s.t_ms); });
+}
+
+bool touches(const Points& late, TimeRange range) {
+  return (!late.samples.empty() && touches(late.samples.front().t_ms, late.samples.back().t_ms, range)) ||
+         (!late.histograms.empty() && touches(late.histograms.front().t_ms, late.histograms.back().t_ms, range));
+}
+
+}  // namespace
+
+void SeriesSnapshot::decode(TimeRange range, Points& out) const {
+  if (!late.empty()) return decode_merged(range, out);
+  size_t expected = open.count > 0 && open.kind == ChunkKind::kFloat ? expected_samples(open, range) : 0;
+  for (const ChunkPtr& chunk : sealed) {
+    if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
   }
-  out.insert(out.end(), next, regular.end());
+  out.samples.reserve(out.samples.size() + expected);
+  // What is in memory was checked when it came in.
+  for (const ChunkPtr& chunk : sealed) (void)tsdb::decode(*chunk, range, out);
+  if (open.count > 0) (void)tsdb::decode(open, range, out);
+}
+
+void SeriesSnapshot::decode_merged(TimeRange range, Points& out) const {
+  SeriesSnapshot in_order{id, labels, sealed, open, {}};
+  Points regular;
+  in_order.decode(range, regular);
+  Points inside;
+  copy_within(late, range, inside);
+  std::merge(regular.samples.begin(), regular.samples.end(), inside.samples.begin(), inside.samples.end(),
+             std::back_inserter(out.samples), by_time);
+  auto histograms = merge_late(regular.histograms, inside.histograms);
+  out.histograms.insert(out.histograms.end(), histograms.begin(), histograms.end());
 }
 
 Result<uint32_t> Head::get_or_create(const model::Labels& labels, bool unlimited) {
@@ -79,41 +112,49 @@ Result<uint32_t> Head::get_or_create(const model::Labels& labels, bool unlimited
   std::unique_lock lock(index_mutex_);
   if (const auto id = index_.find(labels, hash)) return revive(*id, unlimited);
   if (!unlimited && series_active() >= series_max_) return fail(series_limit());
-  Series& series = series_.emplace_back();
-  series.active = true;
+  auto series = std::make_unique<Series>();
+  series->active = true;
   active_.fetch_add(1, std::memory_order_relaxed);
-  return index_.add(labels, hash);
+  existing_.fetch_add(1, std::memory_order_relaxed);
+  const uint32_t id = index_.add(labels, hash);
+  series->labels = &index_.set_of(id);
+  std::lock_guard stripe_lock(stripe(id));  // maintenance goes through all slots there are
+  series_.emplace_back() = std::move(series);
+  return id;
 }
 
 Error Head::series_limit() const {
   return Error(ErrorCode::kTooLarge, "the series limit of " + std::to_string(series_max_) + " is reached");
 }
 
-// Counts a series that had lost all its samples again.
+// Counts a series that had lost all its samples again. The index lock is held: nothing is removed meanwhile.
 Result<uint32_t> Head::revive(uint32_t id, bool unlimited) {
   std::lock_guard lock(stripe(id));
-  Series& series = series_[id];
+  Series& series = *series_[id];
   if (!series.active && !unlimited && series_active() >= series_max_) return fail(series_limit());
   activate(series);
+  series.used = true;
   return id;
+}
+
+std::optional<model::Labels> Head::touch(uint64_t id) {
+  if (id >= series_.size()) return std::nullopt;
+  std::lock_guard lock(stripe(static_cast<uint32_t>(id)));
+  Series* series = series_[id].get();
+  if (series == nullptr) return std::nullopt;
+  series->used = true;
+  return index_.make_labels(*series->labels);
 }
 
 bool Head::has_samples(uint32_t id) const {
   std::lock_guard lock(stripe(id));
-  const Series& series = series_[id];
-  return series.open || series.late || !series.sealed.empty();
+  return series_[id] && !series_[id]->empty();
 }
 
-bool Head::has_sample_in(uint32_t id, TimeRange range) const {
-  const auto inside = [&](int64_t t) { return t >= range.min_ms && t <= range.max_ms; };
-  const SeriesSnapshot one = snapshot_one(id, range);
-  for (const ChunkPtr& chunk : one.sealed) {
-    if (inside(chunk->min_ms) || inside(chunk->max_ms)) return true;
-  }
-  if (one.open.count > 0 && (inside(one.open.min_ms) || inside(one.open.max_ms))) return true;
-  std::vector<model::Sample> samples;
-  one.decode(range, samples);
-  return !samples.empty();
+const LabelSet* Head::labels_if_in(uint32_t id, TimeRange range) const {
+  std::lock_guard lock(stripe(id));
+  const Series* series = series_[id].get();
+  return series != nullptr && overlaps(*series, range) ? series->labels : nullptr;
 }
 
 SeriesIds Head::resolve(const model::Matchers& matchers) const {
@@ -121,63 +162,130 @@ SeriesIds Head::resolve(const model::Matchers& matchers) const {
   return index_.resolve(matchers);
 }
 
-Verdict Head::judge_late(const Series& series, model::Sample sample) {
-  std::optional<double> there;
+bool Head::same_as_newest(const Series& series, const Incoming& sample) {
+  if (series.tail) return sample.h != nullptr && same_histogram(*series.tail->newest, **sample.h);
+  return sample.h == nullptr && same_bits(sample.v, series.newest_v);
+}
+
+Verdict Head::judge_late(const Series& series, const Incoming& sample) {
+  const TimeRange at{sample.t_ms, sample.t_ms};
+  Points there;
   for (const ChunkPtr& chunk : series.sealed) {
-    if (chunk->min_ms <= sample.t_ms && sample.t_ms <= chunk->max_ms) {
-      there = value_at(chunk->bytes, chunk->count, sample.t_ms);
-    }
+    if (touches(*chunk, at)) (void)decode(*chunk, at, there);
   }
-  if (!there && series.open && series.open->min_ms() <= sample.t_ms) {
-    there = value_at(series.open->bytes(), series.open->count(), sample.t_ms);
+  if (series.open && series.open->min_ms() <= sample.t_ms) (void)decode(series.open->snapshot(), at, there);
+  if (series.tail && series.tail->open.count() > 0 && series.tail->open.min_ms() <= sample.t_ms) {
+    (void)decode(series.tail->open.snapshot(), at, there);
   }
-  if (!there && series.late) {
-    const auto it = std::lower_bound(series.late->begin(), series.late->end(), sample, by_time);
-    if (it != series.late->end() && it->t_ms == sample.t_ms) there = it->v;
-  }
-  if (there) return same_bits(*there, sample.v) ? Verdict::kDuplicate : Verdict::kOtherValue;
+  if (series.late) copy_within(*series.late, at, there);
+  if (const auto same = same_point(there, sample)) return *same ? Verdict::kDuplicate : Verdict::kOtherValue;
   if (series.late && series.late->size() >= kLateSamplesMax) return Verdict::kTooManyLate;
   return Verdict::kLate;
 }
 
-Verdict Head::judge_locked(const Series& series, model::Sample sample, int64_t late_window_ms) const {
+Verdict Head::judge_locked(const Series& series, const Incoming& sample, int64_t late_window_ms) const {
   if (sample.t_ms < accept_from()) return Verdict::kTooOld;
   if (!series.has_samples || sample.t_ms > series.newest_ms) return Verdict::kAppend;
+  if (series.tail && sample.h == nullptr && model::is_stale_nan(sample.v)) {
+    return judge_locked(series, model::HistogramSample{sample.t_ms, stale_histogram()}, late_window_ms);
+  }
   if (sample.t_ms == series.newest_ms) {
-    return same_bits(sample.v, series.newest_v) ? Verdict::kDuplicate : Verdict::kOtherValue;
+    return same_as_newest(series, sample) ? Verdict::kDuplicate : Verdict::kOtherValue;
   }
   const uint64_t age = static_cast<uint64_t>(series.newest_ms) - static_cast<uint64_t>(sample.t_ms);
   if (age > static_cast<uint64_t>(late_window_ms)) return Verdict::kOutOfOrder;
   return judge_late(series, sample);
 }
 
-Verdict Head::judge(uint32_t id, model::Sample sample, int64_t late_window_ms) const {
+Verdict Head::judge(uint32_t id, const Incoming& sample, int64_t late_window_ms) const {
   std::lock_guard lock(stripe(id));
-  return judge_locked(series_[id], sample, late_window_ms);
+  Series* series = series_[id].get();
+  if (series == nullptr) return Verdict::kGone;
+  series->used = true;
+  return judge_locked(*series, sample, late_window_ms);
 }
 
-Verdict Head::apply(uint32_t id, model::Sample sample, int64_t late_window_ms) {
+Verdict Head::apply(uint32_t id, const Incoming& sample, int64_t late_window_ms) {
   std::lock_guard lock(stripe(id));
-  Series& series = series_[id];
+  if (!series_[id]) return Verdict::kGone;
+  Series& series = *series_[id];
   const Verdict verdict = judge_locked(series, sample, late_window_ms);
+  if (verdict != Verdict::kAppend && verdict != Verdict::kLate) return verdict;
+  const bool ends_histograms = series.tail && sample.h == nullptr && model::is_stale_nan(sample.v);
   if (verdict == Verdict::kLate) {
-    if (!series.late) series.late = std::make_unique<std::vector<model::Sample>>();
-    const auto at = std::lower_bound(series.late->begin(), series.late->end(), sample, by_time);
-    series.late->insert(at, sample);
-    note_time(sample.t_ms);
+    insert_late(series, ends_histograms ? Incoming(model::HistogramSample{sample.t_ms, stale_histogram()}) : sample);
+  } else {
+    if (ends_histograms) {
+      append_histogram(series, sample.t_ms, stale_histogram());
+    } else if (sample.h != nullptr) {
+      append_histogram(series, sample.t_ms, *sample.h);
+    } else {
+      append_float(series, {sample.t_ms, sample.v});
+    }
+    series.newest_ms = sample.t_ms;
+    series.has_samples = true;
   }
-  if (verdict != Verdict::kAppend) return verdict;
-  seal_if_full(series);
+  activate(series);
+  note_time(sample.t_ms);
+  return verdict;
+}
+
+void Head::insert_late(Series& series, const Incoming& sample) {
+  if (!series.late) series.late = std::make_unique<Points>();
+  if (sample.h == nullptr) {
+    const model::Sample late{sample.t_ms, sample.v};
+    auto& list = series.late->samples;
+    list.insert(std::lower_bound(list.begin(), list.end(), late, by_time), late);
+    return;
+  }
+  model::HistogramSample late{sample.t_ms, *sample.h};
+  if (model::is_stale_nan(late.h->sum)) late.h = stale_histogram();
+  if (late.h->hint != model::CounterResetHint::kGauge && late.h->hint != model::CounterResetHint::kUnknown) {
+    auto copy = std::make_shared<model::FloatHistogram>(*late.h);
+    copy->hint = model::CounterResetHint::kUnknown;
+    late.h = std::move(copy);
+  }
+  auto& list = series.late->histograms;
+  list.insert(std::lower_bound(list.begin(), list.end(), late, histogram_by_time), std::move(late));
+}
+
+void Head::append_float(Series& series, model::Sample sample) {
+  if (series.tail) {
+    seal_histograms(series);
+    series.tail.reset();
+  }
+  if (series.open && series.open->count() >= kChunkSamplesMax) seal_float(series);
   if (!series.open) series.open = std::make_unique<ChunkWriter>();
   const size_t before = series.open->bytes().size();
   series.open->append(sample);
   chunk_bytes_.fetch_add(series.open->bytes().size() - before, std::memory_order_relaxed);
-  series.newest_ms = sample.t_ms;
   series.newest_v = sample.v;
-  series.has_samples = true;
-  activate(series);
-  note_time(sample.t_ms);
-  return verdict;
+}
+
+void Head::append_histogram(Series& series, int64_t t_ms, const model::HistogramPtr& h) {
+  using Hint = model::CounterResetHint;
+  if (series.open) seal_float(series);
+  Hint hint = Hint::kUnknown;
+  if (h->hint == Hint::kGauge) {
+    hint = Hint::kGauge;
+  } else if (series.tail && continues_counter(*h, *series.tail->newest)) {
+    hint = Hint::kNotReset;
+  }
+  if (!series.tail) series.tail = std::make_unique<Tail>();
+  HistogramChunkWriter& open = series.tail->open;
+  if (is_full(open)) seal_histograms(series);
+  const size_t before = open.bytes().size();
+  if (model::is_stale_nan(h->sum)) {
+    series.tail->newest = stale_histogram();
+  } else if (h->hint == hint) {
+    series.tail->newest = h;
+  } else {
+    auto copy = std::make_shared<model::FloatHistogram>(*h);
+    copy->hint = hint;
+    series.tail->newest = std::move(copy);
+  }
+  open.append(t_ms, *series.tail->newest);
+  chunk_bytes_.fetch_add(open.bytes().size() - before, std::memory_order_relaxed);
 }
 
 void Head::activate(Series& series) {
@@ -186,10 +294,21 @@ void Head::activate(Series& series) {
   active_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void Head::seal_if_full(Series& series) {
-  if (!series.open || series.open->count() < kChunkSamplesMax) return;
+void Head::deactivate_if_empty(Series& series) {
+  if (!series.active || !series.empty()) return;
+  series.active = false;
+  active_.fetch_sub(1, std::memory_order_relaxed);
+  series.sealed.shrink_to_fit();
+}
+
+void Head::seal_float(Series& series) {
   series.sealed.push_back(std::make_shared<const Chunk>(series.open->seal()));
   series.open.reset();
+}
+
+void Head::seal_histograms(Series& series) {
+  if (series.tail->open.count() == 0) return;
+  series.sealed.push_back(std::make_shared<const Chunk>(series.tail->open.seal()));
 }
 
 void Head::note_time(int64_t t_ms) {
@@ -199,161 +318,185 @@ void Head::note_time(int64_t t_ms) {
 }
 
 Status Head::load_chunk(uint32_t id, Chunk chunk, bool open) {
-  SENTINEL_ASSIGN(ChunkWriter writer, ChunkWriter::resume(chunk));
+  const auto disorder = [] { return fail(ErrorCode::kInvalidArgument, "chunks of a series are out of order"); };
   std::lock_guard lock(stripe(id));
-  Series& series = series_[id];
-  if (series.open || (series.has_samples && writer.min_ms() <= series.newest_ms)) {
-    return fail(ErrorCode::kInvalidArgument, "chunks of a series are out of order");
+  Series& series = *series_[id];
+  const auto fits = [&](int64_t min_ms) { return !series.has_samples || min_ms > series.newest_ms; };
+  if (series.open || (series.tail && series.tail->open.count() > 0)) return disorder();
+  if (chunk.kind == ChunkKind::kHistogram) {
+    SENTINEL_ASSIGN(HistogramChunkWriter writer, HistogramChunkWriter::resume(chunk));
+    if (!fits(writer.min_ms())) return disorder();
+    Points last;
+    (void)decode(chunk, {writer.max_ms(), writer.max_ms()}, last);
+    if (last.histograms.empty()) return disorder();
+    chunk.min_ms = writer.min_ms();
+    chunk.max_ms = writer.max_ms();
+    series.tail = std::make_unique<Tail>();
+    series.tail->newest = last.histograms.front().h;
+    if (open) series.tail->open = std::move(writer);
+  } else {
+    SENTINEL_ASSIGN(ChunkWriter writer, ChunkWriter::resume(chunk));
+    if (!fits(writer.min_ms())) return disorder();
+    chunk.min_ms = writer.min_ms();
+    chunk.max_ms = writer.max_ms();
+    series.newest_v = writer.newest().v;
+    series.tail.reset();
+    if (open) series.open = std::make_unique<ChunkWriter>(std::move(writer));
   }
-  model::Sample last;
-  ChunkReader reader(chunk.bytes, chunk.count);
-  while (reader.next(last)) {
-  }
-  chunk.min_ms = writer.min_ms();
-  chunk.max_ms = writer.max_ms();
   chunk_bytes_.fetch_add(chunk.bytes.size(), std::memory_order_relaxed);
   note_time(chunk.min_ms);
   note_time(chunk.max_ms);
-  series.newest_ms = last.t_ms;
-  series.newest_v = last.v;
+  series.newest_ms = chunk.max_ms;
   series.has_samples = true;
   activate(series);
-  if (open) {
-    series.open = std::make_unique<ChunkWriter>(std::move(writer));
-  } else {
-    series.sealed.push_back(std::make_shared<const Chunk>(std::move(chunk)));
-  }
+  if (!open) series.sealed.push_back(std::make_shared<const Chunk>(std::move(chunk)));
   return {};
 }
 
 bool Head::overlaps(const Series& series, TimeRange range) {
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) return true;
-  if (series.late && !series.late->empty() && touches(series.late->front().t_ms, series.late->back().t_ms, range)) {
+  if (series.tail && series.tail->open.count() > 0 &&
+      touches(series.tail->open.min_ms(), series.tail->open.max_ms(), range)) {
     return true;
   }
-  return std::any_of(series.sealed.begin(), series.sealed.end(),
-                     [&](const ChunkPtr& c) { return touches(c->min_ms, c->max_ms, range); });
+  if (series.late && touches(*series.late, range)) return true;
+  return std::any_of(series.sealed.begin(), series.sealed.end(), [&](const ChunkPtr& c) { return touches(*c, range); });
 }
 
 void Head::fill(const Series& series, TimeRange range, SeriesSnapshot& out) {
+  out.labels = series.labels;
   for (const ChunkPtr& chunk : series.sealed) {
-    if (touches(chunk->min_ms, chunk->max_ms, range)) out.sealed.push_back(chunk);
+    if (touches(*chunk, range)) out.sealed.push_back(chunk);
   }
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) out.open = series.open->snapshot();
-  if (!series.late) return;
-  for (const model::Sample& sample : *series.late) {
-    if (sample.t_ms >= range.min_ms && sample.t_ms <= range.max_ms) out.late.push_back(sample);
+  if (series.tail && series.tail->open.count() > 0 &&
+      touches(series.tail->open.min_ms(), series.tail->open.max_ms(), range)) {
+    out.open = series.tail->open.snapshot();
   }
+  if (series.late) copy_within(*series.late, range, out.late);
 }
 
 SeriesSnapshot Head::snapshot_one(uint32_t id, TimeRange range) const {
   SeriesSnapshot out;
   out.id = id;
   std::lock_guard lock(stripe(id));
-  fill(series_[id], range, out);
+  if (series_[id]) fill(*series_[id], range, out);
   return out;
 }
 
-std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
-  std::vector<SeriesSnapshot> found;
-  std::vector<uint32_t> order;
-  for (const uint32_t id : resolve(matchers)) {
-    SeriesSnapshot one;
-    one.id = id;
-    {
-      std::lock_guard lock(stripe(id));
-      if (!overlaps(series_[id], range)) continue;
-      fill(series_[id], range, one);
+std::vector<Head::Candidate> Head::sorted_candidates(const model::Matchers& matchers) const {
+  std::vector<Candidate> found;
+  {
+    std::shared_lock lock(index_mutex_);
+    const Ranks& ranks = *ranks_;
+    const SeriesIds ids = index_.resolve(matchers);
+    found.reserve(ids.size());
+    for (const uint32_t id : ids) {
+      found.push_back({id, id < ranks.size() ? ranks[id] : kUnranked, &index_.set_of(id)});
     }
-    order.push_back(static_cast<uint32_t>(found.size()));
-    found.push_back(std::move(one));
   }
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return index_.less(found[a].id, found[b].id); });
+  sort_candidates(found);
+  return found;
+}
+
+// Ranked ones by number, the few new ones by their texts, then both together.
+void Head::sort_candidates(std::vector<Candidate>& candidates) const {
+  const auto ranked_end =
+      std::partition(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.rank != kUnranked; });
+  const auto by_labels = [&](const Candidate& a, const Candidate& b) { return index_.less(*a.labels, *b.labels); };
+  std::sort(candidates.begin(), ranked_end, [](const Candidate& a, const Candidate& b) { return a.rank < b.rank; });
+  std::sort(ranked_end, candidates.end(), by_labels);
+  if (ranked_end == candidates.begin() || ranked_end == candidates.end()) return;
+  std::vector<Candidate> merged;
+  merged.reserve(candidates.size());
+  std::merge(candidates.begin(), ranked_end, ranked_end, candidates.end(), std::back_inserter(merged), by_labels);
+  candidates = std::move(merged);
+}
+
+void Head::rank_series() {
+  const EpochPin pinned = pin();
+  const std::vector<Candidate> all = sorted_candidates({});
+  if (all.empty()) return;
+  if (std::none_of(all.begin(), all.end(), [](const Candidate& c) { return c.rank == kUnranked; })) return;
+  auto ranks = std::make_shared<Ranks>();
+  uint32_t next = 0;
+  for (const Candidate& c : all) {
+    if (c.id >= ranks->size()) ranks->resize(size_t{c.id} + 1, kUnranked);
+    (*ranks)[c.id] = next++;
+  }
+  std::unique_lock lock(index_mutex_);
+  ranks_ = std::move(ranks);
+}
+
+std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
+  const std::vector<Candidate> candidates = sorted_candidates(matchers);
   std::vector<SeriesSnapshot> out;
-  out.reserve(found.size());
-  for (const uint32_t at : order) out.push_back(std::move(found[at]));
+  out.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    std::lock_guard lock(stripe(candidate.id));
+    const Series* series = series_[candidate.id].get();
+    if (series == nullptr || !overlaps(*series, range)) continue;
+    SeriesSnapshot& one = out.emplace_back();
+    one.id = candidate.id;
+    fill(*series, range, one);
+  }
   return out;
 }
 
 std::vector<uint32_t> Head::sorted_ids() const {
-  std::vector<uint32_t> ids(series_.size());
-  for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<uint32_t>(i);
-  std::sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return index_.less(a, b); });
+  SeriesIds ids;
+  for (const Candidate& candidate : sorted_candidates({})) ids.push_back(candidate.id);
   return ids;
 }
 
-std::vector<std::string> Head::label_names(TimeRange range) const {
-  std::vector<std::string> names;
-  {
-    std::shared_lock lock(index_mutex_);
-    names = index_.names();
+void Head::label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const {
+  std::shared_lock lock(index_mutex_);
+  if (sets.empty()) {
+    for (const std::string& name : index_.names()) {
+      bool seen = false;
+      index_.for_each_value(name, [&](std::string_view, const SeriesIds& ids) { return !(seen = any_in(ids, range)); });
+      if (seen) out.insert(name);
+    }
+    return;
   }
-  std::erase_if(names, [&](const std::string& name) { return label_values(name, range, 1).empty(); });
-  return names;
+  absl::flat_hash_set<uint32_t> names;
+  for (const model::Matchers& matchers : sets) {
+    for (const uint32_t id : index_.resolve(matchers)) {
+      const LabelSet* labels = labels_if_in(id, range);
+      if (labels == nullptr) continue;
+      for (const LabelPair pair : labels->pairs()) names.insert(pair.name);
+    }
+  }
+  for (const uint32_t name : names) out.emplace(index_.symbols().at(name));
 }
 
-std::vector<std::string> Head::label_values(const std::string& name, TimeRange range, size_t values_max) const {
-  // Copied out first: looking at series under the index lock would hold up new ones.
-  std::vector<std::pair<std::string, SeriesIds>> lists;
-  {
-    std::shared_lock lock(index_mutex_);
-    index_.for_each_value(name, [&](const std::string& value, const SeriesIds& ids) {
-      lists.emplace_back(value, ids);
+void Head::label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
+                        std::set<std::string>& out) const {
+  std::shared_lock lock(index_mutex_);
+  if (sets.empty()) {
+    index_.for_each_value(name, [&](std::string_view value, const SeriesIds& ids) {
+      if (any_in(ids, range)) out.emplace(value);
       return true;
     });
+    return;
   }
-  std::vector<std::string> out;
-  for (auto& [value, ids] : lists) {
-    if (std::none_of(ids.begin(), ids.end(), [&](uint32_t id) { return has_sample_in(id, range); })) continue;
-    out.push_back(std::move(value));
-    if (out.size() >= values_max) break;
+  const auto symbol = index_.symbols().find(name);
+  if (!symbol) return;
+  absl::flat_hash_set<uint32_t> values;
+  for (const model::Matchers& matchers : sets) {
+    for (const uint32_t id : index_.resolve(matchers)) {
+      const LabelSet* labels = labels_if_in(id, range);
+      if (labels == nullptr) continue;
+      for (const LabelPair pair : labels->pairs()) {
+        if (pair.name == *symbol) values.insert(pair.value);
+      }
+    }
   }
-  return out;
+  for (const uint32_t value : values) out.emplace(index_.symbols().at(value));
 }
 
-int64_t Head::oldest_from(int64_t from_ms) const {
-  int64_t oldest = std::numeric_limits<int64_t>::max();
-  const auto consider = [&](int64_t min_ms, int64_t max_ms) {
-    if (max_ms >= from_ms) oldest = std::min(oldest, std::max(min_ms, from_ms));
-  };
-  const uint32_t slots = series_slots();
-  for (uint32_t id = 0; id < slots; ++id) {
-    std::lock_guard lock(stripe(id));
-    const Series& series = series_[id];
-    for (const ChunkPtr& chunk : series.sealed) consider(chunk->min_ms, chunk->max_ms);
-    if (series.open) consider(series.open->min_ms(), series.open->max_ms());
-    if (!series.late) continue;
-    for (const model::Sample& sample : *series.late) consider(sample.t_ms, sample.t_ms);
-  }
-  return oldest;
-}
-
-void Head::truncate_before(int64_t t_ms) {
-  const uint32_t slots = series_slots();
-  for (uint32_t id = 0; id < slots; ++id) {
-    std::lock_guard lock(stripe(id));
-    Series& series = series_[id];
-    std::erase_if(series.sealed, [&](const ChunkPtr& chunk) {
-      if (chunk->max_ms >= t_ms) return false;
-      chunk_bytes_.fetch_sub(chunk->bytes.size(), std::memory_order_relaxed);
-      return true;
-    });
-    if (series.late) {
-      std::erase_if(*series.late, [&](const model::Sample& s) { return s.t_ms < t_ms; });
-      if (series.late->empty()) series.late.reset();
-    }
-    if (series.open && series.open->max_ms() < t_ms) {
-      chunk_bytes_.fetch_sub(series.open->bytes().size(), std::memory_order_relaxed);
-      series.open.reset();
-    }
-    if (series.active && series.sealed.empty() && !series.open && !series.late) {
-      series.active = false;
-      active_.fetch_sub(1, std::memory_order_relaxed);
-      series.sealed.shrink_to_fit();
-    }
-  }
-  // A lower bound is enough; a sample that comes meanwhile is not before t_ms either.
-  if (min_ms() < t_ms) min_ms_.store(t_ms, std::memory_order_relaxed);
+bool Head::any_in(const SeriesIds& ids, TimeRange range) const {
+  return std::any_of(ids.begin(), ids.end(), [&](uint32_t id) { return labels_if_in(id, range) != nullptr; });
 }
 
 }  // namespace sentinel::tsdb

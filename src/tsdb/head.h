@@ -2,8 +2,8 @@
 // The newest samples of all series, in memory.
 //
 // Locks, each held briefly: one shared lock over the index (readers resolve matchers under it, a new series takes it
-// alone) and striped ones over the series' chunks. Chunks are decoded outside of both. Series are never removed: one
-// without samples keeps its labels (some 100 bytes), so that a SeriesRef stays good, but is not counted nor shown.
+// alone) and striped ones over the series' chunks. Chunks are decoded and labels read outside of both, under the
+// protection of an epoch: what collect_garbage() removes lives on until every reader is gone who began before.
 
 #include <array>
 #include <atomic>
@@ -11,6 +11,8 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <shared_mutex>
 #include <vector>
 
@@ -18,31 +20,39 @@
 #include "model/labels.h"
 #include "model/sample.h"
 #include "tsdb/chunk.h"
+#include "tsdb/epoch.h"
 #include "tsdb/label_index.h"
+#include "tsdb/points.h"
 #include "tsdb/queryable.h"
+#include "tsdb/store.h"
 
 namespace sentinel::tsdb {
 
-// Range of times, both ends included.
-struct TimeRange {
-  int64_t min_ms = std::numeric_limits<int64_t>::min();
-  int64_t max_ms = std::numeric_limits<int64_t>::max();
-  bool empty() const { return min_ms > max_ms; }
-};
-
-// The samples of one series in a range as they were at one moment; decoding needs no lock.
+// The samples of one series in a range as they were at one moment; decoding needs no lock. Valid while the epoch lasts
+// under which it was taken.
 struct SeriesSnapshot {
   uint32_t id = 0;
+  const LabelSet* labels = nullptr;
   std::vector<ChunkPtr> sealed;
-  Chunk open;                       // count 0: none
-  std::vector<model::Sample> late;  // out-of-order ones, ascending
+  Chunk open;   // count 0: none
+  Points late;  // out-of-order ones
   // Appends what lies in `range`, ascending.
-  void decode(TimeRange range, std::vector<model::Sample>& out) const;
+  void decode(TimeRange range, Points& out) const;
 
-  void decode_merged(TimeRange range, std::vector<model::Sample>& out) const;  // when there are late ones
+ private:
+  void decode_merged(TimeRange range, Points& out) const;  // when there are late ones
 };
 
-enum class Verdict { kAppend, kLate, kDuplicate, kOutOfOrder, kOtherValue, kTooOld, kTooManyLate };
+enum class Verdict { kAppend, kLate, kDuplicate, kOutOfOrder, kOtherValue, kTooOld, kTooManyLate, kGone };
+
+// A sample on its way in: `h` null for a float. What `h` points to must live through the call.
+struct Incoming {
+  int64_t t_ms = 0;
+  double v = 0;
+  const model::HistogramPtr* h = nullptr;
+  Incoming(model::Sample sample) : t_ms(sample.t_ms), v(sample.v) {}                   // NOLINT: meant to convert
+  Incoming(const model::HistogramSample& sample) : t_ms(sample.t_ms), h(&sample.h) {}  // NOLINT
+};
 
 class Head {
  public:
@@ -50,17 +60,19 @@ class Head {
 
   // kTooLarge: series limit (unless `unlimited`: what the log holds is never refused).
   Result<uint32_t> get_or_create(const model::Labels& labels, bool unlimited = false);
-  bool knows(uint64_t id) const { return id < series_.size(); }
-  model::Labels labels_of(uint32_t id) const { return index_.make_labels(id); }
+  // The labels of a series, which is then safe from removal in the next round of collect_garbage(); none: it is gone.
+  std::optional<model::Labels> touch(uint64_t id);
 
   // What would become of the sample now. `late_window_ms`: how much older than the series' newest it may be.
-  Verdict judge(uint32_t id, model::Sample sample, int64_t late_window_ms) const;
+  Verdict judge(uint32_t id, const Incoming& sample, int64_t late_window_ms) const;
   // Takes it as judged. Writers one at a time.
-  Verdict apply(uint32_t id, model::Sample sample, int64_t late_window_ms);
+  Verdict apply(uint32_t id, const Incoming& sample, int64_t late_window_ms);
 
   // True when the series' labels are in the log as far back as it reaches. Guarded by the owner's commit lock.
-  bool logged(uint32_t id) const { return series_[id].logged; }
-  void set_logged(uint32_t id, bool logged) { series_[id].logged = logged; }
+  bool logged(uint32_t id) const { return series_[id]->logged; }
+  void set_logged(uint32_t id, bool logged) {
+    if (series_[id]) series_[id]->logged = logged;
+  }
 
   // Samples before this are too old.
   void set_accept_from(int64_t t_ms) { accept_from_ms_.store(t_ms, std::memory_order_release); }
@@ -69,64 +81,117 @@ class Head {
   // A chunk read from a checkpoint. REQUIRES: chunks of a series come in time order; nobody reads yet.
   Status load_chunk(uint32_t id, Chunk chunk, bool open);
 
+  // Hold it from before ids or snapshots are taken until they and their labels are not used any more.
+  EpochPin pin() const { return epochs_.pin(); }
   // Series that match and have chunks touching the range, sorted by labels.
   std::vector<SeriesSnapshot> snapshot(const model::Matchers& matchers, TimeRange range) const;
   SeriesIds resolve(const model::Matchers& matchers) const;
   std::vector<uint32_t> sorted_ids() const;  // all, by labels
   SeriesSnapshot snapshot_one(uint32_t id, TimeRange range) const;
   bool has_samples(uint32_t id) const;
-  bool has_sample_in(uint32_t id, TimeRange range) const;
-  // Names and values of labels on series with a sample in range, unsorted.
-  std::vector<std::string> label_names(TimeRange range) const;
-  std::vector<std::string> label_values(const std::string& name, TimeRange range, size_t values_max = SIZE_MAX) const;
+  // The labels of a series with a chunk that reaches into the range; null: it has none, or is gone.
+  const LabelSet* labels_if_in(uint32_t id, TimeRange range) const;
+  model::Labels labels_of(uint32_t id) const { return index_.make_labels(id); }
+  model::Labels labels_of(const LabelSet& set) const { return index_.make_labels(set); }
+  // Adds names and values of labels on such series, those that any of the sets selects; no sets: all.
+  void label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const;
+  void label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
+                    std::set<std::string>& out) const;
+
+  // Notes the order of the labels of all series there are, so that reads need not compare texts. Now and then.
+  void rank_series();
+
+  void cardinality(size_t limit, Cardinality& out) const;
 
   // Drops chunks that end before t_ms. Series left without samples are no longer counted.
   void truncate_before(int64_t t_ms);
+  // Removes the samples in `range` from one series.
+  void erase(uint32_t id, TimeRange range);
+  // Removes series without samples that were not used since the last call but one. Returns how many.
+  // REQUIRES: no writer meanwhile (the owner's commit lock).
+  size_t collect_garbage();
 
   // The oldest sample at or after from_ms, or a chunk's that reaches across it; int64 max when there is none.
   int64_t oldest_from(int64_t from_ms) const;
 
   uint32_t series_slots() const { return static_cast<uint32_t>(series_.size()); }
   uint64_t series_active() const { return active_.load(std::memory_order_relaxed); }
+  uint64_t series_in_memory() const { return existing_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return chunk_bytes_.load(std::memory_order_relaxed); }
   int64_t min_ms() const { return min_ms_.load(std::memory_order_relaxed); }  // a lower bound; int64 max when empty
   int64_t max_ms() const { return max_ms_.load(std::memory_order_relaxed); }  // int64 min when empty
   const LabelIndex& index() const { return index_; }
 
  private:
+  // The histogram chunk being written, while the newest sample is a histogram.
+  struct Tail {
+    HistogramChunkWriter open;
+    model::HistogramPtr newest;
+  };
   struct Series {
+    const LabelSet* labels = nullptr;
     std::vector<ChunkPtr> sealed;
     std::unique_ptr<ChunkWriter> open;
-    std::unique_ptr<std::vector<model::Sample>> late;
+    std::unique_ptr<Tail> tail;
+    std::unique_ptr<Points> late;
     int64_t newest_ms = std::numeric_limits<int64_t>::min();
     double newest_v = 0;
     bool has_samples = false;  // ever: newest_ms and newest_v mean something
     bool active = false;       // counted
     bool logged = false;
+    bool used = true;  // since collect_garbage() last looked
+
+    bool empty() const { return sealed.empty() && !open && !late && (!tail || tail->open.count() == 0); }
   };
+  struct Garbage {
+    std::vector<std::unique_ptr<Series>> series;
+    std::vector<RemovedLabels> labels;
+  };
+  // One that matchers selected, in the order of labels.
+  struct Candidate {
+    uint32_t id = 0;
+    uint32_t rank = 0;
+    const LabelSet* labels = nullptr;
+  };
+  // Places in the order of labels, by series number; kUnranked: came later.
+  using Ranks = std::vector<uint32_t>;
+  static constexpr uint32_t kUnranked = UINT32_MAX;
   static constexpr size_t kStripes = 256;
   struct alignas(64) Stripe {
     std::mutex mutex;
   };
 
   std::mutex& stripe(uint32_t id) const { return stripes_[id % kStripes].mutex; }
+  std::vector<Candidate> sorted_candidates(const model::Matchers& matchers) const;
+  void sort_candidates(std::vector<Candidate>& candidates) const;
+  bool any_in(const SeriesIds& ids, TimeRange range) const;
   static bool overlaps(const Series& series, TimeRange range);
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
-  Verdict judge_locked(const Series& series, model::Sample sample, int64_t late_window_ms) const;
-  static Verdict judge_late(const Series& series, model::Sample sample);
+  Verdict judge_locked(const Series& series, const Incoming& sample, int64_t late_window_ms) const;
+  static Verdict judge_late(const Series& series, const Incoming& sample);
+  static bool same_as_newest(const Series& series, const Incoming& sample);
   Result<uint32_t> revive(uint32_t id, bool unlimited);
   Error series_limit() const;
   void note_time(int64_t t_ms);
-  void seal_if_full(Series& series);
+  void append_float(Series& series, model::Sample sample);
+  void append_histogram(Series& series, int64_t t_ms, const model::HistogramPtr& h);
+  void insert_late(Series& series, const Incoming& sample);
+  void seal_float(Series& series);
+  void seal_histograms(Series& series);
   void activate(Series& series);
+  void deactivate_if_empty(Series& series);
+  size_t collect(const SeriesIds& candidates, Garbage& garbage);
 
   const uint64_t series_max_;
+  EpochChain<Garbage> epochs_;
   mutable std::shared_mutex index_mutex_;
   LabelIndex index_;
-  StableVector<Series> series_;
+  StableVector<std::unique_ptr<Series>> series_;                          // null: removed; set under its stripe
+  std::shared_ptr<const Ranks> ranks_ = std::make_shared<const Ranks>();  // index_mutex_
   mutable std::array<Stripe, kStripes> stripes_;
   std::atomic<int64_t> accept_from_ms_{std::numeric_limits<int64_t>::min()};
   std::atomic<uint64_t> active_{0};
+  std::atomic<uint64_t> existing_{0};
   std::atomic<uint64_t> chunk_bytes_{0};
   std::atomic<int64_t> min_ms_{std::numeric_limits<int64_t>::max()};
   std::atomic<int64_t> max_ms_{std::numeric_limits<int64_t>::min()};

@@ -1,9 +1,10 @@
 #pragma once
-// The inverted index: which series carry a label pair. Used by the head (growing) and by blocks (filled once).
-// Series are numbered 0,1,2,… in order of `add`, so every postings list is sorted by itself.
+// The inverted index of the head: which series carry a label pair. Series are numbered 0,1,2,… in order of `add`, so
+// every postings list is sorted by itself.
 
 #include <cstdint>
 #include <memory>
+#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "model/labels.h"
+#include "tsdb/postings.h"
 #include "tsdb/symbols.h"
 
 namespace sentinel::tsdb {
@@ -20,30 +22,67 @@ struct LabelPair {
   uint32_t name = 0;  // symbols
   uint32_t value = 0;
 };
-using SeriesIds = std::vector<uint32_t>;  // sorted
 
-// One writer, or many readers: the owner holds the lock. `labels_of`, `make_labels` and `less` need no lock for a
-// series number that was got under it.
-class LabelIndex {
+// The labels of one series, sorted by name, in one piece of memory.
+class LabelSet {
  public:
-  LabelIndex();
+  static LabelSet* make(uint64_t hash, size_t count) {
+    void* memory = ::operator new(sizeof(LabelSet) + count * sizeof(LabelPair));
+    return new (memory) LabelSet(hash, static_cast<uint32_t>(count));
+  }
+  struct Free {
+    void operator()(LabelSet* set) const { ::operator delete(set); }
+  };
+  uint64_t hash() const { return hash_; }
+  std::span<const LabelPair> pairs() const { return {reinterpret_cast<const LabelPair*>(this + 1), count_}; }
+  std::span<LabelPair> pairs() { return {reinterpret_cast<LabelPair*>(this + 1), count_}; }
+
+ private:
+  LabelSet(uint64_t hash, uint32_t count) : hash_(hash), count_(count) {}
+  uint64_t hash_;
+  uint32_t count_;
+};
+using LabelSetPtr = std::unique_ptr<LabelSet, LabelSet::Free>;
+
+// What the index let go. Freed once no reader can still look at it.
+struct RemovedLabels {
+  std::vector<LabelSetPtr> sets;
+  std::vector<SymbolPtr> symbols;
+};
+
+// One writer, or many readers: the owner holds the lock. What takes a LabelSet, and `labels_of`, `make_labels` and
+// `less`, need no lock for a series number that was got under it and not removed since.
+class LabelIndex final : public PostingsSource {
+ public:
+  LabelIndex() = default;
+  ~LabelIndex() override;
   LabelIndex(const LabelIndex&) = delete;
   LabelIndex& operator=(const LabelIndex&) = delete;
 
   std::optional<uint32_t> find(const model::Labels& labels, uint64_t hash) const;
-  // REQUIRES: not there yet. `hash` is labels.hash().
+  // REQUIRES: not there yet. Numbers rise and are never used again.
   uint32_t add(const model::Labels& labels, uint64_t hash);
-  size_t size() const { return series_.size(); }
+  // REQUIRES: all there, sorted. Takes time in proportion to the postings of all their labels.
+  RemovedLabels remove(const SeriesIds& ids);
+  size_t slots() const { return series_.size(); }  // numbers ever given
+  size_t size() const { return size_; }
   const SymbolTable& symbols() const { return symbols_; }
 
-  // Series that all matchers match, as Prometheus understands it: no label is the empty value. A regular expression
-  // is tried at most once on each distinct value of its label, never on series.
-  SeriesIds resolve(const model::Matchers& matchers) const;
+  SeriesIds resolve(const model::Matchers& matchers) const { return tsdb::resolve(*this, matchers); }
+  SeriesIds all() const override;
+  size_t value_count(std::string_view name) const override;
+  PostingsRef find_postings(std::string_view name, std::string_view value) const override;
+  void collect(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+               std::vector<PostingsRef>& out) const override;
+  void filter(std::string_view name, absl::FunctionRef<bool(std::string_view)> wanted,
+              SeriesIds& candidates) const override;
 
-  std::span<const LabelPair> labels_of(uint32_t id) const;
-  model::Labels make_labels(uint32_t id) const;
-  bool less(uint32_t a, uint32_t b) const;  // by labels, as model::Labels compares
-  std::string_view value_of(uint32_t id, std::string_view name) const;
+  const LabelSet& set_of(uint32_t id) const { return *series_[id]; }
+  std::span<const LabelPair> labels_of(uint32_t id) const { return set_of(id).pairs(); }
+  model::Labels make_labels(const LabelSet& set) const;
+  model::Labels make_labels(uint32_t id) const { return make_labels(set_of(id)); }
+  bool less(const LabelSet& a, const LabelSet& b) const;  // as model::Labels compares
+  bool less(uint32_t a, uint32_t b) const { return less(set_of(a), set_of(b)); }
 
   std::vector<std::string> names() const;
   // Calls fn(value, ids) for each value of the label; stops when fn returns false.
@@ -57,35 +96,20 @@ class LabelIndex {
   }
 
  private:
-  struct SeriesLabels {
-    uint64_t hash = 0;
-    std::unique_ptr<LabelPair[]> pairs;
-    uint32_t count = 0;
-  };
   struct NameEntry {
     absl::flat_hash_map<uint32_t, SeriesIds> postings;  // by value
   };
 
   const NameEntry* find_name(std::string_view name) const;
   bool same_labels(uint32_t id, const model::Labels& labels) const;
-  SeriesIds all() const;
-  std::vector<const SeriesIds*> matching_lists(const NameEntry& entry, const model::Matcher& matcher,
-                                               bool wanted) const;
-  void apply_positive(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
-  void apply_negative(const model::Matcher& matcher, std::optional<SeriesIds>& candidates) const;
-  void filter(const model::Matcher& matcher, SeriesIds& candidates) const;
+  void forget_hash(uint32_t id, uint64_t hash);
 
   SymbolTable symbols_;
-  StableVector<SeriesLabels> series_;
+  StableVector<LabelSet*> series_;  // null: removed
+  size_t size_ = 0;
   absl::flat_hash_map<uint32_t, NameEntry> names_;
   absl::flat_hash_map<uint64_t, uint32_t> by_hash_;      // the first series with the hash
   absl::flat_hash_map<uint64_t, SeriesIds> collisions_;  // all others
 };
-
-// The literals of a pattern that is a plain alternation ("a|b|c", also in one pair of parentheses); none otherwise.
-std::optional<std::vector<std::string>> literal_alternatives(std::string_view pattern);
-SeriesIds intersect(const SeriesIds& a, const SeriesIds& b);
-SeriesIds unite(const std::vector<const SeriesIds*>& lists);
-SeriesIds subtract(const SeriesIds& a, const SeriesIds& b);
 
 }  // namespace sentinel::tsdb

@@ -13,6 +13,7 @@ using model::Matcher;
 using model::MatchType;
 
 uint32_t add(LabelIndex& index, const Labels& labels) { return index.add(labels, labels.hash()); }
+PostingsRef list(const SeriesIds& ids) { return std::make_shared<const SeriesIds>(ids); }
 Matcher make(MatchType type, std::string name, std::string value) {
   return Matcher::make(type, std::move(name), std::move(value)).value();
 }
@@ -73,11 +74,11 @@ TEST(LabelIndex, SetOperationsAgreeWithTheStandardOnes) {
     std::set_difference(b.begin(), b.end(), a.begin(), a.end(), std::back_inserter(left));
     EXPECT_EQ(intersect(a, b), both);
     EXPECT_EQ(intersect(b, a), both);
-    EXPECT_EQ(unite({&a, &b}), either);
+    EXPECT_EQ(unite({list(a), list(b)}), either);
     EXPECT_EQ(subtract(b, a), left);
   }
   const SeriesIds far{1, 4'000'000};
-  EXPECT_EQ(unite({&far, &far}), far);
+  EXPECT_EQ(unite({list(far), list(far)}), far);
   EXPECT_TRUE(unite({}).empty());
 }
 

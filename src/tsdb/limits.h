@@ -14,6 +14,10 @@ inline constexpr size_t kLateSamplesMax = 8192;          // out-of-order samples
 inline constexpr size_t kLabelsMax = 256;                // labels of one series
 inline constexpr size_t kLabelBytesMax = 64u << 10;      // bytes of one label name or value
 inline constexpr uint32_t kBlockIndexBytesMax = 2u << 30;
-inline constexpr size_t kCompactFanIn = 3;  // blocks merged into the next larger range
+inline constexpr uint32_t kBlockChunkBytesMax = 64u << 20;  // of one chunk in a block
+inline constexpr size_t kHistogramBucketsMax = 20'000;      // of one side, and custom bounds
+inline constexpr size_t kHistogramChunkBytes = 4u << 10;    // a histogram chunk is closed past this
+inline constexpr size_t kExemplarCharsMax = 128;            // of the names and values of its labels
+inline constexpr size_t kCompactFanIn = 3;                  // blocks merged into the next larger range
 
 }  // namespace sentinel::tsdb

@@ -35,7 +35,8 @@ class Queryable {
   // REQUIRES: at least one matcher that does not match the empty string (else kInvalidArgument).
   virtual Result<std::vector<SeriesData>> select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
                                                  const SelectLimits& limits) const = 0;
-  // Label sets only. Any of the matcher sets may match; none given means all series.
+  // Label sets only. Any of the matcher sets may match; none given means all series. What chunks say of their time is
+  // enough for an answer: a series (name, value) may be among them whose samples lie just outside the range.
   virtual Result<std::vector<model::Labels>> series(const std::vector<model::Matchers>& sets, int64_t min_ms,
                                                     int64_t max_ms) const = 0;
   virtual Result<std::vector<std::string>> label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,

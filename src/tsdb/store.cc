@@ -12,63 +12,8 @@
 namespace sentinel::tsdb {
 namespace {
 
-constexpr std::string_view kBlockSuffix = ".block";
 // What the log holds was within the window of its time; the window of today must not drop it.
 constexpr int64_t kAnyAge = std::numeric_limits<int64_t>::max();
-
-uint64_t index_of(SeriesRef ref) { return static_cast<uint64_t>(ref) - 1; }
-
-class AppenderImpl final : public Appender {
- public:
-  explicit AppenderImpl(StoreImpl& store) : store_(store) {}
-
-  Result<SeriesRef> ref(const model::Labels& labels) override { return store_.ref(labels); }
-
-  Status append(SeriesRef series, model::Sample sample) override {
-    if (samples_.size() >= kBatchSamplesMax) return fail(ErrorCode::kTooLarge, "the batch has too many samples");
-    SENTINEL_TRY(store_.judge(series, sample));
-    const uint64_t id = index_of(series);
-    // What this batch already holds for the series counts as well.
-    const auto [it, fresh] = newest_.try_emplace(id, sample);
-    if (!fresh) {
-      if (sample.t_ms == it->second.t_ms) {
-        if (std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(it->second.v)) return {};
-        return fail(ErrorCode::kConflict, fmt::format("another value at the same time {} ms", sample.t_ms));
-      }
-      if (sample.t_ms < it->second.t_ms) SENTINEL_TRY(store_.judge_age(it->second.t_ms, sample));
-      if (sample.t_ms > it->second.t_ms) it->second = sample;
-    }
-    samples_.push_back({id, sample});
-    return {};
-  }
-
-  Status commit() override {
-    const Status result = store_.commit(samples_);
-    samples_.clear();
-    newest_.clear();
-    return result;
-  }
-
- private:
-  StoreImpl& store_;
-  std::vector<RefSample> samples_;
-  absl::flat_hash_map<uint64_t, model::Sample> newest_;  // of this batch, by series
-};
-
-Error refused(Verdict verdict, model::Sample sample) {
-  switch (verdict) {
-    case Verdict::kOtherValue:
-      return Error(ErrorCode::kConflict, fmt::format("another value at the same time {} ms", sample.t_ms));
-    case Verdict::kTooOld:
-      return Error(ErrorCode::kConflict, fmt::format("time {} ms is older than the head", sample.t_ms));
-    case Verdict::kTooManyLate: return Error(ErrorCode::kConflict, "too many out-of-order samples for one series");
-    default: return Error(ErrorCode::kConflict, fmt::format("out of order: {} ms", sample.t_ms));
-  }
-}
-
-bool accepted(Verdict verdict) {
-  return verdict == Verdict::kAppend || verdict == Verdict::kLate || verdict == Verdict::kDuplicate;
-}
 
 }  // namespace
 
@@ -86,14 +31,20 @@ StoreImpl::StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, Stor
       clock_(clock),
       options_(std::move(options)),
       head_(options_.series_max),
+      exemplars_(options_.exemplars_max, options_.out_of_order_window.count()),
       appended_total_(metrics.counter("sentinel_tsdb_samples_appended_total", "Samples stored.")),
       rejected_total_(metrics.counter("sentinel_tsdb_samples_rejected_total",
                                       "Samples refused: out of order, another value at the same time, or too old.")),
+      exemplars_appended_total_(metrics.counter("sentinel_tsdb_exemplars_appended_total", "Exemplars stored.")),
+      exemplars_rejected_total_(
+          metrics.counter("sentinel_tsdb_exemplars_rejected_total", "Exemplars refused: out of order or too long.")),
       series_refused_total_(metrics.counter("sentinel_tsdb_series_refused_total", "New series refused by the limit.")),
       sync_failures_total_(metrics.counter("sentinel_tsdb_log_sync_failures_total", "Failed syncs of the log.")),
       compactions_total_(metrics.counter("sentinel_tsdb_compactions_total", "Blocks written by cutting or merging.")),
       checkpoints_total_(metrics.counter("sentinel_tsdb_checkpoints_total", "Checkpoints of the log written.")),
       series_gauge_(metrics.gauge("sentinel_tsdb_head_series", "Series with samples in memory.")),
+      series_memory_gauge_(metrics.gauge("sentinel_tsdb_series_in_memory", "Series whose labels are in memory.")),
+      exemplars_gauge_(metrics.gauge("sentinel_tsdb_exemplars", "Exemplars in memory.")),
       head_bytes_gauge_(metrics.gauge("sentinel_tsdb_head_chunk_bytes", "Compressed samples in memory.")),
       wal_bytes_gauge_(metrics.gauge("sentinel_tsdb_log_bytes", "Size of the write-ahead log.")),
       blocks_gauge_(metrics.gauge("sentinel_tsdb_blocks", "Block files.")),
@@ -135,6 +86,10 @@ Status StoreImpl::open_blocks() {
   for (const std::string& name : names) {
     const std::string path = dir + "/" + name;
     if (name.ends_with(".tmp")) SENTINEL_TRY(env_.remove(path));
+    if (name.ends_with(kTombstoneSuffix)) {  // left behind by a removed block
+      const std::string of = path.substr(0, path.size() - kTombstoneSuffix.size());
+      if (!env_.exists(of)) SENTINEL_TRY(env_.remove(path));
+    }
     if (!name.ends_with(kBlockSuffix)) continue;
     auto block = Block::open(env_, path);
     if (!block) {
@@ -152,6 +107,7 @@ Status StoreImpl::open_blocks() {
   for (auto& block : found) {
     if (!blocks_.empty() && block->meta().end_ms <= blocks_.back()->meta().end_ms) {
       SENTINEL_TRY(env_.remove(block->path()));
+      SENTINEL_TRY(env_.remove(block->tombstone_path()));
       continue;
     }
     blocks_.push_back(std::move(block));
@@ -167,107 +123,61 @@ void StoreImpl::publish_head_start(int64_t t_ms) {
 
 Status StoreImpl::replay(RecordType type, std::string_view payload) {
   switch (type) {
-    case RecordType::kBatch: return replay_batch(payload);
+    case RecordType::kBatch:
+    case RecordType::kMixedBatch: return replay_batch(type, payload);
     case RecordType::kChunk: return replay_chunk(payload);
     case RecordType::kHeadStart: {
       SENTINEL_ASSIGN(const int64_t t_ms, decode_head_start(payload));
       if (t_ms > head_from_ms_) publish_head_start(t_ms);
       return {};
     }
+    case RecordType::kExemplars: {
+      SENTINEL_ASSIGN(const std::vector<StoredExemplar> stored, decode_exemplars(payload));
+      for (const StoredExemplar& e : stored) exemplars_.add(e.series, e.exemplar);
+      return {};
+    }
+    case RecordType::kErase: {
+      SENTINEL_ASSIGN(const EraseRecord record, decode_erase(payload));
+      for (const uint64_t ref : record.refs) {
+        if (const auto id = replay_refs_.find(ref)) head_.erase(*id, record.range);
+      }
+      return {};
+    }
   }
   return fail(ErrorCode::kInvalidArgument, "unknown record type");
 }
 
-Status StoreImpl::replay_batch(std::string_view payload) {
-  SENTINEL_ASSIGN(const BatchRecord batch, decode_batch(payload));
+Status StoreImpl::replay_batch(RecordType type, std::string_view payload) {
+  SENTINEL_ASSIGN(const BatchRecord batch, decode_batch(type, payload));
   for (const SeriesDef& def : batch.series) {
     SENTINEL_ASSIGN(const uint32_t id, head_.get_or_create(def.labels, true));
-    replay_refs_[def.ref] = id;
+    replay_refs_.set(def.ref, id);
   }
-  for (const RefSample& s : batch.samples) {
-    const auto it = replay_refs_.find(s.ref);
-    if (it == replay_refs_.end()) {
-      ++replay_unknown_;
-    } else {
-      head_.apply(it->second, s.sample, kAnyAge);
-    }
+  const auto known = [&](uint64_t ref) -> std::optional<uint32_t> {
+    const auto id = replay_refs_.find(ref);
+    if (!id) ++replay_unknown_;
+    return id;
+  };
+  in_order(
+      batch,
+      [&](const RefSample& s) {
+        if (const auto id = known(s.ref)) head_.apply(*id, s.sample, kAnyAge);
+      },
+      [&](const RefHistogram& h) {
+        if (const auto id = known(h.ref)) head_.apply(*id, h.sample, kAnyAge);
+      });
+  for (const RefExemplar& e : batch.exemplars) {
+    if (const auto id = known(e.ref)) exemplars_.add(head_.labels_of(*id), e.exemplar);
   }
   return {};
 }
 
 Status StoreImpl::replay_chunk(std::string_view payload) {
   SENTINEL_ASSIGN(ChunkRecord record, decode_chunk(payload));
-  const auto it = replay_refs_.find(record.ref);
-  if (it == replay_refs_.end()) return fail(ErrorCode::kInvalidArgument, "chunk of an unknown series");
+  const auto id = replay_refs_.find(record.ref);
+  if (!id) return fail(ErrorCode::kInvalidArgument, "chunk of an unknown series");
   if (record.chunk.max_ms < head_from_ms_) return {};
-  return head_.load_chunk(it->second, std::move(record.chunk), record.open);
-}
-
-std::unique_ptr<Appender> StoreImpl::appender() { return std::make_unique<AppenderImpl>(*this); }
-
-Result<SeriesRef> StoreImpl::ref(const model::Labels& labels) {
-  auto id = head_.get_or_create(labels);
-  if (!id) {
-    series_refused_total_.add();
-    return fail(id.error());
-  }
-  return static_cast<SeriesRef>(uint64_t{*id} + 1);
-}
-
-Status StoreImpl::judge(SeriesRef series, model::Sample sample) {
-  const uint64_t id = index_of(series);
-  if (!head_.knows(id)) return fail(ErrorCode::kInvalidArgument, "no such series reference");
-  const Verdict verdict = head_.judge(static_cast<uint32_t>(id), sample, options_.out_of_order_window.count());
-  if (accepted(verdict)) return {};
-  rejected_total_.add();
-  return fail(refused(verdict, sample));
-}
-
-Status StoreImpl::judge_age(int64_t newest_ms, model::Sample sample) {
-  const uint64_t age = static_cast<uint64_t>(newest_ms) - static_cast<uint64_t>(sample.t_ms);
-  if (age <= static_cast<uint64_t>(options_.out_of_order_window.count())) return {};
-  rejected_total_.add();
-  return fail(refused(Verdict::kOutOfOrder, sample));
-}
-
-// Defines each series the log does not know yet. REQUIRES: commit_mutex_ held.
-BatchRecord StoreImpl::batch_record(const std::vector<RefSample>& samples) {
-  BatchRecord batch;
-  batch.samples.reserve(samples.size());
-  for (const RefSample& s : samples) {
-    const auto id = static_cast<uint32_t>(s.ref);
-    const Verdict verdict = head_.judge(id, s.sample, options_.out_of_order_window.count());
-    if (verdict == Verdict::kDuplicate) continue;
-    if (!accepted(verdict)) {
-      rejected_total_.add();
-      continue;
-    }
-    if (!head_.logged(id)) {
-      head_.set_logged(id, true);
-      batch.series.push_back({s.ref, head_.labels_of(id)});
-    }
-    batch.samples.push_back(s);
-  }
-  return batch;
-}
-
-Status StoreImpl::commit(std::vector<RefSample>& samples) {
-  if (samples.empty()) return {};
-  std::lock_guard lock(commit_mutex_);
-  const BatchRecord batch = batch_record(samples);
-  if (batch.samples.empty()) return {};
-  if (Status s = wal_->append(RecordType::kBatch, encode_batch(batch)); !s) {
-    for (const SeriesDef& def : batch.series) head_.set_logged(static_cast<uint32_t>(def.ref), false);
-    return fail(s.error().with_context("time-series log"));
-  }
-  uint64_t stored = 0;
-  for (const RefSample& s : batch.samples) {
-    const Verdict verdict = head_.apply(static_cast<uint32_t>(s.ref), s.sample, options_.out_of_order_window.count());
-    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
-  }
-  samples_appended_.fetch_add(stored, std::memory_order_relaxed);
-  appended_total_.add(static_cast<double>(stored));
-  return {};
+  return head_.load_chunk(*id, std::move(record.chunk), record.open);
 }
 
 Status StoreImpl::sync() {
@@ -319,6 +229,8 @@ StoreStats StoreImpl::stats() const {
 void StoreImpl::update_metrics() {
   const StoreStats now = stats();
   series_gauge_.set(static_cast<double>(now.series));
+  series_memory_gauge_.set(static_cast<double>(head_.series_in_memory()));
+  exemplars_gauge_.set(static_cast<double>(exemplars_.size()));
   head_bytes_gauge_.set(static_cast<double>(now.head_bytes));
   wal_bytes_gauge_.set(static_cast<double>(now.wal_bytes));
   blocks_gauge_.set(static_cast<double>(now.blocks));

@@ -15,11 +15,36 @@
 #include <vector>
 
 #include "tsdb/block.h"
+#include "tsdb/exemplars.h"
 #include "tsdb/head.h"
 #include "tsdb/store.h"
 #include "tsdb/wal.h"
 
 namespace sentinel::tsdb {
+
+// Series numbers of a log → ours. Mostly dense, hence an array; any number is safe.
+class RefMap {
+ public:
+  void set(uint64_t ref, uint32_t id) {
+    if (ref < dense_.size() * 2 + kSlack) {
+      if (ref >= dense_.size()) dense_.resize(std::max<uint64_t>(ref + 1, dense_.size() * 2), kNone);
+      dense_[ref] = id;
+    } else {
+      sparse_[ref] = id;
+    }
+  }
+  std::optional<uint32_t> find(uint64_t ref) const {
+    if (ref < dense_.size() && dense_[ref] != kNone) return dense_[ref];
+    const auto it = sparse_.find(ref);
+    return it == sparse_.end() ? std::nullopt : std::optional<uint32_t>(it->second);
+  }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint64_t kSlack = 1'024;
+  std::vector<uint32_t> dense_;
+  absl::flat_hash_map<uint64_t, uint32_t> sparse_;
+};
 
 class StoreImpl final : public Store {
  public:
@@ -39,12 +64,22 @@ class StoreImpl final : public Store {
   Status sync() override;
   Status maintain() override;
   StoreStats stats() const override;
+  Result<std::vector<SeriesExemplars>> exemplars(const std::vector<model::Matchers>& sets, int64_t min_ms,
+                                                 int64_t max_ms) const override;
+  Cardinality cardinality(size_t limit) const override;
+  Status delete_series(const std::vector<model::Matchers>& sets, int64_t min_ms, int64_t max_ms) override;
+  Status clean_tombstones() override;
+  Result<std::string> snapshot(bool with_head) override;
+  void listen(CommitListener* listener) override;
+  model::Labels labels(SeriesRef series) const override;
 
   // For the appenders.
   Result<SeriesRef> ref(const model::Labels& labels);
-  Status judge(SeriesRef series, model::Sample sample);
-  Status judge_age(int64_t newest_ms, model::Sample sample);  // against the newest of the same batch
-  Status commit(std::vector<RefSample>& samples);
+  Status judge(SeriesRef series, const Incoming& sample);
+  Status judge_age(int64_t newest_ms, int64_t t_ms);  // against the newest of the same batch
+  Status judge_exemplar(SeriesRef series, const model::Exemplar& exemplar);
+  // What is refused meanwhile is left out and counted. Series are defined as the log needs it.
+  Status commit(const BatchRecord& wanted);
 
  private:
   using BlockList = std::vector<std::shared_ptr<Block>>;  // by time, not overlapping
@@ -56,8 +91,10 @@ class StoreImpl final : public Store {
   // Opening.
   Status open_blocks();
   Status replay(RecordType type, std::string_view payload);
-  Status replay_batch(std::string_view payload);
+  Status replay_batch(RecordType type, std::string_view payload);
   Status replay_chunk(std::string_view payload);
+
+  BlockList block_list() const;
 
   // Reading. REQUIRES: view_mutex_ held, at least shared.
   View view_locked(TimeRange range) const;
@@ -70,10 +107,20 @@ class StoreImpl final : public Store {
   Result<bool> compact_window(int64_t width_ms);
   Status replace_blocks(const BlockList& parts);
   Status checkpoint();
-  std::string block_path(int64_t min_ms, int64_t end_ms) const;
+  Status write_exemplars(const Wal::Writer& write) const;
+  std::string block_path(const std::string& dir, int64_t min_ms, int64_t end_ms) const;
+  // Null when no series has samples in the window. The file still has its temporary name.
+  Result<std::unique_ptr<BlockWriter>> fill_head_block(const std::string& path, TimeRange window) const;
+  Status copy_block(const Block& block, const std::string& to) const;
   void publish_head_start(int64_t t_ms);
 
-  BatchRecord batch_record(const std::vector<RefSample>& samples);
+  void tell_listener(const BatchRecord& batch);
+  BatchRecord batch_record(const BatchRecord& wanted);
+  bool admit(uint64_t ref, const Incoming& sample, BatchRecord& out);
+  void define(uint64_t ref, BatchRecord& out);
+  Status log_batch(const BatchRecord& batch);  // what it defines counts as not logged when it fails
+  void apply(const BatchRecord& batch);
+  Status erase_from_head(const SeriesIds& ids, TimeRange range);
   void sync_loop();
   void update_metrics();
 
@@ -82,16 +129,20 @@ class StoreImpl final : public Store {
   const StoreOptions options_;
   std::unique_ptr<FileLock> lock_;
   Head head_;
+  ExemplarRing exemplars_;
   std::unique_ptr<Wal> wal_;
 
   // Only while opening: series numbers of the log that is being read → ours.
-  absl::flat_hash_map<uint64_t, uint32_t> replay_refs_;
+  RefMap replay_refs_;
   uint64_t replay_unknown_ = 0;
 
   std::mutex commit_mutex_;
-  std::mutex maintain_mutex_;
+  CommitListener* listener_ = nullptr;  // commit_mutex_
+  std::vector<SeriesRef> committed_;    // commit_mutex_; for the listener
+  mutable std::mutex maintain_mutex_;
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;
+  // Guarded by view_mutex_; written under maintain_mutex_ only.
   int64_t head_from_ms_ = std::numeric_limits<int64_t>::min();
   bool checkpoint_due_ = false;  // maintain_mutex_
   std::atomic<bool> sync_failed_{false};
@@ -104,16 +155,34 @@ class StoreImpl final : public Store {
 
   Counter& appended_total_;
   Counter& rejected_total_;
+  Counter& exemplars_appended_total_;
+  Counter& exemplars_rejected_total_;
   Counter& series_refused_total_;
   Counter& sync_failures_total_;
   Counter& compactions_total_;
   Counter& checkpoints_total_;
   Gauge& series_gauge_;
+  Gauge& series_memory_gauge_;
+  Gauge& exemplars_gauge_;
   Gauge& head_bytes_gauge_;
   Gauge& wal_bytes_gauge_;
   Gauge& blocks_gauge_;
   Gauge& block_bytes_gauge_;
   Histogram& sync_seconds_;
 };
+
+// kInvalidArgument: every matcher would match a series without the label.
+Status require_selective(const model::Matchers& matchers);
+
+// Calls on_sample and on_histogram in the order in which the batch was filled.
+template <class S, class H>
+void in_order(const BatchRecord& batch, S on_sample, H on_histogram) {
+  size_t next = 0;
+  for (const RefHistogram& h : batch.histograms) {
+    while (next < h.after && next < batch.samples.size()) on_sample(batch.samples[next++]);
+    on_histogram(h);
+  }
+  while (next < batch.samples.size()) on_sample(batch.samples[next++]);
+}
 
 }  // namespace sentinel::tsdb

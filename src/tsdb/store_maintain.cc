@@ -19,8 +19,8 @@ int64_t floor_to(int64_t t_ms, int64_t width_ms) {
 
 }  // namespace
 
-std::string StoreImpl::block_path(int64_t min_ms, int64_t end_ms) const {
-  return fmt::format("{}/blocks/{}_{}.block", options_.dir, min_ms, end_ms);
+std::string StoreImpl::block_path(const std::string& dir, int64_t min_ms, int64_t end_ms) const {
+  return fmt::format("{}/blocks/{}_{}{}", dir, min_ms, end_ms, kBlockSuffix);
 }
 
 Status StoreImpl::maintain() {
@@ -28,6 +28,11 @@ Status StoreImpl::maintain() {
   SENTINEL_TRY(drop_expired());
   SENTINEL_TRY(cut_blocks());
   SENTINEL_TRY(compact_blocks());
+  {
+    std::lock_guard commit_lock(commit_mutex_);
+    head_.collect_garbage();
+  }
+  head_.rank_series();
   const bool log_long = wal_->segment_bytes() > std::max(options_.checkpoint_log_bytes, head_.bytes());
   if (checkpoint_due_ || log_long || sync_failed_.exchange(false)) SENTINEL_TRY(checkpoint());
   BlockList blocks;
@@ -59,6 +64,7 @@ Status StoreImpl::drop_expired() {
   for (const auto& block : gone) {
     log_info("tsdb", "block is past retention", {{"block", block->path()}, {"bytes", block->meta().bytes}});
     SENTINEL_TRY(env_.remove(block->path()));
+    SENTINEL_TRY(env_.remove(block->tombstone_path()));
   }
   // A head that gets no new samples never cuts blocks, yet its old samples expire.
   if (head_.min_ms() <= head_.max_ms() && keep_from > head_from_ms_ &&
@@ -100,23 +106,31 @@ Status StoreImpl::cut_blocks() {
   }
 }
 
-Status StoreImpl::write_head_block(TimeRange window) {
-  const int64_t end_ms = window.max_ms + 1;
-  const std::string path = block_path(window.min_ms, end_ms);
-  SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
+Result<std::unique_ptr<BlockWriter>> StoreImpl::fill_head_block(const std::string& path, TimeRange window) const {
+  SENTINEL_ASSIGN(std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
   for (const uint32_t id : head_.sorted_ids()) {
     const std::vector<ChunkPtr> chunks = chunks_within(head_.snapshot_one(id, window), window);
     if (!chunks.empty()) SENTINEL_TRY(writer->add(head_.labels_of(id), chunks));
   }
-  std::shared_ptr<Block> block;
   if (writer->series() > 0) {
-    SENTINEL_TRY(writer->finish(window.min_ms, end_ms));
+    SENTINEL_TRY(writer->finish(window.min_ms, window.max_ms + 1));
+  } else {
+    writer.reset();
+    SENTINEL_TRY(env_.remove(path + ".tmp"));
+  }
+  return writer;
+}
+
+Status StoreImpl::write_head_block(TimeRange window) {
+  const int64_t end_ms = window.max_ms + 1;
+  const std::string path = block_path(options_.dir, window.min_ms, end_ms);
+  SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, fill_head_block(path, window));
+  std::shared_ptr<Block> block;
+  if (writer) {
     SENTINEL_TRY(wal_->sync());  // never a block with part of a batch that the log could still lose
     SENTINEL_TRY(writer->publish(options_.dir + "/blocks"));
     SENTINEL_ASSIGN(block, Block::open(env_, path));
     compactions_total_.add();
-  } else {
-    SENTINEL_TRY(env_.remove(path + ".tmp"));
   }
   std::unique_lock lock(view_mutex_);
   if (block) blocks_.push_back(std::move(block));
@@ -156,7 +170,7 @@ Result<bool> StoreImpl::compact_window(int64_t width_ms) {
 Status StoreImpl::replace_blocks(const BlockList& parts) {
   const int64_t min_ms = parts.front()->meta().min_ms;
   const int64_t end_ms = parts.back()->meta().end_ms;
-  const std::string path = block_path(min_ms, end_ms);
+  const std::string path = block_path(options_.dir, min_ms, end_ms);
   SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
   SENTINEL_TRY(merge_blocks(parts, *writer));
   SENTINEL_TRY(writer->finish(min_ms, end_ms));
@@ -169,7 +183,21 @@ Status StoreImpl::replace_blocks(const BlockList& parts) {
     blocks_.insert(at, std::move(merged));
   }
   compactions_total_.add();
-  for (const auto& part : parts) SENTINEL_TRY(env_.remove(part->path()));
+  for (const auto& part : parts) {
+    if (part->path() != path) SENTINEL_TRY(env_.remove(part->path()));
+    SENTINEL_TRY(env_.remove(part->tombstone_path()));
+  }
+  return {};
+}
+
+Status StoreImpl::write_exemplars(const Wal::Writer& write) const {
+  constexpr size_t kPerRecord = 1'000;
+  const std::vector<StoredExemplar> all = exemplars_.all();
+  for (size_t at = 0; at < all.size(); at += kPerRecord) {
+    const auto begin = all.begin() + static_cast<std::ptrdiff_t>(at);
+    const auto end = all.begin() + static_cast<std::ptrdiff_t>(std::min(all.size(), at + kPerRecord));
+    SENTINEL_TRY(write(RecordType::kExemplars, encode_exemplars({begin, end})));
+  }
   return {};
 }
 
@@ -200,9 +228,12 @@ Status StoreImpl::checkpoint() {
       if (one.open.count > 0) SENTINEL_TRY(write(RecordType::kChunk, encode_chunk(id, true, one.open)));
       if (one.late.empty()) continue;
       record.series.clear();
-      for (const model::Sample& sample : one.late) record.samples.push_back({id, sample});
-      SENTINEL_TRY(write(RecordType::kBatch, encode_batch(record)));
+      for (const model::Sample& sample : one.late.samples) record.samples.push_back({id, sample});
+      const auto after = static_cast<uint32_t>(record.samples.size());
+      for (const model::HistogramSample& sample : one.late.histograms) record.histograms.push_back({id, after, sample});
+      SENTINEL_TRY(write(record.type(), encode_batch(record)));
     }
+    SENTINEL_TRY(write_exemplars(write));
     return wal_->sync();  // never a checkpoint with part of a batch that the log could still lose
   };
   SENTINEL_TRY(wal_->write_checkpoint(number, fill));

@@ -20,8 +20,39 @@ using model::Sample;
 constexpr int64_t kStart = 1'767'225'600'000;
 constexpr int64_t kFar = std::numeric_limits<int64_t>::max();
 
-// What a store should hold: bits of the value by series and time.
-using Model = std::map<Labels, std::map<int64_t, uint64_t>>;
+// What a store should hold, by series and time: the bits of a float, or a histogram as text.
+using Model = std::map<Labels, std::map<int64_t, std::string>>;
+
+std::string text_of(double v) { return std::to_string(std::bit_cast<uint64_t>(v)); }
+// Without the hint, which depends on the neighbours.
+std::string text_of(const model::FloatHistogram& h) {
+  if (model::is_stale_nan(h.sum)) return "h(stale)";
+  std::string out = "h(" + std::to_string(h.schema) + " " + text_of(h.count) + " " + text_of(h.sum) + " " +
+                    text_of(h.zero_count) + " " + text_of(h.zero_threshold);
+  for (const auto* side : {&h.positive, &h.negative}) {
+    out += " |";
+    for (size_t i = 0; i < side->size(); ++i) out += std::to_string(side->index[i]) + ":" + text_of(side->count[i]);
+  }
+  for (const double bound : h.custom_values) out += " " + text_of(bound);
+  return out + ")";
+}
+
+// A counter histogram that is larger the larger `n` is.
+model::HistogramPtr make_histogram(uint64_t n, bool custom) {
+  auto h = std::make_shared<model::FloatHistogram>();
+  h->count = static_cast<double>(n);
+  h->sum = static_cast<double>(n) / 4;
+  if (custom) {
+    h->schema = model::kCustomBucketsSchema;
+    h->custom_values = {0.5, 1};
+  } else {
+    h->schema = n % 7 == 0 ? 1 : 2;
+    h->zero_threshold = 0.001;
+    h->negative.push(0, 1);
+  }
+  for (uint64_t i = 0; i < 2 + n % 2; ++i) h->positive.push(static_cast<int32_t>(i), static_cast<double>(n / (i + 1)));
+  return h;
+}
 
 std::string show(const Model& model, const model::Matchers& matchers, int64_t min_ms, int64_t max_ms) {
   std::string out;
@@ -29,7 +60,7 @@ std::string show(const Model& model, const model::Matchers& matchers, int64_t mi
     if (!model::matches_all(matchers, labels)) continue;
     std::string line;
     for (auto it = samples.lower_bound(min_ms); it != samples.end() && it->first <= max_ms; ++it) {
-      line += " " + std::to_string(it->first) + "=" + std::to_string(it->second);
+      line += " " + std::to_string(it->first) + "=" + it->second;
     }
     if (!line.empty()) out += labels.to_string() + line + "\n";
   }
@@ -40,11 +71,28 @@ std::string show(const std::vector<SeriesData>& found) {
   std::string out;
   for (const SeriesData& series : found) {
     out += series.labels.to_string();
-    for (const Sample& s : series.samples)
-      out += " " + std::to_string(s.t_ms) + "=" + std::to_string(std::bit_cast<uint64_t>(s.v));
+    std::map<int64_t, std::string> points;
+    for (const Sample& s : series.samples) points[s.t_ms] = text_of(s.v);
+    for (const model::HistogramSample& s : series.histograms) points[s.t_ms] = text_of(*s.h);
+    EXPECT_EQ(points.size(), series.samples.size() + series.histograms.size());
+    for (const auto& [t, text] : points) out += " " + std::to_string(t) + "=" + text;
     out += "\n";
   }
   return out;
+}
+
+// "Not reset" is only said where it is true.
+void check_hints(const std::vector<SeriesData>& found) {
+  for (const SeriesData& series : found) {
+    for (size_t i = 1; i < series.histograms.size(); ++i) {
+      const model::FloatHistogram& h = *series.histograms[i].h;
+      EXPECT_NE(h.hint, model::CounterResetHint::kReset);
+      if (h.hint != model::CounterResetHint::kNotReset) continue;
+      model::FloatHistogram plain = h;
+      plain.hint = model::CounterResetHint::kUnknown;
+      EXPECT_FALSE(plain.detect_reset(*series.histograms[i - 1].h)) << series.labels.to_string() << " " << i;
+    }
+  }
 }
 
 model::Matchers everything() { return {Matcher::make(MatchType::kRegexp, "__name__", ".+").value()}; }
@@ -52,7 +100,17 @@ model::Matchers everything() { return {Matcher::make(MatchType::kRegexp, "__name
 std::string content(const Store& store) {
   auto found = store.select(everything(), -kFar, kFar, {});
   EXPECT_TRUE(found) << found.error().to_string();
-  return found ? show(*found) : "error";
+  const auto exemplars = store.exemplars({}, -kFar, kFar);
+  if (!found || !exemplars) return "error";
+  check_hints(*found);
+  for (const SeriesExemplars& e : *exemplars) {
+    SeriesData data;
+    data.labels = e.series.with("__name__", "z_exemplars");
+    for (const model::Exemplar& exemplar : e.exemplars) data.samples.push_back({exemplar.t_ms, exemplar.v});
+    found->push_back(std::move(data));
+  }
+  std::sort(found->begin(), found->end(), [](const auto& a, const auto& b) { return a.labels < b.labels; });
+  return show(*found);
 }
 
 class Oracle {
@@ -72,6 +130,8 @@ class Oracle {
     append_batch();
     if (random_.chance(0.03)) ASSERT_TRUE(store_->maintain());
     if (random_.chance(0.02)) reopen();
+    if (random_.chance(0.02)) erase();
+    if (random_.chance(0.01)) ASSERT_TRUE(store_->clean_tombstones());
     if (random_.chance(0.5)) compare();
   }
 
@@ -92,37 +152,69 @@ class Oracle {
   }
 
   // The rules of the header, on the map.
-  bool takes(const Labels& labels, Sample sample) {
-    const auto bits = std::bit_cast<uint64_t>(sample.v);
+  bool takes(const Labels& labels, int64_t t_ms, std::string text) {
     auto& samples = model_[labels];
-    if (const auto it = samples.find(sample.t_ms); it != samples.end()) {
-      return it->second == bits && samples.rbegin()->first - sample.t_ms <= options_.out_of_order_window.count();
+    const bool after_histogram = !samples.empty() && samples.rbegin()->second.starts_with("h");
+    if (after_histogram && text == text_of(model::stale_nan()) && t_ms != samples.rbegin()->first) text = "h(stale)";
+    if (after_histogram && text == text_of(model::stale_nan()) && samples.rbegin()->second == "h(stale)")
+      text = "h(stale)";
+    if (const auto it = samples.find(t_ms); it != samples.end()) {
+      return it->second == text && samples.rbegin()->first - t_ms <= options_.out_of_order_window.count();
     }
-    if (!samples.empty() && samples.rbegin()->first - sample.t_ms > options_.out_of_order_window.count()) return false;
-    samples[sample.t_ms] = bits;
+    if (!samples.empty() && samples.rbegin()->first - t_ms > options_.out_of_order_window.count()) return false;
+    samples[t_ms] = text;
     return true;
   }
 
+  // Each its own batch of one where a series mixes kinds: what a stale marker becomes is decided when it is committed.
   void append_batch() {
     auto appender = store_->appender();
     const auto count = 1 + random_.below(12);
     for (uint64_t i = 0; i < count; ++i) {
       const Labels labels = random_labels();
+      const bool histogram = labels.get("job") == "d" && random_.chance(0.8);
+      if (labels.get("job") == "d") ASSERT_TRUE(appender->commit());
       const int64_t t = kStart + now_ - (random_.chance(0.1) ? static_cast<int64_t>(random_.below(6'000)) : 0);
-      const Sample sample{t, random_.chance(0.05) ? model::stale_nan() : double(random_.below(5))};
       const auto ref = appender->ref(labels);
       ASSERT_TRUE(ref);
-      const Status status = appender->append(*ref, sample);
       const Model before = model_;
-      const bool expected = takes(labels, sample);
+      Status status;
+      bool expected = false;
+      if (histogram) {
+        const bool restart = random_.chance(0.1);
+        const auto h = make_histogram(restart ? 1 : static_cast<uint64_t>(now_ / 1'000), labels.has("pod"));
+        status = appender->append_histogram(*ref, {t, h});
+        expected = takes(labels, t, text_of(*h));
+      } else {
+        const Sample sample{t, random_.chance(0.05) ? model::stale_nan() : double(random_.below(5))};
+        status = appender->append(*ref, sample);
+        expected = takes(labels, t, text_of(sample.v));
+      }
       if (!status && status.error().message().ends_with("older than the head")) {
         model_ = before;  // where the head begins is the store's own affair
         continue;
       }
       ASSERT_EQ(status.has_value(), expected)
           << labels.to_string() << " " << t << (status ? "" : status.error().to_string());
+      if (labels.get("job") == "d") ASSERT_TRUE(appender->commit());
     }
     ASSERT_TRUE(appender->commit());
+  }
+
+  void erase() {
+    const model::Matchers matchers = random_matchers();
+    const int64_t min_ms = kStart + static_cast<int64_t>(random_.below(static_cast<uint64_t>(now_) + 1));
+    int64_t max_ms = min_ms + static_cast<int64_t>(random_.below(60'000));
+    // The newest samples stay: the head remembers their time until a restart, the map would not.
+    for (const auto& [labels, samples] : model_) {
+      if (!samples.empty() && model::matches_all(matchers, labels))
+        max_ms = std::min(max_ms, samples.rbegin()->first - 1);
+    }
+    if (min_ms > max_ms) return;
+    ASSERT_TRUE(store_->delete_series({matchers}, min_ms, max_ms));
+    for (auto& [labels, samples] : model_) {
+      if (model::matches_all(matchers, labels)) samples.erase(samples.lower_bound(min_ms), samples.upper_bound(max_ms));
+    }
   }
 
   model::Matchers random_matchers() {
@@ -152,17 +244,29 @@ class Oracle {
     ASSERT_TRUE(found) << found.error().to_string();
     const std::string want = show(model_, matchers, min_ms, max_ms);
     ASSERT_EQ(show(*found), want);
+    check_hints(*found);
     const auto series = store_->series({matchers}, min_ms, max_ms);
     ASSERT_TRUE(series);
-    ASSERT_EQ(series->size(), found->size());
+    // All series with samples in the range, and none that has no samples at all or is not selected.
+    std::set<Labels> listed(series->begin(), series->end());
+    EXPECT_TRUE(std::is_sorted(series->begin(), series->end()));
     std::set<std::string> jobs;
-    for (size_t i = 0; i < found->size(); ++i) {
-      EXPECT_EQ((*series)[i], (*found)[i].labels);
-      if ((*found)[i].labels.has("job")) jobs.emplace((*found)[i].labels.get("job"));
+    for (const SeriesData& one : *found) {
+      EXPECT_TRUE(listed.contains(one.labels)) << one.labels.to_string();
+      if (one.labels.has("job")) jobs.emplace(one.labels.get("job"));
+    }
+    std::set<std::string> jobs_possible;
+    for (const Labels& labels : listed) {
+      EXPECT_TRUE(model_.contains(labels) && model::matches_all(matchers, labels));
+      if (labels.has("job")) jobs_possible.emplace(labels.get("job"));
     }
     const auto values = store_->label_values("job", {matchers}, min_ms, max_ms);
     ASSERT_TRUE(values);
-    EXPECT_EQ(*values, std::vector<std::string>(jobs.begin(), jobs.end()));
+    EXPECT_TRUE(std::includes(values->begin(), values->end(), jobs.begin(), jobs.end()));
+    EXPECT_EQ(*values, std::vector<std::string>(jobs_possible.begin(), jobs_possible.end()));
+    const auto names = store_->label_names({matchers}, min_ms, max_ms);
+    ASSERT_TRUE(names);
+    EXPECT_EQ(std::count(names->begin(), names->end(), "job"), jobs_possible.empty() ? 0 : 1);
   }
 
   Random random_;
@@ -216,10 +320,31 @@ class Life {
         synced = prefixes.size() - 1;
       }
       if (i % 20 == 15 && !store->maintain()) return;
+      if (i % 20 == 18 && !erase(i)) return;
+      if (i == 45 && !store->clean_tombstones()) return;
+      if (i == 50 && !store->snapshot(true)) return;
       if (i == 30) {
         store.reset();
         if (!open()) return;
       }
+    }
+  }
+
+  // Deletes from one series in blocks and head. Not atomic: who got no answer asks again after a power cut.
+  bool erase(int i) {
+    const Labels labels{{"__name__", "h"}, {"era", "0"}};
+    const int64_t from = kStart + (i / 3) * 1'000;
+    const int64_t to = from + 3'000;
+    erasing = i;
+    if (!store->delete_series({{Matcher::equal("__name__", "h"), Matcher::equal("era", "0")}}, from, to)) return false;
+    erasing.reset();
+    for (Model& m : prefixes) forget(m, labels, from, to);
+    forget(model, labels, from, to);
+    return true;
+  }
+  static void forget(Model& m, const Labels& labels, int64_t from, int64_t to) {
+    if (const auto it = m.find(labels); it != m.end()) {
+      it->second.erase(it->second.lower_bound(from), it->second.upper_bound(to));
     }
   }
 
@@ -230,11 +355,24 @@ class Life {
       const Sample sample{kStart + i * 1'000 - (s == 2 && i % 5 == 0 ? 1'500 : 0), double(i * 10 + s)};
       const auto ref = appender->ref(labels);
       if (!ref || !appender->append(*ref, sample)) continue;
-      model[labels][sample.t_ms] = std::bit_cast<uint64_t>(sample.v);
+      model[labels][sample.t_ms] = text_of(sample.v);
     }
+    append_others(*appender, i);
     prefixes.push_back(model);
     return appender->commit().has_value();
   }
+
+  // A histogram a batch, and an exemplar, which stands in the model as a sample of a series of its own.
+  void append_others(Appender& appender, int i) {
+    const Labels labels{{"__name__", "h"}, {"era", std::to_string(i / 20)}};
+    const auto ref = appender.ref(labels);
+    const auto h = make_histogram(static_cast<uint64_t>(i) + 1, i % 2 == 0);
+    const int64_t t_ms = kStart + i * 1'000;
+    if (ref && appender.append_histogram(*ref, {t_ms, h})) model[labels][t_ms] = text_of(*h);
+    const model::Exemplar exemplar{Labels{{"trace_id", std::to_string(i)}}, t_ms, double(i)};
+    if (ref && appender.append_exemplar(*ref, exemplar)) model[of_exemplars(labels)][t_ms] = text_of(exemplar.v);
+  }
+  static Labels of_exemplars(const Labels& labels) { return labels.with("__name__", "z_exemplars"); }
 
   FaultEnv env;
   FakeClock clock;
@@ -243,6 +381,7 @@ class Life {
   std::unique_ptr<Store> store;
   Model model;
   std::vector<Model> prefixes;  // after 0, 1, 2, … batches
+  std::optional<int> erasing;   // the deletion that the power failed during
   size_t synced = 0;            // batches known to be on disk
 };
 
@@ -274,6 +413,7 @@ TEST(StoreOracle, WhateverWriteThePowerFailsAtNothingSyncedIsLostAndNothingInven
       life.store.reset();
       life.env.reopen_after_crash();
       ASSERT_TRUE(life.open());
+      if (life.erasing) ASSERT_TRUE(life.erase(*life.erasing));
       const auto kept = prefix_of(life);
       ASSERT_TRUE(kept) << "not a whole number of batches\n" << content(*life.store);
       ASSERT_GE(*kept, life.synced);

@@ -8,17 +8,11 @@
 namespace sentinel::tsdb {
 namespace {
 
-Status require_selective(const model::Matchers& matchers) {
-  const auto selects = [](const model::Matcher& m) { return !m.matches(std::string_view()); };
-  if (std::any_of(matchers.begin(), matchers.end(), selects)) return {};
-  return fail(ErrorCode::kInvalidArgument, "at least one matcher must not match the empty value");
-}
-
 // Counts decoded samples down; shared by all sources of one read.
 class Budget {
  public:
   explicit Budget(uint64_t samples_max) : left_(samples_max), limit_(samples_max) {}
-  Status take(size_t samples) {
+  Status take(uint64_t samples) {
     if (samples > left_) {
       return fail(ErrorCode::kTooLarge, "the query reads more than " + std::to_string(limit_) + " samples");
     }
@@ -46,6 +40,7 @@ std::vector<SeriesData> merge(std::vector<SeriesData> earlier, std::vector<Serie
       out.push_back(std::move(*b++));
     } else {
       a->samples.insert(a->samples.end(), b->samples.begin(), b->samples.end());
+      a->histograms.insert(a->histograms.end(), b->histograms.begin(), b->histograms.end());
       out.push_back(std::move(*a++));
       ++b;
     }
@@ -57,11 +52,12 @@ Result<std::vector<SeriesData>> select_block(Block& block, const model::Matchers
                                              Budget& budget) {
   SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, block.index());
   std::vector<SeriesData> out;
-  for (const uint32_t id : index->labels.resolve(matchers)) {
-    SENTINEL_ASSIGN(std::vector<model::Sample> samples, block.read_samples(index->chunks[id], range));
-    if (samples.empty()) continue;
-    SENTINEL_TRY(budget.take(samples.size()));
-    out.push_back({index->labels.make_labels(id), std::move(samples)});
+  for (const uint32_t id : index->resolve(matchers)) {
+    SENTINEL_ASSIGN(const BlockSeries series, block.read_series(*index, id));
+    SENTINEL_ASSIGN(Points points, block.read_points(id, series, range));
+    if (points.empty()) continue;
+    SENTINEL_TRY(budget.take(points.weight()));
+    out.push_back({index->make_labels(series), std::move(points.samples), std::move(points.histograms)});
   }
   return out;
 }
@@ -71,12 +67,29 @@ TimeRange within(TimeRange range, TimeRange other) {
   return {std::max(range.min_ms, other.min_ms), std::min(range.max_ms, other.max_ms)};
 }
 
-void sort_unique(std::vector<std::string>& names) {
-  std::sort(names.begin(), names.end());
-  names.erase(std::unique(names.begin(), names.end()), names.end());
+// Calls fn(series) for each series of the block that any of the sets selects (no sets: all) and that reaches into the
+// range; may call it twice for one.
+template <class F>
+Status visit_series(Block& block, const BlockIndex& index, const std::vector<model::Matchers>& sets, TimeRange range,
+                    F fn) {
+  const std::vector<model::Matchers> wanted = sets.empty() ? std::vector<model::Matchers>(1) : sets;
+  for (const model::Matchers& matchers : wanted) {
+    for (const uint32_t id : index.resolve(matchers)) {
+      SENTINEL_ASSIGN(const BlockSeries series, block.read_series(index, id));
+      SENTINEL_ASSIGN(const bool seen, block.has_sample_in(id, series, within(range, block.range())));
+      if (seen) fn(series);
+    }
+  }
+  return {};
 }
 
 }  // namespace
+
+Status require_selective(const model::Matchers& matchers) {
+  const auto selects = [](const model::Matcher& m) { return !m.matches(std::string_view()); };
+  if (std::any_of(matchers.begin(), matchers.end(), selects)) return {};
+  return fail(ErrorCode::kInvalidArgument, "at least one matcher must not match the empty value");
+}
 
 StoreImpl::View StoreImpl::view_locked(TimeRange range) const {
   View view;
@@ -91,6 +104,7 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
                                                   const SelectLimits& limits) const {
   SENTINEL_TRY(require_selective(matchers));
   const TimeRange range{min_ms, max_ms};
+  const EpochPin pin = head_.pin();
   View view;
   std::vector<SeriesSnapshot> snapshots;
   {
@@ -108,11 +122,11 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
   std::vector<SeriesData> newest;
   newest.reserve(snapshots.size());
   for (const SeriesSnapshot& snapshot : snapshots) {
-    std::vector<model::Sample> samples;
-    snapshot.decode(view.head, samples);
-    if (samples.empty()) continue;
-    SENTINEL_TRY(budget.take(samples.size()));
-    newest.push_back({head_.labels_of(snapshot.id), std::move(samples)});
+    Points points;
+    snapshot.decode(view.head, points);
+    if (points.empty()) continue;
+    SENTINEL_TRY(budget.take(points.weight()));
+    newest.push_back({head_.labels_of(*snapshot.labels), std::move(points.samples), std::move(points.histograms)});
   }
   return merge(std::move(out), std::move(newest));
 }
@@ -122,6 +136,7 @@ Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Ma
   const TimeRange range{min_ms, max_ms};
   const std::vector<model::Matchers> wanted = sets.empty() ? std::vector<model::Matchers>(1) : sets;
   std::vector<model::Labels> out;
+  const EpochPin pin = head_.pin();
   View view;
   {
     std::shared_lock lock(view_mutex_);
@@ -129,18 +144,14 @@ Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Ma
     for (const model::Matchers& matchers : wanted) {
       if (view.head.empty()) break;
       for (const uint32_t id : head_.resolve(matchers)) {
-        if (head_.has_sample_in(id, view.head)) out.push_back(head_.labels_of(id));
+        if (const LabelSet* labels = head_.labels_if_in(id, view.head)) out.push_back(head_.labels_of(*labels));
       }
     }
   }
   for (const auto& block : view.blocks) {
     SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, block->index());
-    for (const model::Matchers& matchers : wanted) {
-      for (const uint32_t id : index->labels.resolve(matchers)) {
-        SENTINEL_ASSIGN(const bool seen, block->has_sample_in(index->chunks[id], within(range, block->range())));
-        if (seen) out.push_back(index->labels.make_labels(id));
-      }
-    }
+    SENTINEL_TRY(visit_series(*block, *index, sets, range,
+                              [&](const BlockSeries& one) { out.push_back(index->make_labels(one)); }));
   }
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
@@ -149,44 +160,49 @@ Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Ma
 
 Result<std::vector<std::string>> StoreImpl::label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,
                                                         int64_t max_ms) const {
-  const TimeRange range{min_ms, max_ms};
-  std::vector<std::string> out;
+  std::set<std::string> out;
   View view;
-  if (sets.empty()) {
+  {
     std::shared_lock lock(view_mutex_);
-    view = view_locked(range);
-    if (!view.head.empty()) out = head_.label_names(view.head);
+    view = view_locked({min_ms, max_ms});
+    if (!view.head.empty()) head_.label_names(sets, view.head, out);
   }
-  if (!sets.empty() || !view.blocks.empty()) {
-    SENTINEL_ASSIGN(const std::vector<model::Labels> found, series(sets, min_ms, max_ms));
-    for (const model::Labels& labels : found) {
-      for (const model::Label& label : labels) out.push_back(label.name);
-      if (out.size() > 4096) sort_unique(out);
+  for (const auto& block : view.blocks) {
+    SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, block->index());
+    if (sets.empty() && !block->has_tombstones()) {
+      for (std::string& name : index->names()) out.insert(std::move(name));
+      continue;
     }
+    SENTINEL_TRY(visit_series(*block, *index, sets, {min_ms, max_ms}, [&](const BlockSeries& series) {
+      for (const LabelPair pair : series.pairs) out.emplace(index->symbol(pair.name));
+    }));
   }
-  sort_unique(out);
-  return out;
+  return std::vector<std::string>(out.begin(), out.end());
 }
 
 Result<std::vector<std::string>> StoreImpl::label_values(const std::string& name,
                                                          const std::vector<model::Matchers>& sets, int64_t min_ms,
                                                          int64_t max_ms) const {
-  const TimeRange range{min_ms, max_ms};
-  std::vector<std::string> out;
+  std::set<std::string> out;
   View view;
-  if (sets.empty()) {
+  {
     std::shared_lock lock(view_mutex_);
-    view = view_locked(range);
-    if (!view.head.empty()) out = head_.label_values(name, view.head);
+    view = view_locked({min_ms, max_ms});
+    if (!view.head.empty()) head_.label_values(name, sets, view.head, out);
   }
-  if (!sets.empty() || !view.blocks.empty()) {
-    SENTINEL_ASSIGN(const std::vector<model::Labels> found, series(sets, min_ms, max_ms));
-    for (const model::Labels& labels : found) {
-      if (labels.has(name)) out.emplace_back(labels.get(name));
+  for (const auto& block : view.blocks) {
+    SENTINEL_ASSIGN(const std::shared_ptr<const BlockIndex> index, block->index());
+    if (sets.empty() && !block->has_tombstones()) {
+      index->for_each_value(name, [&](std::string_view value) { out.emplace(value); });
+      continue;
     }
+    SENTINEL_TRY(visit_series(*block, *index, sets, {min_ms, max_ms}, [&](const BlockSeries& series) {
+      for (const LabelPair pair : series.pairs) {
+        if (index->symbol(pair.name) == name) out.emplace(index->symbol(pair.value));
+      }
+    }));
   }
-  sort_unique(out);
-  return out;
+  return std::vector<std::string>(out.begin(), out.end());
 }
 
 }  // namespace sentinel::tsdb

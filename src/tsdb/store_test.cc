@@ -96,6 +96,41 @@ TEST(Store, ASampleIsVisibleWhenCommitReturnsAndNotBefore) {
   EXPECT_EQ(f.all()[0].samples.size(), 2u);
 }
 
+TEST(Store, TellsItsListenerOfWhatIsStoredOnceItIsVisible) {
+  struct Recorder final : CommitListener {
+    explicit Recorder(Store& s) : store(s) {}
+    void committed(std::span<const SeriesRef> series, int64_t newest) override {
+      for (const SeriesRef ref : series) got.push_back(store.labels(ref).to_string());
+      refs.assign(series.begin(), series.end());
+      newest_ms = newest;
+      visible = store.select({Matcher::equal("__name__", "a")}, 0, kAll, {})->size();
+    }
+    Store& store;
+    std::vector<std::string> got;
+    std::vector<SeriesRef> refs;
+    int64_t newest_ms = 0;
+    size_t visible = 0;
+  };
+  Fixture f;
+  Recorder recorder(*f.store);
+  f.store->listen(&recorder);
+  auto appender = f.store->appender();
+  const SeriesRef a = appender->ref({{"__name__", "a"}, {"x", "1"}}).value();
+  const SeriesRef b = appender->ref({{"__name__", "b"}}).value();
+  ASSERT_TRUE(appender->append(a, {kStart, 1}));
+  ASSERT_TRUE(appender->append(a, {kStart + 5, 1}));
+  ASSERT_TRUE(appender->append(b, {kStart + 1, 2}));
+  EXPECT_TRUE(recorder.got.empty());
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(recorder.got, (std::vector<std::string>{"a{x=\"1\"}", "a{x=\"1\"}", "b"}));
+  EXPECT_EQ(recorder.refs, (std::vector<SeriesRef>{a, a, b})) << "the references the appender gave";
+  EXPECT_EQ(recorder.newest_ms, kStart + 5);
+  EXPECT_EQ(recorder.visible, 1u);
+  f.store->listen(nullptr);
+  ASSERT_TRUE(f.put({{"__name__", "b"}}, {kStart + 9, 2}));
+  EXPECT_EQ(recorder.got.size(), 3u);
+}
+
 TEST(Store, RefusesOutOfOrderAndOtherValuesAtTheSameTime) {
   Fixture f;
   ASSERT_TRUE(f.put(kUp, {100, 1}));
@@ -353,6 +388,302 @@ TEST(Store, ReadersBesideTheWriterSeeWholePrefixes) {
   }
   writer.join();
   EXPECT_EQ(f.store->stats().samples_appended, 2u * kBatches);
+}
+
+model::HistogramPtr counter_histogram(double n) {
+  auto h = std::make_shared<model::FloatHistogram>();
+  h->count = n;
+  h->sum = n;
+  h->positive.push(1, n);
+  return h;
+}
+
+Status put_histogram(Store& store, const Labels& labels, int64_t t_ms, const model::HistogramPtr& h) {
+  auto appender = store.appender();
+  SENTINEL_ASSIGN(const SeriesRef ref, appender->ref(labels));
+  SENTINEL_TRY(appender->append_histogram(ref, {t_ms, h}));
+  return appender->commit();
+}
+
+std::string hints(const std::vector<SeriesData>& found) {
+  std::string out;
+  for (const SeriesData& series : found) {
+    for (const auto& s : series.histograms) out += "urng"[static_cast<size_t>(s.h->hint)];
+    out += ";";
+  }
+  return out;
+}
+
+TEST(Store, AHistogramThatGoesOnIsNotAResetAlsoAfterARestart) {
+  Fixture f;
+  for (const auto& [t, n] : {std::pair(1, 5.0), {2, 6.0}, {3, 4.0}, {4, 4.0}}) {
+    ASSERT_TRUE(put_histogram(*f.store, kUp, t, counter_histogram(n)));
+  }
+  EXPECT_EQ(hints(f.all()), "unun;");
+  f.reopen();
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 5, counter_histogram(7)));
+  auto gauge = std::make_shared<model::FloatHistogram>(*counter_histogram(1));
+  gauge->hint = model::CounterResetHint::kGauge;
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 6, gauge));
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 7, counter_histogram(9)));
+  EXPECT_EQ(hints(f.all()), "ununngu;");
+}
+
+TEST(Store, FloatsAndHistogramsShareTheTimesOfASeries) {
+  Fixture f;
+  ASSERT_TRUE(f.put(kUp, {1, 1}));
+  ASSERT_TRUE(put_histogram(*f.store, kUp, 2, counter_histogram(1)));
+  EXPECT_EQ(f.put(kUp, {2, 1}).error().code(), ErrorCode::kConflict);
+  EXPECT_EQ(put_histogram(*f.store, kUp, 1, counter_histogram(1)).error().code(), ErrorCode::kConflict);
+  EXPECT_TRUE(put_histogram(*f.store, kUp, 2, counter_histogram(1))) << "the same again";
+  EXPECT_FALSE(put_histogram(*f.store, kUp, 2, counter_histogram(2)));
+  ASSERT_TRUE(f.put(kUp, {3, model::stale_nan()}));
+  EXPECT_TRUE(f.put(kUp, {3, model::stale_nan()})) << "the same again";
+  const auto found = f.all();
+  EXPECT_EQ(found[0].samples.size(), 1u);
+  ASSERT_EQ(found[0].histograms.size(), 2u) << "a stale marker ends the histograms";
+  EXPECT_TRUE(model::is_stale_nan(found[0].histograms[1].h->sum));
+  ASSERT_TRUE(f.put(kUp, {4, 2}));
+  EXPECT_EQ(f.all()[0].samples.size(), 2u);
+  auto bad = std::make_shared<model::FloatHistogram>();
+  bad->schema = 99;
+  EXPECT_EQ(put_histogram(*f.store, kUp, 9, bad).error().code(), ErrorCode::kInvalidArgument);
+}
+
+TEST(Store, OneBatchKeepsTheOrderOfItsKinds) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append_histogram(ref, {1, counter_histogram(1)}));
+  ASSERT_TRUE(appender->append(ref, {2, 1}));
+  ASSERT_TRUE(appender->append_histogram(ref, {3, counter_histogram(1)}));
+  EXPECT_FALSE(appender->append(ref, {3, 1}));
+  EXPECT_FALSE(appender->append_histogram(ref, {2, counter_histogram(1)}));
+  ASSERT_TRUE(appender->commit());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(f.all()[0].samples.size(), 1u);
+    EXPECT_EQ(hints(f.all()), "uu;");
+    f.reopen();
+  }
+}
+
+TEST(Store, ExemplarsAreKeptWithTheirSeriesAndOverRestarts) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(ref, {kStart, 1}));
+  const model::Exemplar exemplar{Labels{{"trace_id", "abc"}}, kStart, 0.5};
+  ASSERT_TRUE(appender->append_exemplar(ref, exemplar));
+  EXPECT_TRUE(f.store->exemplars({}, -kAll, kAll)->empty()) << "not committed yet";
+  ASSERT_TRUE(appender->commit());
+  EXPECT_TRUE(appender->append_exemplar(ref, exemplar)) << "the same again";
+  EXPECT_EQ(appender->append_exemplar(ref, {{}, kStart - 1, 1}).error().code(), ErrorCode::kConflict);
+  ASSERT_TRUE(appender->commit());
+  for (int round = 0; round < 3; ++round) {
+    const auto found = f.store->exemplars({{Matcher::equal("job", "a")}}, kStart, kStart);
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 1u);
+    EXPECT_EQ((*found)[0].series, kUp);
+    ASSERT_EQ((*found)[0].exemplars.size(), 1u);
+    EXPECT_EQ((*found)[0].exemplars[0].labels, exemplar.labels);
+    f.options_.checkpoint_log_bytes = 1;  // from the second round on out of a checkpoint
+    ASSERT_TRUE(f.store->maintain());
+    f.reopen();
+  }
+}
+
+// Series come and go; what has left the head and is not used leaves memory.
+TEST(Store, ChurnedSeriesLeaveMemoryAndComeBackWhenAskedFor) {
+  StoreOptions options = manual();
+  options.block_range = Millis(100'000);
+  Fixture f(options);
+  auto appender = f.store->appender();
+  const auto old = *appender->ref(kUp);
+  ASSERT_TRUE(appender->append(old, {kStart - 900'000, 1}));
+  ASSERT_TRUE(appender->commit());
+  for (int pod = 0; pod < 50; ++pod) {
+    ASSERT_TRUE(f.put(Labels{{"__name__", "x"}, {"pod", std::to_string(pod)}}, {kStart - 900'000, 1}));
+  }
+  ASSERT_TRUE(f.put(Labels{{"__name__", "other"}}, {kStart, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(appender->append(old, {kStart - 10, 7})) << "used since, so it stays another round";
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2);
+  ASSERT_TRUE(appender->commit());
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2);
+  EXPECT_EQ(f.all().size(), 52u) << "the blocks still have them";
+  const std::string before = show(f.all());
+  ASSERT_TRUE(f.put(Labels{{"__name__", "x"}, {"pod", "7"}}, {kStart, 1}));
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2) << "counted at the next maintenance";
+  const std::string after = show(f.all());
+  EXPECT_NE(before, after);
+  f.reopen();
+  EXPECT_EQ(show(f.all()), after);
+}
+
+TEST(Store, AReferenceWhoseSeriesIsGoneIsRefused) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_TRUE(appender->append(ref, {kStart, 1})) << "one round is grace";
+  auto late = f.store->appender();
+  const auto other = *late->ref(Labels{{"__name__", "other"}});
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(late->append(other, {kStart, 1}).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(late->append_exemplar(other, {{}, kStart, 1}).error().code(), ErrorCode::kNotFound);
+  const auto again = late->ref(Labels{{"__name__", "other"}});
+  ASSERT_TRUE(again);
+  EXPECT_NE(*again, other);
+  EXPECT_TRUE(late->append(*again, {kStart, 1}));
+  ASSERT_TRUE(late->commit());
+  EXPECT_EQ(f.all().size(), 1u) << "the other appender waited too long; its sample is counted as rejected";
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all().size(), 1u);
+}
+
+// A store with blocks and a head; two jobs, a sample each 5 s.
+struct Aged : Fixture {
+  Aged() : Fixture(options()) {
+    for (int64_t t = begin; t < kStart; t += 5'000) {
+      EXPECT_TRUE(put(kUp, {t, double(t - begin)}));
+      EXPECT_TRUE(put(Labels{{"__name__", "up"}, {"job", "b"}}, {t, 1}));
+    }
+    EXPECT_TRUE(store->maintain());
+    EXPECT_GT(store->stats().blocks, 1u);
+  }
+  static StoreOptions options() {
+    StoreOptions out = manual();
+    out.block_range = Millis(100'000);
+    return out;
+  }
+  static constexpr int64_t begin = kStart - 1'000'000;
+};
+
+TEST(Store, DeletedSamplesAreGoneFromBlocksAndHeadAndStayGone) {
+  Aged f;
+  const int64_t from = Aged::begin + 250'000;
+  const int64_t to = kStart - 20'000;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "a")}}, from, to));
+  const auto expect_gone = [&](const char* when) {
+    const auto found = f.all();
+    ASSERT_EQ(found.size(), 2u) << when;
+    EXPECT_EQ(found[1].samples.size(), 200u) << when;
+    EXPECT_EQ(found[0].samples.size(), 50u + 3u) << when;
+    for (const Sample& s : found[0].samples) EXPECT_TRUE(s.t_ms < from || s.t_ms > to) << when;
+    EXPECT_EQ(f.all(from, to).size(), 1u) << when;
+    EXPECT_EQ(f.store->series({{Matcher::equal("job", "a")}}, from + 100'000, to - 100'000)->size(), 0u) << when;
+  };
+  expect_gone("at once");
+  f.reopen();
+  expect_gone("after a restart");
+  ASSERT_TRUE(f.put(kUp, {kStart, 1}));
+  EXPECT_EQ(f.all()[0].samples.size(), 54u) << "what comes later is kept";
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "a")}}, kStart, kStart));
+  const uint64_t bytes = f.store->stats().block_bytes;
+  ASSERT_TRUE(f.store->clean_tombstones());
+  EXPECT_LT(f.store->stats().block_bytes, bytes);
+  expect_gone("after cleaning");
+  f.reopen();
+  expect_gone("after cleaning and a restart");
+  EXPECT_FALSE(f.store->delete_series({{Matcher::equal("job", "")}}, 0, 1));
+}
+
+TEST(Store, DeletingEverythingLeavesAnEmptyStoreThatGoesOn) {
+  Aged f;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("__name__", "up")}}, -kAll, kAll));
+  EXPECT_TRUE(f.all().empty());
+  EXPECT_TRUE(f.store->label_values("job", {}, -kAll, kAll)->empty());
+  ASSERT_TRUE(f.store->clean_tombstones());
+  f.reopen();
+  EXPECT_TRUE(f.all().empty());
+  ASSERT_TRUE(f.put(kUp, {kStart, 1}));
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.all().size(), 1u);
+}
+
+TEST(Store, ASnapshotIsAStoreOfItsOwn) {
+  Aged f;
+  ASSERT_TRUE(f.store->delete_series({{Matcher::equal("job", "b")}}, -kAll, Aged::begin + 300'000));
+  const std::string before = show(f.all());
+  const auto name = f.store->snapshot(true);
+  ASSERT_TRUE(name) << name.error().to_string();
+  EXPECT_TRUE(name->starts_with("20260101T000000Z-")) << *name;
+  const auto without_head = f.store->snapshot(false);
+  ASSERT_TRUE(without_head);
+  ASSERT_NE(*name, *without_head);
+  ASSERT_TRUE(f.put(kUp, {kStart, 5}));
+  f.options_.dir = "data/snapshots/" + *name;
+  f.reopen();
+  EXPECT_EQ(show(f.all()), before);
+  ASSERT_TRUE(f.put(kUp, {kStart, 6})) << "and it can be gone on with";
+  f.options_.dir = "data/snapshots/" + *without_head;
+  f.reopen();
+  EXPECT_LT(f.all()[0].samples.size(), 200u);
+}
+
+TEST(Store, CardinalityNamesTheLargest) {
+  Fixture f;
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(f.put(Labels{{"__name__", "a"}, {"pod", "pod-" + std::to_string(i)}}, {kStart + i, 1}));
+  }
+  ASSERT_TRUE(f.put(Labels{{"__name__", "b"}, {"pod", "pod-1"}}, {kStart, 1}));
+  const Cardinality found = f.store->cardinality(2);
+  EXPECT_EQ(found.series, 11u);
+  EXPECT_EQ(found.label_pairs, 12u);
+  EXPECT_EQ(found.chunks, 11u);
+  EXPECT_EQ(found.min_ms, kStart);
+  EXPECT_EQ(found.max_ms, kStart + 9);
+  const auto show_counts = [](const std::vector<NamedCount>& counts) {
+    std::string out;
+    for (const NamedCount& c : counts) out += c.name + " " + std::to_string(c.count) + ";";
+    return out;
+  };
+  EXPECT_EQ(show_counts(found.series_by_metric), "a 10;b 1;");
+  EXPECT_EQ(show_counts(found.values_by_label), "pod 10;__name__ 2;");
+  EXPECT_EQ(show_counts(found.value_bytes_by_label), "pod 55;__name__ 11;");
+  EXPECT_EQ(show_counts(found.series_by_pair), "__name__=a 10;pod=pod-1 2;");
+}
+
+// Series are born and removed while others read and delete: for the sanitizers, and nothing acknowledged is missing.
+TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
+  StoreOptions options = manual();
+  options.block_range = Millis(200);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kBatches = 3'000;
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; i < kBatches; ++i) {
+      const std::string pod = std::to_string(i / 10);
+      ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"pod", pod}}, {kStart + i, double(i)}));
+    }
+    done.store(true);
+  });
+  std::thread keeper([&] {
+    while (!done.load()) {
+      ASSERT_TRUE(f.store->maintain());
+      ASSERT_TRUE(f.store->delete_series({{Matcher::equal("pod", "3")}}, kStart, kStart + 100));
+    }
+  });
+  const model::Matchers all = {Matcher::equal("__name__", "m")};
+  while (!done.load()) {
+    for (const SeriesData& series : f.all()) ASSERT_TRUE(series.labels.has("pod"));
+    ASSERT_TRUE(f.store->series({all}, -kAll, kAll));
+    ASSERT_TRUE(f.store->label_values("pod", {all}, kStart, kAll));
+    ASSERT_TRUE(f.store->label_names({}, kStart, kAll));
+    (void)f.store->cardinality(5);
+  }
+  writer.join();
+  keeper.join();
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  size_t samples = 0;
+  for (const SeriesData& series : f.all()) samples += series.samples.size();
+  EXPECT_GE(samples, static_cast<size_t>(kBatches) - 10);
+  EXPECT_LT(f.metric("sentinel_tsdb_series_in_memory"), 100);
 }
 
 }  // namespace

@@ -126,7 +126,7 @@ TEST(Wal, RecordsSurviveEncodingAndRefuseDamage) {
   batch.series.push_back({7, model::Labels{{"__name__", "up"}, {"job", "ü"}}});
   batch.samples = {{7, {1000, 1.5}}, {9, {-5, model::stale_nan()}}, {7, {INT64_MAX, -0.0}}, {0, {INT64_MIN, 3}}};
   const std::string bytes = encode_batch(batch);
-  const auto back = decode_batch(bytes);
+  const auto back = decode_batch(RecordType::kBatch, bytes);
   ASSERT_TRUE(back);
   ASSERT_EQ(back->series.size(), 1u);
   EXPECT_EQ(back->series[0].labels, batch.series[0].labels);
@@ -136,8 +136,9 @@ TEST(Wal, RecordsSurviveEncodingAndRefuseDamage) {
     EXPECT_EQ(back->samples[i].sample.t_ms, batch.samples[i].sample.t_ms);
     EXPECT_EQ(std::bit_cast<uint64_t>(back->samples[i].sample.v), std::bit_cast<uint64_t>(batch.samples[i].sample.v));
   }
-  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(decode_batch(bytes.substr(0, size))) << size;
-  EXPECT_FALSE(decode_batch(bytes + "x"));
+  for (size_t size = 0; size < bytes.size(); ++size)
+    EXPECT_FALSE(decode_batch(RecordType::kBatch, bytes.substr(0, size))) << size;
+  EXPECT_FALSE(decode_batch(RecordType::kBatch, bytes + "x"));
 }
 
 }  // namespace

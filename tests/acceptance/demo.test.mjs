@@ -1,6 +1,7 @@
 // One incident of `sentinel demo`, from the first bad answer to the postmortem. The tests follow each other.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
+import { OpenApi } from './lib/openapi.mjs';
 import { Sentinel, freePorts, listen, run, until } from './lib/sentinel.mjs';
 
 const INVESTIGATIONS = {
@@ -48,6 +49,10 @@ test('it has its alerts, examples of bad calls, a diagnosis and a timeline', asy
   const finding = whole.diagnosis.findings.find((f) => NEW_MODEL.test(f.sentence));
   assert.equal(finding.dimension, 'model_version');
   assert.ok(finding.failing_share > finding.baseline_share);
+  // Not "slow", though the new version is slow too: what went wrong with the answers is told first.
+  assert.match(whole.title, /drifted|not supported|no longer fit/);
+  assert.match(whole.what_failed, /drift/);
+  assert.equal(whole.runbook.id, 'llm-drift');
   assert.ok(whole.alerts.length > 0 && whole.alerts.every((a) => a.name && a.fingerprint && a.expr), JSON.stringify(whole.alerts));
   assert.ok(whole.timeline.length > 0);
   const example = whole.diagnosis.examples[0];
@@ -171,6 +176,48 @@ test('the live stream told of the incident', async () => {
   assert.equal(live.events[0].event, 'hello');
   await until('calls arrived', () => live.events.some((e) => e.event === 'call'));
   assert.deepEqual(live.events.filter((e) => e.event === 'error'), []);
+});
+
+test('every answer is what openapi.json says', async () => {
+  const api = await OpenApi.of(demo);
+  const one = await demo.get(path());
+  for (const where of [
+    '/incidents?status=all', `/incidents/${incident.name}`, '/analytics', '/overview', '/alerts', '/rules', '/status', '/demo',
+    '/events?q=source:sentinel&limit=5', '/notifications?limit=5', `/calls/${one.diagnosis.examples[0].request_id}`,
+    ...['all', 'errors', 'unsafe', 'drift', 'slow', 'expensive', 'injection', 'ungrounded', 'empty', 'retries'].map((f) => `/calls?filter=${f}&limit=20`),
+  ]) {
+    const { status, json } = await api.ask('GET', `/sentinel/v1${where}`);
+    assert.equal(status, 200, where);
+    if (/^.(alerts|events|notifications)/.test(where)) assert.ok(json.items.length > 0, where);
+  }
+  const [step] = one.runbook.steps;
+  await api.ask('POST', `/sentinel/v1${path(`/runbook/steps/${step.step_id}`).slice(12)}`, { state: 'done' });
+  await api.ask('POST', '/sentinel/v1/demo/toggles', { simulate_retry: false });
+  await api.ask('POST', '/sentinel/v1/sql', { query: INVESTIGATIONS.drifted });
+  for (const { event, data } of live.events) {
+    if (event === 'call') api.matches('Call', JSON.parse(data));
+    if (event === 'incident') api.matches('Incident', JSON.parse(data));
+  }
+});
+
+test('users say what they think of an answer, by the id the gateway gave it', async () => {
+  const api = await OpenApi.of(demo);
+  const answer = await demo.request('POST', '/v1/chat/completions', { model: 'sim-large', messages: [{ role: 'user', content: 'What is the return policy?' }] });
+  assert.equal(answer.status, 200, answer.text);
+  const request_id = answer.headers.get('x-request-id');
+  const say = (body) => api.ask('POST', '/sentinel/v1/feedback', { request_id, ...body }, { 'x-sentinel-user': 'amira' });
+  const rated = await until('the call is known', async () => {
+    const got = await say({ rating: 4 });
+    return got.status === 200 && got.json;
+  });
+  assert.equal(rated.rating, 0.75);
+  await say({ rating: 4 });
+  const { json } = await say({ label: 'correct', conversion: true });
+  assert.deepEqual([json.rating, json.label], [0.75, 'correct']);
+  assert.ok(json.converted_at);
+  const count = async (query) => Number((await demo.get(`/api/v1/query?query=${encodeURIComponent(query)}`)).data.result[0]?.value[1]);
+  await until('the series are there', async () => (await count('sum(llm_feedback_total)')) === 3 && (await count('sum(conversions_total{model="sim-large"})')) === 1);
+  assert.equal(await count('sum(llm_feedback_total{kind="rating",value="positive"})'), 1);
 });
 
 test('exit codes tell what went wrong', async () => {

@@ -424,25 +424,6 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
       headline: head
         ? { what_failed: head.what_failed, why: head.why, next_step: head.next_step, incident: head.name }
         : null,
-      slo: empty
-        ? []
-        : [
-            {
-              name: 'Latency: 99% under 1.5 s',
-              objective: 0.99,
-              current: 0.9921,
-              budget_remaining: 0.21,
-              burn_rate: 1.9,
-            },
-            { name: 'Availability', objective: 0.995, current: 0.9971, budget_remaining: 0.42, burn_rate: 0.8 },
-            {
-              name: 'Safety: 99.9% not unsafe',
-              objective: 0.999,
-              current: 0.9979,
-              budget_remaining: -1.1,
-              burn_rate: 3.4,
-            },
-          ],
       monitors: empty
         ? { ok: 0, pending: 0, firing: 0, error: 0 }
         : { ok: 18, pending: 1, firing: head ? 2 : 0, error: 1 },

@@ -46,7 +46,7 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
   print_task(model, corpus, kToxicityTask, "toxicity");
   print_task(model, corpus, kRiskyTask, "risky");
   print_task(model, corpus, kSupportTask, "support");
-  for (Task task : {kInjectionTask, kToxicityTask}) {
+  for (Task task : {kInjectionTask, kToxicityTask, kRiskyTask}) {
     for (const auto& [slice, f] :
          by_slice(score_dev(model, corpus, task, DevRows::kGenerated), model.stage(task).threshold)) {
       std::printf("generated %-18s n+ %4zu recall %.3f  n- %4zu FPR %.4f\n", slice.c_str(), f.positives, f.recall,

@@ -246,6 +246,8 @@ Result<Corpus> read_corpus(const std::string& directory) {
   SENTINEL_ASSIGN(corpus.groundedness, read_rows(directory + "/groundedness.jsonl.gz"));
   SENTINEL_ASSIGN(corpus.pii, read_rows(directory + "/pii_secrets.jsonl.gz"));
   for (Row& row : generated_injection_rows()) corpus.injection.push_back(std::move(row));
+  for (Row& row : generated_everyday_rows()) corpus.injection.push_back(std::move(row));
+  for (Row& row : generated_risky_rows()) corpus.risky.push_back(std::move(row));
   for (Row& row : generated_toxicity_rows()) corpus.toxicity.push_back(std::move(row));
   return corpus;
 }

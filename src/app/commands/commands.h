@@ -1,6 +1,7 @@
 #pragma once
 // The subcommands. Each adds itself to the command line and sets the exit code; errors go to stderr in one line.
-// Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable.
+// Exit codes: 0 done, 1 failed, 2 wrong usage or input, 3 not found, 4 not allowed, 5 conflict, 6 not reachable;
+// docs/cli.md.
 
 #include <string>
 
@@ -23,6 +24,8 @@ void add_serve_command(CLI::App& cli, int& exit_code);
 void add_demo_command(CLI::App& cli, int& exit_code);
 void add_traffic_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
+void add_check_rules_command(CLI::App& check, int& exit_code);  // below `check`
+void add_test_command(CLI::App& cli, int& exit_code);
 void add_query_command(CLI::App& cli, int& exit_code);
 void add_sql_command(CLI::App& cli, int& exit_code);
 void add_incident_command(CLI::App& cli, int& exit_code);

@@ -79,6 +79,13 @@ export function run(args, { input = '', env = {}, seconds = 30 } = {}) {
   });
 }
 
+/** Does something to a database file behind the server's back. */
+export const sqlite = (file, statement) =>
+  new Promise((done, failed) => {
+    const script = 'import sqlite3, sys\nwith sqlite3.connect(sys.argv[1], timeout=10) as db: db.execute(sys.argv[2])';
+    execFile('python3', ['-c', script, file, statement], (error, _stdout, stderr) => (error ? failed(new Error(stderr)) : done()));
+  });
+
 const living = new Set();
 process.on('exit', () => {
   for (const child of living) child.kill('SIGKILL');

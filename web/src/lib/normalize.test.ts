@@ -40,7 +40,6 @@ describe('what the server left out', () => {
       rule: null,
     });
     expect(overview({ monitors: { firing: 2 } } as never)).toMatchObject({
-      slo: [],
       headline: null,
       monitors: { ok: 0, pending: 0, firing: 2, error: 0 },
     });

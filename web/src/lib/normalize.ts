@@ -110,7 +110,6 @@ export function overview(value: Overview): Overview {
   const monitors: Partial<Overview['monitors']> = value.monitors ?? {};
   return {
     ...value,
-    slo: value.slo ?? [],
     monitors: { ok: 0, pending: 0, firing: 0, error: 0, ...monitors },
     headline: value.headline ?? null,
   };

@@ -148,14 +148,6 @@ export interface Call {
 
 export type CallFilter = 'all' | 'errors' | 'unsafe' | 'drift' | 'slow' | 'expensive' | 'injection' | 'ungrounded';
 
-export interface Slo {
-  name: string;
-  objective: number;
-  current: number | null;
-  budget_remaining: number | null;
-  burn_rate: number | null;
-}
-
 export interface Overview {
   from: string;
   to: string;
@@ -176,7 +168,6 @@ export interface Overview {
   firing_alerts: number;
   status: 'ok' | 'degraded' | 'down';
   headline: { what_failed: string; why: string; next_step: string; incident: string | null } | null;
-  slo: Slo[];
   monitors: { ok: number; pending: number; firing: number; error: number };
 }
 

@@ -1,0 +1,133 @@
+#include "ingest/wire_histogram.h"
+
+#include <limits>
+#include <memory>
+#include <vector>
+
+#include "ingest/limits.h"
+#include "ingest/proto_reader.h"
+
+namespace sentinel::ingest {
+namespace {
+
+using Wire = ProtoReader::Wire;
+
+struct Span {
+  int32_t offset = 0;
+  uint32_t length = 0;
+};
+
+struct Side {
+  std::vector<Span> spans;
+  std::vector<int64_t> deltas;  // integer histograms
+  std::vector<double> counts;   // float histograms
+};
+
+bool read_span(std::string_view bytes, Side& side) {
+  if (side.spans.size() >= kHistogramBucketsMax) return false;
+  ProtoReader in(bytes);
+  Span span;
+  while (in.next()) {
+    switch (in.field()) {
+      case 1: span.offset = in.sint32(); break;
+      case 2: span.length = static_cast<uint32_t>(in.varint()); break;
+      default: in.skip();
+    }
+  }
+  side.spans.push_back(span);
+  return in.ok();
+}
+
+void read_deltas(ProtoReader& in, Side& side) {
+  in.repeated(Wire::kVarint, [&](ProtoReader& element) {
+    side.deltas.push_back(element.sint64());
+    return side.deltas.size() <= kHistogramBucketsMax;
+  });
+}
+
+void read_counts(ProtoReader& in, std::vector<double>& out) {
+  in.repeated(Wire::kFixed64, [&](ProtoReader& element) {
+    out.push_back(element.float64());
+    return out.size() <= kHistogramBucketsMax;
+  });
+}
+
+// Spans and values to indexes and absolute counts.
+Status fill(const Side& side, bool is_float, model::HistogramBuckets& out) {
+  const size_t values = is_float ? side.counts.size() : side.deltas.size();
+  int64_t index = 0;
+  int64_t count = 0;
+  size_t used = 0;
+  bool first = true;
+  for (const Span& span : side.spans) {
+    if (!first && span.offset < 0) return fail(ErrorCode::kInvalidArgument, "span with a negative offset");
+    first = false;
+    index += span.offset;
+    if (span.length > values - used) return fail(ErrorCode::kInvalidArgument, "spans need more buckets than there are");
+    for (uint32_t i = 0; i < span.length; ++i, ++used, ++index) {
+      if (index < std::numeric_limits<int32_t>::min() || index > std::numeric_limits<int32_t>::max()) {
+        return fail(ErrorCode::kInvalidArgument, "bucket index out of range");
+      }
+      if (!is_float)
+        count = static_cast<int64_t>(static_cast<uint64_t>(count) + static_cast<uint64_t>(side.deltas[used]));
+      out.push(static_cast<int32_t>(index), is_float ? side.counts[used] : static_cast<double>(count));
+    }
+  }
+  if (used != values) return fail(ErrorCode::kInvalidArgument, "spans need fewer buckets than there are");
+  return {};
+}
+
+model::CounterResetHint hint_of(uint64_t v) {
+  switch (v) {
+    case 1: return model::CounterResetHint::kReset;
+    case 2: return model::CounterResetHint::kNotReset;
+    case 3: return model::CounterResetHint::kGauge;
+    default: return model::CounterResetHint::kUnknown;
+  }
+}
+
+}  // namespace
+
+Result<model::HistogramSample> read_wire_histogram(std::string_view message) {
+  ProtoReader in(message);
+  auto h = std::make_shared<model::FloatHistogram>();
+  model::HistogramSample out;
+  Side positive;
+  Side negative;
+  bool is_float = false;
+  while (in.next()) {
+    switch (in.field()) {
+      case 1: h->count = static_cast<double>(in.varint()); break;
+      case 2:
+        h->count = in.float64();
+        is_float = true;
+        break;
+      case 3: h->sum = in.float64(); break;
+      case 4: h->schema = in.sint32(); break;
+      case 5: h->zero_threshold = in.float64(); break;
+      case 6: h->zero_count = static_cast<double>(in.varint()); break;
+      case 7: h->zero_count = in.float64(); break;
+      case 8:
+      case 11:
+        if (!read_span(in.bytes(), in.field() == 8 ? negative : positive)) {
+          return fail(ErrorCode::kInvalidArgument, "malformed bucket span");
+        }
+        break;
+      case 9: read_deltas(in, negative); break;
+      case 10: read_counts(in, negative.counts); break;
+      case 12: read_deltas(in, positive); break;
+      case 13: read_counts(in, positive.counts); break;
+      case 14: h->hint = hint_of(in.varint()); break;
+      case 15: out.t_ms = in.int64(); break;
+      case 16: read_counts(in, h->custom_values); break;
+      default: in.skip();
+    }
+  }
+  if (!in.ok()) return fail(ErrorCode::kInvalidArgument, "malformed histogram");
+  SENTINEL_TRY(fill(positive, is_float, h->positive));
+  SENTINEL_TRY(fill(negative, is_float, h->negative));
+  out.h = std::move(h);
+  return out;
+}
+
+}  // namespace sentinel::ingest

@@ -1,0 +1,14 @@
+#pragma once
+// The native histogram message that remote write 1.0 and 2.0 share (prometheus.Histogram).
+
+#include <string_view>
+
+#include "base/result.h"
+#include "model/histogram.h"
+
+namespace sentinel::ingest {
+
+// kInvalidArgument: no such message, or spans and buckets that do not fit each other.
+Result<model::HistogramSample> read_wire_histogram(std::string_view message);
+
+}  // namespace sentinel::ingest
