@@ -67,14 +67,14 @@ Task<Status> ClientConnection::connect(std::vector<asio::ip::tcp::endpoint> endp
     last = error;
     if (!error) break;
   }
-  if (last) co_return fail(ErrorCode::kIo, "cannot connect to " + origin_ + ": " + last.message());
+  if (last) co_return fail(ErrorCode::kIo, "cannot connect to " + url->origin() + ": " + last.message());
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());
   if (url->tls) {
     if (transport != nullptr && transport->proxy) SENTINEL_CO_TRY(co_await open_tunnel(url, transport));
     const bool named = transport != nullptr && !transport->options.server_name.empty();
-    SENTINEL_CO_TRY(co_await handshake(named ? transport->options.server_name : url->host,
+    SENTINEL_CO_TRY(co_await handshake(url, named ? transport->options.server_name : url->host,
                                        transport != nullptr ? &transport->tls : tls));
   }
   disarm();
@@ -104,7 +104,7 @@ Task<Status> ClientConnection::open_tunnel(const Url* url, const Transport* tran
   co_return Status();
 }
 
-Task<Status> ClientConnection::handshake(std::string host, asio::ssl::context* tls) {
+Task<Status> ClientConnection::handshake(const Url* url, std::string host, asio::ssl::context* tls) {
   tls_ = std::make_unique<TlsStream>(socket_, *tls);
   SysError error;
   const bool is_ip = !asio::ip::make_address(host, error).is_unspecified() && !error;
@@ -118,7 +118,7 @@ Task<Status> ClientConnection::handshake(std::string host, asio::ssl::context* t
   const long verdict = SSL_get_verify_result(tls_->native_handle());
   std::string why = failed.message();
   if (verdict != X509_V_OK) why += std::string(" (") + X509_verify_cert_error_string(verdict) + ")";
-  co_return fail(ErrorCode::kIo, "TLS handshake with " + origin_ + " failed: " + why);
+  co_return fail(ErrorCode::kIo, "TLS handshake with " + url->origin() + " failed: " + why);
 }
 
 void ClientConnection::begin(const ClientTimeouts& timeouts, int64_t total_due_ms) {

@@ -46,11 +46,11 @@ class ClientConnection final : private Deadline {
   // In the pool.
   void park(std::function<void()> on_expired, Millis max_age);
   void unpark();
-  bool still_good();  // REQUIRES: unparked
-  const std::string& origin() const { return origin_; }
+  bool still_good();                                     // REQUIRES: unparked
+  const std::string& origin() const { return origin_; }  // and the transport: the key of the pool
 
  private:
-  Task<Status> handshake(std::string host, asio::ssl::context* tls);
+  Task<Status> handshake(const Url* url, std::string host, asio::ssl::context* tls);
   Task<Status> open_tunnel(const Url* url, const Transport* transport);
   Task<Status> fill(size_t room);
   Error broken(const SysError& error) const;

@@ -151,14 +151,12 @@ Task<Result<Reply>> Session::read_reply() {
     }
     const std::string line(trim(std::string_view(in_).substr(0, end)));
     in_.erase(0, end + 1);
-    const auto code = parse_int(std::string_view(line).substr(0, std::min<size_t>(3, line.size())));
-    if (!code || *code < 100 || *code > 599 || (line.size() > 3 && line[3] != ' ' && line[3] != '-')) {
-      co_return fail(ErrorCode::kIo, "the server does not speak SMTP");
-    }
-    reply.code = static_cast<int>(*code);
-    reply.lines.push_back(line.size() > 4 ? line.substr(4) : "");
+    std::optional<SmtpLine> parsed = parse_smtp_line(line);
+    if (!parsed) co_return fail(ErrorCode::kIo, "the server does not speak SMTP");
+    reply.code = parsed->code;
+    reply.lines.push_back(std::move(parsed->text));
     if (reply.lines.size() > kSmtpReplyLinesMax) co_return fail(ErrorCode::kIo, "the SMTP server's answer is too long");
-    if (line.size() <= 3 || line[3] == ' ') co_return reply;
+    if (parsed->last) co_return reply;
   }
 }
 
@@ -283,6 +281,14 @@ Task<Status> Session::run() {
 bool has_line_end(std::string_view text) { return text.find_first_of(std::string_view("\r\n\0", 3)) != text.npos; }
 
 }  // namespace
+
+std::optional<SmtpLine> parse_smtp_line(std::string_view line) {
+  const auto code = parse_int(line.substr(0, std::min<size_t>(3, line.size())));
+  if (!code || *code < 100 || *code > 599) return std::nullopt;
+  if (line.size() > 3 && line[3] != ' ' && line[3] != '-') return std::nullopt;
+  return SmtpLine{static_cast<int>(*code), line.size() <= 3 || line[3] == ' ',
+                  std::string(line.size() > 4 ? line.substr(4) : "")};
+}
 
 std::string cram_md5_answer(std::string_view username, std::string_view secret, std::string_view challenge) {
   unsigned char digest[EVP_MAX_MD_SIZE];

@@ -2,7 +2,9 @@
 // Hands one mail to an SMTP server (RFC 5321): EHLO, STARTTLS or TLS from the start, AUTH, one message. A connection
 // serves one mail: notifications are too rare for more.
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -41,6 +43,14 @@ struct SmtpJob {
 // wanted one; the message says at which command. kInvalidArgument: an address or name with a line end in it, or a
 // certificate that cannot be used. Runs on the calling core.
 Task<Status> send_mail(SmtpJob job);
+
+// One line of an answer, without its line end. nullopt: not SMTP.
+struct SmtpLine {
+  int code = 0;  // 100..599
+  bool last = true;
+  std::string text;
+};
+std::optional<SmtpLine> parse_smtp_line(std::string_view line);
 
 // HMAC-MD5 of RFC 2195: the answer to a CRAM-MD5 challenge (both unencoded).
 std::string cram_md5_answer(std::string_view username, std::string_view secret, std::string_view challenge);

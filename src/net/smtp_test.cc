@@ -314,6 +314,18 @@ TEST(Smtp, AnswersOfSeveralLinesAndRubbish) {
   EXPECT_FALSE(deliver(job_for(rubbish)));
 }
 
+TEST(Smtp, LinesOfAnswers) {
+  const auto last = parse_smtp_line("250 ok then");
+  ASSERT_TRUE(last);
+  EXPECT_EQ(last->code, 250);
+  EXPECT_TRUE(last->last);
+  EXPECT_EQ(last->text, "ok then");
+  EXPECT_FALSE(parse_smtp_line("250-more")->last);
+  EXPECT_TRUE(parse_smtp_line("250")->last);
+  for (const char* bad : {"", "25", "+25 x", "099 x", "600 x", "250x", "abc d"})
+    EXPECT_FALSE(parse_smtp_line(bad)) << bad;
+}
+
 TEST(Smtp, ASilentServerIsGivenUp) {
   SmtpServer server({.silent = true});
   SmtpJob job = job_for(server);
