@@ -84,7 +84,7 @@ class RouteReader {
       if (node.get(key).size() > 0)
         return fail(node.get(key).error(std::string("the root route must not have ") + key));
     }
-    SENTINEL_ASSIGN(const bool continues, node.boolean_or("continue", false));
+    SENTINEL_ASSIGN(const bool continues, read_continue(node));
     if (continues) return fail(node.get("continue").error("the root route cannot have \"continue\""));
     SENTINEL_ASSIGN(const std::string receiver, node.string_or("receiver", ""));
     if (receiver.empty()) return fail(node.error("the root route needs a field \"receiver\", the default receiver"));
@@ -104,7 +104,7 @@ class RouteReader {
     if (route.receiver.empty()) route.receiver = parent.receiver;
     SENTINEL_TRY(timing(node, parent, route));
     SENTINEL_TRY(grouping(node, parent, route));
-    SENTINEL_ASSIGN(route.continues, node.boolean_or("continue", false));
+    SENTINEL_ASSIGN(route.continues, read_continue(node));
     SENTINEL_ASSIGN(route.matchers, read_matchers(node, ""));
     SENTINEL_ASSIGN(route.mute_time_intervals, node.strings_or("mute_time_intervals", {}));
     SENTINEL_ASSIGN(route.active_time_intervals, node.strings_or("active_time_intervals", {}));
@@ -117,6 +117,11 @@ class RouteReader {
       route.routes.push_back(std::move(sub));
     }
     return route;
+  }
+
+  static Result<bool> read_continue(const YamlNode& node) {
+    const YamlNode value = node.get("continue");
+    return value.is_null() ? Result<bool>(false) : receivers::read_bool(value);
   }
 
   // What a route does not say itself it has from its parent, name by name.
@@ -258,9 +263,7 @@ Status read_global(const YamlNode& global, Config& config) {
 
 }  // namespace
 
-model::Labels Route::group_labels(const model::Labels& of) const {
-  return group_by_all ? of : of.keep(group_by);
-}
+model::Labels Route::group_labels(const model::Labels& of) const { return group_by_all ? of : of.keep(group_by); }
 
 std::vector<const Route*> match_routes(const Route& root, const model::Labels& labels) {
   if (!model::matches_all(root.matchers, labels)) return {};

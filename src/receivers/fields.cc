@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/strings.h"
 #include "receivers/limits.h"
+#include "text/template.h"
 
 namespace sentinel::receivers {
 namespace {
@@ -140,6 +141,17 @@ Status check_url(const YamlNode& node, const std::string& url) {
     return fail(node.error("not a URL, expected http://host… or https://host…"));
   }
   return {};
+}
+
+Status check_template(const YamlNode& node, const std::string& text) {
+  if (text.find("{{") == std::string::npos) return {};
+  text::Template check(text::FuncMap{}, {});
+  const Status parsed = check.parse("", text);
+  return parsed ? Status() : fail(node.error(parsed.error().message()));
+}
+
+Status check_template_url(const YamlNode& node, const std::string& url) {
+  return url.find("{{") == std::string::npos ? check_url(node, url) : check_template(node, url);
 }
 
 Result<Millis> parse_go_duration(std::string_view text) {

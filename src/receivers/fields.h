@@ -70,6 +70,10 @@ ReadNode list_of(std::string_view what, std::vector<T>* out, std::function<Field
 // As yaml.v2 has it: also yes, no, on, off, y, n.
 Result<bool> read_bool(const text::YamlNode& node);
 Status check_url(const text::YamlNode& node, const std::string& url);
+// A text with actions must be a template, of Go's own functions alone as Alertmanager has it; one without, a URL.
+Status check_template_url(const text::YamlNode& node, const std::string& url);
+// Nothing to say about a text without actions.
+Status check_template(const text::YamlNode& node, const std::string& text);
 Result<Millis> parse_go_duration(std::string_view text);  // kInvalidArgument
 
 }  // namespace sentinel::receivers

@@ -31,13 +31,9 @@ Status check_responder(const text::YamlNode& node, Responder& r) {
   if (r.id.empty() && r.username.empty() && r.name.empty()) {
     return fail(node.error("an Opsgenie responder needs an id, a username or a name"));
   }
+  if (r.type.find("{{") != std::string::npos) return check_template(node.get("type"), r.type);
   const bool known =
       std::find(kResponderTypes.begin(), kResponderTypes.end(), to_lower(r.type)) != kResponderTypes.end();
-  if (r.type.find("{{") != std::string::npos) {
-    text::Template check(text::FuncMap{}, {});
-    const Status parsed = check.parse("", r.type);
-    return parsed ? Status() : fail(node.get("type").error(parsed.error().message()));
-  }
   if (!known) {
     return fail(node.error("the type of an Opsgenie responder must be team, teams, user, escalation or schedule"));
   }

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <fstream>
+
 #include <boost/json.hpp>
 
 #include "base/file.h"
@@ -305,6 +307,44 @@ TEST(Templates, every_default_name_exists_and_runs) {
   for (const char* list : {"__text_alert_list", "__text_alert_list_markdown", "pagerduty.default.instances"}) {
     EXPECT_NE(expand("{{ template \"" + std::string(list) + "\" .Alerts }}").find("http://prom/graph"),
               std::string::npos);
+  }
+}
+
+// What Go made of Alertmanager's own default templates: amtool template render, for the group of test_notification.h.
+TEST(Templates, default_ones_give_what_alertmanagers_give) {
+  const FakeClock clock;
+  const auto templates = Templates::load({}, clock).value();
+  std::ifstream file(std::string(SENTINEL_SOURCE_DIR) + "/tests/data/receivers/default_templates.jsonl");
+  size_t compared = 0;
+  for (std::string line; std::getline(file, line); ++compared) {
+    const json::object expected = json::parse(line).as_object();
+    const std::string name(expected.at("name").as_string());
+    Expander expand(templates, test_notification(expected.at("alerts").as_string()));
+    EXPECT_EQ(expand("{{ template \"" + name + "\" . }}"), expected.at("text").as_string()) << name;
+  }
+  EXPECT_EQ(compared, 177u);
+}
+
+TEST(Templates, every_function_of_alertmanager_exists) {
+  const FakeClock clock(at("2026-01-01T02:00:00Z"));
+  const auto templates = Templates::load({}, clock).value();
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({{ "aB" | toUpper }}{{ "aB" | toLower }}{{ "a b" | title }})", "ABabA B"},
+      {R"({{ trimSpace " a " }}{{ join "," (stringSlice "a" "b") }})", "aa,b"},
+      {R"({{ match "^a.c$" "abc" }}{{ reReplaceAll "b+" "x" "abbc" }})", "trueaxc"},
+      {R"({{ safeHtml "<" }}{{ safeUrl "a b" }}{{ urlUnescape "a%20b" }})", "<a ba b"},
+      {R"({{ routeLabels "team" }})", "High-team"},
+      {R"({{ now | date "2006-01-02" }} {{ (now | tz "Europe/Paris") | date "15:04" }})", "2026-01-01 03:00"},
+      {R"({{ since (toDate "2006-01-02" "2026-01-01") | humanizeDuration }})", "2h 0m 0s"},
+      {R"({{ (mustToDate "2006-01-02" "2026-01-01").Year }})", "2026"},
+      {R"({{ dict "a" (list 1 2) | toJson }}{{ append (list 1) 2 | toJson }})", R"({"a":[1,2]}[1,2])"},
+      {R"({{ base64encode "a?>" }}{{ base64decode "YT8-" }})", "YT8-a?>"},
+      {R"({{ .NotificationReason }} {{ .GroupLabels.Names.Join "," }} {{ .CommonLabels.Remove (stringSlice "env") }})",
+       "first notification alertname alertname=High, severity=critical"},
+  };
+  for (const auto& [text, result] : cases) {
+    Expander expand(templates, test_notification());
+    EXPECT_EQ(expand(text), result) << text << (expand.error() ? expand.error()->to_string() : "");
   }
 }
 

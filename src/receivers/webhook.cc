@@ -25,8 +25,7 @@ class Webhook final : public Receiver {
                        {"timeout", GoDurationField{&timeout_}},
                        {"payload", ReadNode(payload)}}));
     if (url_.empty()) return fail(node.error("one of url or url_file must be configured"));
-    const bool is_template = url_.value.find("{{") != std::string::npos;
-    return url_.value.empty() || is_template ? Status() : check_url(node.get("url"), url_.value);
+    return url_.value.empty() ? Status() : check_template_url(node.get("url"), url_.value);
   }
 
   Next begin(Attempt& attempt) const override {
