@@ -66,7 +66,6 @@ Result<net::ClientRequest> make_request(const Errand& errand, HttpCall call) {
   move_user_info(request);
   if (!net::parse_url(request.url)) return fail(ErrorCode::kInvalidArgument, "the configured address is not a URL");
   request.body = std::move(call.body);
-  request.body_bytes_max = kResponseBytesMax;
   request.timeouts.connect = kConnectTimeout;
   request.timeouts.total = receiver.timeout().count() > 0 ? receiver.timeout() : kSendTimeout;
   request.timeouts.first_byte = request.timeouts.total;
@@ -107,6 +106,22 @@ net::Task<Status> add_oauth2(Errand* errand, net::Headers* headers) {
   co_return Status();
 }
 
+// The answer with the start of its body. What a server says beyond that changes nothing.
+net::Task<Result<net::Response>> fetch_start(net::HttpClient* client, net::ClientRequest request) {
+  auto sent = co_await client->send(std::move(request));
+  if (!sent) co_return fail(sent.error());
+  net::Response response;
+  response.status = (*sent)->status();
+  response.headers = (*sent)->headers();
+  while (response.body.size() < kResponseBytesMax) {
+    const Result<std::string> chunk = co_await (*sent)->next_chunk();
+    if (!chunk) co_return fail(chunk.error());
+    if (chunk->empty()) break;
+    response.body += *chunk;
+  }
+  co_return response;
+}
+
 // One call with its redirects.
 net::Task<Result<net::Response>> exchange(Errand* errand, HttpCall call) {
   const HttpConfig& http = errand->receiver().http();
@@ -119,7 +134,7 @@ net::Task<Result<net::Response>> exchange(Errand* errand, HttpCall call) {
     auto transport = errand->shop->transport(std::move(*options));
     if (!transport) co_return fail(transport.error());
     request->transport = std::move(*transport);
-    Result<net::Response> response = co_await errand->shop->client.fetch(*request);
+    Result<net::Response> response = co_await fetch_start(&errand->shop->client, *request);
     if (!response) co_return fail(response.error());
     if (response->status == 401 && http.oauth2) forget_oauth2_token(*errand->shop, *http.oauth2);
     const std::string target =

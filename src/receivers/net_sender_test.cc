@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "net/http_server.h"
 #include "receivers/kinds.h"
+#include "receivers/limits.h"
 #include "receivers/memory.h"
 #include "receivers/net_sender.h"
 #include "receivers/test_notification.h"
@@ -136,6 +137,16 @@ TEST_F(NetSenderTest, a_server_that_asks_for_patience_is_left_alone) {
   EXPECT_EQ(hook.seen.size(), 1u);
   clock_.advance(std::chrono::seconds(20));
   EXPECT_EQ(send("team/webhook/0", "b").kind, Kind::kDelivered);
+}
+
+TEST_F(NetSenderTest, a_talkative_answer_is_an_answer) {
+  configure("webhook", {"url: " + base_ + "/hook"});
+  scripts_["/hook"].response = net::text_response(200, std::string(kResponseBytesMax * 3, 'x'));
+  EXPECT_EQ(send("team/webhook/0", "a").kind, Kind::kDelivered);
+  scripts_["/hook"].response = net::text_response(400, std::string(kResponseBytesMax * 3, 'x'));
+  const SendResult refused = send("team/webhook/0", "b");
+  EXPECT_EQ(refused.kind, Kind::kFailed);
+  EXPECT_LT(refused.error.size(), 1000u);
 }
 
 TEST_F(NetSenderTest, oauth2_tokens_are_kept_and_thrown_away_when_refused) {
