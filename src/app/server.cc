@@ -43,6 +43,7 @@ namespace sentinel::app {
 namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
+constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
@@ -144,7 +145,7 @@ struct Server::Parts {
   SystemClock clock;
   const TimePoint started_at;
   MetricRegistry metrics;
-  net::Runtime runtime{net::RuntimeOptions{}};
+  net::Runtime runtime{net::RuntimeOptions{.blocking_threads = kOtherBlockingThreads + config.query_concurrency_max}};
   net::HttpClient client{runtime, metrics, {}};
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<tsdb::Store> tsdb;
@@ -234,6 +235,10 @@ Status Server::Parts::open_stores() {
   tsdb::StoreOptions metrics_store;
   metrics_store.dir = config.data_dir + "/metrics";
   metrics_store.retention = config.metrics_retention;
+  metrics_store.retention_bytes = config.metrics_retention_bytes;
+  metrics_store.out_of_order_window = config.out_of_order_window;
+  metrics_store.series_max = config.metrics_series_max;
+  metrics_store.exemplars_max = config.exemplars_max;
   SENTINEL_ASSIGN(tsdb, tsdb::Store::open(posix_env(), clock, metrics, metrics_store));
   events::EmbeddedOptions event_store;
   event_store.dir = config.data_dir + "/events";
@@ -244,7 +249,7 @@ Status Server::Parts::open_stores() {
   SENTINEL_TRY(state::KeyValue::migrate(*database));
   SENTINEL_TRY(ingest::FeedbackDesk::migrate(*database));
   feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
-  promql::EngineOptions engine_options;
+  promql::EngineOptions engine_options = config.query;
   engine_options.default_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
   ingest::CollectorOptions collect_options;
@@ -320,6 +325,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
   info.started_at = started_at;
   info.external_url = external_url();
   info.retention = format_duration(config.metrics_retention);
+  info.queries_max = config.query_concurrency_max;
   info.admin_enabled = config.admin_api;
   info.cors_origin = config.cors_origin;
   info.config_yaml = [this] { return effective_yaml(config); };
@@ -327,6 +333,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
     return std::map<std::string, std::string>{
         {"config.file", config.file},
         {"query.lookback-delta", format_duration(engine->options().lookback_delta)},
+        {"query.max-concurrency", std::to_string(config.query_concurrency_max)},
         {"query.max-samples", std::to_string(engine->options().samples_max)},
         {"query.timeout", format_duration(engine->options().timeout)},
         {"storage.tsdb.path", config.data_dir + "/metrics"},

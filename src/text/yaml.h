@@ -72,6 +72,8 @@ class YamlNode {
   Result<int64_t> integer_or(std::string_view key, int64_t fallback) const;
   Result<double> number_or(std::string_view key, double fallback) const;
   Result<bool> boolean_or(std::string_view key, bool fallback) const;
+  // "10MB": powers of 1024, as Prometheus reads sizes.
+  Result<uint64_t> bytes_or(std::string_view key, uint64_t fallback) const;
   Result<Millis> duration_or(std::string_view key, Millis fallback) const;
   Result<std::vector<std::string>> strings_or(std::string_view key, std::vector<std::string> fallback) const;
   // A field that must be there: `rule needs a field "expr"`.
