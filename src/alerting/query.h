@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +30,7 @@ struct GroupView {
   std::string group_key;
   std::string receiver;
   model::Labels labels;
+  model::Labels route_labels;
   TimePoint next_flush;
   std::vector<AlertView> alerts;  // by fingerprint
 };
@@ -40,6 +42,13 @@ struct AlertQuery {
   bool silenced = true;
   bool inhibited = true;
   bool muted = true;
+};
+
+// As /api/v2/status shows it.
+struct ClusterStatus {
+  std::string name;                                        // "" without a cluster
+  std::string status = "disabled";                         // settling, ready
+  std::vector<std::pair<std::string, std::string>> peers;  // name and address, by name, this instance too
 };
 
 struct HistoryQuery {

@@ -70,6 +70,11 @@ constexpr const char* kTables =
     "CREATE INDEX alert_events_at ON alert_events (at);"
     "CREATE INDEX alert_events_name ON alert_events (alert_name, id);";
 
+// Rows of version 1 have another fingerprint than Prometheus's. Their alerts come again from whoever sees them.
+constexpr const char* kForgetOldFingerprints =
+    "DELETE FROM alert_alerts; DELETE FROM alert_groups; DELETE FROM alert_group_members;"
+    "DELETE FROM alert_notification_log;";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -162,10 +167,11 @@ std::string_view alert_change_name(AlertChange::Kind kind) {
   return "fired";
 }
 
-Status Store::migrate(state::Database& database) { return database.migrate("alerting", {{1, kTables}}); }
+Status Store::migrate(state::Database& database) {
+  return database.migrate("alerting", {{1, kTables}, {2, kForgetOldFingerprints}});
+}
 
-Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
-  const model::Alert& a = r.alert;
+Status Store::put_alert(state::Tx& tx, uint64_t fingerprint, const model::Alert& a, bool firing) {
   return tx.exec(
       "INSERT INTO alert_alerts (fingerprint, labels, annotations, generator_url, starts_at, ends_at, updated_at, "
       "timed_out,"
@@ -173,17 +179,14 @@ Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
       " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
       " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
       " firing = excluded.firing",
-      {sql_fingerprint(a.fingerprint()), text::encode_labels(a.labels), text::encode_labels(a.annotations),
-       a.generator_url, to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
-       int64_t{r.firing}});
+      {sql_fingerprint(fingerprint), text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url,
+       to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, int64_t{firing}});
 }
 
-Status Store::touch_alert(state::Tx& tx, const AlertRow& r) {
-  const model::Alert& a = r.alert;
+Status Store::touch_alert(state::Tx& tx, uint64_t fingerprint, const model::Alert& a, bool /*firing*/) {
   return tx.exec(
       "UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE fingerprint = ?",
-      {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
-       sql_fingerprint(a.fingerprint())});
+      {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, sql_fingerprint(fingerprint)});
 }
 
 Status Store::delete_alert(state::Tx& tx, uint64_t fingerprint) {

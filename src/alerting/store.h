@@ -50,8 +50,9 @@ class Store {
  public:
   static Status migrate(state::Database& database);
 
-  static Status put_alert(state::Tx& tx, const AlertRow& row);
-  static Status touch_alert(state::Tx& tx, const AlertRow& row);  // only its times have changed
+  static Status put_alert(state::Tx& tx, uint64_t fingerprint, const model::Alert& alert, bool firing);
+  // Only its times have changed.
+  static Status touch_alert(state::Tx& tx, uint64_t fingerprint, const model::Alert& alert, bool firing);
   static Status delete_alert(state::Tx& tx, uint64_t fingerprint);
   static Result<std::vector<AlertRow>> alerts(state::Tx& tx);
 
