@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   sentinel::app::add_serve_command(cli, exit_code);
   sentinel::app::add_demo_command(cli, exit_code);
+  sentinel::app::add_alertmanager_command(cli, exit_code);
   sentinel::app::add_traffic_command(cli, exit_code);
   sentinel::app::add_check_command(cli, exit_code);
   sentinel::app::add_query_command(cli, exit_code);

@@ -22,6 +22,7 @@ struct ClientOptions {
 
 void add_serve_command(CLI::App& cli, int& exit_code);
 void add_demo_command(CLI::App& cli, int& exit_code);
+void add_alertmanager_command(CLI::App& cli, int& exit_code);
 void add_traffic_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
 void add_query_command(CLI::App& cli, int& exit_code);
