@@ -68,7 +68,8 @@ Status Alerting::load() {
       if (row.firing && row.alert.resolved_at(now)) row.alert.ends_at = now + kStartGrace;
       const uint64_t fingerprint = row.alert.fingerprint();
       if (!alerts_.contains(fingerprint)) index_.add(fingerprint, row.alert.labels);
-      alerts_[fingerprint] = Record{std::move(row.alert), row.firing};
+      next_row_ = std::max(next_row_, row.id + 1);
+      alerts_[fingerprint] = Record{std::move(row.alert), row.firing, {}, row.id};
     }
     SENTINEL_ASSIGN(std::vector<GroupRow> groups, Store::groups(tx));
     for (GroupRow& row : groups) {
@@ -80,7 +81,9 @@ Status Alerting::load() {
     SENTINEL_ASSIGN(const auto members, Store::members(tx));
     for (const auto& [id, fingerprint] : members) {
       const auto group = stored.find(id);
-      if (group != stored.end() && alerts_.contains(fingerprint)) group->second->members.insert(fingerprint);
+      const auto alert = alerts_.find(fingerprint);
+      if (group == stored.end() || alert == alerts_.end() || alert->second.firing) continue;
+      group->second->members.insert(fingerprint);
     }
     return {};
   }));
@@ -88,8 +91,8 @@ Status Alerting::load() {
   std::map<std::string, std::unique_ptr<Group>> groups;
   SENTINEL_TRY(regroup(*config_, groups, now, Timers::kKept));
   const bool same =
-      std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
-        return a.first == b.first && a.second->members == b.second->members &&
+      std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [this](const auto& a, const auto& b) {
+        return a.first == b.first && ended_members(*a.second) == ended_members(*b.second) &&
                a.second->row.next_flush == b.second->row.next_flush;
       });
   if (!same) SENTINEL_TRY(write_groups(groups));
@@ -165,10 +168,18 @@ Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>
     for (const auto& [id, group] : groups_) SENTINEL_TRY(Store::delete_group(tx, id));
     for (const auto& [id, group] : groups) {
       SENTINEL_TRY(Store::put_group(tx, group->row));
-      for (const uint64_t fingerprint : group->members) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+      for (const uint64_t fingerprint : ended_members(*group)) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
     }
     return {};
   });
+}
+
+std::set<uint64_t> Alerting::ended_members(const Group& group) const {
+  std::set<uint64_t> out;
+  for (const uint64_t f : group.members) {
+    if (!alerts_.at(f).firing) out.insert(f);
+  }
+  return out;
 }
 
 void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups) {

@@ -79,6 +79,7 @@ class Alerting {
   std::vector<AlertView> alerts(const AlertQuery& query) const;
   // Groups with at least one alert that the query keeps, by labels, then receiver.
   std::vector<GroupView> groups(const AlertQuery& query) const;
+  SilencePreview preview_silence(const std::vector<model::Matchers>& matcher_sets) const;
   Result<std::vector<AlertEvent>> history(const HistoryQuery& query) const;
   // What would become of alerts with these labels: receivers in the order of the routes.
   std::vector<std::string> receivers_of(const model::Labels& labels) const;
@@ -104,6 +105,7 @@ class Alerting {
     model::Alert alert;
     bool firing = true;            // as listeners were last told
     std::vector<Group*> groups{};  // it is a member of
+    int64_t row = 0;               // its id in the store
   };
   struct Group {
     GroupRow row;
@@ -126,6 +128,7 @@ class Alerting {
   };
   struct Batch {
     TimePoint now;
+    int64_t next_row = 0;
     std::vector<uint64_t> order;
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
@@ -162,6 +165,7 @@ class Alerting {
   Status regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& groups, TimePoint now,
                  Timers timers) const;
   Status write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups);
+  std::set<uint64_t> ended_members(const Group& group) const;
   void adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups);
   void arm();
   void on_timer();
@@ -185,7 +189,7 @@ class Alerting {
                     const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
   std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
   Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
-  static Status write_removal(state::Tx& tx, const Removal& removal);
+  Status write_removal(state::Tx& tx, const Removal& removal) const;
   Status write_flush(state::Tx& tx, FlushPlan& plan) const;
   void apply_flush(FlushPlan& plan);
   void apply_removal(const Removal& removal);
@@ -209,6 +213,7 @@ class Alerting {
   std::shared_ptr<const Config> config_;
   std::unordered_map<uint64_t, Record> alerts_;
   LabelIndex index_;                               // of alerts_
+  int64_t next_row_ = 1;                           // of the next new alert
   std::set<std::pair<TimePoint, uint64_t>> ends_;  // of firing alerts
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only

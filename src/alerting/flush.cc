@@ -193,9 +193,9 @@ Alerting::Removal Alerting::plan_removal(const Group& group, GroupRow row, std::
   return removal;
 }
 
-Status Alerting::write_removal(state::Tx& tx, const Removal& removal) {
+Status Alerting::write_removal(state::Tx& tx, const Removal& removal) const {
   for (const uint64_t f : removal.leaving) SENTINEL_TRY(Store::remove_member(tx, removal.group_id, f));
-  for (const uint64_t f : removal.forgotten) SENTINEL_TRY(Store::delete_alert(tx, f));
+  for (const uint64_t f : removal.forgotten) SENTINEL_TRY(Store::delete_alert(tx, alerts_.at(f).row));
   return Store::put_group(tx, removal.row);
 }
 

@@ -79,6 +79,7 @@ Status Alerting::put(std::vector<Alert> alerts) {
   }
   Batch batch;
   batch.now = scheduler_.now();
+  batch.next_row = next_row_;
   stage_ended(batch);
   std::string problems;
   size_t bad = 0;
@@ -126,6 +127,7 @@ Status Alerting::stage(Batch& batch, Alert& alert) const {
       existed && !described_anew && firing == was_firing && (staged == batch.alerts.end() || staged->second.only_times);
   next.next.alert = std::move(alert);
   next.next.firing = firing;
+  next.next.row = existed ? current->row : batch.next_row++;
   const Record& record = next.next;
 
   // Most that comes in says only that an alert goes on: it stays in its groups, and none of them can be hurried.
@@ -187,7 +189,8 @@ void Alerting::stage_group(Batch& batch, const Record& record, const Route& rout
 void Alerting::stage_ended(Batch& batch) const {
   for (const auto& [ends_at, fingerprint] : ends_) {
     if (ends_at > batch.now) break;
-    Record next{alerts_.at(fingerprint).alert, false};
+    const Record& current = alerts_.at(fingerprint);
+    Record next{current.alert, false, {}, current.row};
     AlertChange change{AlertChange::Kind::kResolved, next.alert, batch.now, receivers_of(next.alert.labels)};
     batch.changes.push_back(std::move(change));
     batch.order.push_back(fingerprint);
@@ -209,11 +212,17 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
   for (const uint64_t fingerprint : batch.order) {
     const Staged& staged = batch.alerts.at(fingerprint);
     const auto store = staged.only_times && !staged.is_new ? Store::touch_alert : Store::put_alert;
-    SENTINEL_TRY(store(tx, fingerprint, staged.next.alert, staged.next.firing));
+    SENTINEL_TRY(store(tx, staged.next.row, staged.next.alert, staged.next.firing));
+    const auto stored = alerts_.find(fingerprint);
+    if (staged.next.firing || stored == alerts_.end() || !stored->second.firing) continue;
+    for (const Group* group : stored->second.groups) SENTINEL_TRY(Store::add_member(tx, group->row.id, fingerprint));
   }
   for (const auto& [id, group] : batch.groups) {
     if (group.write_row) SENTINEL_TRY(Store::put_group(tx, group.row));
-    for (const uint64_t fingerprint : group.joining) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+    // Fired and ended in one batch: it joined, and waits there to be told.
+    for (const uint64_t fingerprint : group.joining) {
+      if (!batch.alerts.at(fingerprint).next.firing) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+    }
   }
   for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
   if (batch.changes.empty()) return {};
@@ -222,15 +231,18 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
 }
 
 void Alerting::apply(Batch& batch) {
+  next_row_ = std::max(next_row_, batch.next_row);
   for (const uint64_t fingerprint : batch.order) {
     Staged& staged = batch.alerts.at(fingerprint);
+    bool same_end = false;
     if (const auto old = alerts_.find(fingerprint); old != alerts_.end()) {
-      ends_.erase({old->second.alert.ends_at, fingerprint});
+      same_end = old->second.firing && staged.next.firing && old->second.alert.ends_at == staged.next.alert.ends_at;
+      if (!same_end) ends_.erase({old->second.alert.ends_at, fingerprint});
       staged.next.groups = std::move(old->second.groups);
     } else {
       index_.add(fingerprint, staged.next.alert.labels);
     }
-    if (staged.next.firing) ends_.emplace(staged.next.alert.ends_at, fingerprint);
+    if (staged.next.firing && !same_end) ends_.emplace(staged.next.alert.ends_at, fingerprint);
     inhibitor_.update(staged.next.alert, batch.now);
     alerts_[fingerprint] = std::move(staged.next);
   }

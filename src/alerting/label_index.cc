@@ -5,20 +5,14 @@
 namespace sentinel::alerting {
 
 void LabelIndex::add(uint64_t fingerprint, const model::Labels& labels) {
-  for (const model::Label& label : labels) {
-    auto name = names_.find(std::string_view(label.name));
-    if (name == names_.end()) name = names_.emplace(label.name, Values()).first;
-    auto value = name->second.find(std::string_view(label.value));
-    if (value == name->second.end()) value = name->second.emplace(label.value, Fingerprints()).first;
-    value->second.insert(fingerprint);
-  }
+  for (const model::Label& label : labels) names_[label.name][label.value].insert(fingerprint);
 }
 
 void LabelIndex::remove(uint64_t fingerprint, const model::Labels& labels) {
   for (const model::Label& label : labels) {
-    const auto name = names_.find(std::string_view(label.name));
+    const auto name = names_.find(label.name);
     if (name == names_.end()) continue;
-    const auto value = name->second.find(std::string_view(label.value));
+    const auto value = name->second.find(label.value);
     if (value == name->second.end()) continue;
     value->second.erase(fingerprint);
     if (value->second.empty()) name->second.erase(value);
@@ -35,9 +29,9 @@ std::optional<std::vector<uint64_t>> LabelIndex::candidates(const model::Matcher
     if (m.matches("")) continue;
     std::vector<const Fingerprints*> lists;
     size_t count = 0;
-    if (const auto name = names_.find(std::string_view(m.name())); name != names_.end()) {
+    if (const auto name = names_.find(m.name()); name != names_.end()) {
       if (m.type() == model::MatchType::kEqual) {
-        if (const auto value = name->second.find(std::string_view(m.value())); value != name->second.end())
+        if (const auto value = name->second.find(m.value()); value != name->second.end())
           lists.push_back(&value->second);
       } else {
         for (const auto& [value, list] : name->second) {

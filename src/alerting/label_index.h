@@ -6,9 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
 
 #include "model/labels.h"
 
@@ -27,14 +28,11 @@ class LabelIndex {
   std::optional<std::vector<uint64_t>> candidates(const model::Matchers& matchers) const;
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
-  };
-  using Fingerprints = std::unordered_set<uint64_t>;
-  using Values = std::unordered_map<std::string, Fingerprints, Hash, std::equal_to<>>;
+  // Flat, since a common value has a list of nearly all alerts.
+  using Fingerprints = absl::flat_hash_set<uint64_t>;
+  using Values = absl::flat_hash_map<std::string, Fingerprints>;
 
-  std::unordered_map<std::string, Values, Hash, std::equal_to<>> names_;
+  absl::flat_hash_map<std::string, Values> names_;
 };
 
 }  // namespace sentinel::alerting

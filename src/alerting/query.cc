@@ -21,6 +21,14 @@ bool keeps(const AlertQuery& query, const AlertView& view) {
   return query.muted || view.muted_by.empty();
 }
 
+bool is_wanted(const HistoryQuery& query, const AlertEvent& event) {
+  if (query.kind && event.kind != *query.kind) return false;
+  if (!model::matches_all(query.matchers, event.alert.labels)) return false;
+  return query.any_of.empty() || std::any_of(query.any_of.begin(), query.any_of.end(), [&](const model::Matchers& set) {
+           return model::matches_all(set, event.alert.labels);
+         });
+}
+
 }  // namespace
 
 Result<std::string> Alerting::set_silence(Silence silence) {
@@ -117,6 +125,33 @@ std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
   return out;
 }
 
+SilencePreview Alerting::preview_silence(const std::vector<model::Matchers>& matcher_sets) const {
+  const TimePoint now = scheduler_.now();
+  std::map<uint64_t, const Record*> muted;
+  for (const model::Matchers& set : matcher_sets) {
+    for (const auto& [fingerprint, record] : candidates(set, now)) muted.emplace(fingerprint, record);
+  }
+  SilencePreview preview;
+  std::set<Group*> touched;
+  for (const auto& [fingerprint, record] : muted) {
+    preview.alerts.push_back(view(*record, record->groups, now));
+    touched.insert(record->groups.begin(), record->groups.end());
+  }
+  for (Group* group : touched) {
+    const auto stays_audible = [&](uint64_t fingerprint) {
+      if (muted.contains(fingerprint)) return false;
+      const Record& record = alerts_.at(fingerprint);
+      return !record.alert.resolved_at(now) && view(record, {group}, now).state == AlertVisibility::kActive;
+    };
+    if (std::any_of(group->members.begin(), group->members.end(), stays_audible)) continue;
+    preview.groups_silent.push_back(
+        {group->row.id, group->row.group_key, group->row.receiver, group->row.labels, {}, group->row.next_flush, {}});
+  }
+  std::sort(preview.groups_silent.begin(), preview.groups_silent.end(),
+            [](const GroupView& a, const GroupView& b) { return a.id < b.id; });
+  return preview;
+}
+
 Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) const {
   const size_t limit = std::min(query.limit, kEventsPerQueryMax);
   // The name has an index; all else is looked at row by row.
@@ -132,8 +167,7 @@ Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) con
       SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, query.from, query.to, before, name, kPage));
       for (AlertEvent& event : page) {
         before = event.id;
-        if (out.size() < limit && model::matches_all(query.matchers, event.alert.labels))
-          out.push_back(std::move(event));
+        if (out.size() < limit && is_wanted(query, event)) out.push_back(std::move(event));
       }
       if (page.size() < kPage) break;
     }

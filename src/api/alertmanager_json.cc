@@ -397,6 +397,12 @@ AlertmanagerResult<alerting::Silence> parse_silence(std::string_view body) {
   return s;
 }
 
+AlertmanagerResult<std::vector<model::Matchers>> parse_matcher_sets(std::string_view body) {
+  const auto parsed = text::parse_json_object(body);
+  if (!parsed) return not_parsed("silence", parsed.error().message());
+  return read_matcher_sets(*parsed);
+}
+
 AlertmanagerResult<model::Matchers> parse_filter(const std::vector<std::string>& texts) {
   model::Matchers out;
   for (const std::string& text : texts) {

@@ -30,6 +30,8 @@ net::Response alertmanager_json(int status, std::string body);
 AlertmanagerResult<std::vector<model::Alert>> parse_alerts(std::string_view body);
 // The body of POST /api/v2/silences. Beside `matchers` there may be `matcherSets`, a list of further lists.
 AlertmanagerResult<alerting::Silence> parse_silence(std::string_view body);
+// Only the matchers of such a body; all else may be missing.
+AlertmanagerResult<std::vector<model::Matchers>> parse_matcher_sets(std::string_view body);
 // "filter" parameters, one matcher each.
 AlertmanagerResult<model::Matchers> parse_filter(const std::vector<std::string>& texts);
 // As Go's swag.ConvertBool: what is no known word for yes is no.

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "alerting/config.h"
+#include "api/alert_tools.h"
 #include "api/alertmanager.h"
 #include "api/alertmanager_operations.h"
 #include "api/version.h"
@@ -51,6 +52,7 @@ struct AlertmanagerServer::Parts {
   std::unique_ptr<alerting::Alerting> alerting;
   std::unique_ptr<alerting::Cluster> cluster;
   std::unique_ptr<api::AlertmanagerApi> api;
+  std::unique_ptr<api::AlertToolsApi> tools;
   std::unique_ptr<api::AlertmanagerOperations> operations;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -100,6 +102,8 @@ Status AlertmanagerServer::Parts::open_http() {
   if (!options.api_version.empty()) parts.version = options.api_version;
   api = std::make_unique<api::AlertmanagerApi>(std::move(parts));
   api->add_routes(*router, options.route_prefix);
+  tools = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
+  tools->add_routes(*router, options.route_prefix);
   operations = std::make_unique<api::AlertmanagerOperations>(runtime, metrics, [this] { return reload(); });
   operations->add_routes(*router, options.route_prefix);
   net::ServerOptions listen;

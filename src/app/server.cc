@@ -8,6 +8,7 @@
 #include "alerting/alerting.h"
 #include "analysis/analyzer.h"
 #include "analysis/price_table.h"
+#include "api/alert_tools.h"
 #include "api/alertmanager.h"
 #include "api/alerts.h"
 #include "api/auth.h"
@@ -181,6 +182,7 @@ struct Server::Parts {
   std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
   std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
+  std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -348,6 +350,7 @@ Status Server::Parts::open_http() {
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
   alertmanager_api = std::make_unique<api::AlertmanagerApi>(
       api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
+  alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
       runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
       [this] { return components(); },
@@ -364,6 +367,7 @@ Status Server::Parts::open_http() {
   remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
   alertmanager_api->add_routes(*router);
+  alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);

@@ -221,6 +221,39 @@ describe('the API', () => {
     assert.equal((await ask('DELETE', '/api/v2/silence/00000000-0000-0000-0000-000000000000')).status, 404);
   });
 
+  test('history by rule, label, kind and page; a silence is previewed before it is made', async () => {
+    const where = '/sentinel/v1/alerts/history';
+    const all = await server.get(`${where}?rule=A`);
+    assert.deepEqual(all.items.map((e) => [e.kind, e.labels.host, e.receivers[0]]), [['fired', '2', 'default'], ['fired', '1', 'default']]);
+    assert.deepEqual((await server.get(`${where}?rule=A&filter=host="1"`)).items.map((e) => e.labels.host), ['1']);
+    assert.deepEqual((await server.get(`${where}?rule=A&kind=resolved`)).items, []);
+    assert.deepEqual((await server.get(`${where}?to=2020-01-01T00:00:00Z&from=2019-01-01T00:00:00Z`)).items, []);
+    const page = await server.get(`${where}?rule=A&limit=1`);
+    assert.deepEqual((await server.get(`${where}?rule=A&limit=1&cursor=${page.next_cursor}`)).items.map((e) => e.id), [all.items[1].id]);
+    for (const bad of ['kind=x', 'filter=a~b~c', 'cursor=-', 'from=x']) assert.equal((await ask('GET', `${where}?${bad}`)).status, 400, bad);
+
+    const preview = await server.post('/sentinel/v1/silences/preview', { matchers: [{ name: 'alertname', value: 'A', isRegex: false }] });
+    assert.deepEqual([preview.alert_count, preview.alerts.map((a) => a.labels.host).sort(), preview.past], [2, ['1', '2'], { from: preview.past.from, fired: 2, by_rule: { A: 2 } }]);
+    assert.deepEqual(preview.groups_silent, [{ receiver: 'default', labels: { alertname: 'A' } }]);
+    const half = await server.post('/sentinel/v1/silences/preview', { matchers: [{ name: 'host', value: '1', isRegex: false }] });
+    assert.equal(half.alert_count, 1);
+    assert.equal((await ask('POST', '/sentinel/v1/silences/preview', { matchers: [] })).status, 400);
+  });
+
+  test('sentinel silence previews, adds, lists and expires', async () => {
+    const cli = async (...args) => {
+      const { code, stdout, stderr } = await server.cli('silence', ...args);
+      assert.equal(code, 0, stderr);
+      return stdout;
+    };
+    assert.match(await cli('preview', 'alertname=B'), /would mute 1 alerts now, 1 groups would be silent; 1 alerts of the last week match/);
+    for (const s of await server.get('/api/v2/silences?expired=false')) await ask('DELETE', `/api/v2/silence/${s.id}`);
+    const refused = await server.cli('silence', 'add', 'alertname=B', '--comment', 'x');
+    assert.notEqual(refused.code, 0, 'the limit of three holds for ended ones too');
+    assert.match(await cli('list', '--expired'), /alertname|EXPIRED|expired/);
+    assert.equal((await server.cli('silence', 'expire', '00000000-0000-0000-0000-000000000000')).code, 3);
+  });
+
   test('reload by signal and by request; a wrong file changes nothing; restart forgets nothing', async () => {
     writeFileSync(path.join(folder, 'alertmanager.yml'), 'route: {receiver: nobody}\n');
     const refused = await ask('POST', '/-/reload');
