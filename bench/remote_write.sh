@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Remote write in, side by side in one run: Sentinel, and Debian's victoria-metrics and prometheus where installed.
-# One sender, 5,000 series a request; samples per CPU-second of the receiver and its memory per series (remote_write_bench.cc).
+# One sender, 5,000 series a request; samples per CPU-second of the receiver and its memory per series
+# (remote_write_bench.cc).
 # Usage: remote_write.sh FOLDER [SERIES...]    BUILD_DIR, BINARY; VICTORIA, PROMETHEUS: their programs.
 set -euo pipefail
 folder=$1
@@ -27,11 +28,13 @@ measure() {
 for series in "${@:-200000}"; do
   measure sentinel /-/ready "$series" "$BINARY" serve --listen "127.0.0.1:$PORT" --data-dir "$folder/sentinel-$series"
   if [[ -n $VICTORIA ]]; then
-    measure victoria-metrics /health "$series" "$VICTORIA" -storageDataPath "$folder/vm-$series" -httpListenAddr "127.0.0.1:$PORT"
+    measure victoria-metrics /health "$series" "$VICTORIA" -storageDataPath "$folder/vm-$series" \
+      -httpListenAddr "127.0.0.1:$PORT"
   fi
   if [[ -n $PROMETHEUS ]]; then
     printf 'global: {scrape_interval: 1h}\n' >"$folder/prometheus.yml"
-    measure prometheus /-/ready "$series" "$PROMETHEUS" --config.file="$folder/prometheus.yml" --web.enable-remote-write-receiver \
+    measure prometheus /-/ready "$series" "$PROMETHEUS" --config.file="$folder/prometheus.yml" \
+      --web.enable-remote-write-receiver \
       --storage.tsdb.path="$folder/prometheus-$series" --web.listen-address="127.0.0.1:$PORT"
   fi
   rm -rf "$folder/sentinel-$series" "$folder/vm-$series" "$folder/prometheus-$series"

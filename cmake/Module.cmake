@@ -13,6 +13,12 @@ foreach(line IN LISTS layer_lines)
   list(APPEND SENTINEL_MODULES ${name})
 endforeach()
 
+# Conformance data of other projects: beside the checkout, or where the environment says (work trees elsewhere).
+set(SENTINEL_SHARED "${CMAKE_SOURCE_DIR}/../shared")
+if(DEFINED ENV{SENTINEL_SHARED_DIR})
+  set(SENTINEL_SHARED "$ENV{SENTINEL_SHARED_DIR}")
+endif()
+
 function(sentinel_module name)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS;PCH;EXCLUDE" ${ARGN})
   foreach(dep IN LISTS ARG_DEPS)
@@ -55,7 +61,7 @@ function(sentinel_module name)
       target_precompile_headers(${name}_test PRIVATE ${ARG_PCH})
     endif()
     target_compile_definitions(${name}_test PRIVATE
-      SENTINEL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SENTINEL_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared")
+      SENTINEL_SOURCE_DIR="${CMAKE_SOURCE_DIR}" SENTINEL_SHARED_DIR="${SENTINEL_SHARED}")
     add_test(NAME ${name} COMMAND ${name}_test)
     set_tests_properties(${name} PROPERTIES LABELS fast TIMEOUT 300)
   endif()

@@ -1,6 +1,7 @@
 #include "api/alerts.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include <fmt/format.h>
@@ -76,6 +77,23 @@ bool matches_query(const json::object& event, std::string_view query) {
   return true;
 }
 
+json::object evaluation_json(const detection::Evaluation& e) {
+  json::array changes;
+  for (const detection::AlertChange& change : e.changes) {
+    changes.push_back(json::object{{"labels", text::labels_object(change.labels)},
+                                   {"from", model::alert_state_name(change.from)},
+                                   {"to", model::alert_state_name(change.to)},
+                                   {"value", std::isfinite(change.value) ? json::value(change.value) : json::value()}});
+  }
+  return {{"at", format_rfc3339(e.at)},
+          {"duration_ms", static_cast<double>(e.took.count()) / 1000},
+          {"occasion", detection::occasion_name(e.occasion)},
+          {"samples", e.samples},
+          {"error", e.error},
+          {"changes", std::move(changes)},
+          {"changes_left_out", e.changes_left_out}};
+}
+
 }  // namespace
 
 json::object monitor_counts(const detection::RuleManager& manager) {
@@ -103,6 +121,7 @@ json::object monitor_counts(const detection::RuleManager& manager) {
 void AlertsApi::add_routes(net::Router& router) {
   route(router, "GET", "/sentinel/v1/alerts", this, &AlertsApi::alerts);
   route(router, "GET", "/sentinel/v1/rules", this, &AlertsApi::rules);
+  route(router, "GET", "/sentinel/v1/rules/{key}/history", this, &AlertsApi::rule_history);
   route(router, "GET", "/sentinel/v1/events", this, &AlertsApi::events);
   route(router, "GET", "/sentinel/v1/notifications", this, &AlertsApi::notifications);
 }
@@ -169,7 +188,8 @@ AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
   json::array items;
   for (const GroupStatusPtr& group : parts_.rules.groups()) {
     for (const RuleStatus& r : group->rules) {
-      items.push_back(json::object{{"group", group->name},
+      items.push_back(json::object{{"key", r.key},
+                                   {"group", group->name},
                                    {"file", group->file},
                                    {"name", r.name},
                                    {"type", r.alerting ? "alerting" : "recording"},
@@ -186,6 +206,21 @@ AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
   }
   co_return net::json_response(200,
                                json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+}
+
+AlertsApi::Answer AlertsApi::rule_history(net::Exchange* exchange) {
+  const std::string key(exchange->request().path_params.get("key"));
+  SENTINEL_CO_ASSIGN(const size_t limit, limit_param(exchange->request().query, 50, 500));
+  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (rule.key != key) continue;
+      json::array items;
+      for (const detection::Evaluation& e : rule.history->newest(limit)) items.push_back(evaluation_json(e));
+      co_return net::json_response(
+          200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+    }
+  }
+  co_return fail(ErrorCode::kNotFound, "no rule has the key " + key);
 }
 
 AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {

@@ -34,6 +34,7 @@ class AlertsApi {
   using Answer = net::Task<Result<net::Response>>;
   Answer alerts(net::Exchange* exchange);
   Answer rules(net::Exchange* exchange);
+  Answer rule_history(net::Exchange* exchange);
   Answer events(net::Exchange* exchange);
   Answer notifications(net::Exchange* exchange);
 

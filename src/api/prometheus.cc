@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 #include <re2/re2.h>
 
-#include "api/gzip.h"
 #include "base/strings.h"
+#include "net/gzip.h"
 #include "promql/parser.h"
 #include "promql/pretty.h"
 
@@ -76,7 +76,7 @@ net::Task<void> PrometheusApi::run(net::Exchange* exchange, Work work) {
   Call call;
   call.params = request_params(request);
   call.name = request.path_params.get("name");
-  call.gzip = accepts_gzip(request.headers.get("Accept-Encoding"));
+  call.gzip = net::accepts_gzip(request.headers.get("Accept-Encoding"));
   call.origin = request.headers.get("Origin");
   call.canceled = std::make_shared<std::atomic<bool>>(false);
   exchange->on_client_gone([flag = call.canceled] { flag->store(true); });
@@ -100,7 +100,7 @@ net::Task<void> PrometheusApi::options(net::Exchange* exchange) {
 void PrometheusApi::finish(const Call& call, net::Response& response) const {
   set_cors(call.origin, response);
   if (!call.gzip || response.body.size() < kGzipBytesMin || response.body.size() > kGzipBytesMax) return;
-  std::string compressed = gzip(response.body);
+  std::string compressed = net::gzip(response.body);
   if (compressed.empty()) return;
   response.body = std::move(compressed);
   response.headers.set("Content-Encoding", "gzip");

@@ -92,12 +92,13 @@ Status parse_stores(const YamlNode& root, Config& config) {
 }
 
 Status parse_rules(const YamlNode& node, Config& config) {
-  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval"}));
+  SENTINEL_TRY(node.expect_keys("rules", {"files", "evaluation_interval", "evaluate_on_arrival"}));
   SENTINEL_ASSIGN(config.rule_files, node.strings_or("files", config.rule_files));
   for (std::string& path : config.rule_files) path = resolve(path, config.file);
   SENTINEL_ASSIGN(config.evaluation_interval, node.duration_or("evaluation_interval", config.evaluation_interval));
   if (config.evaluation_interval < Millis(50))
     return fail(node.get("evaluation_interval").error("expected at least 50ms"));
+  SENTINEL_ASSIGN(config.evaluate_on_arrival, node.boolean_or("evaluate_on_arrival", config.evaluate_on_arrival));
   return {};
 }
 
@@ -105,6 +106,46 @@ Status parse_prometheus(const YamlNode& node, Config& config) {
   SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin"}));
   SENTINEL_ASSIGN(config.admin_api, node.boolean_or("admin_api", config.admin_api));
   SENTINEL_ASSIGN(config.cors_origin, node.string_or("cors_origin", config.cors_origin));
+  return {};
+}
+
+// The sections of an existing prometheus.yml: what is scraped, and its rule files beside our own.
+Status parse_prometheus_sections(const YamlNode& root, Config& config) {
+  const std::string folder = std::filesystem::path(config.file).parent_path().string();
+  const YamlNode global = root.get("global");
+  SENTINEL_TRY(global.expect_keys("global", {"scrape_interval",
+                                             "scrape_timeout",
+                                             "evaluation_interval",
+                                             "external_labels",
+                                             "query_log_file",
+                                             "scrape_failure_log_file",
+                                             "rule_query_offset",
+                                             "body_size_limit",
+                                             "sample_limit",
+                                             "label_limit",
+                                             "label_name_length_limit",
+                                             "label_value_length_limit",
+                                             "target_limit",
+                                             "keep_dropped_targets",
+                                             "scrape_protocols",
+                                             "metric_name_validation_scheme",
+                                             "metric_name_escaping_scheme",
+                                             "always_scrape_classic_histograms",
+                                             "convert_classic_histograms_to_nhcb",
+                                             "runtime"}));
+  SENTINEL_ASSIGN(config.scrape, ingest::parse_scrape_config(root, folder));
+  if (global.has("evaluation_interval") && !root.get("rules").has("evaluation_interval")) {
+    SENTINEL_ASSIGN(config.evaluation_interval, global.duration_or("evaluation_interval", config.evaluation_interval));
+    if (config.evaluation_interval < Millis(50)) {
+      return fail(global.get("evaluation_interval").error("expected at least 50ms"));
+    }
+  }
+  SENTINEL_ASSIGN(const std::vector<std::string> files, root.strings_or("rule_files", {}));
+  for (const std::string& file : files) config.rule_files.push_back(resolve(file, config.file));
+  for (const std::string_view key :
+       {"alerting", "remote_read", "remote_write", "storage", "tracing", "otlp", "runtime"}) {
+    if (root.has(key)) log_warn("config", "a section of prometheus.yml has no effect here", {{"section", key}});
+  }
   return {};
 }
 
@@ -141,8 +182,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
-      "configuration", {"listen", "external_url", "data_dir", "log", "gateway", "metrics", "events", "telemetry",
-                        "rules", "alertmanager", "runbooks", "prices", "incidents", "auth", "prometheus"}));
+      "configuration",
+      {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
+       "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
+       "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
+       "storage",    "tracing",      "otlp",           "runtime"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -164,6 +208,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
   SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
+  SENTINEL_TRY(parse_prometheus_sections(root, config));
   if (!root.get("gateway").is_null()) {
     SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }

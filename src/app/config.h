@@ -11,6 +11,7 @@
 #include "events/event_store.h"
 #include "gateway/config.h"
 #include "incident/service.h"
+#include "ingest/scrape_config.h"
 
 namespace sentinel::app {
 
@@ -34,6 +35,7 @@ struct Config {
 
   std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);
+  bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
@@ -42,6 +44,9 @@ struct Config {
   // origin (a regular expression) may read from it.
   bool admin_api = false;
   std::string cors_origin;
+
+  // `global` and `scrape_configs`, as in prometheus.yml.
+  ingest::ScrapeConfig scrape;
 
   incident::Options incidents;
 

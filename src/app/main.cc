@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_alertmanager_command(cli, exit_code);
   sentinel::app::add_traffic_command(cli, exit_code);
   sentinel::app::add_check_command(cli, exit_code);
+  sentinel::app::add_test_command(cli, exit_code);
   sentinel::app::add_query_command(cli, exit_code);
   sentinel::app::add_sql_command(cli, exit_code);
   sentinel::app::add_incident_command(cli, exit_code);

@@ -36,6 +36,7 @@
 #include "ingest/feedback.h"
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
+#include "ingest/scrape_manager.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -45,6 +46,7 @@ namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
 
@@ -129,6 +131,7 @@ struct Server::Parts {
   void start_upkeep();
   void save_drift();
   void collect();
+  void collect_soon();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void call_scored(const model::Interaction& interaction);
@@ -156,6 +159,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::FeedbackDesk> feedback;
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
+  std::unique_ptr<ingest::ScrapeManager> scraper;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -191,6 +195,8 @@ struct Server::Parts {
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
+  std::atomic<bool> early_pass_due{false};
+  std::atomic<int64_t> early_pass_after_us{0};
 };
 
 // ---- start ----
@@ -211,6 +217,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
   SENTINEL_TRY(p.open_pipeline());
+  p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
@@ -220,6 +227,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
   return server;
@@ -247,6 +255,7 @@ Status Server::Parts::open_stores() {
   collect_options.target =
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
+  scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
 }
@@ -300,7 +309,9 @@ Status Server::Parts::open_detection(Loaded& loaded) {
   SENTINEL_ASSIGN(rule_state, detection::SqlRuleStateStore::open(*database));
   detection::RuleManagerOptions options;
   options.evaluation_interval = config.evaluation_interval;
+  options.arrival.enabled = config.evaluate_on_arrival;
   options.external_url = external_url();
+  options.external_labels = config.scrape.external_labels;
   rules =
       std::make_unique<detection::RuleManager>(detection, *engine, *tsdb, *rule_state, *alert_bridge, metrics, options);
   return detection.call([&] { return rules->apply(loaded.rules); });
@@ -329,8 +340,9 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
         {"web.listen-address", fmt::format("{}:{}", config.address, config.port)},
     };
   };
-  info.targets = [] { return std::vector<ingest::TargetStatus>(); };
-  info.scrape_pools = [] { return std::vector<std::string>(); };
+  info.targets = [this] { return scraper->targets(); };
+  info.scrape_pools = [this] { return scraper->pools(); };
+  info.external_labels = config.scrape.external_labels;
   return info;
 }
 
@@ -385,6 +397,20 @@ Status Server::Parts::open_http() {
 }
 
 // ---- while it runs ----
+
+// A series that had come to rest is stored as soon as it moves: a first error is not a second old before a rule sees
+// it. What moves all the time keeps the interval.
+void Server::Parts::collect_soon() {
+  if (early_pass_due.exchange(true)) return;
+  upkeep_loop.at(std::max(clock.now(), time_from_us(early_pass_after_us.load())), [this] {
+    early_pass_due = false;
+    const int64_t started = monotonic_us();
+    const Status status = collector->collect_moved("llm_");
+    if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
+    const Micros rest = std::max(Micros(kEarlyPassSpacing), 20 * Micros(monotonic_us() - started));
+    early_pass_after_us = to_us(clock.now() + rest);
+  });
+}
 
 void Server::Parts::start_upkeep() {
   next_drift_save = clock.now() + kDriftSaveInterval;
@@ -537,6 +563,7 @@ Status Server::Parts::reload() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  scraper->apply(fresh->scrape);
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }

@@ -1,6 +1,7 @@
 #include "detection/alert_template.h"
 
 #include "base/check.h"
+#include "promql/histogram_text.h"
 
 namespace sentinel::detection {
 namespace {
@@ -22,6 +23,11 @@ const text::TypeInfo* data_type() {
     return t;
   }();
   return &type;
+}
+
+// A histogram is shown as Prometheus shows one.
+text::Value value_of(const AlertData& data) {
+  return data.histogram ? text::Value(promql::histogram_text(*data.histogram)) : text::Value(data.value);
 }
 
 text::Template make_template(const TemplateEnvironment& environment) {
@@ -53,7 +59,7 @@ std::string AlertTemplate::expand(const AlertData& data, std::string* error) con
   const text::Value value = text::Value::structure({{"Labels", string_map(data.labels)},
                                                     {"ExternalLabels", string_map(environment_.external_labels)},
                                                     {"ExternalURL", text::Value(environment_.external_url)},
-                                                    {"Value", text::Value(data.value)}},
+                                                    {"Value", value_of(data)}},
                                                    data_type());
   auto expanded = template_->execute(name_, value);
   if (expanded) return std::move(*expanded);

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/histogram.h"
 #include "model/labels.h"
 #include "text/prometheus_functions.h"
 #include "text/template.h"
@@ -30,6 +31,7 @@ struct TemplateEnvironment {
 struct AlertData {
   const model::Labels& labels;
   double value = 0;
+  const model::FloatHistogram* histogram = nullptr;  // a native one instead
 };
 
 class AlertTemplate {

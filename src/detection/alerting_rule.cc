@@ -36,7 +36,7 @@ AlertingRule::AlertingRule(const RuleSpec& spec, std::string key, const Template
 Result<std::map<model::Labels, ActiveAlert>> AlertingRule::alerts_of(const promql::Vector& result, TimePoint now) {
   std::map<model::Labels, ActiveAlert> alerts;
   for (const promql::VectorSample& sample : result) {
-    const AlertData data{sample.labels, sample.v};
+    const AlertData data{sample.labels, sample.v, sample.h.get()};
     ActiveAlert alert;
     alert.labels = sample.labels.without({});  // and without the metric name
     for (const auto& [name, text] : labels_) alert.labels.set(name, text.expand(data, &template_error_));
@@ -88,6 +88,7 @@ bool AlertingRule::advance(ActiveAlert& alert, bool present, TimePoint now, size
 
 Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t limit) {
   template_error_.clear();
+  last_changes_.clear();
   SENTINEL_ASSIGN(auto present, alerts_of(result, now));
   std::set<model::Labels> fresh;
   for (auto& [labels, alert] : present) {
@@ -106,6 +107,9 @@ Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t
   for (auto it = active_.begin(); it != active_.end();) {
     const ActiveAlert before = it->second;
     const bool keep = advance(it->second, present.contains(it->first), now, active_count);
+    const AlertState from = fresh.contains(it->first) ? AlertState::kInactive : before.state;
+    const AlertState to = keep ? it->second.state : AlertState::kInactive;
+    if (from != to) last_changes_.push_back({it->first, from, to, it->second.value});
     if (!keep || fresh.contains(it->first) || !same_for_store(before, it->second)) changed_.insert(it->first);
     it = keep ? std::next(it) : active_.erase(it);
   }
@@ -143,6 +147,19 @@ promql::Vector AlertingRule::samples(int64_t t_ms) const {
     out.push_back({std::move(series), t_ms, 1});
   }
   return out;
+}
+
+std::optional<TimePoint> AlertingRule::next_change(TimePoint now) const {
+  std::optional<TimePoint> next;
+  const auto consider = [&](TimePoint t) {
+    if (t > now && (!next || t < *next)) next = t;
+  };
+  for (const auto& [labels, alert] : active_) {
+    if (alert.state == AlertState::kPending) consider(alert.active_at + hold_);
+    if (alert.state == AlertState::kFiring && alert.keep_firing_since)
+      consider(*alert.keep_firing_since + keep_firing_for_);
+  }
+  return next;
 }
 
 std::vector<const ActiveAlert*> AlertingRule::due(TimePoint now, Millis resend_delay) const {

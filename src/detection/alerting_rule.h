@@ -2,6 +2,7 @@
 // The state machine of one alerting rule: pending, firing, resolved for each label set, exactly as Prometheus's.
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/result.h"
 #include "detection/alert_template.h"
 #include "detection/rule_file.h"
+#include "detection/rule_history.h"
 #include "detection/rule_state.h"
 #include "promql/engine.h"
 
@@ -32,6 +34,9 @@ class AlertingRule {
   // ALERTS and ALERTS_FOR_STATE of what is pending or firing.
   promql::Vector samples(int64_t t_ms) const;
 
+  // The next time after `now` at which an alert fires or ends though the result stays as it is.
+  std::optional<TimePoint> next_change(TimePoint now) const;
+
   // Alerts to hand to the sink now: newly fired, resolved since last sent, or last sent longer than `resend_delay` ago.
   std::vector<const ActiveAlert*> due(TimePoint now, Millis resend_delay) const;
   void mark_sent(const model::Labels& labels, TimePoint now);
@@ -44,6 +49,8 @@ class AlertingRule {
   const std::map<model::Labels, ActiveAlert>& alerts() const { return active_; }  // resolved ones too
   model::AlertState state() const;
   const std::string& key() const { return key_; }
+  // What the last update changed.
+  const std::vector<AlertChange>& last_changes() const { return last_changes_; }
   // The last template that failed in the last update; empty when none did.
   const std::string& template_error() const { return template_error_; }
 
@@ -61,6 +68,7 @@ class AlertingRule {
   std::map<model::Labels, ActiveAlert> active_;
   std::set<model::Labels> changed_;
   std::set<model::Labels> outdated_;  // the store has an older value or annotation
+  std::vector<AlertChange> last_changes_;
   std::string template_error_;
 };
 

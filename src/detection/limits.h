@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace sentinel::detection {
 
@@ -12,6 +13,10 @@ inline constexpr size_t kRulesMax = 200'000;          // over all files
 inline constexpr size_t kAlertsPerRuleMax = 100'000;  // pending, firing and just resolved ones
 inline constexpr size_t kAlertBatchMax = 1'000;       // alerts handed to the sink at once
 inline constexpr std::chrono::milliseconds kIntervalMin{100};
+inline constexpr int64_t kRuleTestEvaluationsMax = 10'000'000;  // of one test of a rule test file
+inline constexpr size_t kEvaluationsKept = 120;         // of each rule, and as many older ones that tell something
+inline constexpr size_t kChangesPerEvaluationMax = 20;  // kept of one evaluation
+inline constexpr size_t kWatchedSeriesMax = 4'000'000;  // whose readers are remembered for evaluation on arrival
 // How long a resolved alert is still sent, so that a receiver that was away hears of it.
 inline constexpr std::chrono::minutes kResolvedRetention{15};
 

@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include <fnmatch.h>
+
 #include <fmt/format.h>
 
 #include "base/strings.h"
@@ -234,40 +236,6 @@ Position Reader::place_in_expression(const YamlNode& node, const std::string& ex
   return place;
 }
 
-// * and ?; goes back to the last star only, so the time stays quadratic.
-bool matches_wildcard(std::string_view pattern, std::string_view name) {
-  size_t p = 0, n = 0, star = std::string_view::npos, resume = 0;
-  while (n < name.size()) {
-    if (p < pattern.size() && pattern[p] == '*') {
-      star = p++;
-      resume = n;
-    } else if (p < pattern.size() && (pattern[p] == '?' || pattern[p] == name[n])) {
-      ++p;
-      ++n;
-    } else if (star != std::string_view::npos) {
-      p = star + 1;
-      n = ++resume;
-    } else {
-      return false;
-    }
-  }
-  return pattern.find_first_not_of('*', p) == std::string_view::npos;
-}
-
-Result<std::vector<std::string>> expand_pattern(Env& env, const std::string& pattern) {
-  const size_t slash = pattern.rfind('/');
-  const std::string dir = slash == std::string::npos ? "." : pattern.substr(0, slash);
-  const std::string last = slash == std::string::npos ? pattern : pattern.substr(slash + 1);
-  if (last.find_first_of("*?") == std::string::npos) return std::vector<std::string>{pattern};
-  std::vector<std::string> paths;
-  if (!env.exists(dir)) return paths;
-  SENTINEL_ASSIGN(const std::vector<std::string> names, env.list(dir));
-  for (const std::string& name : names) {
-    if (matches_wildcard(last, name)) paths.push_back(slash == std::string::npos ? name : dir + "/" + name);
-  }
-  return paths;
-}
-
 }  // namespace
 
 RuleFileCheck check_rule_file(std::string_view text, const std::string& path, const RuleFileOptions& options) {
@@ -292,13 +260,59 @@ Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path,
                     first.position().value_or(Position{path, 0, 0})));
 }
 
+std::vector<std::string> lint_rules(const RuleFile& file) {
+  std::vector<std::string> out;
+  std::map<std::pair<std::string, NamedTexts>, Position> seen;
+  for (const RuleGroupSpec& group : file.groups) {
+    for (const RuleSpec& rule : group.rules) {
+      const auto [first, fresh] = seen.try_emplace({rule.name(), rule.labels}, rule.position);
+      if (fresh) continue;
+      std::string labels;
+      for (const auto& [name, value] : rule.labels)
+        labels += fmt::format("{}{}={}", labels.empty() ? "" : ", ", name, go_quote(value));
+      out.push_back(
+          fmt::format("{}:{}:{}: duplicate rule {}{{{}}}: first at line {}; it might cause inconsistency while "
+                      "recording expressions",
+                      file.path, rule.position.line, rule.position.column, rule.name(), labels, first->second.line));
+    }
+  }
+  return out;
+}
+
+Result<std::vector<std::string>> expand_rule_pattern(Env& env, const std::string& pattern) {
+  if (pattern.find_first_of("*?[") == std::string::npos) return std::vector<std::string>{pattern};
+  std::vector<std::string> paths{pattern.starts_with('/') ? "/" : ""};
+  for (const std::string_view part : split(pattern, '/')) {
+    if (part.empty()) continue;
+    const bool wild = part.find_first_of("*?[") != std::string_view::npos;
+    std::vector<std::string> deeper;
+    for (const std::string& path : paths) {
+      const std::string base = path.empty() || path.ends_with('/') ? path : path + "/";
+      if (!wild) {
+        deeper.push_back(base + std::string(part));
+        continue;
+      }
+      const auto names = env.list(base.empty() ? "." : base);
+      if (!names) continue;  // a file, or not there
+      for (const std::string& name : *names) {
+        if (fnmatch(std::string(part).c_str(), name.c_str(), FNM_PERIOD) == 0) deeper.push_back(base + name);
+      }
+      if (deeper.size() > kRuleFilesMax)
+        return fail(ErrorCode::kTooLarge, fmt::format("{}: more than {} paths", pattern, kRuleFilesMax));
+    }
+    paths = std::move(deeper);
+  }
+  std::erase_if(paths, [&](const std::string& path) { return !env.exists(path); });
+  return paths;
+}
+
 Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::string>& patterns,
                                               const RuleFileOptions& options) {
   std::vector<RuleFile> files;
   std::set<std::string> seen;
   size_t rules = 0;
   for (const std::string& pattern : patterns) {
-    SENTINEL_ASSIGN(const std::vector<std::string> paths, expand_pattern(env, pattern));
+    SENTINEL_ASSIGN(const std::vector<std::string> paths, expand_rule_pattern(env, pattern));
     for (const std::string& path : paths) {
       if (!seen.insert(path).second) continue;
       if (seen.size() > kRuleFilesMax)

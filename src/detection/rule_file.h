@@ -66,7 +66,14 @@ RuleFileCheck check_rule_file(std::string_view text, const std::string& path, co
 // The same with the first error only; its message counts the others.
 Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path, const RuleFileOptions& options = {});
 
-// Reads the files that `patterns` name: a path, or a path whose last part has * and ?. A pattern that matches nothing
+// What is allowed but hardly meant, each with its place: rules of one name with the same labels (their series or alerts
+// get in each other's way).
+std::vector<std::string> lint_rules(const RuleFile& file);
+
+// The paths a pattern with * ? [a-z] in any of its parts names, sorted; a plain path is itself, there or not.
+Result<std::vector<std::string>> expand_rule_pattern(Env& env, const std::string& pattern);
+
+// Reads the files that `patterns` name. A pattern that matches nothing
 // is fine, as in Prometheus; a plain path that is not there is kNotFound. In the order of the patterns, each file once.
 Result<std::vector<RuleFile>> load_rule_files(Env& env, const std::vector<std::string>& patterns,
                                               const RuleFileOptions& options = {});

@@ -1,5 +1,6 @@
 #include "detection/rule_file.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <gtest/gtest.h>
@@ -16,22 +17,32 @@ bool must_fail(const std::string& name) {
   return name.find(".bad.") != std::string::npos || name.starts_with("invalid_");
 }
 
-TEST(RuleFile, AcceptsAndRefusesWhatPrometheusDoes) {
-  if (!posix_env().exists(kConformance)) GTEST_SKIP() << "no conformance files at " << kConformance;
-  size_t count = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(kConformance)) {
-    const std::string name = entry.path().filename();
-    SCOPED_TRACE(name);
-    RuleFileOptions options;
-    if (name.starts_with("legacy_")) options.names = NameScheme::kLegacy;
-    auto text = posix_env().read_file(entry.path());
-    ASSERT_TRUE(text);
-    auto parsed = parse_rule_file(*text, name, options);
-    EXPECT_EQ(parsed.has_value(), !must_fail(name)) << (parsed ? "accepted" : parsed.error().to_string());
-    ++count;
-  }
-  EXPECT_GE(count, 30u);
+class RuleFileConformance : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(RuleFileConformance, IsTakenOrRefused) {
+  const std::string& name = GetParam();
+  if (name == "none") GTEST_SKIP() << "no conformance files at " << kConformance;
+  RuleFileOptions options;
+  if (name.starts_with("legacy_")) options.names = NameScheme::kLegacy;
+  auto text = posix_env().read_file(kConformance + "/" + name);
+  ASSERT_TRUE(text);
+  auto parsed = parse_rule_file(*text, name, options);
+  EXPECT_EQ(parsed.has_value(), !must_fail(name)) << (parsed ? "accepted" : parsed.error().to_string());
 }
+
+std::vector<std::string> conformance_files() {
+  if (!posix_env().exists(kConformance)) return {"none"};
+  std::vector<std::string> out;
+  for (const auto& entry : std::filesystem::directory_iterator(kConformance)) out.push_back(entry.path().filename());
+  std::sort(out.begin(), out.end());
+  return out;
+}
+std::string file_case_name(const ::testing::TestParamInfo<std::string>& info) {
+  std::string name = info.param.substr(0, info.param.rfind('.'));
+  std::erase_if(name, [](char c) { return !isalnum(static_cast<unsigned char>(c)) && c != '_'; });
+  return name;
+}
+INSTANTIATE_TEST_SUITE_P(Files, RuleFileConformance, ::testing::ValuesIn(conformance_files()), file_case_name);
 
 struct BadCase {
   const char* name;
@@ -74,6 +85,17 @@ TEST(RuleFile, ErrorsSayFileLineColumn) {
     ASSERT_FALSE(parsed);
     EXPECT_EQ(parsed.error().to_string().substr(0, std::string(c.error).size()), c.error) << parsed.error().to_string();
   }
+}
+
+TEST(RuleFile, DuplicateRulesAreReported) {
+  const auto file = parse_rule_file(
+      "groups:\n- name: a\n  labels: {team: x}\n  rules:\n  - record: r\n    expr: up\n  - record: r\n    expr: up\n"
+      "    labels: {team: y}\n- name: b\n  rules:\n  - record: r\n    expr: down\n    labels: {team: x}\n",
+      "f.yml");
+  ASSERT_TRUE(file);
+  EXPECT_EQ(lint_rules(*file),
+            std::vector<std::string>{"f.yml:12:5: duplicate rule r{team=\"x\"}: first at line 5; it might cause "
+                                     "inconsistency while recording expressions"});
 }
 
 TEST(RuleFile, ReadsEveryField) {

@@ -22,6 +22,8 @@ std::string_view rule_health_name(RuleHealth health) {
 
 RuleMetrics::RuleMetrics(MetricRegistry& r)
     : evaluations(r.counter("sentinel_rule_evaluations_total", "Rules evaluated.")),
+      arrival_evaluations(r.counter("sentinel_rule_arrival_evaluations_total",
+                                    "Evaluations between slots, because a sample came or a time had passed.")),
       failures(r.counter("sentinel_rule_evaluation_failures_total", "Evaluations that ended in an error.")),
       template_failures(
           r.counter("sentinel_rule_template_failures_total", "Label or annotation templates that failed.")),
@@ -79,24 +81,46 @@ void RuleGroup::run() {
 void RuleGroup::evaluate(TimePoint now) {
   const int64_t started = monotonic_us();
   context_.templates.now = now;
-  for (RunningRule& rule : rules_) evaluate_rule(rule, now);
+  for (RunningRule& rule : rules_) evaluate_rule(rule, now, Occasion::kSlot);
   // First the hand-over, then what was handed over: a crash in between sends it again, never not at all. One write each
   // for the whole group: when everything fails at once, every rule has something to say.
-  send(now);
+  send(all_rules(), now);
   save_state();
   last_evaluation_ = now;
   evaluation_seconds_ = static_cast<double>(monotonic_us() - started) / 1e6;
 }
 
-void RuleGroup::evaluate_rule(RunningRule& rule, TimePoint now) {
+void RuleGroup::evaluate_on_arrival(size_t rule, TimePoint now) {
+  context_.templates.now = now;
+  context_.metrics.arrival_evaluations.add();
+  evaluate_rule(rules_[rule], now, Occasion::kArrival);
+}
+
+bool RuleGroup::finish_arrivals(const std::vector<size_t>& rules, TimePoint now) {
+  std::vector<RunningRule*> some;
+  for (const size_t rule : rules) some.push_back(&rules_[rule]);
+  const bool sent = send(some, now);
+  return save(some, false) || sent;
+}
+
+std::vector<RunningRule*> RuleGroup::all_rules() {
+  std::vector<RunningRule*> all;
+  for (RunningRule& rule : rules_) all.push_back(&rule);
+  return all;
+}
+
+void RuleGroup::evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasion) {
   const int64_t started = monotonic_us();
   context_.metrics.evaluations.add();
-  const Status status = try_rule(rule, now);
+  const Status status = try_rule(rule, now, occasion);
   rule.health = status ? RuleHealth::kGood : RuleHealth::kBad;
   rule.last_error = status ? "" : status.error().message();
   rule.last_evaluation = now;
   rule.evaluation_seconds = static_cast<double>(monotonic_us() - started) / 1e6;
   context_.metrics.seconds.observe(rule.evaluation_seconds);
+  Evaluation evaluation{now, Micros(monotonic_us() - started), occasion, status ? rule.series : 0, rule.last_error, {}};
+  if (rule.alerting && rule.judged) evaluation.changes = rule.alerting->last_changes();
+  rule.history->add(std::move(evaluation));
   if (status) return;
   context_.metrics.failures.add();
   log_warn("rules", "rule failed",
@@ -132,7 +156,7 @@ Result<promql::Vector> RuleGroup::record(const RunningRule& rule, promql::Vector
   return result;
 }
 
-Status RuleGroup::try_rule(RunningRule& rule, TimePoint now) {
+Status RuleGroup::try_rule(RunningRule& rule, TimePoint now, Occasion occasion) {
   const int64_t t_ms = to_ms(now - query_offset());
   rule.judged = false;
   SENTINEL_ASSIGN(promql::Vector result, query(rule, t_ms));
@@ -151,49 +175,60 @@ Status RuleGroup::try_rule(RunningRule& rule, TimePoint now) {
   rule.judged = true;
   const promql::Vector samples = rule.alerting->samples(t_ms);
   rule.series = samples.size();
+  if (occasion == Occasion::kArrival) return {};
   return write(rule, samples, t_ms);
 }
 
-void RuleGroup::save_state(bool with_values) {
+void RuleGroup::save_state(bool with_values) { save(all_rules(), with_values); }
+
+bool RuleGroup::save(const std::vector<RunningRule*>& rules, bool with_values) {
   RuleStateBatch batch;
   std::vector<std::pair<AlertingRule*, RuleStateBatch>> parts;
-  for (RunningRule& rule : rules_) {
-    if (!rule.alerting) continue;
-    RuleStateBatch part = rule.alerting->take_changes(with_values);
+  for (RunningRule* rule : rules) {
+    if (!rule->alerting) continue;
+    RuleStateBatch part = rule->alerting->take_changes(with_values);
     if (part.empty()) continue;
     batch.put.insert(batch.put.end(), part.put.begin(), part.put.end());
     batch.erase.insert(batch.erase.end(), part.erase.begin(), part.erase.end());
-    parts.emplace_back(rule.alerting.get(), std::move(part));
+    parts.emplace_back(rule->alerting.get(), std::move(part));
   }
-  if (batch.empty()) return;
+  if (batch.empty()) return false;
   const Status saved = context_.states.save(batch);
-  if (saved) return;
+  if (saved) return true;
   for (const auto& [rule, part] : parts) rule->restore_changes(part);
   context_.metrics.state_save_failures.add();
   log_error("rules", "the state of alerts could not be stored", {{"error", saved.error().message()}});
+  return true;
 }
 
-void RuleGroup::send(TimePoint now) {
+bool RuleGroup::send(const std::vector<RunningRule*>& rules, TimePoint now) {
   std::vector<model::Alert> alerts;
   std::vector<std::pair<AlertingRule*, model::Labels>> sent;
-  for (RunningRule& rule : rules_) {
-    if (!rule.alerting || !rule.judged) continue;
-    for (const ActiveAlert* alert : rule.alerting->due(now, context_.resend_delay)) {
-      alerts.push_back(to_sink_alert(context_, *alert, rule.query, now, interval()));
-      sent.emplace_back(rule.alerting.get(), alert->labels);
+  for (RunningRule* rule : rules) {
+    if (!rule->alerting || !rule->judged) continue;
+    for (const ActiveAlert* alert : rule->alerting->due(now, context_.resend_delay)) {
+      alerts.push_back(to_sink_alert(context_, *alert, rule->query, now, interval()));
+      sent.emplace_back(rule->alerting.get(), alert->labels);
     }
   }
-  if (alerts.empty()) return;
+  if (alerts.empty()) return false;
   const Status status = put_in_batches(context_.sink, std::move(alerts));
   if (!status) {
     context_.metrics.send_failures.add();
     log_error("rules", "alerts were not taken; they are offered again",
               {{"group", spec_.name}, {"error", status.error().message()}});
-    return;
+    return false;
   }
   context_.metrics.alerts_sent.add(static_cast<double>(sent.size()));
   for (const auto& [rule, labels] : sent) rule->mark_sent(labels, now);
+  return true;
 }
+
+namespace {
+Status append(tsdb::Appender& appender, tsdb::SeriesRef ref, int64_t t_ms, const promql::VectorSample& sample) {
+  return sample.h ? appender.append_histogram(ref, {t_ms, sample.h}) : appender.append(ref, {t_ms, sample.v});
+}
+}  // namespace
 
 Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms) {
   if (samples.empty() && rule.written.empty()) return {};
@@ -203,10 +238,10 @@ Status RuleGroup::write(RunningRule& rule, const promql::Vector& samples, int64_
   for (const promql::VectorSample& sample : samples) {
     auto known = rule.written.find(sample.labels);
     auto ref = known == rule.written.end() ? appender->ref(sample.labels) : Result<tsdb::SeriesRef>(known->second);
-    Status status = ref ? appender->append(*ref, {t_ms, sample.v}) : Status(fail(ref.error()));
+    Status status = ref ? append(*appender, *ref, t_ms, sample) : Status(fail(ref.error()));
     if (!status && status.error().code() == ErrorCode::kNotFound) {  // written so long ago that the store let it go
       ref = appender->ref(sample.labels);
-      if (ref) status = appender->append(*ref, {t_ms, sample.v});
+      if (ref) status = append(*appender, *ref, t_ms, sample);
     }
     if (status) {
       written.emplace(sample.labels, *ref);
@@ -247,6 +282,8 @@ GroupStatusPtr RuleGroup::status() const {
     s.last_evaluation = rule.last_evaluation;
     s.evaluation_seconds = rule.evaluation_seconds;
     s.series = rule.series;
+    s.key = rule.key;
+    s.history = rule.history;
     if (!rule.alerting) continue;
     s.state = rule.alerting->state();
     for (const auto& [labels, alert] : rule.alerting->alerts()) {
@@ -254,6 +291,25 @@ GroupStatusPtr RuleGroup::status() const {
     }
   }
   return status;
+}
+
+TemplateQuery template_query(const promql::Engine& engine, const TemplateEnvironment& environment) {
+  return [&engine, &environment](const std::string& expression) -> Result<std::vector<text::QuerySample>> {
+    auto parsed = promql::parse(expression);
+    if (!parsed) return fail(parsed.error().code(), parsed.error().to_string());
+    const auto& query = *parsed;
+    SENTINEL_ASSIGN(promql::QueryResult result, engine.instant(*query, to_ms(environment.now)));
+    std::vector<text::QuerySample> samples;
+    if (auto* scalar = std::get_if<promql::Scalar>(&result.value))
+      return std::vector<text::QuerySample>{{{}, scalar->v}};
+    if (auto* string = std::get_if<promql::String>(&result.value)) {
+      return std::vector<text::QuerySample>{{model::Labels{{"__value__", string->v}}, 0}};
+    }
+    auto* vector = std::get_if<promql::Vector>(&result.value);
+    if (!vector) return fail(ErrorCode::kUnprocessable, "query result is not a vector or scalar");
+    for (auto& sample : *vector) samples.push_back({std::move(sample.labels), sample.v});
+    return samples;
+  };
 }
 
 model::Alert to_sink_alert(const RuleContext& context, const ActiveAlert& alert, const std::string& query,

@@ -12,6 +12,7 @@
 #include "detection/alert_sink.h"
 #include "detection/alerting_rule.h"
 #include "detection/rule_file.h"
+#include "detection/rule_history.h"
 #include "detection/rule_state.h"
 #include "detection/rule_status.h"
 #include "promql/engine.h"
@@ -22,6 +23,7 @@ namespace sentinel::detection {
 struct RuleMetrics {
   explicit RuleMetrics(MetricRegistry& registry);
   Counter& evaluations;
+  Counter& arrival_evaluations;
   Counter& failures;
   Counter& template_failures;
   Counter& missed_iterations;
@@ -63,6 +65,7 @@ struct RunningRule {
   TimePoint last_evaluation;
   double evaluation_seconds = 0;
   size_t series = 0;
+  std::shared_ptr<RuleHistory> history = std::make_shared<RuleHistory>();
 };
 
 // Lives on the scheduler's thread. The destructor cancels its timer.
@@ -78,6 +81,14 @@ class RuleGroup {
   void start(std::function<void(RuleGroup&)> evaluated);
   void stop();
   void evaluate(TimePoint now);
+  // Evaluation between slots of one alerting rule: nothing is written to the store. REQUIRES: may_run_on_arrival(),
+  // now < next_slot().
+  void evaluate_on_arrival(size_t rule, TimePoint now);
+  // Hands over and stores what these rules have to say; true when an alert changed.
+  bool finish_arrivals(const std::vector<size_t>& rules, TimePoint now);
+  // A query_offset asks to wait for late samples: no.
+  bool may_run_on_arrival() const { return query_offset().count() == 0; }
+  TimePoint next_slot() const { return next_slot_; }
   // Stores what has changed; `with_values` also what is not worth a write by itself: the last values and annotations.
   void save_state(bool with_values = false);
 
@@ -90,12 +101,14 @@ class RuleGroup {
   void run();
   TimePoint slot_before(TimePoint now) const;
   Millis query_offset() const { return spec_.query_offset.value_or(context_.default_query_offset); }
-  void evaluate_rule(RunningRule& rule, TimePoint now);
-  Status try_rule(RunningRule& rule, TimePoint now);
+  void evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasion);
+  Status try_rule(RunningRule& rule, TimePoint now, Occasion occasion);
   Result<promql::Vector> query(const RunningRule& rule, int64_t t_ms) const;
   Result<promql::Vector> record(const RunningRule& rule, promql::Vector result) const;
   Status write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms);
-  void send(TimePoint now);
+  std::vector<RunningRule*> all_rules();
+  bool send(const std::vector<RunningRule*>& rules, TimePoint now);
+  bool save(const std::vector<RunningRule*>& rules, bool with_values);
 
   RuleContext& context_;
   const RuleGroupSpec spec_;
@@ -106,6 +119,9 @@ class RuleGroup {
   TimePoint last_evaluation_;
   double evaluation_seconds_ = 0;
 };
+
+// {{query "…"}} inside a label or annotation, at the environment's time. Both must outlive it.
+TemplateQuery template_query(const promql::Engine& engine, const TemplateEnvironment& environment);
 
 // As handed to the sink: with the external labels and the link to the expression.
 model::Alert to_sink_alert(const RuleContext& context, const ActiveAlert& alert, const std::string& query,

@@ -53,26 +53,6 @@ bool same_group(RuleGroup& running, const RuleGroupSpec& spec, const std::vector
   return true;
 }
 
-// {{query "…"}} inside a label or annotation.
-TemplateQuery template_query(const promql::Engine& engine, const TemplateEnvironment& environment) {
-  return [&engine, &environment](const std::string& expression) -> Result<std::vector<text::QuerySample>> {
-    auto parsed = promql::parse(expression);
-    if (!parsed) return fail(parsed.error().code(), parsed.error().to_string());
-    const auto& query = *parsed;
-    SENTINEL_ASSIGN(promql::QueryResult result, engine.instant(*query, to_ms(environment.now)));
-    std::vector<text::QuerySample> samples;
-    if (auto* scalar = std::get_if<promql::Scalar>(&result.value))
-      return std::vector<text::QuerySample>{{{}, scalar->v}};
-    if (auto* string = std::get_if<promql::String>(&result.value)) {
-      return std::vector<text::QuerySample>{{model::Labels{{"__value__", string->v}}, 0}};
-    }
-    auto* vector = std::get_if<promql::Vector>(&result.value);
-    if (!vector) return fail(ErrorCode::kUnprocessable, "query result is not a vector or scalar");
-    for (auto& sample : *vector) samples.push_back({std::move(sample.labels), sample.v});
-    return samples;
-  };
-}
-
 }  // namespace
 
 RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsdb::Store& store, RuleStateStore& states,
@@ -81,11 +61,15 @@ RuleManager::RuleManager(Scheduler& scheduler, const promql::Engine& engine, tsd
                                options.evaluation_interval, options.query_offset, options.spread_groups,
                                TemplateEnvironment{{}, options.external_url, options.external_labels, {}, {}}}) {
   context_->templates.query = template_query(engine, context_->templates);
+  if (options.arrival.enabled)
+    arrivals_ =
+        std::make_unique<ArrivalRunner>(*context_, options.arrival, [this](RuleGroup& group) { publish(group); });
 }
 
 RuleManager::~RuleManager() { stop(); }
 
 void RuleManager::stop() {
+  arrivals_.reset();
   for (const auto& group : groups_) {
     group->stop();
     group->save_state(true);
@@ -131,7 +115,10 @@ Status RuleManager::apply(const std::vector<RuleFile>& files) {
     for (const RuleGroupSpec& spec : file.groups) {
       if (!next[index]) {
         next[index] = std::make_unique<RuleGroup>(*context_, spec, take_over(spec, keys[index]));
-        next[index]->start([this](RuleGroup& group) { publish(group); });
+        next[index]->start([this](RuleGroup& group) {
+          if (arrivals_) arrivals_->evaluated(group);
+          publish(group);
+        });
       }
       ++index;
     }
@@ -139,6 +126,7 @@ Status RuleManager::apply(const std::vector<RuleFile>& files) {
   groups_ = std::move(next);
   retire_leaving();
   if (first) retire_orphans();
+  if (arrivals_) arrivals_->watch(groups_);
   publish_all();
   return {};
 }
@@ -163,6 +151,7 @@ std::vector<RunningRule> RuleManager::take_over(const RuleGroupSpec& spec, std::
       rule.last_error = old.last_error;
       rule.last_evaluation = old.last_evaluation;
       rule.evaluation_seconds = old.evaluation_seconds;
+      rule.history = std::move(old.history);
       if (rule.alerting) {
         const RuleStateBatch unsaved = old.alerting->take_changes(true);
         rule.alerting->adopt(old.alerting->release());

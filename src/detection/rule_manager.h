@@ -11,6 +11,7 @@
 #include "base/scheduler.h"
 #include "base/thread_annotations.h"
 #include "detection/alert_sink.h"
+#include "detection/arrival_runner.h"
 #include "detection/rule_file.h"
 #include "detection/rule_state.h"
 #include "detection/rule_status.h"
@@ -31,6 +32,8 @@ struct RuleManagerOptions {
   model::Labels external_labels;                         // added to alerts as they are sent
   // Groups of one interval are spread over it. Off: all on the full interval, for tests and backtests.
   bool spread_groups = true;
+  // Alerting rules are also evaluated when a sample of theirs arrives. Off: at their slots only, as in Prometheus.
+  ArrivalOptions arrival;
 };
 
 // One alert as /api/v1/alerts lists it.
@@ -75,6 +78,7 @@ class RuleManager {
 
   std::unique_ptr<RuleContext> context_;
   std::vector<std::unique_ptr<RuleGroup>> groups_;
+  std::unique_ptr<ArrivalRunner> arrivals_;                 // null: switched off
   std::map<std::string, std::vector<ActiveAlert>> stored_;  // read at the first apply, by rule key, not yet taken over
   std::multimap<std::string, std::unique_ptr<RunningRule>>
       leaving_;  // during apply: rules of groups that go or change, by key

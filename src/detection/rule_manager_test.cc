@@ -2,6 +2,8 @@
 //   interval D | resend D | offset D   options of the manager, before the first rules
 //   external NAME=VALUE                an external label
 //   load D                             indented `metric{label="value"} 0 1 _ stale 0+1x10`, one sample every D from now
+//   feed D                             as load, but each sample is written when its time comes
+//   arrival on                         alerting rules are evaluated on arrival too; before the first rules
 //   rules [NAME]                       an indented rule file, which replaces the one of that name; then all are applied
 //   drop NAME                          removes a rule file; then all are applied
 //   bad rules                          an indented rule file that must be refused, then `error TEXT` with part of why
@@ -11,6 +13,7 @@
 //   sink fails | sink works            what the alert sink answers from now on
 //   sent                               the alerts since the last `sent`, indented, in order
 //   state                              the pending and firing alerts, indented
+//   history RULE [N]                   its newest evaluations, newest first, indented; N of them, else 5
 //   query EXPR                         the result now, indented
 // Times in the output are seconds since the start. `# …` is a comment.
 #include <algorithm>
@@ -123,13 +126,15 @@ class Script {
 
   void command();
   void load(Millis step);
-  void load_series(const std::string& line, Millis step);
+  void load_series(const std::string& line, Millis step, bool feed);
+  void put(const model::Labels& labels, model::Sample sample);
   void start();
   void apply();
   void expect(const std::vector<std::string>& got);
   std::vector<std::string> sent();
   std::vector<std::string> state();
   std::vector<std::string> query(const std::string& expression);
+  std::vector<std::string> history(const std::string& name, size_t limit);
 
   const std::string path_;
   std::string dir_;
@@ -185,7 +190,15 @@ std::vector<std::optional<double>> values_of(const std::string& word) {
   return out;
 }
 
-void Script::load_series(const std::string& line, Millis step) {
+void Script::put(const model::Labels& labels, model::Sample sample) {
+  auto appender = store_->appender();
+  auto ref = appender->ref(labels);
+  ASSERT_TRUE(ref);
+  ASSERT_TRUE(appender->append(*ref, sample));
+  ASSERT_TRUE(appender->commit());
+}
+
+void Script::load_series(const std::string& line, Millis step, bool feed) {
   const std::string_view text = trim(line);
   const size_t close = text.find('}');
   const size_t space = text.find(' ', close == std::string_view::npos ? 0 : close);
@@ -200,7 +213,9 @@ void Script::load_series(const std::string& line, Millis step) {
   for (std::string_view word : split(text.substr(space + 1), ' ')) {
     if (word.empty()) continue;
     for (const auto& value : values_of(std::string(word))) {
-      if (value) ASSERT_TRUE(appender->append(*ref, {t, *value})) << text;
+      const model::Sample sample{t, value.value_or(0)};
+      if (value && feed) scheduler_->at(time_from_ms(t), [this, labels, sample] { put(labels, sample); });
+      if (value && !feed) ASSERT_TRUE(appender->append(*ref, sample)) << text;
       t += step.count();
     }
   }
@@ -220,8 +235,10 @@ void Script::command() {
     options_.query_offset = duration(rest);
   else if (word == "external")
     options_.external_labels.set(rest.substr(0, rest.find('=')), rest.substr(rest.find('=') + 1));
-  else if (word == "load") {
-    for (const Line& series : block()) load_series(series.text, duration(rest));
+  else if (word == "arrival")
+    options_.arrival = {.enabled = true, .rest_factor = 0, .slice = std::chrono::minutes(1)};
+  else if (word == "load" || word == "feed") {
+    for (const Line& series : block()) load_series(series.text, duration(rest), word == "feed");
   } else if (word == "rules") {
     files_[rest.empty() ? "f.yml" : rest] = block_text();
     apply();
@@ -252,7 +269,10 @@ void Script::command() {
     expect(sent());
   else if (word == "state")
     expect(state());
-  else if (word == "query")
+  else if (word == "history") {
+    const size_t end = std::min(rest.find(' '), rest.size());
+    expect(history(rest.substr(0, end), static_cast<size_t>(parse_int(trim(rest.substr(end))).value_or(5))));
+  } else if (word == "query")
     expect(query(rest));
   else
     FAIL() << "unknown command " << word;
@@ -303,6 +323,25 @@ std::vector<std::string> Script::query(const std::string& expression) {
     for (const auto& sample : *vector) out.push_back(sample.labels.to_string() + " " + format_double(sample.v));
   }
   std::sort(out.begin(), out.end());
+  return out;
+}
+
+std::vector<std::string> Script::history(const std::string& name, size_t limit) {
+  std::vector<std::string> out;
+  for (const GroupStatusPtr& group : manager_->groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (rule.name != name) continue;
+      for (const Evaluation& e : rule.history->newest(limit)) {
+        std::string line = fmt::format("{} {} {} samples", since_start(e.at), occasion_name(e.occasion), e.samples);
+        if (!e.error.empty()) line += " error " + e.error;
+        for (const AlertChange& change : e.changes) {
+          line += fmt::format(" {} {}→{} at {}", change.labels.to_string(), model::alert_state_name(change.from),
+                              model::alert_state_name(change.to), format_double(change.value));
+        }
+        out.push_back(line);
+      }
+    }
+  }
   return out;
 }
 

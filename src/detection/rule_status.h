@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "detection/rule_file.h"
+#include "detection/rule_history.h"
 #include "detection/rule_state.h"
 
 namespace sentinel::detection {
@@ -28,7 +29,9 @@ struct RuleStatus {
   std::string last_error;
   TimePoint last_evaluation;  // epoch 0 before the first
   double evaluation_seconds = 0;
-  size_t series = 0;  // the last evaluation yielded
+  size_t series = 0;                           // the last evaluation yielded
+  std::string key;                             // names the rule over reloads and restarts
+  std::shared_ptr<const RuleHistory> history;  // goes on while this is looked at
 };
 
 struct GroupStatus {

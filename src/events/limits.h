@@ -8,6 +8,7 @@
 namespace sentinel::events {
 
 inline constexpr size_t kSqlBytesMax = 256u << 10;      // of one statement
+inline constexpr int64_t kSqlGrowthMax = 10'000;        // repeat(x, N), lpad(x, N), …
 inline constexpr size_t kBatchRowsMax = 100'000;        // of one append
 inline constexpr uint32_t kFrameBytesMax = 256u << 20;  // of one log frame, hence one append
 inline constexpr size_t kSealQueueMax = 3;              // full tables waiting to be sealed; then append waits

@@ -34,6 +34,11 @@ constexpr std::array<std::string_view, 21> kFileFunctions = {"read_parquet",
                                                              "parquet_kv_metadata",
                                                              "parquet_bloom_probe",
                                                              "parquet_full_metadata"};
+// The engine builds what these make in one step that neither its memory limit nor the time limit interrupts.
+constexpr std::array<std::string_view, 6> kGrowing = {"repeat",      "lpad",         "rpad",
+                                                      "list_resize", "array_resize", "list_pad"};
+constexpr std::array<std::string_view, 2> kSeries = {"range", "generate_series"};
+constexpr std::array<std::string_view, 2> kFormatting = {"printf", "format"};
 constexpr std::array<std::string_view, 8> kStatements = {"select",  "with",     "from", "values",
                                                          "explain", "describe", "show", "summarize"};
 constexpr std::array<std::string_view, 4> kQueries = {"select", "with", "from", "values"};
@@ -127,8 +132,8 @@ class Rewriter {
     const size_t previous = last_;
     last_ = token;
     switch (kind(token)) {
-      case TokenKind::kBacktick: return backtick(token);
-      case TokenKind::kQuotedName: SENTINEL_TRY(check_function(token)); break;
+      case TokenKind::kBacktick: return backtick(token, previous);
+      case TokenKind::kQuotedName: SENTINEL_TRY(check_function(token, previous)); break;
       case TokenKind::kWord: return rewrite_word(token, previous);
       case TokenKind::kSymbol: track(token, previous); break;
       default: break;
@@ -137,23 +142,76 @@ class Rewriter {
     return {};
   }
 
+  std::string called_name(size_t token) const {
+    const TokenKind k = kind(token);
+    if (k == TokenKind::kWord) return word(token);
+    const bool quoted = k == TokenKind::kQuotedName || k == TokenKind::kBacktick;
+    return quoted ? to_lower(text(token).substr(1, text(token).size() - 2)) : std::string();
+  }
+
   // Which call each open parenthesis belongs to.
   void track(size_t token, size_t previous) {
-    if (symbol(token, '(')) calls_.push_back(word(previous));
+    if (symbol(token, '(')) calls_.push_back(called_name(previous));
     if (symbol(token, ')') && !calls_.empty()) calls_.pop_back();
   }
 
-  Status check_function(size_t token) const {
+  Status check_function(size_t token, size_t previous) const {
     if (!symbol(after(token), '(')) return {};
-    std::string name = to_lower(text(token));
-    if (name.starts_with('"') || name.starts_with('`')) name = name.substr(1, name.size() - 2);
-    if (!listed(kFileFunctions, name)) return {};
-    return sql_error(sql_, tokens_[token].begin, fmt::format("{} is not allowed: queries read no files", name));
+    const std::string name = called_name(token);
+    if (listed(kFileFunctions, name))
+      return sql_error(sql_, tokens_[token].begin, fmt::format("{} is not allowed: queries read no files", name));
+    if (listed(kGrowing, name) && !grows_little(token, previous)) {
+      return sql_error(sql_, tokens_[token].begin,
+                       fmt::format("{} takes a whole number up to {} as its second argument here, and not inside "
+                                   "another call that makes text or lists longer",
+                                   name, kSqlGrowthMax));
+    }
+    if (listed(kSeries, name) && word(previous) != "from" && word(previous) != "join") {
+      return sql_error(sql_, tokens_[token].begin,
+                       fmt::format("{} is allowed only as a table: FROM {}(…) or JOIN {}(…)", name, name, name));
+    }
+    if (listed(kFormatting, name) && !pads_little(token, previous)) {
+      return sql_error(sql_, tokens_[token].begin,
+                       fmt::format("{} needs its format as text here, with widths below 10000 written out", name));
+    }
+    return {};
+  }
+
+  // f(x, NUMBER…) with a small number, outside of any other such call.
+  bool grows_little(size_t token, size_t previous) const {
+    if (symbol(previous, '.')) return false;  // x.f(…) has its arguments elsewhere
+    if (std::any_of(calls_.begin(), calls_.end(), [](const auto& call) { return listed(kGrowing, call); }))
+      return false;
+    size_t depth = 0;
+    for (size_t at = after(token); at < tokens_.size(); at = after(at)) {
+      if (symbol(at, '(') || symbol(at, '[') || symbol(at, '{')) ++depth;
+      if (symbol(at, ')') || symbol(at, ']') || symbol(at, '}')) --depth;
+      if (depth == 0) return false;
+      if (depth != 1 || !symbol(at, ',')) continue;
+      const size_t count = after(at);
+      const size_t end = after(count);
+      const auto number = kind(count) == TokenKind::kNumber ? parse_int(text(count)) : std::nullopt;
+      return number && *number <= kSqlGrowthMax && (symbol(end, ',') || symbol(end, ')'));
+    }
+    return false;
+  }
+
+  bool pads_little(size_t token, size_t previous) const {
+    const size_t first = after(after(token));
+    const size_t end = after(first);
+    if (symbol(previous, '.') || kind(first) != TokenKind::kString || !(symbol(end, ',') || symbol(end, ')')))
+      return false;
+    size_t digits = 0;
+    for (const char c : text(first)) {
+      digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+      if (digits > 4 || c == '*') return false;
+    }
+    return text(first).find(":{") == std::string_view::npos;  // a width that comes from a value
   }
 
   // `project.dataset.table`, also `a`.`b`
-  Status backtick(size_t token) {
-    SENTINEL_TRY(check_function(token));
+  Status backtick(size_t token, size_t previous) {
+    SENTINEL_TRY(check_function(token, previous));
     const std::string name = replace_all(std::string(text(token).substr(1, text(token).size() - 2)), "``", "`");
     if (name.empty()) return sql_error(sql_, tokens_[token].begin, "empty name");
     std::vector<std::string> parts;
@@ -182,7 +240,7 @@ class Rewriter {
     const std::string name = word(token);
     const bool member = previous < tokens_.size() && (symbol(previous, '.') || word(previous) == "as");
     const bool has_arguments = symbol(after(token), '(') && !symbol(after(after(token)), ')');
-    SENTINEL_TRY(check_function(token));
+    SENTINEL_TRY(check_function(token, previous));
     if (!member && !has_arguments &&
         (name == "current_timestamp" || name == "current_datetime" ||
          ((name == "now" || name == "get_current_timestamp") && symbol(after(token), '(')))) {

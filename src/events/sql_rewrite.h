@@ -35,7 +35,8 @@ class RewrittenSql {
 // NOW(), CURRENT_DATETIME(), CURRENT_DATE[()] → literals of `now` (so that a clock of the caller rules, and segments
 // can be skipped by time); SAFE_CAST, * EXCEPT (…), and the date part in TIMESTAMP_DIFF, TIMESTAMP_TRUNC, DATE_TRUNC.
 // kInvalidArgument with position: a statement that may not run (anything but SELECT, WITH, FROM, VALUES, EXPLAIN,
-// DESCRIBE, SHOW, SUMMARIZE), a function that reads files, text that does not end. kTooLarge.
+// DESCRIBE, SHOW, SUMMARIZE), a function that reads files or makes a value of any size, text that does not end.
+// kTooLarge.
 Result<RewrittenSql> rewrite_sql(std::string_view sql, TimePoint now);
 
 }  // namespace sentinel::events

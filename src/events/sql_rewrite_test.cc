@@ -74,6 +74,47 @@ TEST(SqlRewrite, RefusesWhatIsNoQuery) {
 }
 
 // Whatever the bytes, whitespace-for-whitespace and string-for-string the copied parts stay.
+// What the engine would build in one step, without looking at its limits, is bounded before it starts.
+TEST(SqlRewrite, RefusesWhatGrowsWithoutBound) {
+  for (const char* sql : {
+           "SELECT repeat('x', 2000000000)",
+           "SELECT repeat('x', n) FROM t",
+           "SELECT repeat('x', 10 * 100000)",
+           "SELECT repeat(repeat('x', 1000), 1000)",
+           "SELECT repeat(\"repeat\"('x', 1000), 1000)",
+           "SELECT 'x'.repeat(1000)",
+           "SELECT system.main.repeat('x', 5)",
+           "SELECT \"repeat\" ('x', 2000000000)",
+           "SELECT lpad('x', 10001, ' ')",
+           "SELECT rpad('x', 1e9, ' ')",
+           "SELECT list_resize([1], 1000000000)",
+           "SELECT len(range(100000000))",
+           "SELECT unnest(generate_series(1, 100000000))",
+           "SELECT * FROM t, range(5)",
+           "SELECT printf('%1000000000d', 1)",
+           "SELECT printf('%*d', 1000000000, 1)",
+           "SELECT format('{:{}}', 1, 1000000000)",
+           "SELECT format(f, 1) FROM t",
+           "SELECT repeat('x'",
+           "SELECT repeat(",
+       }) {
+    EXPECT_THAT(rewritten(sql), testing::StartsWith("error: ")) << sql;
+  }
+  for (const char* sql : {
+           "SELECT repeat('ab', 10000)",
+           "SELECT lpad(CAST(hour AS TEXT), 2, '0')",
+           "SELECT repeat(f(a, b), 3) || x",
+           "SELECT * FROM range(0, 1000000) r",
+           "SELECT * FROM t JOIN generate_series(1, 3) s ON true",
+           "SELECT printf('%05.2f', x)",
+           "SELECT format('{:>10}', x)",
+           "SELECT repeat FROM t",
+           "SELECT max(repeat('x', 2)), repeat('y', 3)",
+       }) {
+    EXPECT_EQ(rewritten(sql), sql);
+  }
+}
+
 TEST(SqlRewrite, AnyTextEitherFailsOrEndsUpWithPositionsInside) {
   Random random(17);
   const std::vector<std::string> parts = {"SELECT ", "now()", "'",  "\"",      "`",

@@ -16,6 +16,7 @@ namespace {
 
 // Where our providers are is nobody's business out there: URLs leave a message that goes to a client.
 std::string without_addresses(std::string_view message) {
+  if (message.starts_with("cannot resolve ")) return "its name cannot be resolved";
   std::string out;
   for (const std::string_view word : split(message, ' ')) {
     if (!out.empty()) out += ' ';

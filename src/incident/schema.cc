@@ -162,6 +162,18 @@ Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view i
   return alerts;
 }
 
+Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name) {
+  // Labels are stored as {"name":"value",...}.
+  std::string pattern = fmt::format("\"{}\":{}", model::kAlertNameLabel, json_quote(name));
+  for (const std::string_view special : {"\\", "%", "_"})
+    pattern = replace_all(pattern, special, fmt::format("\\{}", special));
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query(R"(SELECT 1 FROM incident_alerts WHERE incident_id = ? AND labels LIKE ? ESCAPE '\' LIMIT 1)",
+               {std::string(incident_id), "%" + pattern + "%"}));
+  return !rows.empty();
+}
+
 Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& entry) {
   const model::Alert& a = entry.alert;
   return tx.exec(

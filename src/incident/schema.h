@@ -18,6 +18,8 @@ Status insert(state::Tx& tx, const IncidentRecord& record);
 Status update(state::Tx& tx, const IncidentRecord& record);  // by id; version is written as it stands
 
 Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view incident_id);
+// Whether an alert of this name is among them already; one row is looked at where it is common.
+Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name);
 Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& alert);
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id);
 Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view incident_id);

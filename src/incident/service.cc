@@ -1,5 +1,7 @@
 #include "incident/service.h"
 
+#include <algorithm>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -7,6 +9,7 @@
 #include "base/id.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "incident/limits.h"
 #include "incident/schema.h"
 #include "text/labels_json.h"
 
@@ -39,6 +42,12 @@ Result<int64_t> next_number(state::Tx& tx) {
   return rows.front().integer(0);
 }
 
+Status check_size(std::string_view what, std::string_view text, size_t bytes_max) {
+  if (text.size() <= bytes_max) return {};
+  return fail(ErrorCode::kTooLarge,
+              fmt::format("the {} has {} bytes; at most {} are kept", what, text.size(), bytes_max));
+}
+
 model::Severity severity_of(const model::Alert& alert) {
   return model::parse_severity(alert.labels.get("severity")).value_or(model::Severity::kSev3);
 }
@@ -46,6 +55,36 @@ model::Severity severity_of(const model::Alert& alert) {
 std::string title_of(const model::Alert& alert) {
   const std::string_view summary = alert.annotations.get("summary");
   return std::string(summary.empty() ? alert.name() : summary);
+}
+
+constexpr size_t kAlsoFailingMax = 3;  // rules named beside the one the incident is called after
+
+// The alert the incident is called after: of those that would give it its title, the most severe. Null when a person
+// gave the title.
+const model::Alert* lead_of(const std::string& title, const std::vector<IncidentAlert>& alerts) {
+  const model::Alert* lead = nullptr;
+  for (const IncidentAlert& entry : alerts) {
+    if (title_of(entry.alert) != title) continue;
+    if (lead == nullptr || severity_of(entry.alert) < severity_of(*lead)) lead = &entry.alert;
+  }
+  return lead;
+}
+
+// What the lead says, then the other rules that found something, each once: one problem shows in several ways, and the
+// first to be noticed is not the most telling.
+std::string what_failed_of(const model::Alert& lead, const std::vector<IncidentAlert>& alerts) {
+  const std::string_view description = lead.annotations.get("description");
+  std::string text = description.empty() ? title_of(lead) : std::string(description);
+  std::vector<std::string> others;
+  std::set<std::string_view> named{lead.name()};
+  for (const IncidentAlert& entry : alerts) {
+    if (named.insert(entry.alert.name()).second) others.push_back(title_of(entry.alert));
+  }
+  if (others.empty()) return text;
+  const size_t shown = std::min(others.size(), kAlsoFailingMax);
+  const std::string more = others.size() > shown ? fmt::format("; and {} more", others.size() - shown) : "";
+  others.resize(shown);
+  return fmt::format("{} Also: {}{}.", text, join(others, "; "), more);
 }
 
 }  // namespace
@@ -92,6 +131,7 @@ Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) 
     open.push_back(std::move(record));
   }
   IncidentRecord& record = open.front();
+  SENTINEL_ASSIGN(const bool rule_known, has_alert_named(tx, record.incident.id, change.alert.name()));
   SENTINEL_TRY(upsert_alert(tx, record.incident.id, {change.alert, true}));
   if (fired) {
     SENTINEL_TRY(append_timeline(tx, record.incident, "alert_firing",
@@ -105,12 +145,38 @@ Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) 
           tx, record.incident, "severity", fmt::format("severity raised to {}", model::severity_name(severity)),
           change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
       record.incident.severity = severity;
+      SENTINEL_TRY(call_after(tx, record, change.alert));
+      SENTINEL_TRY(sum_up(tx, record));
     }
+    // A storm of one rule names it once and reads no other alerts.
+    if (!rule_known) SENTINEL_TRY(sum_up(tx, record));
     record.incident.updated_at = change.at;
     ++record.incident.version;
     SENTINEL_TRY(update(tx, record));
     notify_changed(record.incident.id);
   }
+  return {};
+}
+
+Status Service::call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert) {
+  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
+  const model::Alert* before = lead_of(record.incident.title, alerts);
+  const std::string title = title_of(alert);
+  if (before == nullptr || title == record.incident.title) return {};
+  // The next step of a runbook stays: somebody may be in the middle of it.
+  if (record.headline.next_step == before->annotations.get("action") && !alert.annotations.get("action").empty())
+    record.headline.next_step = std::string(alert.annotations.get("action"));
+  SENTINEL_TRY(append_timeline(tx, record.incident, "title",
+                               fmt::format("called after {}, which is more severe: {}", alert.name(), title),
+                               change_json(record.incident.title, title), Actor{}));
+  record.incident.title = title;
+  return {};
+}
+
+Status Service::sum_up(state::Tx& tx, IncidentRecord& record) {
+  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
+  if (const model::Alert* lead = lead_of(record.incident.title, alerts))
+    record.headline.what_failed = what_failed_of(*lead, alerts);
   return {};
 }
 
@@ -130,8 +196,7 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
   incident.created_at = change.at;
   incident.detected_at = change.alert.starts_at;
   incident.updated_at = change.at;
-  record.headline.what_failed = std::string(change.alert.annotations.get("description"));
-  if (record.headline.what_failed.empty()) record.headline.what_failed = incident.title;
+  record.headline.what_failed = what_failed_of(change.alert, {});
   record.headline.next_step = std::string(change.alert.annotations.get("action"));
   SENTINEL_TRY(insert(tx, record));
   SENTINEL_TRY(
@@ -139,7 +204,6 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
                       fmt::format("{} incident opened by rule {}, assigned to {}",
                                   model::severity_name(incident.severity), change.alert.name(), incident.assignee),
                       fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
-  opened_.add();
   just_opened_.insert(incident.id);
   return record;
 }
@@ -199,6 +263,8 @@ void Service::auto_resolve(const std::string& id) {
 
 Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& actor) {
   if (trim(request.title).empty()) return fail(ErrorCode::kInvalidArgument, "an incident needs a title");
+  SENTINEL_TRY(check_size("title", request.title, kTitleBytesMax));
+  SENTINEL_TRY(check_size("note", request.note, kNoteBytesMax));
   IncidentRecord record;
   const TimePoint now = scheduler_.now();
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
@@ -403,6 +469,7 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
 Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor,
                                          int64_t version) {
   if (trim(text).empty()) return fail(ErrorCode::kInvalidArgument, "a note needs a text");
+  SENTINEL_TRY(check_size("note", text, kNoteBytesMax));
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
@@ -427,6 +494,7 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
     const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
     SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text,
                                  fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
+    SENTINEL_TRY(sum_up(tx, target));
     target.incident.updated_at = scheduler_.now();
     ++target.incident.version;
     SENTINEL_TRY(update(tx, target));
@@ -497,10 +565,12 @@ Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, 
 
 // Posted, so that it runs after the transaction that is under way.
 void Service::notify_changed(std::string id) {
-  if (!change_handler_) return;
   scheduler_.post([this, id = std::move(id)] {
-    auto detail = get(id);
-    if (detail) change_handler_(detail->record, just_opened_.erase(id) > 0);
+    const bool opened = just_opened_.erase(id) > 0;
+    const auto detail = get(id);
+    if (!detail) return;  // its transaction was rolled back
+    if (opened) opened_.add();
+    if (change_handler_) change_handler_(detail->record, opened);
   });
 }
 

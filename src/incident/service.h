@@ -47,9 +47,9 @@ struct IncidentAlert {
   std::string value() const { return std::string(alert.annotations.get("value")); }
 };
 
-// The three sentences shown first everywhere.
+// What is shown first everywhere.
 struct Headline {
-  std::string what_failed;
+  std::string what_failed;  // the leading alert's description, then "Also: " and the summaries of other rules
   std::string why;
   std::string next_step;
 };
@@ -147,6 +147,10 @@ class Service final : public alerting::AlertListener {
   Status alert_fired(state::Tx& tx, const alerting::AlertChange& change);
   Status alert_resolved(state::Tx& tx, const alerting::AlertChange& change);
   Result<IncidentRecord> open_for_alert(state::Tx& tx, const alerting::AlertChange& change, std::string_view group_key);
+  // An incident that an alert gave its title is called after a more severe one that joins; on the timeline.
+  Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
+  // Writes `what_failed` anew from the alerts, unless a person gave the title.
+  Status sum_up(state::Tx& tx, IncidentRecord& record);
   void schedule_auto_resolve(const std::string& id);
   void auto_resolve(const std::string& id);
   std::string group_key_of(const model::Labels& labels) const;

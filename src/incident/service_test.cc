@@ -108,6 +108,58 @@ TEST_F(ServiceTest, AJoiningAlertOfAHigherSeverityRaisesTheIncident) {
   EXPECT_EQ(all()[0].incident.severity, Severity::kSev1);
 }
 
+// One problem shows in several ways; what is noticed first is seldom the most telling.
+TEST_F(ServiceTest, TheIncidentIsCalledAfterItsMostSevereAlertAndTellsOfTheOthers) {
+  const auto fires = [&](const char* name, const char* severity, const char* summary, const char* more = "") {
+    scheduler_.run_for(std::chrono::seconds(1));
+    deliver(change(
+        AlertChange::Kind::kFired, {{"alertname", name}, {"service", "shop"}, {"severity", severity}, {"model", more}},
+        {{"summary", summary}, {"description", std::string(summary) + "!"}, {"action", std::string("fix ") + name}}));
+  };
+  fires("Late_ncy%", "SEV3", "answers are slow");
+  EXPECT_EQ(all()[0].headline.what_failed, "answers are slow!");
+  fires("Late_ncy%", "SEV3", "answers are slow", "other-model");
+  EXPECT_EQ(all()[0].headline.what_failed, "answers are slow!") << "the same rule is named once";
+  fires("Late-ncy%", "SEV3", "answers do not fit");
+  EXPECT_EQ(all()[0].incident.title, "answers are slow") << "as severe as what was first: it keeps its name";
+  EXPECT_EQ(all()[0].headline.what_failed, "answers are slow! Also: answers do not fit.");
+  fires("Drift", "SEV2", "answers have drifted");
+  EXPECT_EQ(all()[0].incident.title, "answers have drifted");
+  EXPECT_EQ(all()[0].headline.what_failed, "answers have drifted! Also: answers are slow; answers do not fit.");
+  EXPECT_EQ(all()[0].headline.next_step, "fix Drift");
+  fires("Cost", "SEV3", "cost is up");
+  fires("Tokens", "SEV3", "tokens are up");
+  EXPECT_EQ(all()[0].headline.what_failed,
+            "answers have drifted! Also: answers are slow; answers do not fit; cost is up; and 1 more.");
+  ASSERT_EQ(all().size(), 1u);
+
+  std::vector<model::TimelineEntry> titles = service_->get("INC-1")->timeline;
+  std::erase_if(titles, [](const auto& entry) { return entry.kind != "title"; });
+  ASSERT_EQ(titles.size(), 1u);
+  EXPECT_EQ(titles[0].text, "called after Drift, which is more severe: answers have drifted");
+  EXPECT_EQ(titles[0].data_json, R"({"from":"answers are slow","to":"answers have drifted"})");
+}
+
+TEST_F(ServiceTest, AStepOfARunbookIsNotReplacedByAMoreSevereAlert) {
+  deliver(change(AlertChange::Kind::kFired, drift_, {{"summary", "it broke"}, {"action", "look"}}));
+  ASSERT_TRUE(service_->set_next_step("INC-1", "book", "step two"));
+  deliver(change(AlertChange::Kind::kFired, drift_.with("severity", "SEV1").with("alertname", "Worse"),
+                 {{"summary", "it burns"}, {"action", "run"}}));
+  EXPECT_EQ(all()[0].incident.title, "it burns");
+  EXPECT_EQ(all()[0].headline.next_step, "step two");
+}
+
+TEST_F(ServiceTest, TitlesAndNotesHaveALimitThatIsSaid) {
+  const auto long_title = service_->create({.title = std::string(1001, 'x')}, Actor{"ann", "api"});
+  ASSERT_FALSE(long_title);
+  EXPECT_EQ(long_title.error().code(), ErrorCode::kTooLarge);
+  EXPECT_NE(long_title.error().message().find("at most 1000"), std::string::npos) << long_title.error().message();
+  const auto made = service_->create({.title = std::string(1000, 'x')}, Actor{"ann", "api"});
+  ASSERT_TRUE(made);
+  EXPECT_EQ(service_->add_note(made->incident.id, std::string(70'000, 'x'), Actor{"ann", "api"}).error().code(),
+            ErrorCode::kTooLarge);
+}
+
 TEST_F(ServiceTest, UnwantedAlertsOpenNothing) {
   fire(drift_.with("severity", "SEV4"));
   fire(drift_.with("test_mode", "true"));

@@ -24,8 +24,16 @@ struct Collector::Impl {
   CollectorOptions options;
   MachineMetrics machine;
   Counter& failures;
-  absl::flat_hash_map<std::string, std::vector<tsdb::SeriesRef>>
-      refs;  // of one point: value, or buckets, +Inf, sum, count
+  struct Point {
+    std::vector<tsdb::SeriesRef> refs;  // value, or buckets, +Inf, sum, count
+    double last = 0;                    // as written: the value, or the count of a histogram
+    bool resting = true;                // the last pass found it unchanged
+  };
+  absl::flat_hash_map<std::string, Point> points;
+
+  static double measure(const MetricFamily& family, const MetricPoint& point) {
+    return family.type == MetricType::kHistogram ? static_cast<double>(point.counts.back()) : point.value;
+  }
 
   model::Labels labels_for(const std::string& name, const MetricLabels& point, std::string_view le = "") const {
     std::vector<model::Label> labels{{std::string(model::kMetricNameLabel), name}};
@@ -52,8 +60,9 @@ struct Collector::Impl {
     return out;
   }
 
-  Status append_point(tsdb::Appender& appender, const MetricFamily& family, const MetricPoint& point, int64_t t_ms) {
-    std::vector<tsdb::SeriesRef>& known = refs[key_of(family.name, point.labels)];
+  Status append_point(tsdb::Appender& appender, Point& place, const MetricFamily& family, const MetricPoint& point,
+                      int64_t t_ms) {
+    std::vector<tsdb::SeriesRef>& known = place.refs;
     if (known.empty()) {
       SENTINEL_ASSIGN(known, make_refs(appender, family, point));
     }
@@ -64,6 +73,30 @@ struct Collector::Impl {
     }
     SENTINEL_TRY(appender.append(known[buckets], {t_ms, point.sum}));
     return appender.append(known[buckets + 1], {t_ms, static_cast<double>(point.counts.back())});
+  }
+
+  // Writes the points of metrics with the prefix for which `wanted` says so.
+  template <class Wanted>
+  Status pass(std::string_view prefix, const Wanted& wanted) {
+    const std::vector<MetricFamily> families = registry.collect();
+    const int64_t t_ms = to_ms(clock.now());
+    const auto appender = store.appender();
+    for (const MetricFamily& family : families) {
+      if (!family.name.starts_with(prefix)) continue;
+      for (const MetricPoint& point : family.points) {
+        Point& place = points[key_of(family.name, point.labels)];
+        if (!wanted(place, measure(family, point))) continue;
+        Status status = append_point(*appender, place, family, point, t_ms);
+        if (!status && status.error().code() == ErrorCode::kNotFound) {  // absent so long that the store let it go
+          place.refs.clear();
+          status = append_point(*appender, place, family, point, t_ms);
+        }
+        if (status) continue;
+        failures.add();
+        log_debug("collector", "sample refused", {{"metric", family.name}, {"error", status.error().to_string()}});
+      }
+    }
+    return appender->commit();
   }
 };
 
@@ -82,22 +115,19 @@ Collector::~Collector() = default;
 Status Collector::collect() {
   impl_->machine.refresh();
   impl_->registry.gauge("up", "1: this process collects its own series.").set(1);
-  const std::vector<MetricFamily> families = impl_->registry.collect();
-  const int64_t t_ms = to_ms(impl_->clock.now());
-  const auto appender = impl_->store.appender();
-  for (const MetricFamily& family : families) {
-    for (const MetricPoint& point : family.points) {
-      Status status = impl_->append_point(*appender, family, point, t_ms);
-      if (!status && status.error().code() == ErrorCode::kNotFound) {  // absent so long that the store let it go
-        impl_->refs.erase(key_of(family.name, point.labels));
-        status = impl_->append_point(*appender, family, point, t_ms);
-      }
-      if (status) continue;
-      impl_->failures.add();
-      log_debug("collector", "sample refused", {{"metric", family.name}, {"error", status.error().to_string()}});
-    }
-  }
-  return appender->commit();
+  return impl_->pass("", [](Impl::Point& place, double now) {
+    place.resting = std::exchange(place.last, now) == now;
+    return true;
+  });
+}
+
+Status Collector::collect_moved(std::string_view prefix) {
+  return impl_->pass(prefix, [](Impl::Point& place, double now) {
+    if (!place.resting || place.last == now) return false;
+    place.last = now;
+    place.resting = false;
+    return true;
+  });
 }
 
 }  // namespace sentinel::ingest

@@ -26,6 +26,9 @@ class Collector {
   ~Collector();
   // One pass at the clock's time. An error leaves the store as it was.
   Status collect();
+  // Between passes: only series of metrics that begin with `prefix`, that the last pass found unchanged (or did not
+  // see), and that have another value now. Each once between two passes.
+  Status collect_moved(std::string_view prefix);
 
  private:
   struct Impl;

@@ -420,6 +420,45 @@ TEST(Collector, WritesCountersAndWholeHistogramsIntoTheStore) {
   std::filesystem::remove_all(dir);
 }
 
+TEST(Collector, WhatHadComeToRestIsWrittenOnceItMoves) {
+  const std::string dir = testing::TempDir() + "/collector-moved-" + std::to_string(getpid());
+  MetricRegistry registry;
+  FakeClock clock;
+  Counter& steady = registry.counter("llm_requests_total", "Calls.");
+  Counter& rare = registry.counter("llm_errors_total", "Errors.");
+  Counter& other = registry.counter("errors_total", "Not asked for.");
+  {
+    MetricRegistry own;
+    const auto store = tsdb::Store::open(posix_env(), clock, own, {.dir = dir}).value();
+    Collector collector(registry, *store, clock, {.disk_path = testing::TempDir()});
+    const auto samples = [&](const char* name) {
+      const auto found = store->select({model::Matcher::equal("__name__", name)}, 0, to_ms(clock.now()), {}).value();
+      return found.empty() ? 0 : found[0].samples.size();
+    };
+    for (int pass = 0; pass < 2; ++pass) {
+      ASSERT_TRUE(collector.collect());
+      clock.advance(std::chrono::milliseconds(500));
+      steady.add();
+      clock.advance(std::chrono::milliseconds(500));
+    }
+    ASSERT_TRUE(collector.collect());
+    for (int call = 0; call < 2; ++call) {
+      clock.advance(std::chrono::milliseconds(100));
+      for (Counter* counter : {&steady, &rare, &other}) counter->add();
+      registry.counter("llm_new_total", "A label set that was not there before.").add();
+      ASSERT_TRUE(collector.collect_moved("llm_"));
+    }
+    EXPECT_EQ(samples("llm_requests_total"), 3u) << "it moves all the time";
+    EXPECT_EQ(samples("llm_errors_total"), 4u) << "once between two passes";
+    EXPECT_EQ(samples("errors_total"), 3u);
+    EXPECT_EQ(samples("llm_new_total"), 1u);
+    clock.advance(std::chrono::milliseconds(800));
+    ASSERT_TRUE(collector.collect());
+    EXPECT_EQ(samples("llm_errors_total"), 5u);
+  }
+  std::filesystem::remove_all(dir);
+}
+
 TEST(Exposition, IsPrometheusTextWithEscapes) {
   MetricRegistry registry;
   registry.counter("a_total", "Line\nbreak.", {{"path", "c:\\\"x\""}}).add(2);

@@ -122,6 +122,7 @@ void Pipeline::work_on(std::vector<QueuedCall> calls) {
     batch.since_us.push_back(call.since_us);
     batch.calls.push_back(std::move(call.interaction));
   }
+  if (counted_) counted_();
   store(std::move(batch));
 }
 

@@ -55,6 +55,9 @@ class Pipeline {
   // first call.
   void on_scored(Observer observer) { observer_ = std::move(observer); }
 
+  // Called on the worker's thread when calls have been counted, before they are stored. Set before the first call.
+  void on_counted(std::function<void()> counted) { counted_ = std::move(counted); }
+
   // Never blocks. False: the queue was full; the loss is counted. Thread-safe.
   bool submit(model::Interaction interaction) noexcept;
   // Runs `fn` on the worker's thread between batches, for what must not race with analysis (drift references).
@@ -98,6 +101,7 @@ class Pipeline {
   CallMetrics call_metrics_;
   CallQueue queue_;
   Observer observer_;
+  std::function<void()> counted_;
   std::deque<Batch> held_;  // worker
   size_t held_bytes_ = 0;
   std::atomic<size_t> held_count_{0};

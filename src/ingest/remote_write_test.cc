@@ -285,6 +285,76 @@ TEST_F(RemoteWrite, CreatedTimesBecomeZerosWhenAskedFor) {
   EXPECT_EQ(stored(), "a 0@-500 7@0\n");
 }
 
+// An integer histogram: buckets 1..2 and 5, counts as deltas.
+std::string histogram_message(int64_t t_ms, std::string_view packed_deltas) {
+  return message([&](ProtoWriter& w) {
+    w.varint(1, 12);
+    w.float64(3, 18.5);
+    w.sint64(4, 1);
+    w.float64(5, 0.001);
+    w.varint(6, 2);
+    for (const auto& [offset, length] : {std::pair(1, 2), std::pair(2, 1)}) {
+      w.bytes(11, message([&, o = offset, n = length](ProtoWriter& span) {
+                span.sint64(1, o);
+                span.varint(2, static_cast<uint64_t>(n));
+              }));
+    }
+    w.bytes(12, packed_deltas);
+    w.int64(15, t_ms);
+  });
+}
+
+std::string deltas(std::initializer_list<int64_t> values) {
+  std::string out;
+  for (const int64_t v : values) put_zigzag(out, v);
+  return out;
+}
+
+TEST_F(RemoteWrite, TakesNativeHistogramsAndExemplars) {
+  V2 request;
+  request.series.push_back(message([&](ProtoWriter& w) {
+    w.bytes(1, request.refs({{"__name__", "h"}}));
+    w.bytes(3, histogram_message(now, deltas({3, 1, -1})));
+    w.bytes(4, message([&](ProtoWriter& e) {
+              e.bytes(1, request.refs({{"trace_id", "abc"}}));
+              e.float64(2, 0.5);
+              e.int64(3, now);
+            }));
+  }));
+  const WriteAnswer answer = write(kV2, request.encode());
+  EXPECT_EQ(answer.status, 204) << answer.message;
+  EXPECT_EQ(answer.samples, 0u);
+  EXPECT_EQ(answer.histograms, 1u);
+  EXPECT_EQ(answer.exemplars, 1u);
+  const model::Matchers h{model::Matcher::equal("__name__", "h")};
+  const auto found = store->select(h, INT64_MIN, INT64_MAX, {});
+  ASSERT_EQ(found->size(), 1u);
+  ASSERT_EQ(found->front().histograms.size(), 1u);
+  const model::FloatHistogram& stored = *found->front().histograms.front().h;
+  EXPECT_EQ(stored.count, 12);
+  EXPECT_EQ(stored.zero_count, 2);
+  EXPECT_EQ(stored.positive.index, (std::vector<int32_t>{1, 2, 5}));
+  EXPECT_EQ(stored.positive.count, (std::vector<double>{3, 4, 3}));
+  const auto exemplars = store->exemplars({h}, INT64_MIN, INT64_MAX);
+  ASSERT_EQ(exemplars->size(), 1u);
+  EXPECT_EQ(exemplars->front().exemplars.front().labels.to_string(), "{trace_id=\"abc\"}");
+}
+
+TEST_F(RemoteWrite, HistogramsThatDoNotFitAreRefusedAlone) {
+  for (const std::string& wrong : {deltas({3, 1}), deltas({3, 1, 1, 1}), deltas({3, -7, 1})}) {
+    const std::string request = message([&](ProtoWriter& w) {
+      w.bytes(1, v1_series({{"__name__", "good"}}, {{now, 1}}));
+      w.bytes(1, v1_series({{"__name__", "h"}}, {}) +
+                     message([&](ProtoWriter& series) { series.bytes(4, histogram_message(now, wrong)); }));
+    });
+    const WriteAnswer answer = write(kV1, request);
+    EXPECT_EQ(answer.status, 400);
+    EXPECT_NE(answer.message.find("for series h"), std::string::npos) << answer.message;
+    EXPECT_EQ(answer.samples, 1u);
+  }
+  EXPECT_EQ(stored(), "good 1@0\n");
+}
+
 TEST_F(RemoteWrite, RemembersMetadata) {
   V2 request;
   request.series.push_back(message([&](ProtoWriter& w) {

@@ -133,6 +133,24 @@ std::vector<model::Matchers> selectors(const Query& query) {
   return out;
 }
 
+std::vector<Millis> horizons(const Query& query, Millis lookback_delta) {
+  std::vector<Millis> out;
+  const ExprPtr copy = query.expr->clone();
+  std::vector<Expr*> path;
+  inspect(copy.get(), path, [&](Expr* node, const std::vector<Expr*>& ancestors) {
+    const auto* selector = as<VectorSelector>(node);
+    const auto in_subquery = [](const Expr* e) { return e->kind == Expr::Kind::kSubquery; };
+    if (!selector || selector->time.at != AtModifier::kNone) return;
+    if (std::any_of(ancestors.begin(), ancestors.end(), in_subquery)) return;
+    const auto* matrix = ancestors.empty() ? nullptr : as<MatrixSelector>(ancestors.back());
+    if (selector->time.offset_expr || (matrix && matrix->range_expr)) return;  // known only once it is evaluated
+    out.push_back(Millis(selector->time.original_offset_ms) + (matrix ? Millis(matrix->range_ms) : lookback_delta));
+  });
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
 std::string to_string(const Query& query) { return query.expr->to_string(); }
 const std::string& text(const Query& query) { return query.text; }
 ResultType result_type(const Query& query) { return to_result_type(query.expr->type()); }

@@ -62,6 +62,9 @@ class Query;
 Result<std::shared_ptr<const Query>> parse(std::string_view text);
 // Vector selectors inside, for an index from series to rules.
 std::vector<model::Matchers> selectors(const Query& query);
+// How long after its newest sample each selector finds nothing any more, ascending, each once; what is inside a
+// subquery or at a fixed time is left out.
+std::vector<Millis> horizons(const Query& query, Millis lookback_delta);
 // Canonical text.
 std::string to_string(const Query& query);
 // The text as given to parse().

@@ -156,6 +156,16 @@ TEST_F(EngineTest, lists_the_selectors_of_a_query) {
 }
 
 // A range query has at each step what an instant query has there.
+TEST_F(EngineTest, says_when_each_selector_finds_nothing_any_more) {
+  const auto of = [](std::string_view query) { return horizons(**parse(query), std::chrono::minutes(5)); };
+  using Minutes = std::chrono::minutes;
+  EXPECT_EQ(of("up == 0"), std::vector<Millis>{Minutes(5)});
+  EXPECT_EQ(of("rate(a[2m]) / rate(b[1m] offset 30s) + c offset 1m"),
+            (std::vector<Millis>{std::chrono::seconds(90), Minutes(2), Minutes(6)}));
+  EXPECT_TRUE(of("max_over_time(up[10m:1m]) + up @ 10 + rate(up[step()])").empty());
+  EXPECT_TRUE(of("vector(1)").empty());
+}
+
 TEST_F(EngineTest, range_queries_agree_with_instant_queries_at_every_step) {
   for (const char* text :
        {"c_total{p=\"a\", i=\"1\"} 0+10x20 5+3x20", "c_total{p=\"a\", i=\"2\"} _x5 1+1x10 stale _ _ 4+1x10",

@@ -34,6 +34,7 @@ class BitWriter {
   void write_bit(bool bit) { write(bit ? 1 : 0, 1); }
 
   const std::string& bytes() const { return bytes_; }
+  size_t size_bits() const { return bytes_.size() * 8 - free_; }
   std::string take() { return std::move(bytes_); }
 
  private:
@@ -45,8 +46,14 @@ class BitReader {
  public:
   explicit BitReader(std::string_view bytes) : next_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
+  // Goes on at a bit. REQUIRES: nothing read yet.
+  void seek(size_t bit) {
+    const auto size = static_cast<size_t>(end_ - next_);
+    next_ += bit / 8 < size ? bit / 8 : size;
+    if (bit % 8 != 0) (void)read_small(static_cast<unsigned>(bit % 8));
+  }
   // REQUIRES: 1 <= count <= 64. Past the end it yields 0 and `failed()` turns true.
-  uint64_t read(unsigned count) {
+  [[gnu::always_inline]] uint64_t read(unsigned count) {
     if (count > kRefillBits) {
       const uint64_t high = read_small(count - 32);
       return (high << 32) | read_small(32);
@@ -55,7 +62,7 @@ class BitReader {
   }
   bool read_bit() { return read_small(1) != 0; }
   // How many of the next bits are ones, up to `most`, which are then consumed with the zero after them (if fewer).
-  unsigned read_ones(unsigned most) {
+  [[gnu::always_inline]] unsigned read_ones(unsigned most) {
     if (have_ < most) refill();
     const auto ones = static_cast<unsigned>(std::countl_one(buffer_));
     if (ones >= most) {
@@ -73,7 +80,7 @@ class BitReader {
  private:
   static constexpr unsigned kRefillBits = 56;  // a refill yields at least so many, if there are
 
-  uint64_t read_small(unsigned count) {
+  [[gnu::always_inline]] uint64_t read_small(unsigned count) {
     if (have_ < count) {
       refill();
       if (have_ < count) {

@@ -1,6 +1,13 @@
 #include "tsdb/chunk.h"
 
+#include "tsdb/limits.h"
+
 namespace sentinel::tsdb {
+namespace {
+
+constexpr uint32_t kMarkAt = kChunkSamplesMax / 2;
+
+}  // namespace
 
 Result<ChunkWriter> ChunkWriter::resume(const Chunk& chunk) {
   ChunkReader reader(chunk.bytes, chunk.count);
@@ -9,6 +16,12 @@ Result<ChunkWriter> ChunkWriter::resume(const Chunk& chunk) {
   for (uint32_t i = 0; i < chunk.count; ++i) {
     if (!reader.next(sample)) return fail(ErrorCode::kInvalidArgument, "chunk is damaged");
     if (i == 0) writer.min_ms_ = sample.t_ms;
+    writer.time_ = reader.time();
+    writer.value_ = reader.value();
+    writer.count_ = i + 1;
+    if (writer.count_ == kMarkAt) {
+      writer.mark_here(chunk.bytes.size() * 8 - reader.bytes_left() * 8 - reader.free_bits());
+    }
   }
   if (reader.bytes_left() != 0) return fail(ErrorCode::kInvalidArgument, "chunk has bytes after its last sample");
   // The padding must be zero to be written over.
@@ -16,9 +29,6 @@ Result<ChunkWriter> ChunkWriter::resume(const Chunk& chunk) {
   if (!bytes.empty())
     bytes.back() = static_cast<char>(static_cast<uint8_t>(bytes.back()) & (0xff << reader.free_bits()));
   writer.bits_ = BitWriter(std::move(bytes), reader.free_bits());
-  writer.time_ = reader.time();
-  writer.value_ = reader.value();
-  writer.count_ = chunk.count;
   return writer;
 }
 
@@ -33,28 +43,48 @@ void ChunkWriter::append(model::Sample sample) {
     write_time(bits_, time_, sample.t_ms);
     write_value(bits_, value_, sample.v);
   }
-  ++count_;
+  if (++count_ == kMarkAt) mark_here(bits_.size_bits());
 }
 
-Chunk ChunkWriter::snapshot() const { return Chunk{min_ms_, time_.t_ms, count_, ChunkKind::kFloat, bits_.bytes()}; }
+void ChunkWriter::mark_here(size_t bit) { mark_ = {time_, value_, static_cast<uint32_t>(bit), count_}; }
+
+Chunk ChunkWriter::snapshot() const {
+  return Chunk{min_ms_, time_.t_ms, count_, ChunkKind::kFloat, bits_.bytes(), mark_};
+}
 
 Chunk ChunkWriter::seal() {
   // Copied on purpose: the copy has no spare capacity.
-  Chunk chunk{min_ms_, time_.t_ms, count_, ChunkKind::kFloat, std::string(bits_.bytes())};
+  Chunk chunk{min_ms_, time_.t_ms, count_, ChunkKind::kFloat, std::string(bits_.bytes()), mark_};
   *this = ChunkWriter();
   return chunk;
 }
 
-// Flattened: with its reader inlined the loop runs in registers (measured: a third faster).
-[[gnu::flatten]] bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,
-                                   std::vector<model::Sample>& out) {
-  ChunkReader reader(bytes, count);
+namespace {
+
+[[gnu::always_inline]] inline bool decode_from(ChunkReader& reader, int64_t min_ms, int64_t max_ms,
+                                               std::vector<model::Sample>& out) {
   model::Sample sample;
   while (reader.next(sample)) {
     if (sample.t_ms > max_ms) return true;
     if (sample.t_ms >= min_ms) out.push_back(sample);
   }
   return !reader.failed();
+}
+
+}  // namespace
+
+bool decode_range(const Chunk& chunk, TimeRange range, std::vector<model::Sample>& out) {
+  if (chunk.mark.index == 0 || chunk.mark.time.t_ms >= range.min_ms) {
+    return decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out);
+  }
+  ChunkReader reader(chunk.bytes, chunk.count, chunk.mark);
+  return decode_from(reader, range.min_ms, range.max_ms, out);
+}
+
+bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,
+                  std::vector<model::Sample>& out) {
+  ChunkReader reader(bytes, count);
+  return decode_from(reader, min_ms, max_ms, out);
 }
 
 }  // namespace sentinel::tsdb

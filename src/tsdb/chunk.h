@@ -27,6 +27,15 @@ struct TimeRange {
 
 enum class ChunkKind : uint8_t { kFloat = 0, kHistogram = 1 };
 
+// A place inside a float chunk from which decoding can start, so that the newest samples come without the older ones.
+// In memory only.
+struct ChunkMark {
+  TimeState time;  // of the sample before
+  ValueState value;
+  uint32_t bit = 0;
+  uint32_t index = 0;  // samples before the mark; 0: there is none
+};
+
 // Sealed: immutable, shared between the head and its readers.
 struct Chunk {
   int64_t min_ms = 0;
@@ -34,6 +43,7 @@ struct Chunk {
   uint32_t count = 0;
   ChunkKind kind = ChunkKind::kFloat;
   std::string bytes;
+  ChunkMark mark{};
 };
 using ChunkPtr = std::shared_ptr<const Chunk>;
 
@@ -41,8 +51,13 @@ using ChunkPtr = std::shared_ptr<const Chunk>;
 class ChunkReader {
  public:
   ChunkReader(std::string_view bytes, uint32_t count) : bits_(bytes), left_(count) {}
+  // REQUIRES: a mark of this chunk.
+  ChunkReader(std::string_view bytes, uint32_t count, const ChunkMark& mark)
+      : bits_(bytes), left_(count - mark.index), first_(false), time_(mark.time), value_(mark.value) {
+    bits_.seek(mark.bit);
+  }
   // False at the end or on damage; see failed().
-  bool next(model::Sample& out) {
+  [[gnu::always_inline]] bool next(model::Sample& out) {
     if (left_ == 0 || failed_) return false;
     if (first_) {
       time_.t_ms = static_cast<int64_t>(bits_.read(64));
@@ -98,11 +113,18 @@ class ChunkWriter {
   BitWriter bits_;
   TimeState time_;
   ValueState value_;
+  void mark_here(size_t bit);
+
   int64_t min_ms_ = 0;
   uint32_t count_ = 0;
+  ChunkMark mark_;
 };
 
-// Appends the samples with min_ms <= t <= max_ms to `out`. False when the bytes are damaged (what came before is kept).
+// Appends the samples in `range` to `out`. False when the bytes are damaged. REQUIRES: a float chunk whose mark is
+// good.
+bool decode_range(const Chunk& chunk, TimeRange range, std::vector<model::Sample>& out);
+// The same of bytes alone: those with min_ms <= t <= max_ms. False when the bytes are damaged (what came before is
+// kept).
 bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,
                   std::vector<model::Sample>& out);
 

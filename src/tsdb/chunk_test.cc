@@ -134,5 +134,35 @@ TEST(Chunk, TruncatedBytesAreReportedAndNeverReadBeyond) {
   }
 }
 
+TEST(Chunk, DecodingFromTheMarkFindsTheSameAsFromTheBeginning) {
+  Random random(11);
+  for (int round = 0; round < 50; ++round) {
+    ChunkWriter writer;
+    int64_t t = 1'000;
+    for (auto n = 1 + random.below(120); n > 0; --n) {
+      t += 1 + static_cast<int64_t>(random.below(20'000));
+      writer.append({t, random.normal()});
+    }
+    const auto resumed = ChunkWriter::resume(writer.snapshot());
+    ASSERT_TRUE(resumed);
+    for (const Chunk& chunk : {writer.snapshot(), resumed->snapshot()}) {
+      EXPECT_EQ(chunk.mark.index, chunk.count >= 60 ? 60u : 0u);
+      for (int i = 0; i < 10; ++i) {
+        const int64_t from = static_cast<int64_t>(random.below(static_cast<uint64_t>(t) + 2));
+        const TimeRange range{from, from + static_cast<int64_t>(random.below(400'000))};
+        std::vector<Sample> fast;
+        std::vector<Sample> slow;
+        ASSERT_TRUE(decode_range(chunk, range, fast));
+        ASSERT_TRUE(decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, slow));
+        ASSERT_EQ(fast.size(), slow.size());
+        for (size_t k = 0; k < fast.size(); ++k) {
+          EXPECT_EQ(fast[k].t_ms, slow[k].t_ms);
+          EXPECT_EQ(fast[k].v, slow[k].v);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sentinel::tsdb

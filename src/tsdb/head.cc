@@ -118,6 +118,7 @@ Result<uint32_t> Head::get_or_create(const model::Labels& labels, bool unlimited
   existing_.fetch_add(1, std::memory_order_relaxed);
   const uint32_t id = index_.add(labels, hash);
   series->labels = &index_.set_of(id);
+  std::lock_guard stripe_lock(stripe(id));  // maintenance goes through all slots there are
   series_.emplace_back() = std::move(series);
   return id;
 }
@@ -383,34 +384,68 @@ SeriesSnapshot Head::snapshot_one(uint32_t id, TimeRange range) const {
   return out;
 }
 
-std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
-  std::vector<SeriesSnapshot> found;
-  std::vector<uint32_t> order;
-  for (const uint32_t id : resolve(matchers)) {
-    SeriesSnapshot one;
-    one.id = id;
-    {
-      std::lock_guard lock(stripe(id));
-      if (!series_[id] || !overlaps(*series_[id], range)) continue;
-      fill(*series_[id], range, one);
+std::vector<Head::Candidate> Head::sorted_candidates(const model::Matchers& matchers) const {
+  std::vector<Candidate> found;
+  {
+    std::shared_lock lock(index_mutex_);
+    const Ranks& ranks = *ranks_;
+    const SeriesIds ids = index_.resolve(matchers);
+    found.reserve(ids.size());
+    for (const uint32_t id : ids) {
+      found.push_back({id, id < ranks.size() ? ranks[id] : kUnranked, &index_.set_of(id)});
     }
-    order.push_back(static_cast<uint32_t>(found.size()));
-    found.push_back(std::move(one));
   }
-  std::sort(order.begin(), order.end(),
-            [&](uint32_t a, uint32_t b) { return index_.less(*found[a].labels, *found[b].labels); });
+  sort_candidates(found);
+  return found;
+}
+
+// Ranked ones by number, the few new ones by their texts, then both together.
+void Head::sort_candidates(std::vector<Candidate>& candidates) const {
+  const auto ranked_end =
+      std::partition(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.rank != kUnranked; });
+  const auto by_labels = [&](const Candidate& a, const Candidate& b) { return index_.less(*a.labels, *b.labels); };
+  std::sort(candidates.begin(), ranked_end, [](const Candidate& a, const Candidate& b) { return a.rank < b.rank; });
+  std::sort(ranked_end, candidates.end(), by_labels);
+  if (ranked_end == candidates.begin() || ranked_end == candidates.end()) return;
+  std::vector<Candidate> merged;
+  merged.reserve(candidates.size());
+  std::merge(candidates.begin(), ranked_end, ranked_end, candidates.end(), std::back_inserter(merged), by_labels);
+  candidates = std::move(merged);
+}
+
+void Head::rank_series() {
+  const EpochPin pinned = pin();
+  const std::vector<Candidate> all = sorted_candidates({});
+  if (all.empty()) return;
+  if (std::none_of(all.begin(), all.end(), [](const Candidate& c) { return c.rank == kUnranked; })) return;
+  auto ranks = std::make_shared<Ranks>();
+  uint32_t next = 0;
+  for (const Candidate& c : all) {
+    if (c.id >= ranks->size()) ranks->resize(size_t{c.id} + 1, kUnranked);
+    (*ranks)[c.id] = next++;
+  }
+  std::unique_lock lock(index_mutex_);
+  ranks_ = std::move(ranks);
+}
+
+std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
+  const std::vector<Candidate> candidates = sorted_candidates(matchers);
   std::vector<SeriesSnapshot> out;
-  out.reserve(found.size());
-  for (const uint32_t at : order) out.push_back(std::move(found[at]));
+  out.reserve(candidates.size());
+  for (const Candidate& candidate : candidates) {
+    std::lock_guard lock(stripe(candidate.id));
+    const Series* series = series_[candidate.id].get();
+    if (series == nullptr || !overlaps(*series, range)) continue;
+    SeriesSnapshot& one = out.emplace_back();
+    one.id = candidate.id;
+    fill(*series, range, one);
+  }
   return out;
 }
 
 std::vector<uint32_t> Head::sorted_ids() const {
   SeriesIds ids;
-  std::shared_lock lock(index_mutex_);
-  ids = index_.resolve({});
-  lock.unlock();
-  std::sort(ids.begin(), ids.end(), [&](uint32_t a, uint32_t b) { return index_.less(a, b); });
+  for (const Candidate& candidate : sorted_candidates({})) ids.push_back(candidate.id);
   return ids;
 }
 

@@ -98,6 +98,9 @@ class Head {
   void label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
                     std::set<std::string>& out) const;
 
+  // Notes the order of the labels of all series there are, so that reads need not compare texts. Now and then.
+  void rank_series();
+
   void cardinality(size_t limit, Cardinality& out) const;
 
   // Drops chunks that end before t_ms. Series left without samples are no longer counted.
@@ -144,12 +147,23 @@ class Head {
     std::vector<std::unique_ptr<Series>> series;
     std::vector<RemovedLabels> labels;
   };
+  // One that matchers selected, in the order of labels.
+  struct Candidate {
+    uint32_t id = 0;
+    uint32_t rank = 0;
+    const LabelSet* labels = nullptr;
+  };
+  // Places in the order of labels, by series number; kUnranked: came later.
+  using Ranks = std::vector<uint32_t>;
+  static constexpr uint32_t kUnranked = UINT32_MAX;
   static constexpr size_t kStripes = 256;
   struct alignas(64) Stripe {
     std::mutex mutex;
   };
 
   std::mutex& stripe(uint32_t id) const { return stripes_[id % kStripes].mutex; }
+  std::vector<Candidate> sorted_candidates(const model::Matchers& matchers) const;
+  void sort_candidates(std::vector<Candidate>& candidates) const;
   bool any_in(const SeriesIds& ids, TimeRange range) const;
   static bool overlaps(const Series& series, TimeRange range);
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
@@ -172,7 +186,8 @@ class Head {
   EpochChain<Garbage> epochs_;
   mutable std::shared_mutex index_mutex_;
   LabelIndex index_;
-  StableVector<std::unique_ptr<Series>> series_;  // null: removed; set under its stripe
+  StableVector<std::unique_ptr<Series>> series_;                          // null: removed; set under its stripe
+  std::shared_ptr<const Ranks> ranks_ = std::make_shared<const Ranks>();  // index_mutex_
   mutable std::array<Stripe, kStripes> stripes_;
   std::atomic<int64_t> accept_from_ms_{std::numeric_limits<int64_t>::min()};
   std::atomic<uint64_t> active_{0};

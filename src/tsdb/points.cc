@@ -57,7 +57,7 @@ bool decode(const Chunk& chunk, TimeRange range, Points& out) {
   if (chunk.kind == ChunkKind::kHistogram) {
     return decode_histograms(chunk.bytes, chunk.count, range, out.histograms);
   }
-  return decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out.samples);
+  return decode_range(chunk, range, out.samples);
 }
 
 std::vector<HistogramSample> merge_late(const std::vector<HistogramSample>& regular,

@@ -139,7 +139,7 @@ Status StoreImpl::replay(RecordType type, std::string_view payload) {
     case RecordType::kErase: {
       SENTINEL_ASSIGN(const EraseRecord record, decode_erase(payload));
       for (const uint64_t ref : record.refs) {
-        if (const auto it = replay_refs_.find(ref); it != replay_refs_.end()) head_.erase(it->second, record.range);
+        if (const auto id = replay_refs_.find(ref)) head_.erase(*id, record.range);
       }
       return {};
     }
@@ -151,13 +151,12 @@ Status StoreImpl::replay_batch(RecordType type, std::string_view payload) {
   SENTINEL_ASSIGN(const BatchRecord batch, decode_batch(type, payload));
   for (const SeriesDef& def : batch.series) {
     SENTINEL_ASSIGN(const uint32_t id, head_.get_or_create(def.labels, true));
-    replay_refs_[def.ref] = id;
+    replay_refs_.set(def.ref, id);
   }
   const auto known = [&](uint64_t ref) -> std::optional<uint32_t> {
-    const auto it = replay_refs_.find(ref);
-    if (it != replay_refs_.end()) return it->second;
-    ++replay_unknown_;
-    return std::nullopt;
+    const auto id = replay_refs_.find(ref);
+    if (!id) ++replay_unknown_;
+    return id;
   };
   in_order(
       batch,
@@ -175,10 +174,10 @@ Status StoreImpl::replay_batch(RecordType type, std::string_view payload) {
 
 Status StoreImpl::replay_chunk(std::string_view payload) {
   SENTINEL_ASSIGN(ChunkRecord record, decode_chunk(payload));
-  const auto it = replay_refs_.find(record.ref);
-  if (it == replay_refs_.end()) return fail(ErrorCode::kInvalidArgument, "chunk of an unknown series");
+  const auto id = replay_refs_.find(record.ref);
+  if (!id) return fail(ErrorCode::kInvalidArgument, "chunk of an unknown series");
   if (record.chunk.max_ms < head_from_ms_) return {};
-  return head_.load_chunk(it->second, std::move(record.chunk), record.open);
+  return head_.load_chunk(*id, std::move(record.chunk), record.open);
 }
 
 Status StoreImpl::sync() {

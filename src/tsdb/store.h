@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,15 @@ class Appender {
   virtual Status append_exemplar(SeriesRef series, const model::Exemplar& exemplar) = 0;
   // Visible to readers when it returns; on disk after StoreOptions::sync_interval at the latest.
   virtual Status commit() = 0;
+};
+
+// Hears of every commit.
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  // On the committing thread, once the batch is visible, with other commits locked out: be quick, and call nothing of
+  // the store but labels(). `series` in the order of the batch, a series as often as it has samples in it.
+  virtual void committed(std::span<const SeriesRef> series, int64_t newest_ms) = 0;
 };
 
 // What is in the head and on disk now.
@@ -126,6 +136,11 @@ class Store : public Queryable {
   // A copy of all blocks, and with `with_head` of the head as one more, below dir/snapshots; returns its name there.
   // A store can be opened on it. Holds up maintenance while it copies, nothing else.
   virtual Result<std::string> snapshot(bool with_head) = 0;
+
+  // At most one; null: none. The one before is not called any more when it returns.
+  virtual void listen(CommitListener* listener) = 0;
+  // REQUIRES: `series` is a reference this store gave and still knows.
+  virtual model::Labels labels(SeriesRef series) const = 0;
 };
 
 }  // namespace sentinel::tsdb

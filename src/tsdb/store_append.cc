@@ -41,20 +41,18 @@ class AppenderImpl final : public Appender {
     SENTINEL_TRY(check_room());
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
-    if (!newest_histogram_.empty()) {
-      if (const auto it = newest_histogram_.find(id); it != newest_histogram_.end()) {
-        SENTINEL_TRY(check_order(it->second.t_ms, sample.t_ms));
-      }
+    if (first_of_series(id)) {
+      batch_.samples.push_back({id, sample});
+      return {};
     }
     // What this batch already holds for the series counts as well.
-    const auto [it, fresh] = newest_.try_emplace(id, sample);
+    const auto [it, fresh] = newest_.try_emplace(id, Newest{sample.t_ms, sample.v, nullptr});
     if (!fresh) {
-      if (sample.t_ms == it->second.t_ms &&
-          std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(it->second.v)) {
-        return {};
-      }
-      SENTINEL_TRY(check_order(it->second.t_ms, sample.t_ms));
-      if (sample.t_ms > it->second.t_ms) it->second = sample;
+      Newest& newest = it->second;
+      const bool same = !newest.h && std::bit_cast<uint64_t>(sample.v) == std::bit_cast<uint64_t>(newest.v);
+      if (sample.t_ms == newest.t_ms && same) return {};
+      SENTINEL_TRY(check_order(newest.t_ms, sample.t_ms));
+      if (sample.t_ms > newest.t_ms) newest = {sample.t_ms, sample.v, nullptr};
     }
     batch_.samples.push_back({id, sample});
     return {};
@@ -65,14 +63,14 @@ class AppenderImpl final : public Appender {
     SENTINEL_TRY(check_histogram(*sample.h));
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
-    if (const auto it = newest_.find(id); it != newest_.end()) {
-      SENTINEL_TRY(check_order(it->second.t_ms, sample.t_ms));
-    }
-    const auto [it, fresh] = newest_histogram_.try_emplace(id, sample);
-    if (!fresh) {
-      if (sample.t_ms == it->second.t_ms && sample.h->equals(*it->second.h)) return {};
-      SENTINEL_TRY(check_order(it->second.t_ms, sample.t_ms));
-      if (sample.t_ms > it->second.t_ms) it->second = sample;
+    if (!first_of_series(id)) {
+      const auto [it, fresh] = newest_.try_emplace(id, Newest{sample.t_ms, 0, sample.h});
+      if (!fresh) {
+        Newest& newest = it->second;
+        if (sample.t_ms == newest.t_ms && newest.h && sample.h->equals(*newest.h)) return {};
+        SENTINEL_TRY(check_order(newest.t_ms, sample.t_ms));
+        if (sample.t_ms > newest.t_ms) newest = {sample.t_ms, 0, sample.h};
+      }
     }
     batch_.histograms.push_back({id, static_cast<uint32_t>(batch_.samples.size()), std::move(sample)});
     return {};
@@ -91,11 +89,35 @@ class AppenderImpl final : public Appender {
     batch_.histograms.clear();
     batch_.exemplars.clear();
     newest_.clear();
-    newest_histogram_.clear();
+    rising_ = true;
+    highest_ = 0;
     return result;
   }
 
  private:
+  struct Newest {
+    int64_t t_ms = 0;
+    double v = 0;
+    model::HistogramPtr h;  // null: a float
+  };
+
+  // Writers mostly send series in the order of their references: then each can only be the first of its series, and
+  // nothing has to be remembered. True while that holds.
+  bool first_of_series(uint64_t id) {
+    if (!rising_) return false;
+    if (batch_.samples.empty() && batch_.histograms.empty()) {
+      highest_ = id;
+      return true;
+    }
+    if (id > highest_) {
+      highest_ = id;
+      return true;
+    }
+    rising_ = false;
+    for (const RefSample& s : batch_.samples) newest_[s.ref] = {s.sample.t_ms, s.sample.v, nullptr};
+    for (const RefHistogram& h : batch_.histograms) newest_[h.ref] = {h.sample.t_ms, 0, h.sample.h};
+    return false;
+  }
   Status check_room() const {
     if (batch_.samples.size() + batch_.histograms.size() + batch_.exemplars.size() < kBatchSamplesMax) return {};
     return fail(ErrorCode::kTooLarge, "the batch has too many samples");
@@ -107,8 +129,9 @@ class AppenderImpl final : public Appender {
 
   StoreImpl& store_;
   BatchRecord batch_;
-  absl::flat_hash_map<uint64_t, model::Sample> newest_;  // of this batch, by series
-  absl::flat_hash_map<uint64_t, model::HistogramSample> newest_histogram_;
+  bool rising_ = true;  // references so far
+  uint64_t highest_ = 0;
+  absl::flat_hash_map<uint64_t, Newest> newest_;  // of this batch, by series; unless rising_
 };
 
 }  // namespace
@@ -211,7 +234,31 @@ Status StoreImpl::commit(const BatchRecord& wanted) {
   if (batch.empty()) return {};
   SENTINEL_TRY(log_batch(batch));
   apply(batch);
+  if (listener_) tell_listener(batch);
   return {};
+}
+
+// REQUIRES: commit_mutex_ held.
+void StoreImpl::tell_listener(const BatchRecord& batch) {
+  int64_t newest_ms = std::numeric_limits<int64_t>::min();
+  committed_.clear();
+  const auto note = [&](uint64_t id, int64_t t_ms) {
+    committed_.push_back(static_cast<SeriesRef>(id + 1));
+    newest_ms = std::max(newest_ms, t_ms);
+  };
+  in_order(
+      batch, [&](const RefSample& s) { note(s.ref, s.sample.t_ms); },
+      [&](const RefHistogram& h) { note(h.ref, h.sample.t_ms); });
+  if (!committed_.empty()) listener_->committed(committed_, newest_ms);
+}
+
+void StoreImpl::listen(CommitListener* listener) {
+  std::lock_guard lock(commit_mutex_);
+  listener_ = listener;
+}
+
+model::Labels StoreImpl::labels(SeriesRef series) const {
+  return head_.labels_of(static_cast<uint32_t>(index_of(series)));
 }
 
 Status StoreImpl::log_batch(const BatchRecord& batch) {

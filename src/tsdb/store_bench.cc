@@ -1,7 +1,11 @@
 // Appends and reads of the store. Data: series of one metric with six labels, one sample each every 15 s, counters that
 // grow by a small random step — the shape of scraped counters.
 
+#include <malloc.h>
+#include <sys/resource.h>
+
 #include <filesystem>
+#include <fstream>
 
 #include <benchmark/benchmark.h>
 
@@ -20,6 +24,23 @@ model::Labels labels_of(int64_t i) {
                        {"path", "/v1/route/" + std::to_string(i % 100)},
                        {"region", "eu-" + std::to_string(i % 3)},
                        {"status", i % 10 == 0 ? "500" : "200"}};
+}
+
+double resident_bytes() {
+  std::ifstream file("/proc/self/statm");
+  double total = 0;
+  double resident = 0;
+  file >> total >> resident;
+  return resident * 4096;
+}
+
+double cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
 // A store in a fresh folder, removed at the end.
@@ -69,8 +90,11 @@ void append_known(benchmark::State& state) {
   Bench bench("append");
   bench.make_series(state.range(0));
   int64_t t = kStart;
+  bench.round(t += 15'000);  // the first allocates the chunks
+  const double cpu = cpu_seconds();
   for (auto _ : state) bench.round(t += 15'000);
   state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["samples_a_cpu_second"] = static_cast<double>(state.items_processed()) / (cpu_seconds() - cpu);
 }
 BENCHMARK(append_known)->Arg(10'000)->Arg(200'000)->Unit(benchmark::kMillisecond);
 
@@ -80,6 +104,7 @@ void append_by_labels(benchmark::State& state) {
   std::vector<model::Labels> all;
   for (int64_t i = 0; i < state.range(0); ++i) all.push_back(labels_of(i));
   int64_t t = kStart;
+  const double cpu = cpu_seconds();
   for (auto _ : state) {
     auto appender = bench.store->appender();
     t += 15'000;
@@ -89,6 +114,7 @@ void append_by_labels(benchmark::State& state) {
     if (!appender->commit()) std::abort();
   }
   state.SetItemsProcessed(state.iterations() * state.range(0));
+  state.counters["samples_a_cpu_second"] = static_cast<double>(state.items_processed()) / (cpu_seconds() - cpu);
 }
 BENCHMARK(append_by_labels)->Arg(200'000)->Unit(benchmark::kMillisecond);
 
@@ -107,6 +133,7 @@ void select_range(benchmark::State& state) {
   Bench bench("select");
   bench.make_series(10'000);
   for (int64_t t = kStart - 3'600'000; t <= kStart; t += 15'000) bench.round(t);
+  if (!bench.store->maintain()) std::abort();
   const model::Matchers matchers = {model::Matcher::equal("__name__", "http_requests_total")};
   for (auto _ : state) {
     auto found = bench.store->select(matchers, kStart - state.range(0), kStart, {});
@@ -131,16 +158,44 @@ void select_regexp(benchmark::State& state) {
 }
 BENCHMARK(select_regexp)->Unit(benchmark::kMillisecond);
 
-// Opening a folder with a checkpoint of that many series, 20 samples each.
+// Opening a folder with a log of that many series, 20 samples each, and what the series then take of memory: all that
+// the process holds more than before, divided by the series.
 void reopen(benchmark::State& state) {
   Bench bench("reopen");
   bench.make_series(state.range(0));
   for (int64_t i = 0; i < 20; ++i) bench.round(kStart + i * 15'000);
+  if (state.range(1) != 0 && !bench.store->maintain()) std::abort();
+  bench.store.reset();
+  bench.refs = {};
+  bench.values = {};
+  malloc_trim(0);
+  const double before = resident_bytes();
   for (auto _ : state) bench.open();
-  state.counters["bytes_a_series"] =
-      static_cast<double>(bench.store->stats().head_bytes) / static_cast<double>(state.range(0));
+  malloc_trim(0);
+  const auto series = static_cast<double>(state.range(0));
+  state.counters["rss_bytes_a_series"] = (resident_bytes() - before) / series;
+  state.counters["chunk_bytes_a_series"] = static_cast<double>(bench.store->stats().head_bytes) / series;
 }
-BENCHMARK(reopen)->Arg(200'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond)->Iterations(1);
+BENCHMARK(reopen)
+    ->Args({200'000, 0})
+    ->Args({1'000'000, 0})
+    ->Args({1'000'000, 1})
+    ->Unit(benchmark::kMillisecond)
+    ->Iterations(1);
+
+// The same memory as it grows from the first sample on.
+void memory(benchmark::State& state) {
+  Bench bench("memory");
+  const double before = resident_bytes();
+  for (auto _ : state) {
+    bench.make_series(state.range(0));
+    for (int64_t i = 0; i < 20; ++i) bench.round(kStart + i * 15'000);
+  }
+  const double own = static_cast<double>(state.range(0)) * (sizeof(SeriesRef) + sizeof(double));
+  malloc_trim(0);
+  state.counters["rss_bytes_a_series"] = (resident_bytes() - before - own) / static_cast<double>(state.range(0));
+}
+BENCHMARK(memory)->Arg(1'000'000)->Unit(benchmark::kMillisecond)->Iterations(1);
 
 }  // namespace
 }  // namespace sentinel::tsdb

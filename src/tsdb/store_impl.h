@@ -22,6 +22,30 @@
 
 namespace sentinel::tsdb {
 
+// Series numbers of a log → ours. Mostly dense, hence an array; any number is safe.
+class RefMap {
+ public:
+  void set(uint64_t ref, uint32_t id) {
+    if (ref < dense_.size() * 2 + kSlack) {
+      if (ref >= dense_.size()) dense_.resize(std::max<uint64_t>(ref + 1, dense_.size() * 2), kNone);
+      dense_[ref] = id;
+    } else {
+      sparse_[ref] = id;
+    }
+  }
+  std::optional<uint32_t> find(uint64_t ref) const {
+    if (ref < dense_.size() && dense_[ref] != kNone) return dense_[ref];
+    const auto it = sparse_.find(ref);
+    return it == sparse_.end() ? std::nullopt : std::optional<uint32_t>(it->second);
+  }
+
+ private:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  static constexpr uint64_t kSlack = 1'024;
+  std::vector<uint32_t> dense_;
+  absl::flat_hash_map<uint64_t, uint32_t> sparse_;
+};
+
 class StoreImpl final : public Store {
  public:
   StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, StoreOptions options);
@@ -46,6 +70,8 @@ class StoreImpl final : public Store {
   Status delete_series(const std::vector<model::Matchers>& sets, int64_t min_ms, int64_t max_ms) override;
   Status clean_tombstones() override;
   Result<std::string> snapshot(bool with_head) override;
+  void listen(CommitListener* listener) override;
+  model::Labels labels(SeriesRef series) const override;
 
   // For the appenders.
   Result<SeriesRef> ref(const model::Labels& labels);
@@ -88,6 +114,7 @@ class StoreImpl final : public Store {
   Status copy_block(const Block& block, const std::string& to) const;
   void publish_head_start(int64_t t_ms);
 
+  void tell_listener(const BatchRecord& batch);
   BatchRecord batch_record(const BatchRecord& wanted);
   bool admit(uint64_t ref, const Incoming& sample, BatchRecord& out);
   void define(uint64_t ref, BatchRecord& out);
@@ -106,10 +133,12 @@ class StoreImpl final : public Store {
   std::unique_ptr<Wal> wal_;
 
   // Only while opening: series numbers of the log that is being read → ours.
-  absl::flat_hash_map<uint64_t, uint32_t> replay_refs_;
+  RefMap replay_refs_;
   uint64_t replay_unknown_ = 0;
 
   std::mutex commit_mutex_;
+  CommitListener* listener_ = nullptr;  // commit_mutex_
+  std::vector<SeriesRef> committed_;    // commit_mutex_; for the listener
   mutable std::mutex maintain_mutex_;
   mutable std::shared_mutex view_mutex_;
   BlockList blocks_;

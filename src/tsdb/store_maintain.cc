@@ -32,6 +32,7 @@ Status StoreImpl::maintain() {
     std::lock_guard commit_lock(commit_mutex_);
     head_.collect_garbage();
   }
+  head_.rank_series();
   const bool log_long = wal_->segment_bytes() > std::max(options_.checkpoint_log_bytes, head_.bytes());
   if (checkpoint_due_ || log_long || sync_failed_.exchange(false)) SENTINEL_TRY(checkpoint());
   BlockList blocks;

@@ -96,6 +96,41 @@ TEST(Store, ASampleIsVisibleWhenCommitReturnsAndNotBefore) {
   EXPECT_EQ(f.all()[0].samples.size(), 2u);
 }
 
+TEST(Store, TellsItsListenerOfWhatIsStoredOnceItIsVisible) {
+  struct Recorder final : CommitListener {
+    explicit Recorder(Store& s) : store(s) {}
+    void committed(std::span<const SeriesRef> series, int64_t newest) override {
+      for (const SeriesRef ref : series) got.push_back(store.labels(ref).to_string());
+      refs.assign(series.begin(), series.end());
+      newest_ms = newest;
+      visible = store.select({Matcher::equal("__name__", "a")}, 0, kAll, {})->size();
+    }
+    Store& store;
+    std::vector<std::string> got;
+    std::vector<SeriesRef> refs;
+    int64_t newest_ms = 0;
+    size_t visible = 0;
+  };
+  Fixture f;
+  Recorder recorder(*f.store);
+  f.store->listen(&recorder);
+  auto appender = f.store->appender();
+  const SeriesRef a = appender->ref({{"__name__", "a"}, {"x", "1"}}).value();
+  const SeriesRef b = appender->ref({{"__name__", "b"}}).value();
+  ASSERT_TRUE(appender->append(a, {kStart, 1}));
+  ASSERT_TRUE(appender->append(a, {kStart + 5, 1}));
+  ASSERT_TRUE(appender->append(b, {kStart + 1, 2}));
+  EXPECT_TRUE(recorder.got.empty());
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(recorder.got, (std::vector<std::string>{"a{x=\"1\"}", "a{x=\"1\"}", "b"}));
+  EXPECT_EQ(recorder.refs, (std::vector<SeriesRef>{a, a, b})) << "the references the appender gave";
+  EXPECT_EQ(recorder.newest_ms, kStart + 5);
+  EXPECT_EQ(recorder.visible, 1u);
+  f.store->listen(nullptr);
+  ASSERT_TRUE(f.put({{"__name__", "b"}}, {kStart + 9, 2}));
+  EXPECT_EQ(recorder.got.size(), 3u);
+}
+
 TEST(Store, RefusesOutOfOrderAndOtherValuesAtTheSameTime) {
   Fixture f;
   ASSERT_TRUE(f.put(kUp, {100, 1}));
@@ -610,6 +645,45 @@ TEST(Store, CardinalityNamesTheLargest) {
   EXPECT_EQ(show_counts(found.values_by_label), "pod 10;__name__ 2;");
   EXPECT_EQ(show_counts(found.value_bytes_by_label), "pod 55;__name__ 11;");
   EXPECT_EQ(show_counts(found.series_by_pair), "__name__=a 10;pod=pod-1 2;");
+}
+
+// Series are born and removed while others read and delete: for the sanitizers, and nothing acknowledged is missing.
+TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
+  StoreOptions options = manual();
+  options.block_range = Millis(200);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kBatches = 3'000;
+  std::atomic<bool> done{false};
+  std::thread writer([&] {
+    for (int i = 0; i < kBatches; ++i) {
+      const std::string pod = std::to_string(i / 10);
+      ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"pod", pod}}, {kStart + i, double(i)}));
+    }
+    done.store(true);
+  });
+  std::thread keeper([&] {
+    while (!done.load()) {
+      ASSERT_TRUE(f.store->maintain());
+      ASSERT_TRUE(f.store->delete_series({{Matcher::equal("pod", "3")}}, kStart, kStart + 100));
+    }
+  });
+  const model::Matchers all = {Matcher::equal("__name__", "m")};
+  while (!done.load()) {
+    for (const SeriesData& series : f.all()) ASSERT_TRUE(series.labels.has("pod"));
+    ASSERT_TRUE(f.store->series({all}, -kAll, kAll));
+    ASSERT_TRUE(f.store->label_values("pod", {all}, kStart, kAll));
+    ASSERT_TRUE(f.store->label_names({}, kStart, kAll));
+    (void)f.store->cardinality(5);
+  }
+  writer.join();
+  keeper.join();
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(f.store->maintain());
+  size_t samples = 0;
+  for (const SeriesData& series : f.all()) samples += series.samples.size();
+  EXPECT_GE(samples, static_cast<size_t>(kBatches) - 10);
+  EXPECT_LT(f.metric("sentinel_tsdb_series_in_memory"), 100);
 }
 
 }  // namespace

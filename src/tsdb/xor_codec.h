@@ -35,7 +35,7 @@ void write_value(BitWriter& out, ValueState& state, double v);
 bool read_window(BitReader& in, ValueState& state);
 
 // Here, not in the .cc: the loop over a chunk is what queries spend their time in.
-inline bool read_time(BitReader& in, TimeState& state) {
+[[gnu::always_inline]] inline bool read_time(BitReader& in, TimeState& state) {
   if (const unsigned ones = in.read_ones(kDodClassCount); ones > 0) {
     const unsigned width = kDodWidths[ones - 1];
     // Sign-extended by shifting up and down.
@@ -47,7 +47,7 @@ inline bool read_time(BitReader& in, TimeState& state) {
   state.t_ms = next;
   return true;
 }
-inline bool read_value(BitReader& in, ValueState& state) {
+[[gnu::always_inline]] inline bool read_value(BitReader& in, ValueState& state) {
   const unsigned ones = in.read_ones(2);
   if (ones == 0) return true;
   if (ones == 2 && !read_window(in, state)) return false;

@@ -49,6 +49,10 @@ test('it has its alerts, examples of bad calls, a diagnosis and a timeline', asy
   const finding = whole.diagnosis.findings.find((f) => NEW_MODEL.test(f.sentence));
   assert.equal(finding.dimension, 'model_version');
   assert.ok(finding.failing_share > finding.baseline_share);
+  // Not "slow", though the new version is slow too: what went wrong with the answers is told first.
+  assert.match(whole.title, /drifted|not supported|no longer fit/);
+  assert.match(whole.what_failed, /drift/);
+  assert.equal(whole.runbook.id, 'llm-drift');
   assert.ok(whole.alerts.length > 0 && whole.alerts.every((a) => a.name && a.fingerprint && a.expr), JSON.stringify(whole.alerts));
   assert.ok(whole.timeline.length > 0);
   const example = whole.diagnosis.examples[0];

@@ -32,6 +32,8 @@ test('the checker sees what does not fit', () => {
 test('lists and figures of an empty server', async () => {
   for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/openapi.json'])
     await ok('GET', where);
+  const { items } = await ok('GET', '/rules');
+  await ok('GET', `/rules/${items[0].key}/history?limit=3`);
   assert.equal((await ok('GET', '/overview')).latency_p50_ms, null);
 });
 
@@ -64,6 +66,7 @@ test('SQL', async () => {
 test('refusals are problem documents, described by status', async () => {
   await refused(404, 'GET', '/incidents/INC-999');
   await refused(404, 'GET', '/calls/no-such-call');
+  await refused(404, 'GET', '/rules/no-such-rule/history');
   await refused(404, 'POST', '/incidents/INC-999/acknowledge', {});
   await refused(409, 'POST', `/incidents/${incident.name}/notes`, { text: 'late' }, { 'if-match': '1' });
   await refused(400, 'POST', '/incidents', { severity: 'SEV1' });

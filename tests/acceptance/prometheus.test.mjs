@@ -203,6 +203,76 @@ const form = (where) => {
   return [to, { method: 'POST', body: query, headers: { 'Content-Type': 'application/x-www-form-urlencoded' } }];
 };
 
+// A target that says what it is told to.
+async function exposing(body) {
+  const target = { body, type: 'text/plain; version=0.0.4', status: 200, requests: [] };
+  const listener = http.createServer((request, response) => {
+    target.requests.push({ url: request.url, headers: request.headers });
+    response.writeHead(target.status, target.type ? { 'Content-Type': target.type } : {}).end(target.body);
+  });
+  await new Promise((done) => listener.listen(0, '127.0.0.1', done));
+  target.address = `127.0.0.1:${listener.address().port}`;
+  target.close = () => { listener.closeAllConnections?.(); listener.close(); };
+  return target;
+}
+
+test('serve --config prometheus.yml: scrapes static and file targets, relabels, ends what has gone', async () => {
+  const first = await exposing('# TYPE a counter\na_total{x="1"} 5\ndrop_me 1\n');
+  const second = await exposing('b 1\n');
+  const folder = folderWith({
+    'targets.json': JSON.stringify([{ targets: [second.address], labels: { from: 'file' } }]),
+    'own.yml': 'groups: [{name: g, rules: [{record: "a:twice", expr: "a_total * 2"}]}]\n',
+    'prometheus.yml': `global: {scrape_interval: 300ms, scrape_timeout: 250ms, evaluation_interval: 300ms, external_labels: {region: eu}}
+rule_files: [own.yml]
+alerting: {alertmanagers: []}
+scrape_configs:
+- job_name: static
+  metrics_path: /m
+  params: {p: [v]}
+  authorization: {credentials: secret}
+  static_configs: [{targets: ["${first.address}"], labels: {env: test}}, {targets: ["127.0.0.1:1"]}, {targets: ["dropped:1"]}]
+  relabel_configs: [{source_labels: [__address__], regex: 'dropped.*', action: drop}]
+  metric_relabel_configs: [{source_labels: [__name__], regex: 'drop_.*', action: drop}]
+- job_name: files
+  file_sd_configs: [{files: [targets.json], refresh_interval: 300ms}]
+`,
+  });
+  const scraping = await Sentinel.serve({ args: ['--config', path.join(folder, 'prometheus.yml')] });
+  const value = async (query) => (await ask(scraping.url, `/api/v1/query?query=${encodeURIComponent(query)}`)).body.data.result;
+  try {
+    const [series] = await until('the static target was scraped', async () => { const r = await value('a_total'); return r.length && r; });
+    assert.deepEqual(series.metric, { __name__: 'a_total', env: 'test', instance: first.address, job: 'static', x: '1' });
+    await until('the file target was scraped', async () => (await value('b{job="files",from="file"}')).length === 1);
+    await until('the rule ran', async () => (await value('a:twice'))[0]?.value[1] === '10');
+    assert.equal((await value('drop_me')).length, 0);
+    await until('the dead target is down', async () => (await value('up{instance="127.0.0.1:1"}'))[0]?.value[1] === '0');
+    assert.equal(first.requests[0].url, '/m?p=v');
+    assert.equal(first.requests[0].headers.authorization, 'Bearer secret');
+    assert.match(first.requests[0].headers.accept, /openmetrics-text/);
+
+    const { data } = (await ask(scraping.url, '/api/v1/targets')).body;
+    const healths = Object.fromEntries(data.activeTargets.map((t) => [t.labels.instance, t.health]));
+    assert.deepEqual(healths, { [first.address]: 'up', '127.0.0.1:1': 'down', [second.address]: 'up' });
+    assert.match(data.activeTargets.find((t) => t.health === 'down').lastError, /./);
+    assert.deepEqual(data.droppedTargetCounts, { files: 0, static: 1 });
+    assert.equal(data.droppedTargets[0].discoveredLabels.__address__, 'dropped:1');
+    assert.deepEqual((await ask(scraping.url, '/api/v1/scrape_pools')).body.data, { scrapePools: ['files', 'static'] });
+    assert.deepEqual((await ask(scraping.url, '/api/v1/targets/metadata?metric=a')).body.data.map(({ type }) => type), ['counter']);
+
+    first.body = 'other 1\n';
+    await until('a series that vanished has ended', async () => (await value('other')).length === 1 && (await value('a_total')).length === 0);
+    first.status = 500;
+    await until('a failing target is down and its series have ended', async () => (await value(`up{instance="${first.address}"}`))[0]?.value[1] === '0' && (await value('other')).length === 0);
+    writeFileSync(path.join(folder, 'targets.json'), '[]');
+    await until('a target that left the file has ended', async () => (await value('{job="files"}')).length === 0);
+    assert.match(await (await fetch(`${scraping.url}/federate?match[]=up`)).text(), /region="eu"/);
+  } finally {
+    await scraping.stop();
+    first.close();
+    second.close();
+  }
+});
+
 const golden = process.env.UPDATE_GOLDEN ? {} : JSON.parse(readFileSync(GOLDEN, 'utf8'));
 for (const where of SAME) {
   test(`as Prometheus: ${decodeURIComponent(where).slice(0, 150)}`, async () => {
@@ -292,6 +362,28 @@ test('remote write 2.0 says what it wrote, and names what it could not', async (
   assert.deepEqual(data, { written_total: [{ type: 'counter', help: 'Things written.', unit: '' }] });
   assert.equal((await write(server.url, v1([]), { type: 'application/json' })).status, 415);
   assert.equal((await write(server.url, v1([]), { encoding: 'zstd' })).status, 415);
+});
+
+test('exemplars come back by their query', async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const series = { labels: { __name__: 'traced', a: 'b' }, samples: [[now, 1]], exemplars: [{ labels: { trace_id: 't1' }, seconds: now + 0.5, value: 0.25 }] };
+  const answer = await write(server.url, v2([series]), { type: V2_TYPE });
+  assert.equal(answer.status, 204, answer.body);
+  assert.equal(answer.headers.get('x-prometheus-remote-write-exemplars-written'), '1');
+  const { body } = await ask(server.url, `/api/v1/query_exemplars?query=rate(traced[5m])&start=${now}&end=${now + 10}`);
+  assert.deepEqual(body.data, [{ seriesLabels: { __name__: 'traced', a: 'b' }, exemplars: [{ labels: { trace_id: 't1' }, value: '0.25', timestamp: now + 0.5 }] }]);
+});
+
+test('series are deleted and snapshots made where the configuration allows it', async () => {
+  assert.equal((await write(server.url, v1([{ labels: { __name__: 'unwanted' }, samples: [[Math.floor(Date.now() / 1000), 1]] }]))).status, 204);
+  const there = async () => (await ask(server.url, '/api/v1/query?query=unwanted')).body.data.result.length;
+  assert.equal(await there(), 1);
+  assert.deepEqual((await ask(server.url, '/api/v1/admin/tsdb/delete_series', { method: 'POST' })).body.error, 'no match[] parameter provided');
+  assert.equal((await ask(server.url, '/api/v1/admin/tsdb/delete_series?match[]=unwanted', { method: 'POST' })).status, 204);
+  assert.equal(await there(), 0);
+  assert.equal((await ask(server.url, '/api/v1/admin/tsdb/clean_tombstones', { method: 'PUT' })).status, 204);
+  assert.match((await ask(server.url, '/api/v1/admin/tsdb/snapshot', { method: 'POST' })).body.data.name, /./);
+  assert.match((await ask(server.url, '/api/v1/admin/tsdb/snapshot?skip_head=x', { method: 'POST' })).body.error, /^invalid parameter "skip_head": unable to parse boolean: /);
 });
 
 test('/federate gives the newest samples as text', async () => {

@@ -25,6 +25,8 @@ void add_demo_command(CLI::App& cli, int& exit_code);
 void add_alertmanager_command(CLI::App& cli, int& exit_code);
 void add_traffic_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
+void add_check_rules_command(CLI::App& check, int& exit_code);  // below `check`
+void add_test_command(CLI::App& cli, int& exit_code);
 void add_query_command(CLI::App& cli, int& exit_code);
 void add_sql_command(CLI::App& cli, int& exit_code);
 void add_incident_command(CLI::App& cli, int& exit_code);

@@ -13,7 +13,6 @@
 #include "app/signals.h"
 #include "base/duration.h"
 #include "base/log.h"
-#include "detection/rule_file.h"
 #include "runbook/library.h"
 
 namespace sentinel::app {
@@ -155,8 +154,7 @@ void add_check_command(CLI::App& cli, int& exit_code) {
     const auto config = parse_config(f.text, f.path);
     return config ? errors_of<void>(check_all(*config)) : std::vector<Error>{config.error()};
   });
-  add("rules", "Prometheus rule files",
-      [](const ConfigText& f) { return detection::check_rule_file(f.text, f.path).errors; });
+  add_check_rules_command(*command, exit_code);
   add("alertmanager", "alertmanager.yml",
       [](const ConfigText& f) { return errors_of(alerting::parse_config(f.text, f.path)); });
   add("runbooks", "runbooks in YAML or Markdown",
