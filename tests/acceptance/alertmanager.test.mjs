@@ -1,6 +1,6 @@
 // `sentinel alertmanager` in the place of Alertmanager, driven by Debian's amtool: every command of it.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -334,4 +334,44 @@ describe('a cluster of two', () => {
     await new Promise((done) => setTimeout(done, 4500));
     assert.equal(told('Alone'), 1, 'the one that comes back does not tell again');
   });
+});
+
+test('Debian’s Prometheus sends to it; both are restarted in between', async () => {
+  const hook = await webhook();
+  const ports = await freePorts(2);
+  const folder = folderWith({ 'alertmanager.yml': config(hook.url) });
+  const rules = (on) => `groups: [{name: g, interval: 200ms, rules: [{alert: Up, expr: 'vector(1) ${on ? '>' : '<'} 0', labels: {team: none}}]}]\n`;
+  const prometheus = folderWith({
+    'rules.yml': rules(true),
+    'prometheus.yml': `global: {evaluation_interval: 200ms}\nrule_files: [rules.yml]\nalerting: {alertmanagers: [{static_configs: [{targets: ['127.0.0.1:${ports}']}]}]}\n`,
+  });
+  const sender = async () => {
+    const child = spawn('prometheus', [`--config.file=${prometheus}/prometheus.yml`, `--storage.tsdb.path=${prometheus}/data`,
+      `--web.listen-address=127.0.0.1:${ports + 1}`, '--rules.alert.resend-delay=500ms'], { stdio: 'ignore' });
+    process.on('exit', () => child.kill('SIGKILL'));
+    await until('prometheus is ready', async () => (await fetch(`http://127.0.0.1:${ports + 1}/-/ready`)).ok, { unless: () => (child.exitCode === null ? '' : 'it ended') });
+    return child;
+  };
+  const ended = (child) => new Promise((done) => { child.once('exit', done); child.kill('SIGTERM'); });
+  const told = (status) => hook.received.filter((r) => JSON.parse(r.body).status === status);
+
+  let server = await start({ folder, port: ports });
+  let child = await sender();
+  await until('the webhook arrives', () => told('firing').length > 0);
+  const first = JSON.parse(told('firing')[0].body);
+  assert.equal(first.alerts[0].labels.alertname, 'Up');
+  assert.match(first.alerts[0].generatorURL, /\/graph\?g0\.expr=vector/);
+  await ended(child);
+  await server.kill();
+  server = await start({ folder, port: ports });
+  child = await sender();
+  await until('the alert is sent again', async () => Date.parse((await server.get('/api/v2/alerts'))[0].updatedAt) > Date.now() - 2000);
+  await new Promise((done) => setTimeout(done, 2500));
+  assert.equal(told('firing').length, 1, 'nobody is told twice');
+  writeFileSync(path.join(prometheus, 'rules.yml'), rules(false));
+  child.kill('SIGHUP');
+  await until('the end is told', () => told('resolved').length === 1);
+  await ended(child);
+  assert.equal(await server.stop(), 0);
+  await hook.close();
 });
