@@ -361,7 +361,8 @@ Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, st
   if (!std::holds_alternative<std::monostate>(row[5])) impact.latency_p95_ms = cell_real(row[5]);
   const auto list = [](const events::Cell& cell) {
     std::vector<std::string> values;
-    for (const std::string_view part : split(cell_text(cell), ',')) {
+    const std::string text = cell_text(cell);  // split() returns views of it
+    for (const std::string_view part : split(text, ',')) {
       if (!trim(part).empty()) values.emplace_back(trim(part));
     }
     std::sort(values.begin(), values.end());

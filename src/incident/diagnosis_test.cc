@@ -185,5 +185,28 @@ TEST_F(DiagnosisTest, ImpactCountsCallsUsersAndMoney) {
   EXPECT_EQ(impact->models, std::vector<std::string>{"sim-large-1"});
 }
 
+// Longer than a string keeps within itself: the names must not be views of freed memory.
+TEST_F(DiagnosisTest, ImpactNamesEachModelVersionAndEndpointOfTheFailingCallsWhole) {
+  const std::string first = "a-model-version-with-a-name-of-its-own-2026-11-01";
+  const std::string second = "another-model-version-with-a-longer-name-still-2026-11-02";
+  std::vector<Interaction> calls;
+  for (int s = 0; s < 8; ++s) {
+    Interaction i = call(clock_.now() + std::chrono::seconds(s));
+    i.model_version = s < 4 ? second : first;
+    i.endpoint = s % 2 == 0 ? "/v1/a/rather/long/path/to/an/endpoint" : "/v1/b/rather/long/path/to/an/endpoint";
+    break_call(i);
+    calls.push_back(std::move(i));
+  }
+  Interaction healthy = call(clock_.now());
+  healthy.model_version = "not-failing";
+  calls.push_back(std::move(healthy));
+  ASSERT_TRUE(store_->append(calls));
+  const auto impact = measure_impact(*store_, {}, "", clock_.now(), clock_.now() + std::chrono::seconds(20));
+  ASSERT_TRUE(impact) << impact.error().to_string();
+  EXPECT_EQ(impact->models, (std::vector<std::string>{first, second}));
+  EXPECT_EQ(impact->endpoints, (std::vector<std::string>{"/v1/a/rather/long/path/to/an/endpoint",
+                                                         "/v1/b/rather/long/path/to/an/endpoint"}));
+}
+
 }  // namespace
 }  // namespace sentinel::incident
