@@ -49,6 +49,10 @@ constexpr int kCallsBeforeNew = 100;
 // A value that came up this close to the onset is told of in any case; an older one only when it sets failing calls
 // apart: what came up minutes before and has no part in the failures is another story.
 constexpr auto kWithOnset = std::chrono::minutes(1);
+// Where the condition calls this share of the calls fine, those it is silent on (NULL: a score they were never given)
+// are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
+// calls hardly any fine, silence means fine: an error_type that is absent.
+constexpr double kJudgedMin = 0.2;
 // What of its score a symptom keeps: even the plainest stands behind a cause of half the failing calls.
 constexpr double kSymptomWeight = 0.25;
 
@@ -131,20 +135,26 @@ class Diagnoser {
     const int64_t width = std::max<int64_t>(1, (to_us(request_.now) - start) / kOnsetSteps + 1);
     const std::string sql = fmt::format(
         "SELECT CAST(floor((epoch_us(timestamp) - ?) / ?) AS BIGINT) AS bucket, COUNT(*), "
-        "COUNT(*) FILTER (WHERE {0}), MIN(CASE WHEN {0} THEN epoch_us(timestamp) END) "
+        "COUNT(*) FILTER (WHERE {0}), MIN(CASE WHEN {0} THEN epoch_us(timestamp) END), "
+        "COUNT(*) FILTER (WHERE NOT ({2})) "
         "FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{1} "
         "GROUP BY 1 ORDER BY 1",
-        failing(), scope());
+        failing(), scope(), request_.failing_condition);
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {start, width, start, to_us(request_.now), request_.test_mode}));
     std::vector<CallCounts> steps(kOnsetSteps);
     std::vector<int64_t> first_failing(kOnsetSteps, 0);
+    double calls = 0;
+    double fine = 0;
     const auto step_of = [](int64_t n) { return static_cast<size_t>(std::clamp<int64_t>(n, 0, kOnsetSteps - 1)); };
     for (const events::CellRow& row : result.rows) {
       const size_t i = step_of(cell_int(row[0]));
       steps[i] = {static_cast<double>(cell_int(row[1])), static_cast<double>(cell_int(row[2]))};
       first_failing[i] = cell_int(row[3]);
+      calls += steps[i].calls;
+      fine += static_cast<double>(cell_int(row[4]));
     }
+    only_judged_ = fine >= calls * kJudgedMin;
     const auto step = onset_step(steps, step_of((to_us(request_.alert_started_at) - start) / width));
     if (step) diagnosis_.onset = time_from_us(first_failing[*step]);
     return {};
@@ -170,7 +180,8 @@ class Diagnoser {
         "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
         "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{3}) "
         "SELECT -1 AS d, '' AS v, SUM(f) AS f, SUM(b) AS b FROM c{2}",
-        failing(), columns, unions, scope());
+        failing(), columns, unions,
+        scope() + (only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : ""));
     const int64_t onset = to_us(*diagnosis_.onset);
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode}));
@@ -303,6 +314,7 @@ class Diagnoser {
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
   std::vector<Finding> candidates_;
+  bool only_judged_ = false;  // see kJudgedMin
 };
 
 }  // namespace

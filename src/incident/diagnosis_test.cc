@@ -267,6 +267,26 @@ TEST_F(DiagnosisTest, AValueThatOthersHardlyHaveIsNamedBeforeACommonOne) {
   EXPECT_EQ(d.findings[1].value, "qa-v2");
 }
 
+// Only answers of one endpoint are checked: that all bad ones come from there says nothing.
+TEST_F(DiagnosisTest, CallsThatTheConditionSaysNothingOfAreNoBaseline) {
+  const TimePoint start = clock_.now();
+  std::vector<Interaction> calls;
+  for (int s = 0; s < 400; ++s) {
+    Interaction i = call(start + std::chrono::seconds(s));
+    if (s >= 300 && s % 10 != 0) i.model_version = "sim-large-2";
+    const bool bad = i.model_version == "sim-large-2" && random_.chance(0.9);
+    if (i.endpoint == "/qa") i.semantic_similarity_score = bad ? 0.1F : 0.9F;
+    calls.push_back(std::move(i));
+  }
+  ASSERT_TRUE(store_->append(calls));
+  DiagnosisRequest r = request(start + std::chrono::seconds(370));
+  r.failing_condition = "semantic_similarity_score < 0.4";
+  const auto d = diagnose(*store_, r).value();
+  ASSERT_FALSE(d.findings.empty());
+  EXPECT_EQ(d.findings[0].value, "sim-large-2");
+  for (const Finding& f : d.findings) EXPECT_NE(f.dimension, "endpoint") << f.sentence;
+}
+
 TEST_F(DiagnosisTest, AWrongConditionIsAnErrorThatNamesIt) {
   ASSERT_TRUE(store_->append({call(clock_.now())}));
   DiagnosisRequest r = request(clock_.now());
