@@ -135,6 +135,7 @@ struct Server::Parts {
   void collect_soon();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
+  void follow_lead(const incident::IncidentDetail& detail);
   void call_scored(const model::Interaction& interaction);
   net::Task<boost::json::object> overview_extras();
   boost::json::object overview_from_control();
@@ -288,6 +289,10 @@ Status Server::Parts::open_control(Loaded loaded) {
   incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
   incidents->on_change(
       [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
+  incidents->on_lead_change([this](const incident::IncidentDetail& detail) {
+    follow_lead(detail);
+    diagnosis->watch(detail.record.incident.id);
+  });
   runs = std::make_unique<runbook::Runs>(
       control, *database,
       [this](state::Tx& tx, std::string_view id, std::string_view text, std::string_view data, std::string_view actor,
@@ -468,17 +473,23 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
   live->publish("incident", boost::json::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
-  const auto detail = incidents->get(id);
-  if (detail && !detail->alerts.empty()) {
-    const model::Alert& alert = detail->alerts.front().alert;
-    if (const runbook::Runbook* book = runbooks->match(alert.labels, alert.annotations)) {
-      const auto run = runs->attach(id, *book);
-      if (run && run->next_step() != nullptr)
-        (void)incidents->set_next_step(id, book->id, run->next_step()->description);
-      if (!run) log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
-    }
-  }
+  if (const auto detail = incidents->get(id)) follow_lead(*detail);
   diagnosis->watch(id);
+}
+
+// The runbook of the alert the incident is called after; one that somebody is in the middle of stays.
+void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
+  const model::Alert* lead = incident::lead_alert(detail);
+  if (lead == nullptr) return;
+  const runbook::Runbook* book = runbooks->match(lead->labels, lead->annotations);
+  if (book == nullptr) return;
+  const std::string& id = detail.record.incident.id;
+  const auto run = runs->attach(id, *book);
+  if (!run) {
+    log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
+  } else if (run->next_step() != nullptr) {
+    (void)incidents->set_next_step(id, run->runbook.id, run->next_step()->description);
+  }
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
