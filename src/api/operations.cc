@@ -31,7 +31,7 @@ OperationsApi::Answer OperationsApi::healthy(net::Exchange*) {
 }
 
 OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
-  if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting.\n");
+  if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting or shutting down.\n");
   co_return net::text_response(200, "Sentinel is ready.\n");
 }
 

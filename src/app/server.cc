@@ -48,6 +48,7 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
+constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
 
 // Everything that configuration files say, parsed; made before anything of it is put in force.
 struct Loaded {
@@ -189,6 +190,7 @@ struct Server::Parts {
   Mutex reloading;
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
+  std::atomic<int64_t> drain_ms{config.drain.count()};
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
@@ -561,6 +563,7 @@ Status Server::Parts::reload() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
@@ -568,9 +571,14 @@ Status Server::Parts::reload() {
 
 void Server::Parts::stop() {
   if (stopped.exchange(true)) return;
-  ready = false;
+  ready = false;  // and the listener stays open, so that /-/ready can say so while calls end
+  if (gateway) {
+    const Millis patience(drain_ms.load());
+    if (const size_t cut = gateway->drain(patience); cut > 0)
+      log_warn("server", "calls were broken off at shutdown", {{"calls", cut}, {"drain", format_duration(patience)}});
+  }
   if (live) live->close();
-  if (http) http->stop(std::chrono::seconds(5));
+  if (http) http->stop(kHttpGrace);
   detection.stop();
   upkeep_loop.stop();
   if (pipeline) {

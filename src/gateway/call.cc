@@ -41,13 +41,31 @@ Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type)
       cancel_(std::make_shared<net::CancelToken>()) {}
 
 Task<void> Call::run() {
-  gateway_->active.add(1);
+  gateway_->call_begins(core_, *this);
   Outcome failure = prepare();
   exchange_->on_client_gone([cancel = cancel_] { cancel->cancel(); });
   if (!failure) failure = co_await try_targets();
   if (failure) co_await answer_failure(&*failure);
   gateway_->active.add(-1);
   record(failure);
+  gateway_->call_ends(core_, *this);
+}
+
+void Call::break_off() {
+  broken_off_ = true;
+  cancel_->cancel();
+}
+
+// The call was given up: by its client, or by us.
+Call::Failure Call::canceled() const {
+  if (!broken_off_) return make_failure(ErrorType::kCallerDisconnected, "the client closed the connection");
+  return shutting_down();
+}
+
+Call::Failure Call::shutting_down() const {
+  Failure failure = make_failure(ErrorType::kGatewayShutdown, "the gateway is shutting down; please try again");
+  failure.retry_after = kShutdownRetryAfter;
+  return failure;
 }
 
 Call::Failure Call::make_failure(ErrorType type, std::string message) const {
@@ -93,6 +111,7 @@ Call::Outcome Call::prepare() {
 
 Call::Outcome Call::check_policies() {
   const RouteConfig& config = route_->config;
+  if (gateway_->draining.load()) return shutting_down();
   if (config.disabled) return make_failure(ErrorType::kPolicyRouteDisabled, "this model is switched off at the moment");
   if (config.max_prompt_chars > 0 && info_.prompt_chars > config.max_prompt_chars) {
     return make_failure(ErrorType::kPolicyPromptTooLong, "the prompt has " + std::to_string(info_.prompt_chars) +
@@ -153,7 +172,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     if (attempt > 1) provider.retries->add();
     interaction_.provider = provider.config.name;
     Outcome outcome = co_await try_once(target);
-    if (outcome && !outcome->sent && cancel_->canceled()) outcome = disconnected();
+    if (outcome && !outcome->sent && cancel_->canceled()) outcome = canceled();
     tell_breaker(provider, outcome);
     if (!outcome || outcome->sent || !outcome->retry || attempt >= retries.attempts) co_return outcome;
     Millis wait = backoff(retries, attempt, core_.random);
@@ -163,7 +182,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     }
     if (wait.count() >= left_ms()) co_return outcome;
     co_await pause(wait);
-    if (cancel_->canceled()) co_return disconnected();
+    if (cancel_->canceled()) co_return canceled();
   }
 }
 
@@ -185,7 +204,8 @@ void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
     breaker.succeeded();
   } else if (outcome->unhealthy) {
     breaker.failed(now);
-  } else if (outcome->type == ErrorType::kCallerDisconnected || outcome->type == ErrorType::kProviderRateLimited) {
+  } else if (outcome->type == ErrorType::kCallerDisconnected || outcome->type == ErrorType::kProviderRateLimited ||
+             outcome->type == ErrorType::kGatewayShutdown) {
     breaker.withdrawn();
   } else {
     breaker.succeeded();  // it answered, if only to refuse
@@ -240,7 +260,7 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
   failure.next = failure.unhealthy = true;
   const std::string& why = error.message();
   switch (error.code()) {
-    case ErrorCode::kCanceled: return disconnected();
+    case ErrorCode::kCanceled: return canceled();
     case ErrorCode::kTimeout:
       if (why.starts_with("connect")) {
         failure.retry = route_->retry_connect;
@@ -283,7 +303,7 @@ Task<Call::Outcome> Call::read_refusal(Upstream upstream) {
   upstream->set_idle_timeout(std::min<Millis>(route_->config.timeouts.response, std::chrono::seconds(10)));
   auto body = co_await upstream->read_all();
   if (!body) {
-    if (body.error().code() == ErrorCode::kCanceled) co_return disconnected();
+    if (body.error().code() == ErrorCode::kCanceled) co_return canceled();
     body = std::string();  // the status says enough
   }
   if (body->size() > kErrorBodyBytesMax) body->resize(kErrorBodyBytesMax);
@@ -370,7 +390,7 @@ Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
   interaction_.http_status = response.status;
   const Status sent = co_await exchange_->respond(std::move(response));
   if (sent) co_return std::nullopt;
-  Failure failure = disconnected();
+  Failure failure = canceled();
   failure.sent = true;
   co_return failure;
 }
