@@ -5,6 +5,7 @@
 #include "api/version.h"
 #include "base/strings.h"
 #include "ingest/exposition.h"
+#include "text/json.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -60,7 +61,7 @@ OperationsApi::Answer OperationsApi::diagnostics(net::Exchange*) {
   out["system"] = std::move(system);
   out["gpus"] = std::move(gpus);
   out["sentinel"] = std::move(own);
-  co_return net::json_response(200, json::serialize(out));
+  co_return net::json_response(200, text::serialize(out));
 }
 
 OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
@@ -68,7 +69,7 @@ OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
   json::array items;
   for (const auto& r : requests)
     items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}}));
+  co_return net::json_response(200, text::serialize(json::object{{"items", std::move(items)}}));
 }
 
 OperationsApi::Answer OperationsApi::status(net::Exchange*) {
@@ -76,7 +77,7 @@ OperationsApi::Answer OperationsApi::status(net::Exchange*) {
   json::array list;
   for (const ComponentState& c : components)
     list.push_back(json::object{{"name", c.name}, {"state", c.state}, {"detail", c.detail}});
-  co_return net::json_response(200, json::serialize(json::object{{"version", kVersion},
+  co_return net::json_response(200, text::serialize(json::object{{"version", kVersion},
                                                                  {"started_at", format_rfc3339(parts_.started_at)},
                                                                  {"now", format_rfc3339(parts_.clock.now())},
                                                                  {"ready", parts_.ready()},

@@ -38,6 +38,7 @@
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
+#include "text/json.h"
 
 namespace sentinel::app {
 namespace {
@@ -457,7 +458,7 @@ void Server::Parts::save_drift() {
 }
 
 void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
-  live->publish("incident", boost::json::serialize(api::incident_json(record)));
+  live->publish("incident", text::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
   const auto detail = incidents->get(id);
@@ -480,7 +481,7 @@ void Server::Parts::call_scored(const model::Interaction& interaction) {
     save_drift();
   }
   if (!live || !live->has_subscribers()) return;
-  live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
+  live->publish_sampled("call", text::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
 }
 
 boost::json::object Server::Parts::overview_from_control() {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "gateway/simulated_provider.h"
+#include "text/json.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -64,7 +65,7 @@ TrafficRequest make_traffic_request(std::string_view scenario, double toxic_shar
     request.path = "/stress";
     body["repetitions"] = static_cast<int64_t>(1 + random.below(5));
   }
-  request.body = json::serialize(body);
+  request.body = text::serialize(body);
   return request;
 }
 

@@ -11,6 +11,7 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
+#include "text/json.h"
 
 namespace sentinel::incident {
 namespace {
@@ -402,7 +403,7 @@ std::string to_json(const Diagnosis& d) {
   out["findings"] = std::move(findings);
   out["changes"] = std::move(changes);
   out["examples"] = std::move(examples);
-  return json::serialize(out);
+  return text::serialize(out);
 }
 
 Result<Diagnosis> diagnosis_from_json(std::string_view text) {

@@ -73,7 +73,7 @@ class Slack final : public Receiver {
     expand.put_unless_empty(message, "text", config_.message_text);
     message["attachments"] = json::array{attachment(expand)};
     if (expand.error()) return fail(expand.error()->with_context("Slack message"));
-    post.body = json::serialize(message);
+    post.body = text::serialize(message);
     return post;
   }
 

@@ -4,6 +4,7 @@
 
 #include "base/strings.h"
 #include "receivers/receiver.h"
+#include "text/json.h"
 #include "text/labels_json.h"
 
 namespace sentinel::receivers {
@@ -55,7 +56,7 @@ class Webhook final : public Receiver {
                                {"version", "4"},
                                {"groupKey", n.group_key},
                                {"truncatedAlerts", n.alerts.size() - shown}};
-    post.body = json::serialize(body);
+    post.body = text::serialize(body);
     return post;
   }
 

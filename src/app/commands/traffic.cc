@@ -10,6 +10,7 @@
 #include "app/traffic.h"
 #include "base/duration.h"
 #include "base/strings.h"
+#include "text/json.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -68,7 +69,7 @@ std::string summary_json(const TrafficSummary& s) {
   json::object status, endpoint;
   for (const auto& [name, count] : s.by_status) status[name] = count;
   for (const auto& [name, count] : s.by_endpoint) endpoint[name] = count;
-  return json::serialize(json::object{{"sent", s.sent},
+  return text::serialize(json::object{{"sent", s.sent},
                                       {"ok", s.ok},
                                       {"failed", s.failed},
                                       {"broken", s.broken},
