@@ -182,9 +182,9 @@ Result<int64_t> json_int(const json::object& object, std::string_view key) {
   const bool whole = value->is_double() && std::abs(value->get_double()) < 9.2e18 &&
                      std::trunc(value->get_double()) == value->get_double();
   if (whole) return static_cast<int64_t>(value->get_double());
-  return value->is_number() ? Result<int64_t>(fail(
-                                  ErrorCode::kInvalidArgument,
-                                  fmt::format("field \"{}\": expected a whole number, got {}", key, text::serialize(*value))))
+  return value->is_number() ? Result<int64_t>(fail(ErrorCode::kInvalidArgument,
+                                                   fmt::format("field \"{}\": expected a whole number, got {}", key,
+                                                               text::serialize(*value))))
                             : Result<int64_t>(wrong_type(key, "whole number", *value));
 }
 

@@ -9,6 +9,7 @@
 #include "alerting/config.h"
 #include "app/builtin_files.h"
 #include "app/commands/commands.h"
+#include "app/data_dir.h"
 #include "app/demo.h"
 #include "app/server.h"
 #include "base/duration.h"
@@ -41,7 +42,8 @@ void wait_for_end(const Reload& reload) {
 }
 
 // Before any thread starts, so that all inherit the mask. A write to a closed socket is an error, not a signal.
-void block_signals() {
+void prepare_process() {
+  make_files_private();
   const sigset_t set = server_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
@@ -70,7 +72,7 @@ Result<Config> serve_config(const ServeOptions& o) {
 }
 
 int serve(const ServeOptions& o) {
-  block_signals();
+  prepare_process();
   auto config = serve_config(o);
   if (!config) return report(config.error());
   log_configure({.level = config->log_level, .format = config->log_format, .path = ""});
@@ -90,7 +92,7 @@ struct DemoFlags {
 };
 
 int run_demo(DemoFlags& flags) {
-  block_signals();
+  prepare_process();
   Config address;
   if (const Status parsed = parse_listen(flags.listen, address); !parsed) return report(parsed.error());
   flags.options.address = address.address;
