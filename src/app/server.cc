@@ -140,6 +140,7 @@ struct Server::Parts {
   boost::json::object overview_from_control();
   std::vector<api::ComponentState> components();
   Status reload();
+  Status reload_files();
   void stop();
 
   Config config;
@@ -543,9 +544,19 @@ std::vector<api::ComponentState> Server::Parts::components() {
 
 // ---- reload and stop ----
 
+Status Server::Parts::reload() {
+  const Status status = reload_files();
+  if (status) {
+    log_info("server", "configuration reloaded", {{"file", config.file}});
+  } else {
+    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
+  }
+  return status;
+}
+
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
 // still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
-Status Server::Parts::reload() {
+Status Server::Parts::reload_files() {
   MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
@@ -566,7 +577,6 @@ Status Server::Parts::reload() {
   gateway->install(std::move(plan));
   drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
-  log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
 

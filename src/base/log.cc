@@ -57,8 +57,10 @@ void log_configure(const LogOptions& options) {
   std::atomic_store(&logger_slot(), make_logger(options.path));
 }
 
+bool log_enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
+
 void log(LogLevel level, std::string_view logger, std::string_view message, LogFields fields) {
-  if (level < g_level.load(std::memory_order_relaxed)) return;
+  if (!log_enabled(level)) return;
   const std::string ts = format_rfc3339(SystemClock().now());
   std::string line;
   if (g_format.load(std::memory_order_relaxed) == LogFormat::kJson) {

@@ -211,8 +211,17 @@ void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
     breaker.succeeded();  // it answered, if only to refuse
   }
   (outcome ? provider.attempts_failed : provider.attempts_ok)->add();
-  const double state = static_cast<double>(breaker.state(now));
-  if (provider.breaker_state->value() != state) provider.breaker_state->set(state);
+  const BreakerState state = breaker.state(now);
+  const auto before = static_cast<BreakerState>(provider.breaker_state->value());
+  if (before == state) return;
+  provider.breaker_state->set(static_cast<double>(state));
+  log(state == BreakerState::kOpen ? LogLevel::kWarn : LogLevel::kInfo, "gateway", "circuit breaker changed",
+      {{"provider", provider.config.name},
+       {"from", breaker_state_name(before)},
+       {"to", breaker_state_name(state)},
+       {"error_type", outcome ? error_name(outcome->type) : ""},
+       {"request_id", interaction_.request_id},
+       {"trace_id", interaction_.trace_id}});
 }
 
 net::ClientRequest Call::make_request(const Target& target) {
@@ -440,7 +449,24 @@ void Call::record(const Outcome& outcome) {
   if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
   if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
   gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);
+  log_call();
   gateway_->sink.record(std::move(interaction_));
+}
+
+// No prompt, no answer, no header: what correlates it, and how it went.
+void Call::log_call() const {
+  if (!log_enabled(LogLevel::kDebug)) return;
+  log_debug("gateway", "call",
+            {{"request_id", interaction_.request_id},
+             {"trace_id", interaction_.trace_id},
+             {"endpoint", interaction_.endpoint},
+             {"provider", interaction_.provider},
+             {"model", interaction_.model},
+             {"http_status", interaction_.http_status},
+             {"error_type", interaction_.error_type},
+             {"latency_ms", interaction_.latency_ms},
+             {"retries", interaction_.retry_count},
+             {"stream", interaction_.stream}});
 }
 
 }  // namespace sentinel::gateway

@@ -75,6 +75,7 @@ class Call {
   int64_t left_ms() const;
   double elapsed_ms() const;
   void record(const Outcome& outcome);
+  void log_call() const;
 
   Gateway::Impl* const gateway_;
   net::Exchange* const exchange_;

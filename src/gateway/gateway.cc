@@ -152,7 +152,9 @@ Status Gateway::force_breaker(std::string_view provider, std::optional<BreakerSt
   for (const auto& each : plan->providers) {
     if (each->config.name != provider) continue;
     each->breaker->force(state);
-    each->breaker_state->set(static_cast<double>(each->breaker->state(impl_->clock.now())));
+    const BreakerState now = each->breaker->state(impl_->clock.now());
+    each->breaker_state->set(static_cast<double>(now));
+    log_info("gateway", "circuit breaker set by hand", {{"provider", provider}, {"to", breaker_state_name(now)}});
     return {};
   }
   return fail(ErrorCode::kNotFound, "no provider is called \"" + std::string(provider) + "\"");

@@ -19,6 +19,6 @@ inline constexpr int kAttemptsMax = 10;              // on one target
 inline constexpr size_t kTopLevelKeysMax = 256;      // of a request body
 inline constexpr Millis kBackoffSlice = Millis(20);  // how soon a waiting call sees that its client has gone
 inline constexpr Millis kShutdownRetryAfter = std::chrono::seconds(5);  // what a refused call is told to wait
-inline constexpr Millis kBreakOffMax = std::chrono::seconds(5);  // after a drain, for broken off calls to say so
+inline constexpr Millis kBreakOffMax = std::chrono::seconds(5);         // after a drain, for broken off calls to say so
 
 }  // namespace sentinel::gateway

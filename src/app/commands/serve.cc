@@ -36,7 +36,6 @@ void wait_for_end(const Reload& reload) {
     if (signal != SIGHUP) return;
     const Status status = reload();
     if (status) continue;
-    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
     fmt::print(stderr, "sentinel: reload refused, the old configuration stays: {}\n", status.error().to_string());
   }
 }
