@@ -99,6 +99,33 @@ TEST_F(GatewayTest, PassesBothWaysByteForByteAndRecordsTheCall) {
             1);
 }
 
+TEST_F(GatewayTest, TagsAreAListOfPairsOrAJsonObject) {
+  using Tags = decltype(model::Interaction::tags);
+  const std::pair<std::string, Tags> cases[] = {
+      {"team=core, region=eu", {{"team", "core"}, {"region", "eu"}}},
+      {R"( {"team": "core, eu", "build": 42, "share": 0.25, "canary": true} )",
+       {{"team", "core, eu"}, {"build", "42"}, {"share", "0.25"}, {"canary", "true"}}},
+      {R"({"a": null, "b": [1], "c": {"d": 1}, "": "x", "e": "f"})", {{"e", "f"}}},
+      {R"({"a": "unfinished)", {}},
+      {"{}", {}},
+      {"", {}},
+  };
+  a_.add({.body = kAnswer});
+  start();
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    auto request = chat();
+    request.headers.add("x-sentinel-tags", cases[i].first);
+    EXPECT_EQ(ok(std::move(request)).status, 200);
+    EXPECT_EQ(sink_.at(i).tags, cases[i].second) << cases[i].first;
+  }
+  std::string many = "{";
+  for (int i = 0; i < 40; ++i) many += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+  auto request = chat();
+  request.headers.add("x-sentinel-tags", many + "}");
+  EXPECT_EQ(ok(std::move(request)).status, 200);
+  EXPECT_EQ(sink_.at(std::size(cases)).tags.size(), 16U);
+}
+
 TEST_F(GatewayTest, TheCallersKeyGoesThroughWhereTheProviderHasNone) {
   config_.providers[0].api_key.clear();
   a_.add({.body = kAnswer});
