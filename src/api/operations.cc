@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "api/version.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "ingest/exposition.h"
 #include "text/json.h"
@@ -19,6 +20,7 @@ void OperationsApi::add_routes(net::Router& router) {
   route(router, "GET", "/debug/diagnostics", this, &OperationsApi::diagnostics);
   route(router, "GET", "/debug/active-requests", this, &OperationsApi::active_requests);
   route(router, "GET", "/sentinel/v1/status", this, &OperationsApi::status);
+  route(router, "POST", "/sentinel/v1/drift/reset", this, &OperationsApi::reset_drift);
 }
 
 OperationsApi::Answer OperationsApi::metrics(net::Exchange*) {
@@ -70,6 +72,27 @@ OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
   for (const auto& r : requests)
     items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
   co_return net::json_response(200, text::serialize(json::object{{"items", std::move(items)}}));
+}
+
+OperationsApi::Answer OperationsApi::reset_drift(net::Exchange* exchange) {
+  SENTINEL_CO_ASSIGN(const json::object body, json_body(exchange->request()));
+  analysis::DriftRoute which;
+  SENTINEL_CO_ASSIGN(which.endpoint, string_field(body, "endpoint"));
+  SENTINEL_CO_ASSIGN(which.model, string_field(body, "model"));
+  SENTINEL_CO_ASSIGN(which.prompt_template, string_field(body, "prompt_template"));
+  if (which.endpoint.empty() && which.model.empty() && which.prompt_template.empty())
+    co_return fail(ErrorCode::kInvalidArgument, "name an endpoint, a model or a prompt_template, or several of them");
+  const incident::Actor actor = actor_of(exchange->request(), body);
+  SENTINEL_CO_ASSIGN(const size_t count,
+                     co_await net::blocking(&parts_.runtime, [this, which] { return parts_.reset_drift(which); }));
+  log_info("audit", "drift references reset",
+           {{"actor", actor.name},
+            {"source", actor.source},
+            {"endpoint", which.endpoint},
+            {"model", which.model},
+            {"prompt_template", which.prompt_template},
+            {"references", count}});
+  co_return net::json_response(200, text::serialize(json::object{{"references", count}}));
 }
 
 OperationsApi::Answer OperationsApi::status(net::Exchange*) {

@@ -1,6 +1,9 @@
 #include "app/server.h"
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -49,6 +52,7 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
+constexpr Micros kWorkerPatience = std::chrono::seconds(10);
 constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
 
 // Everything that configuration files say, parsed; made before anything of it is put in force.
@@ -131,6 +135,7 @@ struct Server::Parts {
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
+  Result<size_t> reset_drift(const analysis::DriftRoute& which);
   void collect();
   void collect_soon();
   void upkeep();
@@ -375,7 +380,7 @@ Status Server::Parts::open_http() {
             {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
       },
       [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at,
-      hooks.demo});
+      hooks.demo, [this](const analysis::DriftRoute& which) { return reset_drift(which); }});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
@@ -456,6 +461,28 @@ void Server::Parts::save_drift() {
         database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
     if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
   });
+}
+
+// Waits for the worker that owns the analyzer; blocks. What was forgotten is forgotten on disk as well.
+Result<size_t> Server::Parts::reset_drift(const analysis::DriftRoute& which) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<size_t> count;
+  };
+  const auto answer = std::make_shared<Answer>();
+  pipeline->run_on_worker([this, which, answer] {
+    const size_t count = analyzer->reset_drift(which);
+    saved_references = analyzer->frozen_references();
+    const std::lock_guard lock(answer->mutex);
+    answer->count = count;
+    answer->ready.notify_all();
+  });
+  save_drift();
+  std::unique_lock lock(answer->mutex);
+  if (!answer->ready.wait_for(lock, kWorkerPatience, [&] { return answer->count.has_value(); }))
+    return fail(ErrorCode::kTimeout, "analysis is too far behind to reset a reference now; try again");
+  return *answer->count;
 }
 
 void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
