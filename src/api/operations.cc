@@ -39,7 +39,11 @@ OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
 }
 
 OperationsApi::Answer OperationsApi::reload(net::Exchange*) {
-  SENTINEL_CO_TRY(co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); }));
+  const Status status = co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); });
+  if (!status) {
+    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
+    co_return fail(status.error());
+  }
   co_return net::text_response(200, "Configuration reloaded.\n");
 }
 

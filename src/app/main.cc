@@ -42,6 +42,7 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   sentinel::app::add_serve_command(cli, exit_code);
   sentinel::app::add_demo_command(cli, exit_code);
+  sentinel::app::add_alertmanager_command(cli, exit_code);
   sentinel::app::add_traffic_command(cli, exit_code);
   sentinel::app::add_check_command(cli, exit_code);
   sentinel::app::add_test_command(cli, exit_code);
@@ -49,6 +50,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_sql_command(cli, exit_code);
   sentinel::app::add_incident_command(cli, exit_code);
   sentinel::app::add_drift_command(cli, exit_code);
+  sentinel::app::add_silence_command(cli, exit_code);
   add_config_command(cli);
   try {
     cli.parse(argc, argv);

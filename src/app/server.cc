@@ -11,6 +11,8 @@
 #include "alerting/alerting.h"
 #include "analysis/analyzer.h"
 #include "analysis/price_table.h"
+#include "api/alert_tools.h"
+#include "api/alertmanager.h"
 #include "api/alerts.h"
 #include "api/auth.h"
 #include "api/calls.h"
@@ -192,6 +194,8 @@ struct Server::Parts {
   std::unique_ptr<api::PrometheusApi> prometheus_api;
   std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
+  std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
+  std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -302,7 +306,8 @@ Status Server::Parts::open_control(Loaded loaded) {
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
       control, *incidents, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
-  sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
+                                                  std::make_shared<receivers::StateMemory>(*database, clock));
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
@@ -372,6 +377,9 @@ Status Server::Parts::open_http() {
   remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
+  alertmanager_api = std::make_unique<api::AlertmanagerApi>(
+      api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
+  alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
       runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
       [this] { return components(); },
@@ -387,6 +395,8 @@ Status Server::Parts::open_http() {
   prometheus_api->add_routes(*router);
   remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
+  alertmanager_api->add_routes(*router);
+  alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
@@ -572,13 +582,9 @@ std::vector<api::ComponentState> Server::Parts::components() {
 // ---- reload and stop ----
 
 Status Server::Parts::reload() {
-  const Status status = reload_files();
-  if (status) {
-    log_info("server", "configuration reloaded", {{"file", config.file}});
-  } else {
-    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
-  }
-  return status;
+  SENTINEL_TRY(reload_files());
+  log_info("server", "configuration reloaded", {{"file", config.file}});
+  return {};
 }
 
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can

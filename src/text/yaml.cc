@@ -299,6 +299,10 @@ bool YamlNode::has(std::string_view key) const {
 }
 
 Status YamlNode::expect_keys(std::string_view what, std::initializer_list<std::string_view> known) const {
+  return expect_keys(what, std::vector<std::string_view>(known));
+}
+
+Status YamlNode::expect_keys(std::string_view what, const std::vector<std::string_view>& known) const {
   if (is_null()) return {};
   if (!is_map()) return fail(error(fmt::format("{} must be a map, found {}", what, kind_name(kind()))));
   for (const Entry& entry : data_->entries) {

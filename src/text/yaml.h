@@ -65,6 +65,7 @@ class YamlNode {
   // kInvalidArgument at the first unknown key, with the nearest known one: `unknown field "exprr" in rule; did you mean
   // "expr"?`. A null node has no keys. A node that is no map is an error: "rule must be a map".
   Status expect_keys(std::string_view what, std::initializer_list<std::string_view> known) const;
+  Status expect_keys(std::string_view what, const std::vector<std::string_view>& known) const;
 
   // Optional fields of a map: `fallback` when absent or null.
   Result<std::string> string_or(std::string_view key, std::string fallback) const;
