@@ -8,7 +8,7 @@
 #include "alerting/limits.h"
 #include "base/id.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::alerting {

@@ -10,7 +10,7 @@
 #include "base/strings.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
-#include "text/json.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::api {

@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;

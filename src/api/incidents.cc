@@ -10,7 +10,7 @@
 #include "incident/analytics.h"
 #include "incident/diagnosis_runner.h"
 #include "incident/postmortem.h"
-#include "text/json.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 #include "text/markdown.h"
 

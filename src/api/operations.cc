@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "ingest/exposition.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;

@@ -232,6 +232,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   const YamlNode shutdown = root.get("shutdown");
   SENTINEL_TRY(shutdown.expect_keys("shutdown", {"drain"}));
   SENTINEL_ASSIGN(config.drain, shutdown.duration_or("drain", config.drain));
+  if (config.drain > std::chrono::hours(1)) return fail(shutdown.get("drain").error("expected at most 1h"));
   SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
   SENTINEL_TRY(parse_prometheus_sections(root, config));
   if (!root.get("gateway").is_null()) {

@@ -13,7 +13,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

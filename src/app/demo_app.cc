@@ -7,7 +7,7 @@
 
 #include "api/handler.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

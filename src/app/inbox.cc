@@ -3,7 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

@@ -43,7 +43,7 @@
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace {
@@ -235,6 +235,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
   p.gateway->set_injection_risk(
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
+  p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
   p.scraper->apply(p.config.scrape);

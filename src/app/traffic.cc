@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "gateway/simulated_provider.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

@@ -57,10 +57,8 @@ void log_configure(const LogOptions& options) {
   std::atomic_store(&logger_slot(), make_logger(options.path));
 }
 
-bool log_enabled(LogLevel level) { return level >= g_level.load(std::memory_order_relaxed); }
-
 void log(LogLevel level, std::string_view logger, std::string_view message, LogFields fields) {
-  if (!log_enabled(level)) return;
+  if (level < g_level.load(std::memory_order_relaxed)) return;
   const std::string ts = format_rfc3339(SystemClock().now());
   std::string line;
   if (g_format.load(std::memory_order_relaxed) == LogFormat::kJson) {

@@ -40,8 +40,6 @@ struct LogOptions {
   std::string path;
 };
 void log_configure(const LogOptions& options);
-// For hot paths: whether building the fields is worth it.
-bool log_enabled(LogLevel level);
 
 void log(LogLevel level, std::string_view logger, std::string_view message, LogFields fields = {});
 inline void log_debug(std::string_view logger, std::string_view message, LogFields fields = {}) {

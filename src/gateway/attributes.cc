@@ -6,6 +6,7 @@
 #include "gateway/limits.h"
 #include "net/http1.h"
 #include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::gateway {
 namespace {

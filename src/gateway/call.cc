@@ -455,7 +455,7 @@ void Call::record(const Outcome& outcome) {
 
 // No prompt, no answer, no header: what correlates it, and how it went.
 void Call::log_call() const {
-  if (!log_enabled(LogLevel::kDebug)) return;
+  if (!gateway_->log_calls) return;
   log_debug("gateway", "call",
             {{"request_id", interaction_.request_id},
              {"trace_id", interaction_.trace_id},

@@ -137,6 +137,8 @@ std::shared_ptr<const GatewayConfig> Gateway::config() const {
 
 void Gateway::set_injection_risk(InjectionRisk fn) { impl_->injection_risk = std::move(fn); }
 
+void Gateway::log_calls(bool on) { impl_->log_calls = on; }
+
 std::vector<BreakerView> Gateway::breakers() const {
   std::vector<BreakerView> views;
   const auto plan = impl_->plan.load();

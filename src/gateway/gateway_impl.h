@@ -44,6 +44,7 @@ struct Gateway::Impl {
   MetricRegistry& metrics;
   InteractionSink& sink;
   InjectionRisk injection_risk;
+  bool log_calls = false;
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
   Breakers breakers GUARDED_BY(mutex);

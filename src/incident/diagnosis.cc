@@ -11,7 +11,7 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::incident {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <boost/json.hpp>
 
-#include "text/json.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::receivers {

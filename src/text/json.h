@@ -7,8 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
 #include "base/result.h"
@@ -26,15 +24,6 @@ struct JsonLimits {
 Result<boost::json::value> parse_json(std::string_view text, const JsonLimits& limits = {});
 // The same, and the value must be an object.
 Result<boost::json::object> parse_json_object(std::string_view text, const JsonLimits& limits = {});
-
-// The shortest decimal that reads back the same, as a JSON number: plain digits for exponents from -5 to 20 (3625,
-// 0.96, 0.00015), 1.5e-7 and 1e21 beyond; null for NaN and infinities. What people and machines read of ours is written
-// so.
-std::string number_text(double v);
-// Compact JSON, numbers as above.
-std::string serialize(const boost::json::value& value);
-std::string serialize(const boost::json::object& object);
-std::string serialize(const boost::json::array& array);
 
 // "null", "boolean", "number", "string", "array", "object".
 std::string_view json_kind_name(const boost::json::value& value);

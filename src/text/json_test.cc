@@ -1,4 +1,5 @@
 #include "text/json.h"
+#include "text/json_text.h"
 
 #include <cmath>
 

@@ -11,7 +11,7 @@
 
 #include "base/strings.h"
 #include "net/http_client.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

@@ -6,7 +6,7 @@
 
 #include "app/commands/client.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

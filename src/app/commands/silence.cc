@@ -15,6 +15,7 @@
 #include "base/duration.h"
 #include "base/strings.h"
 #include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace {

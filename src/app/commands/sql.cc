@@ -8,7 +8,7 @@
 #include <boost/json.hpp>
 
 #include "app/commands/client.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;

@@ -10,7 +10,7 @@
 #include "app/traffic.h"
 #include "base/duration.h"
 #include "base/strings.h"
-#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
