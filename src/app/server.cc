@@ -485,13 +485,13 @@ Result<size_t> Server::Parts::reset_drift(const analysis::DriftRoute& which) {
   pipeline->run_on_worker([this, which, answer] {
     const size_t count = analyzer->reset_drift(which);
     saved_references = analyzer->frozen_references();
-    const std::lock_guard lock(answer->mutex);
+    const std::lock_guard guard(answer->mutex);
     answer->count = count;
     answer->ready.notify_all();
   });
   save_drift();
-  std::unique_lock lock(answer->mutex);
-  if (!answer->ready.wait_for(lock, kWorkerPatience, [&] { return answer->count.has_value(); }))
+  std::unique_lock waiting(answer->mutex);
+  if (!answer->ready.wait_for(waiting, kWorkerPatience, [&] { return answer->count.has_value(); }))
     return fail(ErrorCode::kTimeout, "analysis is too far behind to reset a reference now; try again");
   return *answer->count;
 }
