@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -149,7 +150,7 @@ CallsApi::Answer CallsApi::sql(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const std::string query, required_string(body, "query"));
   SENTINEL_CO_ASSIGN(const events::SqlResult result,
                      co_await net::blocking(&parts_.runtime, [this, query] { return parts_.events.query(query); }));
-  co_return net::json_response(200, json::serialize(sql_result_json(result)));
+  co_return net::json_response(200, text::serialize(sql_result_json(result)));
 }
 
 CallsApi::Answer CallsApi::list(net::Exchange* exchange) {
@@ -185,7 +186,7 @@ CallsApi::Answer CallsApi::list(net::Exchange* exchange) {
   json::array items;
   for (const events::CellRow& row : result.rows) items.push_back(row_object(result, row));
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
@@ -195,7 +196,7 @@ CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
                                                   std::vector<events::Cell>{id});
                      }));
   if (result.rows.empty()) co_return fail(ErrorCode::kNotFound, fmt::format("no call {}", id));
-  co_return net::json_response(200, json::serialize(row_object(result, result.rows.front())));
+  co_return net::json_response(200, text::serialize(row_object(result, result.rows.front())));
 }
 
 CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {
@@ -225,7 +226,7 @@ CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {
   const double seconds = std::chrono::duration<double>(to - from).count();
   body["throughput_rps"] = body["requests"].to_number<double>() / seconds;
   for (auto& [name, value] : co_await parts_.overview_extras()) body[name] = value;
-  co_return net::json_response(200, json::serialize(body));
+  co_return net::json_response(200, text::serialize(body));
 }
 
 }  // namespace sentinel::api

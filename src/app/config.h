@@ -57,6 +57,8 @@ struct Config {
 
   incident::Options incidents;
 
+  Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
+
   // SHA-256 of bearer tokens that may use everything but the gateway's own paths; empty: only loopback is served.
   std::vector<std::string> auth_token_sha256;
 };

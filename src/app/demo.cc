@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -169,7 +170,7 @@ net::Task<Result<net::Response>> Demo::state(net::Exchange*) {
   const double gone = static_cast<double>(to_us(clock_.now()) - phase_started_us_) / 1e6;
   json::object toggles;
   for (size_t i = 0; i < kSimulateToggles.size(); ++i) toggles[kSimulateToggles[i]] = control_.toggles[i].load();
-  co_return net::json_response(200, json::serialize(json::object{{"phase", kScenarios[kStory[index].first]},
+  co_return net::json_response(200, text::serialize(json::object{{"phase", kScenarios[kStory[index].first]},
                                                                  {"scenario", kStory[index].second},
                                                                  {"next", kStory[(index + 1) % kStory.size()].second},
                                                                  {"progress", std::min(1.0, gone / length)},

@@ -7,6 +7,7 @@
 
 #include "api/handler.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -113,7 +114,7 @@ net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   }
   json::object llm{{"model", options_.model}, {"messages", std::move(prompt.messages)}};
   if (!user.empty()) llm["user"] = user;
-  call.body = json::serialize(llm);
+  call.body = text::serialize(llm);
 
   const int64_t start = monotonic_us();
   SENTINEL_CO_ASSIGN(net::Response upstream, co_await client_.fetch(std::move(call)));
@@ -126,7 +127,7 @@ net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   json::object out{{"answer", *text}, {"request_id", upstream.headers.get("x-request-id")}};
   out["model"] = parsed.at("model");
   out["latency_ms"] = static_cast<double>(monotonic_us() - start) / 1000;
-  co_return net::json_response(200, json::serialize(out));
+  co_return net::json_response(200, text::serialize(out));
 }
 
 }  // namespace sentinel::app

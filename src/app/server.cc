@@ -1,6 +1,9 @@
 #include "app/server.h"
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -40,6 +43,7 @@
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace {
@@ -50,6 +54,8 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
+constexpr Micros kWorkerPatience = std::chrono::seconds(10);
+constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
 
 // Everything that configuration files say, parsed; made before anything of it is put in force.
 struct Loaded {
@@ -131,6 +137,7 @@ struct Server::Parts {
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
+  Result<size_t> reset_drift(const analysis::DriftRoute& which);
   void collect();
   void collect_soon();
   void upkeep();
@@ -141,6 +148,7 @@ struct Server::Parts {
   boost::json::object overview_from_control();
   std::vector<api::ComponentState> components();
   Status reload();
+  Status reload_files();
   void stop();
 
   Config config;
@@ -194,6 +202,7 @@ struct Server::Parts {
   Mutex reloading;
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
+  std::atomic<int64_t> drain_ms{config.drain.count()};
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
@@ -227,6 +236,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
   p.gateway->set_injection_risk(
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
+  p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
   p.scraper->apply(p.config.scrape);
@@ -384,7 +394,7 @@ Status Server::Parts::open_http() {
             {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
       },
       [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at,
-      hooks.demo});
+      hooks.demo, [this](const analysis::DriftRoute& which) { return reset_drift(which); }});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
@@ -469,8 +479,30 @@ void Server::Parts::save_drift() {
   });
 }
 
+// Waits for the worker that owns the analyzer; blocks. What was forgotten is forgotten on disk as well.
+Result<size_t> Server::Parts::reset_drift(const analysis::DriftRoute& which) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<size_t> count;
+  };
+  const auto answer = std::make_shared<Answer>();
+  pipeline->run_on_worker([this, which, answer] {
+    const size_t count = analyzer->reset_drift(which);
+    saved_references = analyzer->frozen_references();
+    const std::lock_guard guard(answer->mutex);
+    answer->count = count;
+    answer->ready.notify_all();
+  });
+  save_drift();
+  std::unique_lock waiting(answer->mutex);
+  if (!answer->ready.wait_for(waiting, kWorkerPatience, [&] { return answer->count.has_value(); }))
+    return fail(ErrorCode::kTimeout, "analysis is too far behind to reset a reference now; try again");
+  return *answer->count;
+}
+
 void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
-  live->publish("incident", boost::json::serialize(api::incident_json(record)));
+  live->publish("incident", text::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
   if (const auto detail = incidents->get(id)) follow_lead(*detail);
@@ -499,7 +531,7 @@ void Server::Parts::call_scored(const model::Interaction& interaction) {
     save_drift();
   }
   if (!live || !live->has_subscribers()) return;
-  live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
+  live->publish_sampled("call", text::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
 }
 
 boost::json::object Server::Parts::overview_from_control() {
@@ -561,9 +593,15 @@ std::vector<api::ComponentState> Server::Parts::components() {
 
 // ---- reload and stop ----
 
+Status Server::Parts::reload() {
+  SENTINEL_TRY(reload_files());
+  log_info("server", "configuration reloaded", {{"file", config.file}});
+  return {};
+}
+
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
 // still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
-Status Server::Parts::reload() {
+Status Server::Parts::reload_files() {
   MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
@@ -582,16 +620,21 @@ Status Server::Parts::reload() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
-  log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
 
 void Server::Parts::stop() {
   if (stopped.exchange(true)) return;
-  ready = false;
+  ready = false;  // and the listener stays open, so that /-/ready can say so while calls end
+  if (gateway) {
+    const Millis patience(drain_ms.load());
+    if (const size_t cut = gateway->drain(patience); cut > 0)
+      log_warn("server", "calls were broken off at shutdown", {{"calls", cut}, {"drain", format_duration(patience)}});
+  }
   if (live) live->close();
-  if (http) http->stop(std::chrono::seconds(5));
+  if (http) http->stop(kHttpGrace);
   detection.stop();
   upkeep_loop.stop();
   if (pipeline) {

@@ -12,6 +12,7 @@
 #include "base/duration.h"
 #include "base/strings.h"
 #include "incident/onset.h"
+#include "text/json_text.h"
 
 namespace sentinel::incident {
 namespace {
@@ -412,7 +413,7 @@ std::string to_json(const Diagnosis& d) {
   out["findings"] = std::move(findings);
   out["changes"] = std::move(changes);
   out["examples"] = std::move(examples);
-  return json::serialize(out);
+  return text::serialize(out);
 }
 
 Result<Diagnosis> diagnosis_from_json(std::string_view text) {

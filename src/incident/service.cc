@@ -310,7 +310,7 @@ Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& 
     return append_timeline(tx, incident, "note", request.note, "{}", actor);
   }));
   opened_.add();
-  if (change_handler_) change_handler_(record, true);
+  tell(record, true);
   return record;
 }
 
@@ -385,7 +385,7 @@ Result<IncidentRecord> Service::change(std::string_view id, int64_t version, con
   } else {
     SENTINEL_TRY(database_.write(make));
   }
-  if (changed && change_handler_) change_handler_(record, false);
+  if (changed) tell(record, false);
   return record;
 }
 
@@ -412,6 +412,7 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
   }
   incident.updated_at = now;
   ++incident.version;
+  status_changes_.insert_or_assign(incident.id, StatusChange{from, to, actor});
   const std::string_view verb = to == IncidentStatus::kOpen ? "reopened" : model::incident_status_name(to);
   SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
                                change_json(model::incident_status_name(from), model::incident_status_name(to), note),
@@ -589,6 +590,35 @@ Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, 
        std::string(data_json), incident.id});
 }
 
+// After the commit: the log, then whoever watches. The title is left out: a person may have written anything there.
+void Service::tell(const IncidentRecord& record, bool opened) {
+  const model::Incident& incident = record.incident;
+  const std::string name = fmt::format("INC-{}", incident.number);
+  if (opened) {
+    log_info("incident", "incident opened",
+             {{"incident", name},
+              {"id", incident.id},
+              {"severity", model::severity_name(incident.severity)},
+              {"rule", incident.labels.get("alertname")},
+              {"service", incident.labels.get("service")},
+              {"assignee", incident.assignee}});
+  }
+  if (const auto change = status_changes_.find(incident.id); change != status_changes_.end()) {
+    const StatusChange what = std::move(change->second);
+    status_changes_.erase(change);
+    if (what.to == incident.status) {
+      const bool reopened = what.to == IncidentStatus::kOpen;
+      log_info("incident", fmt::format("incident {}", reopened ? "reopened" : model::incident_status_name(what.to)),
+               {{"incident", name},
+                {"id", incident.id},
+                {"from", model::incident_status_name(what.from)},
+                {"actor", what.actor.name},
+                {"source", what.actor.source}});
+    }
+  }
+  if (change_handler_) change_handler_(record, opened);
+}
+
 // Posted, so that it runs after the transaction that is under way.
 void Service::notify_changed(std::string id) {
   scheduler_.post([this, id = std::move(id)] {
@@ -597,7 +627,7 @@ void Service::notify_changed(std::string id) {
     const auto detail = get(id);
     if (!detail) return;  // its transaction was rolled back
     if (opened) opened_.add();
-    if (change_handler_) change_handler_(detail->record, opened);
+    tell(detail->record, opened);
     if (led_anew && !opened && lead_handler_) lead_handler_(*detail);
   });
 }

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -160,6 +161,7 @@ class Service final : public alerting::AlertListener {
   Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
   // Writes `what_failed` anew from the alerts, unless a person gave the title.
   Status sum_up(state::Tx& tx, IncidentRecord& record);
+  void tell(const IncidentRecord& record, bool opened);
   void schedule_auto_resolve(const std::string& id);
   void auto_resolve(const std::string& id);
   std::string group_key_of(const model::Labels& labels) const;
@@ -170,8 +172,15 @@ class Service final : public alerting::AlertListener {
   Options options_;
   ChangeHandler change_handler_;
   LeadHandler lead_handler_;
-  std::set<std::string> just_opened_;   // not yet told to the handler
   std::set<std::string> lead_changed_;  // as above
+  // What a transaction under way did and nobody has been told yet. One that is rolled back leaves its entry, which
+  // tell() then finds not to be true.
+  struct StatusChange {
+    model::IncidentStatus from, to;
+    Actor actor;
+  };
+  std::map<std::string, StatusChange> status_changes_;
+  std::set<std::string> just_opened_;
   Counter& opened_;
   Counter& resolved_;
 };
