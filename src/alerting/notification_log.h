@@ -49,6 +49,7 @@ class NotificationLog {
   const LogEntry* find(std::string_view group_key, std::string_view integration) const;
   // The entry of the message under way with this key.
   const LogEntry* find_message(std::string_view message_key) const;
+  const std::map<std::pair<std::string, std::string>, LogEntry>& entries() const { return entries_; }
   // All whose message is under way.
   std::vector<const LogEntry*> waiting() const;
 

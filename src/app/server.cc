@@ -8,6 +8,8 @@
 #include "alerting/alerting.h"
 #include "analysis/analyzer.h"
 #include "analysis/price_table.h"
+#include "api/alert_tools.h"
+#include "api/alertmanager.h"
 #include "api/alerts.h"
 #include "api/auth.h"
 #include "api/calls.h"
@@ -184,6 +186,8 @@ struct Server::Parts {
   std::unique_ptr<api::PrometheusApi> prometheus_api;
   std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
+  std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
+  std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -364,6 +368,9 @@ Status Server::Parts::open_http() {
   remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
+  alertmanager_api = std::make_unique<api::AlertmanagerApi>(
+      api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
+  alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
       runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
       [this] { return components(); },
@@ -379,6 +386,8 @@ Status Server::Parts::open_http() {
   prometheus_api->add_routes(*router);
   remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
+  alertmanager_api->add_routes(*router);
+  alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
