@@ -101,7 +101,7 @@ TEST_F(AnalyzerTest, FewEverydayQuestionsAreFlagged) {
   }
   std::printf("everyday questions: %zu, unsafe %zu, injections %zu\n", questions, unsafe, injections);
   EXPECT_EQ(questions, 90U);
-  EXPECT_LE(unsafe, 10U);
+  EXPECT_LE(unsafe, 5U);
   EXPECT_LE(injections, 1U);
 }
 

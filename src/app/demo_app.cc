@@ -17,13 +17,23 @@ constexpr int64_t kRepetitionsMax = 2000;
 
 json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
 
-// What each endpoint asks the model, and the prompt template it says it used.
-struct Prompt {
-  json::array messages;
-  std::string prompt_template;
-};
+Result<std::string> toggles(const json::object& body) {
+  std::string out;
+  for (const std::string_view name : kSimulateToggles) {
+    const json::value* value = body.if_contains(name);
+    if (value == nullptr || value->is_null()) continue;
+    if (!value->is_bool())
+      return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
+    if (!value->get_bool()) continue;
+    if (!out.empty()) out += ',';
+    out += name;
+  }
+  return out;
+}
 
-Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
+}  // namespace
+
+Result<DemoPrompt> make_demo_prompt(std::string_view path, const json::object& body) {
   SENTINEL_ASSIGN(std::string question, api::string_field(body, path == "/api/chat" ? "message" : "question"));
   SENTINEL_ASSIGN(const std::string document, api::string_field(body, "document"));
   if (path == "/stress" && question.empty()) question = "Summarise the report below in one paragraph.";
@@ -31,7 +41,7 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("field \"{}\" is needed", path == "/api/chat" ? "message" : "question"));
   }
-  Prompt prompt;
+  DemoPrompt prompt;
   if (path == "/qa") {
     prompt.prompt_template = "qa-v1";
     prompt.messages.push_back(message("system", "Answer only from the document."));
@@ -61,22 +71,6 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
   return prompt;
 }
 
-Result<std::string> toggles(const json::object& body) {
-  std::string out;
-  for (const std::string_view name : kSimulateToggles) {
-    const json::value* value = body.if_contains(name);
-    if (value == nullptr || value->is_null()) continue;
-    if (!value->is_bool())
-      return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
-    if (!value->get_bool()) continue;
-    if (!out.empty()) out += ',';
-    out += name;
-  }
-  return out;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<DemoApp>> DemoApp::start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics,
                                                 DemoAppOptions options) {
   std::unique_ptr<DemoApp> app(new DemoApp(client, std::move(options)));
@@ -96,7 +90,7 @@ net::Task<void> DemoApp::handle(net::Exchange* exchange) { return api::respond_w
 net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, api::json_body(request));
-  SENTINEL_CO_ASSIGN(Prompt prompt, make_prompt(request.path, body));
+  SENTINEL_CO_ASSIGN(DemoPrompt prompt, make_demo_prompt(request.path, body));
   SENTINEL_CO_ASSIGN(const std::string simulate, toggles(body));
   SENTINEL_CO_ASSIGN(const std::string user, api::string_field(body, "user"));
 
