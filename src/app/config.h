@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "incident/service.h"
 #include "ingest/scrape_config.h"
+#include "ingest/write_config.h"
 
 namespace sentinel::app {
 
@@ -45,8 +46,9 @@ struct Config {
   bool admin_api = false;
   std::string cors_origin;
 
-  // `global` and `scrape_configs`, as in prometheus.yml.
+  // `global`, `scrape_configs` and `remote_write`, as in prometheus.yml.
   ingest::ScrapeConfig scrape;
+  std::vector<ingest::WriteTarget> remote_write;
 
   incident::Options incidents;
 
