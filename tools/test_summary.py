@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Adds up what `./dev test` ran and ends with one line: "N passed, N failed".
 
-    test_summary.py RESULTS_DIR           reads *.xml (ctest's JUnit) and acceptance.txt; exit status 1 on any failure
+    test_summary.py RESULTS_DIR           reads *.xml (ctest's JUnit) and acceptance*.txt; exit status 1 on any failure
     test_summary.py --targets BUILD_DIR FILTER
                                           prints the ninja targets of the tests whose name matches FILTER
 """
@@ -63,7 +63,7 @@ def summarize(results):
     for path in sorted(results.iterdir()):
         if path.suffix == ".xml":
             counted = count_ctest(path)
-        elif path.name == "acceptance.txt":
+        elif path.name.startswith("acceptance") and path.suffix == ".txt":
             counted = count_acceptance(path.read_text(errors="replace"))
         else:
             continue

@@ -67,7 +67,9 @@ Status Alerting::load() {
       // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
       if (row.firing && row.alert.resolved_at(now)) row.alert.ends_at = now + kStartGrace;
       const uint64_t fingerprint = row.alert.fingerprint();
-      alerts_[fingerprint] = Record{std::move(row.alert), row.firing, 0};
+      if (!alerts_.contains(fingerprint)) index_.add(fingerprint, row.alert.labels);
+      next_row_ = std::max(next_row_, row.id + 1);
+      alerts_[fingerprint] = Record{std::move(row.alert), row.firing, {}, row.id};
     }
     SENTINEL_ASSIGN(std::vector<GroupRow> groups, Store::groups(tx));
     for (GroupRow& row : groups) {
@@ -79,16 +81,18 @@ Status Alerting::load() {
     SENTINEL_ASSIGN(const auto members, Store::members(tx));
     for (const auto& [id, fingerprint] : members) {
       const auto group = stored.find(id);
-      if (group != stored.end() && alerts_.contains(fingerprint)) group->second->members.insert(fingerprint);
+      const auto alert = alerts_.find(fingerprint);
+      if (group == stored.end() || alert == alerts_.end() || alert->second.firing) continue;
+      group->second->members.insert(fingerprint);
     }
     return {};
   }));
   groups_ = std::move(stored);
   std::map<std::string, std::unique_ptr<Group>> groups;
-  SENTINEL_TRY(regroup(*config_, groups, now));
+  SENTINEL_TRY(regroup(*config_, groups, now, Timers::kKept));
   const bool same =
-      std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [](const auto& a, const auto& b) {
-        return a.first == b.first && a.second->members == b.second->members &&
+      std::equal(groups.begin(), groups.end(), groups_.begin(), groups_.end(), [this](const auto& a, const auto& b) {
+        return a.first == b.first && ended_members(*a.second) == ended_members(*b.second) &&
                a.second->row.next_flush == b.second->row.next_flush;
       });
   if (!same) SENTINEL_TRY(write_groups(groups));
@@ -99,8 +103,8 @@ Status Alerting::load() {
 }
 
 // The groups that the stored alerts form under `config`; what is known of those that exist already is kept.
-Status Alerting::regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& out,
-                         TimePoint now) const {
+Status Alerting::regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& out, TimePoint now,
+                         Timers timers) const {
   std::map<std::string, const Route*, std::less<>> routes;
   index_routes(config.route, routes);
   std::map<std::string, size_t> messages;
@@ -113,6 +117,7 @@ Status Alerting::regroup(const Config& config, std::map<std::string, std::unique
     group->messages = messages.contains(old.row.id) ? messages.at(old.row.id) : 0;
     const TimePoint latest = old.row.has_flushed ? now + route.group_interval : old.row.created_at + route.group_wait;
     group->row.next_flush = std::min(old.row.next_flush, std::max(latest, now));
+    if (timers == Timers::kReset && old.row.has_flushed) group->row.next_flush = now;
     return group;
   };
   for (const auto& [fingerprint, record] : alerts_) {
@@ -163,10 +168,18 @@ Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>
     for (const auto& [id, group] : groups_) SENTINEL_TRY(Store::delete_group(tx, id));
     for (const auto& [id, group] : groups) {
       SENTINEL_TRY(Store::put_group(tx, group->row));
-      for (const uint64_t fingerprint : group->members) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+      for (const uint64_t fingerprint : ended_members(*group)) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
     }
     return {};
   });
+}
+
+std::set<uint64_t> Alerting::ended_members(const Group& group) const {
+  std::set<uint64_t> out;
+  for (const uint64_t f : group.members) {
+    if (!alerts_.at(f).firing) out.insert(f);
+  }
+  return out;
 }
 
 void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups) {
@@ -177,13 +190,13 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   ends_.clear();
   due_.clear();
   for (auto& [fingerprint, record] : alerts_) {
-    record.groups = 0;
+    record.groups.clear();
     if (record.firing) ends_.emplace(record.alert.ends_at, fingerprint);
     inhibitor_.update(record.alert, now);
   }
   for (const auto& [id, group] : groups_) {
-    for (const uint64_t fingerprint : group->members) ++alerts_.at(fingerprint).groups;
-    set_due(*group, group->row.next_flush);
+    for (const uint64_t fingerprint : group->members) alerts_.at(fingerprint).groups.push_back(group.get());
+    set_due(*group);
   }
   update_gauges();
   arm();
@@ -192,20 +205,23 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
 Status Alerting::reload(Config config) {
   auto next = std::make_shared<const Config>(std::move(config));
   std::map<std::string, std::unique_ptr<Group>> groups;
-  SENTINEL_TRY(regroup(*next, groups, scheduler_.now()));
+  SENTINEL_TRY(regroup(*next, groups, scheduler_.now(), Timers::kReset));
   SENTINEL_TRY(write_groups(groups));
   adopt(std::move(next), std::move(groups));
   return {};
 }
 
-void Alerting::set_due(Group& group, TimePoint next) { due_.emplace(next, group.row.id); }
+void Alerting::set_due(Group& group) {
+  group.due = group.row.next_flush + peer_wait_.value_or(Micros(0));
+  due_.emplace(group.due, group.row.id);
+}
 
 void Alerting::arm() {
   scheduler_.cancel(timer_);
   timer_ = TimerId::kNone;
   std::optional<TimePoint> next;
   if (!ends_.empty()) next = ends_.begin()->first;
-  if (!due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
+  if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -229,7 +245,7 @@ void Alerting::on_timer() {
 
 void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
-  const Result<size_t> silences = silences_.prune(database_, now - kDataRetention);
+  const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));

@@ -8,6 +8,7 @@
 // same, with the same keys; put() then returns kUnavailable, so that the sender says it again.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -22,8 +24,11 @@
 #include "alerting/config.h"
 #include "alerting/delivery.h"
 #include "alerting/inhibitor.h"
+#include "alerting/label_index.h"
+#include "alerting/limits.h"
 #include "alerting/notification_log.h"
 #include "alerting/query.h"
+#include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
 #include "base/metrics.h"
@@ -36,7 +41,9 @@
 namespace sentinel::alerting {
 
 struct Options {
-  std::string external_url;  // in notifications; without a slash at the end
+  std::string external_url;                // in notifications; without a slash at the end
+  Micros data_retention = kDataRetention;  // of ended silences and of the notification log
+  SilenceLimits silences = {};
 };
 
 class Alerting {
@@ -58,7 +65,8 @@ class Alerting {
   Status put(std::vector<model::Alert> alerts);
 
   // Goes on with another configuration: alerts, silences, history and the log stay; groups whose route is still there
-  // keep their timers, the others are made anew. On an error nothing has changed.
+  // are judged at once and then in their rhythm from here, as Alertmanager's are; the others are made anew. On an error
+  // nothing has changed.
   Status reload(Config config);
   const Config& config() const { return *config_; }
 
@@ -71,24 +79,40 @@ class Alerting {
   std::vector<AlertView> alerts(const AlertQuery& query) const;
   // Groups with at least one alert that the query keeps, by labels, then receiver.
   std::vector<GroupView> groups(const AlertQuery& query) const;
+  SilencePreview preview_silence(const std::vector<model::Matchers>& matcher_sets) const;
   Result<std::vector<AlertEvent>> history(const HistoryQuery& query) const;
   // What would become of alerts with these labels: receivers in the order of the routes.
   std::vector<std::string> receivers_of(const model::Labels& labels) const;
+
+  // ---- for a cluster ----
+
+  // `changed` is called after silences or the notification log have changed here; take_replica_changes() says how.
+  void on_replicate(std::function<void()> changed);
+  ReplicaState take_replica_changes();
+  ReplicaState replica_state() const;
+  // Takes over what is newer; returns how many silences and log entries were.
+  Result<size_t> merge_replica(const ReplicaState& state);
+  // How long groups that are due wait for other instances to tell first. Null: nothing is told until this is called
+  // again.
+  void set_peer_wait(std::optional<Micros> wait);
 
   // After somebody else has written notifications to the outbox.
   void wake_delivery() { delivery_.wake(); }
 
  private:
+  struct Group;
   struct Record {
     model::Alert alert;
-    bool firing = true;  // as listeners were last told
-    size_t groups = 0;   // it is a member of
+    bool firing = true;            // as listeners were last told
+    std::vector<Group*> groups{};  // it is a member of
+    int64_t row = 0;               // its id in the store
   };
   struct Group {
     GroupRow row;
     const Route* route = nullptr;
     std::set<uint64_t> members;
     size_t messages = 0;  // under way
+    TimePoint due;        // its key in due_
   };
   // What one put (or the passing of time) changes, before it is written.
   struct Staged {
@@ -100,10 +124,11 @@ class Alerting {
     GroupRow row;
     const Route* route = nullptr;
     bool write_row = false;
-    std::vector<uint64_t> joining;
+    std::unordered_set<uint64_t> joining;
   };
   struct Batch {
     TimePoint now;
+    int64_t next_row = 0;
     std::vector<uint64_t> order;
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
@@ -136,17 +161,21 @@ class Alerting {
 
   // alerting.cc: start, reload, timers.
   Status load();
-  Status regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& groups, TimePoint now) const;
+  enum class Timers { kKept, kReset };
+  Status regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& groups, TimePoint now,
+                 Timers timers) const;
   Status write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups);
+  std::set<uint64_t> ended_members(const Group& group) const;
   void adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups);
   void arm();
   void on_timer();
   void maintain();
-  void set_due(Group& group, TimePoint next);
+  void set_due(Group& group);
+  void unset_due(const Group& group) { due_.erase({group.due, group.row.id}); }
   void update_gauges();
 
   // intake.cc: alerts in.
-  Status stage(Batch& batch, model::Alert alert) const;
+  Status stage(Batch& batch, model::Alert& alert) const;  // moved from only on success
   void stage_group(Batch& batch, const Record& record, const Route& route) const;
   void stage_ended(Batch& batch) const;
   Result<state::Written> commit(Batch& batch);
@@ -160,7 +189,7 @@ class Alerting {
                     const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
   std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
   Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
-  static Status write_removal(state::Tx& tx, const Removal& removal);
+  Status write_removal(state::Tx& tx, const Removal& removal) const;
   Status write_flush(state::Tx& tx, FlushPlan& plan) const;
   void apply_flush(FlushPlan& plan);
   void apply_removal(const Removal& removal);
@@ -168,8 +197,13 @@ class Alerting {
   void finished();
   std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
 
-  AlertView view(const Record& record, const std::vector<const Group*>& groups, TimePoint now) const;
-  std::unordered_map<uint64_t, std::vector<const Group*>> groups_by_alert() const;
+  // cluster_state.cc
+  void replicate_silence(const std::string& id);
+  void replicate_log(const LogEntry& entry);
+
+  AlertView view(const Record& record, const std::vector<Group*>& groups, TimePoint now) const;
+  // Of alerts that have not ended and may match; the matchers are still to be asked.
+  std::vector<std::pair<uint64_t, const Record*>> candidates(const model::Matchers& matchers, TimePoint now) const;
 
   Scheduler& scheduler_;
   state::Database& database_;
@@ -178,6 +212,8 @@ class Alerting {
   const Options options_;
   std::shared_ptr<const Config> config_;
   std::unordered_map<uint64_t, Record> alerts_;
+  LabelIndex index_;                               // of alerts_
+  int64_t next_row_ = 1;                           // of the next new alert
   std::set<std::pair<TimePoint, uint64_t>> ends_;  // of firing alerts
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
@@ -188,6 +224,9 @@ class Alerting {
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;
   TimePoint not_before_;  // after a failed write
+  std::optional<Micros> peer_wait_ = Micros(0);
+  std::function<void()> replicate_;
+  ReplicaState replica_changes_;
   Delivery delivery_;
   Counter& received_;
   Counter& invalid_;

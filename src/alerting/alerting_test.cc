@@ -40,6 +40,23 @@ TEST(Alerting, listeners_hear_of_each_change_once_in_its_transaction) {
   EXPECT_EQ(w.listener.all[2].alert.starts_at, w.start());
 }
 
+TEST(Alerting, one_that_goes_on_costs_no_history_and_lives_as_long_as_it_is_sent) {
+  World w(kConfig);
+  for (int i = 0; i < 8; ++i) {
+    ASSERT_TRUE(w.alerting->put({alert("A")}));
+    w.scheduler.run_for(std::chrono::minutes(4));
+    if (i == 4) w.restart();
+    AlertQuery query;
+    query.matchers = {model::Matcher::equal("alertname", "A")};
+    ASSERT_EQ(w.alerting->alerts(query).size(), 1u) << i;
+    ASSERT_EQ(w.alerting->groups(query).size(), 1u) << i;
+  }
+  EXPECT_EQ(w.sender.sent.size(), 1u);
+  EXPECT_EQ(w.alerting->history({})->size(), 1u);
+  w.scheduler.run_for(std::chrono::minutes(5));
+  EXPECT_EQ(w.sender.sent.size(), 2u) << "it was sent no more";
+}
+
 TEST(Alerting, what_a_listener_refuses_has_not_happened) {
   World w(kConfig);
   w.listener.refuse = true;
@@ -269,6 +286,26 @@ TEST(Silences, change_as_alertmanagers_do_and_survive) {
   s.id = "none";
   EXPECT_EQ(w.alerting->set_silence(s).error().code(), ErrorCode::kNotFound);
   EXPECT_EQ(w.alerting->silences().size(), 2u);
+}
+
+TEST(Silences, a_preview_says_what_would_be_muted_and_changes_nothing) {
+  World w(kConfig);
+  ASSERT_TRUE(w.alerting->put({alert("A", "1"), alert("A", "2"), alert("B", "1")}));
+  const auto equal = [](const char* name, const char* value) { return model::Matcher::equal(name, value); };
+  SilencePreview preview = w.alerting->preview_silence({{equal("i", "1")}});
+  EXPECT_EQ(preview.alerts.size(), 2u);
+  ASSERT_EQ(preview.groups_silent.size(), 1u) << "of A one alert stays";
+  EXPECT_EQ(preview.groups_silent[0].labels.get("alertname"), "B");
+  preview = w.alerting->preview_silence({{equal("alertname", "A")}, {equal("i", "1"), equal("alertname", "B")}});
+  EXPECT_EQ(preview.alerts.size(), 3u) << "any set is enough";
+  EXPECT_EQ(preview.groups_silent.size(), 2u);
+  EXPECT_TRUE(w.alerting->silences().empty());
+  HistoryQuery query;
+  query.any_of = {{equal("i", "2")}, {equal("alertname", "B")}};
+  query.kind = AlertChange::Kind::kFired;
+  EXPECT_EQ(w.alerting->history(query)->size(), 2u);
+  query.kind = AlertChange::Kind::kResolved;
+  EXPECT_EQ(w.alerting->history(query)->size(), 0u);
 }
 
 TEST(Silences, bad_ones_are_refused) {

@@ -84,7 +84,7 @@ class RouteReader {
       if (node.get(key).size() > 0)
         return fail(node.get(key).error(std::string("the root route must not have ") + key));
     }
-    SENTINEL_ASSIGN(const bool continues, node.boolean_or("continue", false));
+    SENTINEL_ASSIGN(const bool continues, read_continue(node));
     if (continues) return fail(node.get("continue").error("the root route cannot have \"continue\""));
     SENTINEL_ASSIGN(const std::string receiver, node.string_or("receiver", ""));
     if (receiver.empty()) return fail(node.error("the root route needs a field \"receiver\", the default receiver"));
@@ -98,16 +98,13 @@ class RouteReader {
                   "repeat_interval", "mute_time_intervals", "active_time_intervals", "routes", "labels"}));
     if (depth >= kRouteDepthMax) return fail(node.error("routes nested deeper than " + std::to_string(kRouteDepthMax)));
     if (++count_ > kRoutesMax) return fail(node.error("more than " + std::to_string(kRoutesMax) + " routes"));
-    if (!node.get("labels").is_null()) {
-      return fail(
-          Error(ErrorCode::kUnprocessable, "not supported yet: labels of a route", node.get("labels").position()));
-    }
     Route route;
+    SENTINEL_TRY(labels(node.get("labels"), parent, route));
     SENTINEL_ASSIGN(route.receiver, node.string_or("receiver", ""));
     if (route.receiver.empty()) route.receiver = parent.receiver;
     SENTINEL_TRY(timing(node, parent, route));
     SENTINEL_TRY(grouping(node, parent, route));
-    SENTINEL_ASSIGN(route.continues, node.boolean_or("continue", false));
+    SENTINEL_ASSIGN(route.continues, read_continue(node));
     SENTINEL_ASSIGN(route.matchers, read_matchers(node, ""));
     SENTINEL_ASSIGN(route.mute_time_intervals, node.strings_or("mute_time_intervals", {}));
     SENTINEL_ASSIGN(route.active_time_intervals, node.strings_or("active_time_intervals", {}));
@@ -120,6 +117,25 @@ class RouteReader {
       route.routes.push_back(std::move(sub));
     }
     return route;
+  }
+
+  static Result<bool> read_continue(const YamlNode& node) {
+    const YamlNode value = node.get("continue");
+    return value.is_null() ? Result<bool>(false) : receivers::read_bool(value);
+  }
+
+  // What a route does not say itself it has from its parent, name by name.
+  static Status labels(const YamlNode& node, const Route& parent, Route& route) {
+    route.labels = parent.labels;
+    if (node.is_null()) return {};
+    if (!node.is_map()) return fail(node.error("labels must be a map of label name to value"));
+    for (const YamlNode::Entry& entry : node.entries()) {
+      const std::string name = entry.name();
+      if (name.empty() || !is_valid_utf8(name)) return fail(entry.key.error("\"" + name + "\" is not a label name"));
+      SENTINEL_ASSIGN(const std::string value, entry.value.is_null() ? Result<std::string>("") : entry.value.string());
+      route.labels.set(name, value);
+    }
+    return {};
   }
 
   static Status timing(const YamlNode& node, const Route& parent, Route& route) {
@@ -232,10 +248,11 @@ Status check_names(const Config& config, const YamlNode& node) {
   return {};
 }
 
+// With its slash; "" for the current one.
+std::string folder_of(std::string_view file) { return std::string(file.substr(0, file.rfind('/') + 1)); }
+
 std::string relative_to(std::string_view file, const std::string& path) {
-  if (path.starts_with('/')) return path;
-  const size_t slash = file.rfind('/');
-  return slash == std::string_view::npos ? path : std::string(file.substr(0, slash + 1)) + path;
+  return path.starts_with('/') ? path : folder_of(file) + path;
 }
 
 Status read_global(const YamlNode& global, Config& config) {
@@ -246,9 +263,7 @@ Status read_global(const YamlNode& global, Config& config) {
 
 }  // namespace
 
-model::Labels Route::group_labels(const model::Labels& labels) const {
-  return group_by_all ? labels : labels.keep(group_by);
-}
+model::Labels Route::group_labels(const model::Labels& of) const { return group_by_all ? of : of.keep(group_by); }
 
 std::vector<const Route*> match_routes(const Route& root, const model::Labels& labels) {
   if (!model::matches_all(root.matchers, labels)) return {};
@@ -276,8 +291,8 @@ Result<Config> parse_config(std::string_view text, std::string_view file) {
   Config config;
   config.text = text;
   SENTINEL_TRY(read_global(document.get("global"), config));
-  SENTINEL_ASSIGN(const GlobalReceiverDefaults defaults, parse_global_receiver_defaults(document.get("global")));
-  SENTINEL_ASSIGN(config.receivers, parse_receivers(document.get("receivers"), defaults));
+  SENTINEL_ASSIGN(const receivers::Globals globals, receivers::read_globals(document.get("global"), folder_of(file)));
+  SENTINEL_ASSIGN(config.receivers, parse_receivers(document.get("receivers"), globals));
   SENTINEL_ASSIGN(config.time_intervals, read_time_intervals(document));
   SENTINEL_ASSIGN(config.inhibit_rules, read_inhibit_rules(document.get("inhibit_rules")));
   const YamlNode route = document.get("route");

@@ -26,6 +26,7 @@ struct Route {
   Micros repeat_interval = std::chrono::hours(4);
   std::vector<std::string> mute_time_intervals;    // not inherited
   std::vector<std::string> active_time_intervals;  // not inherited
+  model::Labels labels;                            // with the parent's; values are templates
   std::vector<Route> routes;
   // Alertmanager's Route.Key(): the matchers on the way down, "{}/{a=\"b\"}". Two siblings can share it.
   std::string key;
@@ -33,7 +34,7 @@ struct Route {
   std::string id;
 
   // The labels an alert's group has here.
-  model::Labels group_labels(const model::Labels& labels) const;
+  model::Labels group_labels(const model::Labels& of) const;
 };
 
 // The deepest routes that match, in order; more than one only through `continue`. Never empty: the root matches all.
@@ -59,8 +60,7 @@ struct Config {
 };
 
 // `file` names the source in errors, and its folder is what relative template paths start from.
-// kInvalidArgument with file, line, column and what was expected; kUnprocessable "not supported yet: …" for what
-// Alertmanager knows and Sentinel does not.
+// kInvalidArgument with file, line, column and what was expected.
 Result<Config> parse_config(std::string_view text, std::string_view file);
 
 }  // namespace sentinel::alerting

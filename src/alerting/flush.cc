@@ -51,9 +51,10 @@ std::string message_key(const LogEntry& entry, const Told& telling) {
 }  // namespace
 
 Status Alerting::flush_due(TimePoint now) {
+  if (!peer_wait_) return {};
   std::vector<FlushPlan> plans;
-  for (const auto& [next_flush, id] : due_) {
-    if (next_flush > now || plans.size() >= kGroupsPerFlushMax) break;
+  for (const auto& [due, id] : due_) {
+    if (due > now || plans.size() >= kGroupsPerFlushMax) break;
     plans.push_back(plan_flush(*groups_.at(id), now));
   }
   if (plans.empty()) return {};
@@ -85,7 +86,8 @@ Alerting::FlushPlan Alerting::plan_flush(Group& group, TimePoint now) const {
   }
   plan.row.has_flushed = true;
   plan.row.flush_failed = false;
-  plan.row.next_flush = now + group.route->group_interval;
+  // The wait for other instances moves a flush, not the rhythm of its group.
+  plan.row.next_flush = now - *peer_wait_ + group.route->group_interval;
   plan.row.resolved.clear();
   for (const uint64_t fingerprint : group.members) {
     const model::Alert& alert = alerts_.at(fingerprint).alert;
@@ -133,16 +135,17 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   for (const NotifiedAlert& a : alerts) (a.resolved ? telling.resolved : telling.firing).insert(a.alert.fingerprint());
   const LogEntry* known = log_.find(plan.row.group_key, integration.id());
   const Route& route = *plan.group->route;
-  const bool needed = needs_notification(known == nullptr ? std::nullopt : known->told, telling.firing,
-                                         telling.resolved, integration.send_resolved(), route.repeat_interval, now);
-  if (!needed) return;
+  const std::string_view reason =
+      notification_reason(known == nullptr ? std::nullopt : known->told, telling.firing, telling.resolved,
+                          integration.send_resolved(), route.repeat_interval, now);
+  if (reason.empty()) return;
   LogEntry entry = known != nullptr ? *known : LogEntry{};
   if (known == nullptr) {
     entry.group_key = plan.row.group_key;
     entry.integration = integration.id();
     entry.generation = to_us(now);  // above all that an earlier, forgotten entry can have reached
   }
-  entry.expires_at = now + std::max<Micros>(2 * route.repeat_interval, kDataRetention);
+  entry.expires_at = now + std::max<Micros>(2 * route.repeat_interval, options_.data_retention);
   entry.telling = telling;
   if (!integration.send_resolved() && telling.firing.empty()) {
     plan.log.push_back(NotificationLog::delivered(std::move(entry)));  // only the log has to hear of it
@@ -152,6 +155,8 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   notification.receiver = integration.receiver;
   notification.group_key = plan.row.group_key;
   notification.group_labels = plan.row.labels;
+  notification.route_labels = route.labels;
+  notification.reason = reason;
   std::copy_if(alerts.begin(), alerts.end(), std::back_inserter(notification.alerts),
                [&](const NotifiedAlert& a) { return integration.send_resolved() || !a.resolved; });
   notification.external_url = options_.external_url;
@@ -182,7 +187,7 @@ Alerting::Removal Alerting::plan_removal(const Group& group, GroupRow row, std::
       continue;
     if (it->second.firing) continue;  // listeners could not be told of its end yet
     removal.leaving.push_back(fingerprint);
-    if (++leaving[fingerprint] == it->second.groups) removal.forgotten.push_back(fingerprint);
+    if (++leaving[fingerprint] == it->second.groups.size()) removal.forgotten.push_back(fingerprint);
   }
   row.resolved.clear();
   row.flush_failed = false;
@@ -191,9 +196,9 @@ Alerting::Removal Alerting::plan_removal(const Group& group, GroupRow row, std::
   return removal;
 }
 
-Status Alerting::write_removal(state::Tx& tx, const Removal& removal) {
+Status Alerting::write_removal(state::Tx& tx, const Removal& removal) const {
   for (const uint64_t f : removal.leaving) SENTINEL_TRY(Store::remove_member(tx, removal.group_id, f));
-  for (const uint64_t f : removal.forgotten) SENTINEL_TRY(Store::delete_alert(tx, f));
+  for (const uint64_t f : removal.forgotten) SENTINEL_TRY(Store::delete_alert(tx, alerts_.at(f).row));
   return Store::put_group(tx, removal.row);
 }
 
@@ -209,33 +214,38 @@ Status Alerting::write_flush(state::Tx& tx, FlushPlan& plan) const {
 
 void Alerting::apply_flush(FlushPlan& plan) {
   Group& group = *plan.group;
-  due_.erase({group.row.next_flush, group.row.id});
+  unset_due(group);
   if (plan.drop) {
     groups_.erase(plan.row.id);
     return;
   }
   if (group.messages > 0) return;
-  for (LogEntry& entry : plan.log) log_.put(std::move(entry));
+  for (LogEntry& entry : plan.log) {
+    replicate_log(entry);
+    log_.put(std::move(entry));
+  }
   group.messages = plan.messages.size();
   for (state::OutboxMessage& message : plan.messages) delivery_.requeue(std::move(message));
   group.row = plan.row;
-  set_due(group, group.row.next_flush);
+  set_due(group);
   if (plan.removal) apply_removal(*plan.removal);
 }
 
 void Alerting::apply_removal(const Removal& removal) {
   Group& group = *groups_.at(removal.group_id);
-  due_.erase({group.row.next_flush, group.row.id});
+  unset_due(group);
   group.row = removal.row;
   for (const uint64_t f : removal.leaving) {
     group.members.erase(f);
-    --alerts_.at(f).groups;
+    std::erase(alerts_.at(f).groups, &group);
   }
   for (const uint64_t f : removal.forgotten) {
-    inhibitor_.remove(alerts_.at(f).alert);
-    alerts_.erase(f);
+    const auto it = alerts_.find(f);
+    inhibitor_.remove(it->second.alert);
+    index_.remove(f, it->second.alert.labels);
+    alerts_.erase(it);
   }
-  set_due(group, group.row.next_flush);
+  set_due(group);
 }
 
 Status Alerting::finishing(state::Tx& tx, const std::vector<Finished>& finished) {
@@ -270,12 +280,15 @@ Status Alerting::finishing(state::Tx& tx, const std::vector<Finished>& finished)
 
 void Alerting::finished() {
   FinishPlan plan = std::exchange(finishing_, {});
-  for (LogEntry& entry : plan.log) log_.put(std::move(entry));
+  for (LogEntry& entry : plan.log) {
+    replicate_log(entry);
+    log_.put(std::move(entry));
+  }
   for (const GroupRow& row : plan.failed) groups_.at(row.id)->row = row;
   for (const auto& [id, left] : plan.messages_left) {
     Group& group = *groups_.at(id);
     group.messages = left;
-    if (left == 0) set_due(group, group.row.next_flush);  // it may have passed meanwhile
+    if (left == 0) set_due(group);  // it may have passed meanwhile
   }
   for (const Removal& removal : plan.removals) apply_removal(removal);
   update_gauges();

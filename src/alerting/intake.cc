@@ -24,13 +24,13 @@ void complete(Alert& alert, Micros resolve_timeout, TimePoint now) {
   }
 }
 
-Status check_labels(const model::Labels& labels, std::string_view what) {
+// In Alertmanager's words, as all that a sender can do wrong.
+Status check_labels(const model::Labels& labels, const char* what) {
   for (const model::Label& label : labels) {
     if (label.name.empty() || !is_valid_utf8(label.name))
-      return fail(ErrorCode::kInvalidArgument, "bad name of a " + std::string(what));
-    if (!is_valid_utf8(label.value)) {
-      return fail(ErrorCode::kInvalidArgument, std::string(what) + " " + label.name + " is no UTF-8");
-    }
+      return fail(ErrorCode::kInvalidArgument, std::string(what) + ": invalid name " + go_quote(label.name));
+    if (!is_valid_utf8(label.value))
+      return fail(ErrorCode::kInvalidArgument, std::string(what) + ": invalid value " + go_quote(label.value));
   }
   return {};
 }
@@ -42,11 +42,11 @@ size_t size_bytes(const model::Labels& labels) {
 }
 
 Status check(const Alert& alert) {
-  if (alert.labels.empty()) return fail(ErrorCode::kInvalidArgument, "an alert needs at least one label");
-  SENTINEL_TRY(check_labels(alert.labels, "label"));
-  SENTINEL_TRY(check_labels(alert.annotations, "annotation"));
+  if (alert.labels.empty()) return fail(ErrorCode::kInvalidArgument, "at least one label pair required");
+  SENTINEL_TRY(check_labels(alert.labels, "invalid label set"));
+  SENTINEL_TRY(check_labels(alert.annotations, "invalid annotations"));
   if (!is_unset(alert.ends_at) && alert.ends_at < alert.starts_at) {
-    return fail(ErrorCode::kInvalidArgument, "an alert's start must be before its end");
+    return fail(ErrorCode::kInvalidArgument, "start time must be before end time");
   }
   if (size_bytes(alert.labels) + size_bytes(alert.annotations) + alert.generator_url.size() > kAlertLabelBytesMax) {
     return fail(ErrorCode::kTooLarge,
@@ -79,20 +79,22 @@ Status Alerting::put(std::vector<Alert> alerts) {
   }
   Batch batch;
   batch.now = scheduler_.now();
+  batch.next_row = next_row_;
   stage_ended(batch);
   std::string problems;
   size_t bad = 0;
   for (Alert& alert : alerts) {
-    const std::string shown = alert.labels.to_string();
     complete(alert, config_->resolve_timeout, batch.now);
-    if (const Status s = stage(batch, std::move(alert)); !s) {
-      if (++bad <= 10) problems += (problems.empty() ? "" : "; ") + s.error().message() + ": " + shown;
+    if (const Status s = stage(batch, alert); !s) {
+      if (++bad > kProblemsShownMax) continue;
+      problems += (problems.empty() ? "" : "; ") + s.error().message();
+      if (!alert.labels.empty()) problems += ": " + alert.labels.to_string();
     }
   }
   SENTINEL_ASSIGN(const state::Written written, commit(batch));
   received_.add(static_cast<double>(alerts.size() - bad));
   invalid_.add(static_cast<double>(bad));
-  if (bad > 10) problems += "; and " + std::to_string(bad - 10) + " more";
+  if (bad > kProblemsShownMax) problems += "; and " + std::to_string(bad - kProblemsShownMax) + " more";
   if (bad > 0) return fail(ErrorCode::kInvalidArgument, problems);
   if (written == state::Written::kMemoryOnly) {
     return fail(ErrorCode::kUnavailable,
@@ -101,7 +103,7 @@ Status Alerting::put(std::vector<Alert> alerts) {
   return {};
 }
 
-Status Alerting::stage(Batch& batch, Alert alert) const {
+Status Alerting::stage(Batch& batch, Alert& alert) const {
   SENTINEL_TRY(check(alert));
   const uint64_t fingerprint = alert.fingerprint();
   const auto staged = batch.alerts.find(fingerprint);
@@ -111,14 +113,13 @@ Status Alerting::stage(Batch& batch, Alert alert) const {
                                                        : nullptr;
   const bool existed = current != nullptr;
   const bool was_firing = existed && current->firing;
+  if (!existed && alerts_.size() + batch.order.size() >= kAlertsMax)
+    return fail(ErrorCode::kTooLarge, "too many alerts are stored");
   if (existed && overlap(alert, current->alert)) alert = merge(current->alert, std::move(alert), batch.now);
   const bool firing = !alert.resolved_at(batch.now);
   if (!existed && !firing) return {};  // nobody has heard of it, there is nothing to take back
-  if (!existed && alerts_.size() + batch.order.size() >= kAlertsMax)
-    return fail(ErrorCode::kTooLarge, "too many alerts are stored");
 
   Staged next;
-  next.next = existed ? *current : Record{};
   const bool described_anew = existed && (current->alert.annotations != alert.annotations ||
                                           current->alert.generator_url != alert.generator_url);
   next.is_new = staged != batch.alerts.end() ? staged->second.is_new : !existed;
@@ -126,15 +127,25 @@ Status Alerting::stage(Batch& batch, Alert alert) const {
       existed && !described_anew && firing == was_firing && (staged == batch.alerts.end() || staged->second.only_times);
   next.next.alert = std::move(alert);
   next.next.firing = firing;
+  next.next.row = existed ? current->row : batch.next_row++;
   const Record& record = next.next;
 
-  AlertChange change{AlertChange::Kind::kUpdated, record.alert, batch.now, {}};
-  for (const Route* route : match_routes(config_->route, record.alert.labels)) {
-    change.receivers.push_back(route->receiver);
-    if (firing) stage_group(batch, record, *route);
+  // Most that comes in says only that an alert goes on: it stays in its groups, and none of them can be hurried.
+  const bool goes_on = next.only_times && staged == batch.alerts.end() && !stored->second.groups.empty() &&
+                       std::all_of(stored->second.groups.begin(), stored->second.groups.end(),
+                                   [](const Group* group) { return group->row.has_flushed; });
+  if (!goes_on) {
+    const std::vector<const Route*> routes = match_routes(config_->route, record.alert.labels);
+    if (firing) {
+      for (const Route* route : routes) stage_group(batch, record, *route);
+    }
+    if (firing != was_firing || (firing && described_anew)) {
+      AlertChange change{AlertChange::Kind::kUpdated, record.alert, batch.now, {}};
+      for (const Route* route : routes) change.receivers.push_back(route->receiver);
+      if (firing != was_firing) change.kind = firing ? AlertChange::Kind::kFired : AlertChange::Kind::kResolved;
+      batch.changes.push_back(std::move(change));
+    }
   }
-  if (firing != was_firing) change.kind = firing ? AlertChange::Kind::kFired : AlertChange::Kind::kResolved;
-  if (firing != was_firing || (firing && described_anew)) batch.changes.push_back(std::move(change));
   if (staged == batch.alerts.end()) batch.order.push_back(fingerprint);
   batch.alerts[fingerprint] = std::move(next);
   return {};
@@ -171,16 +182,15 @@ void Alerting::stage_group(Batch& batch, const Record& record, const Route& rout
     group.write_row = true;
   }
   const bool member = stored != groups_.end() && stored->second->members.contains(fingerprint);
-  const bool joining = std::find(group.joining.begin(), group.joining.end(), fingerprint) != group.joining.end();
-  if (!member && !joining) group.joining.push_back(fingerprint);
+  if (!member) group.joining.insert(fingerprint);
 }
 
 // Alerts whose end has come without news from their sender.
 void Alerting::stage_ended(Batch& batch) const {
   for (const auto& [ends_at, fingerprint] : ends_) {
     if (ends_at > batch.now) break;
-    Record next = alerts_.at(fingerprint);
-    next.firing = false;
+    const Record& current = alerts_.at(fingerprint);
+    Record next{current.alert, false, {}, current.row};
     AlertChange change{AlertChange::Kind::kResolved, next.alert, batch.now, receivers_of(next.alert.labels)};
     batch.changes.push_back(std::move(change));
     batch.order.push_back(fingerprint);
@@ -201,12 +211,18 @@ Result<state::Written> Alerting::commit(Batch& batch) {
 Status Alerting::write(state::Tx& tx, const Batch& batch) const {
   for (const uint64_t fingerprint : batch.order) {
     const Staged& staged = batch.alerts.at(fingerprint);
-    const AlertRow row{staged.next.alert, staged.next.firing};
-    SENTINEL_TRY(staged.only_times && !staged.is_new ? Store::touch_alert(tx, row) : Store::put_alert(tx, row));
+    const auto store = staged.only_times && !staged.is_new ? Store::touch_alert : Store::put_alert;
+    SENTINEL_TRY(store(tx, staged.next.row, staged.next.alert, staged.next.firing));
+    const auto stored = alerts_.find(fingerprint);
+    if (staged.next.firing || stored == alerts_.end() || !stored->second.firing) continue;
+    for (const Group* group : stored->second.groups) SENTINEL_TRY(Store::add_member(tx, group->row.id, fingerprint));
   }
   for (const auto& [id, group] : batch.groups) {
     if (group.write_row) SENTINEL_TRY(Store::put_group(tx, group.row));
-    for (const uint64_t fingerprint : group.joining) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+    // Fired and ended in one batch: it joined, and waits there to be told.
+    for (const uint64_t fingerprint : group.joining) {
+      if (!batch.alerts.at(fingerprint).next.firing) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
+    }
   }
   for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
   if (batch.changes.empty()) return {};
@@ -215,27 +231,32 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
 }
 
 void Alerting::apply(Batch& batch) {
+  next_row_ = std::max(next_row_, batch.next_row);
   for (const uint64_t fingerprint : batch.order) {
     Staged& staged = batch.alerts.at(fingerprint);
+    bool same_end = false;
     if (const auto old = alerts_.find(fingerprint); old != alerts_.end()) {
-      ends_.erase({old->second.alert.ends_at, fingerprint});
-      staged.next.groups = old->second.groups;
+      same_end = old->second.firing && staged.next.firing && old->second.alert.ends_at == staged.next.alert.ends_at;
+      if (!same_end) ends_.erase({old->second.alert.ends_at, fingerprint});
+      staged.next.groups = std::move(old->second.groups);
+    } else {
+      index_.add(fingerprint, staged.next.alert.labels);
     }
-    if (staged.next.firing) ends_.emplace(staged.next.alert.ends_at, fingerprint);
+    if (staged.next.firing && !same_end) ends_.emplace(staged.next.alert.ends_at, fingerprint);
     inhibitor_.update(staged.next.alert, batch.now);
     alerts_[fingerprint] = std::move(staged.next);
   }
   for (auto& [id, staged] : batch.groups) {
     std::unique_ptr<Group>& group = groups_[id];
     if (!group) group = std::make_unique<Group>();
-    due_.erase({group->row.next_flush, id});
+    due_.erase({group->due, id});
     group->row = std::move(staged.row);
     group->route = staged.route;
     for (const uint64_t fingerprint : staged.joining) {
       group->members.insert(fingerprint);
-      ++alerts_.at(fingerprint).groups;
+      alerts_.at(fingerprint).groups.push_back(group.get());
     }
-    set_due(*group, group->row.next_flush);
+    set_due(*group);
   }
   update_gauges();
   arm();

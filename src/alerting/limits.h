@@ -16,6 +16,7 @@ inline constexpr size_t kConfigBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kTemplateFilesMax = 1000;
 
 inline constexpr size_t kAlertsPerPutMax = 200'000;
+inline constexpr size_t kProblemsShownMax = 10;           // of one put, in its error
 inline constexpr size_t kAlertLabelBytesMax = 64 * 1024;  // labels, annotations and generator URL of one alert
 inline constexpr size_t kAlertsMax = 2'000'000;           // stored at a time
 inline constexpr size_t kGroupsPerFlushMax = 200;         // groups that share one transaction
@@ -30,6 +31,10 @@ inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
 inline constexpr Micros kDataRetention = std::chrono::hours(120);  // silences after their end, notification log
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
 inline constexpr Micros kDeliveredRetention = std::chrono::hours(24 * 7);
+
+inline constexpr size_t kClusterPeersMax = 64;
+inline constexpr size_t kClusterMessageBytesMax = 64 * 1024 * 1024;
+inline constexpr size_t kClusterWaitingMax = 10'000;  // changes not yet told to one peer; past it, it gets everything
 
 inline constexpr size_t kDeliveriesInFlightMax = 32;
 inline constexpr size_t kDeliveriesQueuedMax = 10'000;  // in memory; the rest waits in the outbox

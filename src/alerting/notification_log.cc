@@ -33,14 +33,15 @@ std::optional<Told> read_told(const state::Row& row, size_t i) {
 
 }  // namespace
 
-bool needs_notification(const std::optional<Told>& told, const Fingerprints& firing, const Fingerprints& resolved,
-                        bool send_resolved, Micros repeat_interval, TimePoint now) {
-  if (!told) return !firing.empty();
-  if (!is_subset(firing, told->firing)) return true;
+std::string_view notification_reason(const std::optional<Told>& told, const Fingerprints& firing,
+                                     const Fingerprints& resolved, bool send_resolved, Micros repeat_interval,
+                                     TimePoint now) {
+  if (!told) return firing.empty() ? "" : "first notification";
+  if (!is_subset(firing, told->firing)) return told->firing.empty() ? "first notification" : "new alerts added";
   // Also when resolved ones are not sent: the log must forget that they fire.
-  if (firing.empty()) return !told->firing.empty() || !told->maybe_firing.empty();
-  if (send_resolved && !is_subset(resolved, told->resolved)) return true;
-  return told->at < now - repeat_interval;
+  if (firing.empty()) return told->firing.empty() && told->maybe_firing.empty() ? "" : "all alerts resolved";
+  if (send_resolved && !is_subset(resolved, told->resolved)) return "some alerts resolved";
+  return told->at < now - repeat_interval ? "repeat interval elapsed" : "";
 }
 
 Status NotificationLog::load(state::Tx& tx) {

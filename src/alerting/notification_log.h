@@ -37,9 +37,11 @@ struct LogEntry {
   TimePoint expires_at;
 };
 
-// Alertmanager's DedupStage.
-bool needs_notification(const std::optional<Told>& told, const Fingerprints& firing, const Fingerprints& resolved,
-                        bool send_resolved, Micros repeat_interval, TimePoint now);
+// Alertmanager's DedupStage: why a receiver has to be told now, in its words ("first notification"); "" when it has
+// not.
+std::string_view notification_reason(const std::optional<Told>& told, const Fingerprints& firing,
+                                     const Fingerprints& resolved, bool send_resolved, Micros repeat_interval,
+                                     TimePoint now);
 
 class NotificationLog {
  public:
@@ -47,6 +49,7 @@ class NotificationLog {
   const LogEntry* find(std::string_view group_key, std::string_view integration) const;
   // The entry of the message under way with this key.
   const LogEntry* find_message(std::string_view message_key) const;
+  const std::map<std::pair<std::string, std::string>, LogEntry>& entries() const { return entries_; }
   // All whose message is under way.
   std::vector<const LogEntry*> waiting() const;
 

@@ -6,6 +6,7 @@
 #include "alerting/alerting.h"
 #include "alerting/codec.h"
 #include "alerting/limits.h"
+#include "base/log.h"
 
 namespace sentinel::alerting {
 namespace {
@@ -21,13 +22,34 @@ bool keeps(const AlertQuery& query, const AlertView& view) {
   return query.muted || view.muted_by.empty();
 }
 
+bool is_wanted(const HistoryQuery& query, const AlertEvent& event) {
+  if (query.kind && event.kind != *query.kind) return false;
+  if (!model::matches_all(query.matchers, event.alert.labels)) return false;
+  return query.any_of.empty() || std::any_of(query.any_of.begin(), query.any_of.end(), [&](const model::Matchers& set) {
+           return model::matches_all(set, event.alert.labels);
+         });
+}
+
 }  // namespace
 
 Result<std::string> Alerting::set_silence(Silence silence) {
-  return silences_.set(database_, std::move(silence), scheduler_.now());
+  const std::string asked = silence.id;
+  const std::string by = silence.created_by;
+  SENTINEL_ASSIGN(const std::string id,
+                  silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences));
+  log_info("silences", asked == id ? "changed" : "added",
+           {{"id", id}, {"by", by}, {"instead_of", asked == id ? "" : asked}});
+  if (!asked.empty() && asked != id) replicate_silence(asked);
+  replicate_silence(id);
+  return id;
 }
 
-Status Alerting::expire_silence(std::string_view id) { return silences_.expire(database_, id, scheduler_.now()); }
+Status Alerting::expire_silence(std::string_view id) {
+  SENTINEL_TRY(silences_.expire(database_, id, scheduler_.now()));
+  log_info("silences", "ended", {{"id", id}});
+  replicate_silence(std::string(id));
+  return {};
+}
 
 std::vector<std::string> Alerting::receivers_of(const model::Labels& labels) const {
   std::vector<std::string> out;
@@ -35,15 +57,24 @@ std::vector<std::string> Alerting::receivers_of(const model::Labels& labels) con
   return out;
 }
 
-std::unordered_map<uint64_t, std::vector<const Alerting::Group*>> Alerting::groups_by_alert() const {
-  std::unordered_map<uint64_t, std::vector<const Group*>> out;
-  for (const auto& [id, group] : groups_) {
-    for (const uint64_t fingerprint : group->members) out[fingerprint].push_back(group.get());
+std::vector<std::pair<uint64_t, const Alerting::Record*>> Alerting::candidates(const model::Matchers& matchers,
+                                                                               TimePoint now) const {
+  std::vector<std::pair<uint64_t, const Record*>> out;
+  if (const auto narrowed = index_.candidates(matchers)) {
+    out.reserve(narrowed->size());
+    for (const uint64_t f : *narrowed) out.emplace_back(f, &alerts_.at(f));
+  } else {
+    out.reserve(alerts_.size());
+    for (const auto& [f, record] : alerts_) out.emplace_back(f, &record);
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   }
+  std::erase_if(out, [&](const auto& entry) {
+    return entry.second->alert.resolved_at(now) || !model::matches_all(matchers, entry.second->alert.labels);
+  });
   return out;
 }
 
-AlertView Alerting::view(const Record& record, const std::vector<const Group*>& groups, TimePoint now) const {
+AlertView Alerting::view(const Record& record, const std::vector<Group*>& groups, TimePoint now) const {
   AlertView v;
   v.alert = record.alert;
   v.silenced_by = silences_.silenced_by(record.alert.labels, now);
@@ -64,35 +95,31 @@ AlertView Alerting::view(const Record& record, const std::vector<const Group*>& 
 
 std::vector<AlertView> Alerting::alerts(const AlertQuery& query) const {
   const TimePoint now = scheduler_.now();
-  const auto groups = groups_by_alert();
-  static const std::vector<const Group*> kNone;
-  std::vector<std::pair<uint64_t, AlertView>> found;
-  for (const auto& [fingerprint, record] : alerts_) {
-    if (record.alert.resolved_at(now) || !model::matches_all(query.matchers, record.alert.labels)) continue;
-    const auto in = groups.find(fingerprint);
-    AlertView v = view(record, in == groups.end() ? kNone : in->second, now);
+  std::vector<AlertView> out;
+  for (const auto& [fingerprint, record] : candidates(query.matchers, now)) {
+    AlertView v = view(*record, record->groups, now);
     const bool received = query.receiver_matchers.empty() ||
                           std::any_of(v.receivers.begin(), v.receivers.end(),
                                       [&](const auto& r) { return receiver_matches(query.receiver_matchers, r); });
-    if (received && keeps(query, v)) found.emplace_back(fingerprint, std::move(v));
+    if (received && keeps(query, v)) out.push_back(std::move(v));
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<AlertView> out;
-  out.reserve(found.size());
-  for (auto& [fingerprint, v] : found) out.push_back(std::move(v));
   return out;
 }
 
 std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
   const TimePoint now = scheduler_.now();
+  std::map<Group*, std::vector<const Record*>> found;
+  for (const auto& [fingerprint, record] : candidates(query.matchers, now)) {
+    for (Group* group : record->groups) {
+      if (receiver_matches(query.receiver_matchers, group->row.receiver)) found[group].push_back(record);
+    }
+  }
   std::vector<GroupView> out;
-  for (const auto& [id, group] : groups_) {
-    if (!receiver_matches(query.receiver_matchers, group->row.receiver)) continue;
-    GroupView g{id, group->row.group_key, group->row.receiver, group->row.labels, group->row.next_flush, {}};
-    for (const uint64_t fingerprint : group->members) {
-      const Record& record = alerts_.at(fingerprint);
-      if (record.alert.resolved_at(now) || !model::matches_all(query.matchers, record.alert.labels)) continue;
-      AlertView v = view(record, {group.get()}, now);
+  for (const auto& [group, records] : found) {
+    GroupView g{
+        group->row.id, group->row.group_key, group->row.receiver, group->row.labels, {}, group->row.next_flush, {}};
+    for (const Record* record : records) {
+      AlertView v = view(*record, {group}, now);
       if (keeps(query, v)) g.alerts.push_back(std::move(v));
     }
     if (!g.alerts.empty()) out.push_back(std::move(g));
@@ -101,6 +128,33 @@ std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
     return std::tie(a.labels, a.receiver, a.id) < std::tie(b.labels, b.receiver, b.id);
   });
   return out;
+}
+
+SilencePreview Alerting::preview_silence(const std::vector<model::Matchers>& matcher_sets) const {
+  const TimePoint now = scheduler_.now();
+  std::map<uint64_t, const Record*> muted;
+  for (const model::Matchers& set : matcher_sets) {
+    for (const auto& [fingerprint, record] : candidates(set, now)) muted.emplace(fingerprint, record);
+  }
+  SilencePreview preview;
+  std::set<Group*> touched;
+  for (const auto& [fingerprint, record] : muted) {
+    preview.alerts.push_back(view(*record, record->groups, now));
+    touched.insert(record->groups.begin(), record->groups.end());
+  }
+  for (Group* group : touched) {
+    const auto stays_audible = [&](uint64_t fingerprint) {
+      if (muted.contains(fingerprint)) return false;
+      const Record& record = alerts_.at(fingerprint);
+      return !record.alert.resolved_at(now) && view(record, {group}, now).state == AlertVisibility::kActive;
+    };
+    if (std::any_of(group->members.begin(), group->members.end(), stays_audible)) continue;
+    preview.groups_silent.push_back(
+        {group->row.id, group->row.group_key, group->row.receiver, group->row.labels, {}, group->row.next_flush, {}});
+  }
+  std::sort(preview.groups_silent.begin(), preview.groups_silent.end(),
+            [](const GroupView& a, const GroupView& b) { return a.id < b.id; });
+  return preview;
 }
 
 Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) const {
@@ -118,8 +172,7 @@ Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) con
       SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, query.from, query.to, before, name, kPage));
       for (AlertEvent& event : page) {
         before = event.id;
-        if (out.size() < limit && model::matches_all(query.matchers, event.alert.labels))
-          out.push_back(std::move(event));
+        if (out.size() < limit && is_wanted(query, event)) out.push_back(std::move(event));
       }
       if (page.size() < kPage) break;
     }

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "alerting/alert_listener.h"
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
@@ -29,6 +32,7 @@ struct GroupView {
   std::string group_key;
   std::string receiver;
   model::Labels labels;
+  model::Labels route_labels;
   TimePoint next_flush;
   std::vector<AlertView> alerts;  // by fingerprint
 };
@@ -42,10 +46,25 @@ struct AlertQuery {
   bool muted = true;
 };
 
+// As /api/v2/status shows it.
+struct ClusterStatus {
+  std::string name;                                        // "" without a cluster
+  std::string status = "disabled";                         // settling, ready
+  std::vector<std::pair<std::string, std::string>> peers;  // name and address, by name, this instance too
+};
+
+// What a silence would mute.
+struct SilencePreview {
+  std::vector<AlertView> alerts;         // that fire now and match, by fingerprint
+  std::vector<GroupView> groups_silent;  // that would have nothing left to tell; without their alerts
+};
+
 struct HistoryQuery {
   TimePoint from = time_from_us(0);
   TimePoint to = time_from_us(std::numeric_limits<int64_t>::max());  // excluded
   model::Matchers matchers;
+  std::vector<model::Matchers> any_of;    // of several sets, one must match; empty: no condition
+  std::optional<AlertChange::Kind> kind;  // only these changes
   size_t limit = 100;
   int64_t before_id = std::numeric_limits<int64_t>::max();  // cursor: only older ones
 };

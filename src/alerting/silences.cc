@@ -49,37 +49,56 @@ Result<std::vector<model::Matchers>> decode_sets(std::string_view text) {
   }
 }
 
+Error invalid(const std::string& why) { return Error(ErrorCode::kInvalidArgument, "invalid silence: " + why); }
+
 Status check_set(const model::Matchers& set) {
-  if (set.empty()) return fail(ErrorCode::kInvalidArgument, "a silence needs at least one matcher");
-  if (set.size() > kMatchersMax) return fail(ErrorCode::kTooLarge, "a silence has too many matchers");
-  for (const model::Matcher& m : set) {
-    if (m.name().empty()) return fail(ErrorCode::kInvalidArgument, "a matcher of a silence has no label name");
+  if (set.empty()) return fail(invalid("at least one matcher required"));
+  if (set.size() > kMatchersMax) return fail(invalid("more than " + std::to_string(kMatchersMax) + " matchers"));
+  for (size_t i = 0; i < set.size(); ++i) {
+    if (set[i].name().empty() || !is_valid_utf8(set[i].name()))
+      return fail(
+          invalid("invalid label matcher " + std::to_string(i) + ": invalid label name " + go_quote(set[i].name())));
+    if (!is_valid_utf8(set[i].value()))
+      return fail(
+          invalid("invalid label matcher " + std::to_string(i) + ": invalid label value " + go_quote(set[i].value())));
   }
-  // One that matches alerts without any of its labels would silence nearly everything.
-  if (std::all_of(set.begin(), set.end(), [](const model::Matcher& m) { return m.matches(""); })) {
-    return fail(ErrorCode::kInvalidArgument, "at least one matcher of a silence must not match the empty string");
-  }
+  // One that matches alerts without any of its labels would silence nearly everything; one that says what a label is
+  // not was asked for.
+  const auto matches_empty = [](const model::Matcher& m) {
+    return (m.type() == model::MatchType::kEqual || m.type() == model::MatchType::kRegexp) && m.matches("");
+  };
+  if (std::all_of(set.begin(), set.end(), matches_empty))
+    return fail(invalid("at least one matcher must not match the empty string"));
   return {};
 }
 
 Status check(const Silence& s, TimePoint now) {
-  if (s.matcher_sets.empty()) return fail(ErrorCode::kInvalidArgument, "a silence needs at least one matcher");
+  if (s.matcher_sets.empty()) return fail(invalid("at least one matcher required"));
   for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
-  if (s.ends_at < s.starts_at)
-    return fail(ErrorCode::kInvalidArgument, "the silence's end must not be before its start");
-  if (s.ends_at < now) return fail(ErrorCode::kInvalidArgument, "the silence's end must not be in the past");
+  if (s.ends_at < s.starts_at) return fail(invalid("end time must not be before start time"));
+  if (s.ends_at < now) return fail(invalid("end time must not be in the past"));
   return {};
 }
 
-// Whether `next` may keep the id of `previous`.
+// Whether `next` may keep the id of `previous`. Clients send times back with milliseconds at best, so a start is the
+// same when its second is.
 bool can_update(const Silence& previous, const Silence& next, TimePoint now) {
   if (previous.matcher_sets != next.matcher_sets) return false;
+  const auto second = [](TimePoint t) { return std::chrono::floor<std::chrono::seconds>(t); };
   switch (previous.state(now)) {
-    case SilenceState::kActive: return next.starts_at == previous.starts_at && next.ends_at >= now;
+    case SilenceState::kActive: return second(next.starts_at) == second(previous.starts_at) && next.ends_at >= now;
     case SilenceState::kPending: return next.starts_at >= now;
     case SilenceState::kExpired: return false;
   }
   return false;
+}
+
+Status check_size(const Silence& s, const SilenceLimits& limits) {
+  size_t size = s.id.size() + s.created_by.size() + s.comment.size() + encode_sets(s.matcher_sets).size();
+  for (const model::Label& label : s.annotations) size += label.name.size() + label.value.size();
+  if (limits.bytes_max == 0 || size <= limits.bytes_max) return {};
+  return fail(ErrorCode::kTooLarge, "silence exceeded maximum size: " + std::to_string(size) +
+                                        " bytes (limit: " + std::to_string(limits.bytes_max) + " bytes)");
 }
 
 void end_now(Silence& s, TimePoint now) {
@@ -133,10 +152,12 @@ Status Silences::write(state::Tx& tx, const Silence& s) {
        s.comment, text::encode_labels(s.annotations)});
 }
 
-Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now) {
+Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now,
+                                  const SilenceLimits& limits) {
+  if (silence.starts_at == TimePoint{}) silence.starts_at = now;
+  SENTINEL_TRY(check(silence, now));
   const auto previous = silence.id.empty() ? silences_.end() : silences_.find(silence.id);
-  if (!silence.id.empty() && previous == silences_.end())
-    return fail(ErrorCode::kNotFound, "silence " + silence.id + " not found");
+  if (!silence.id.empty() && previous == silences_.end()) return fail(ErrorCode::kNotFound, "silence not found");
   std::optional<Silence> expired;
   if (previous != silences_.end() && !can_update(previous->second, silence, now)) {
     if (previous->second.state(now) != SilenceState::kExpired) {
@@ -146,12 +167,16 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
     silence.id.clear();
   }
   if (silence.id.empty()) {
-    if (silences_.size() >= kSilencesMax) return fail(ErrorCode::kTooLarge, "too many silences");
+    const size_t most = limits.count_max > 0 ? std::min(limits.count_max, kSilencesMax) : kSilencesMax;
+    if (silences_.size() + 1 > most) {
+      return fail(ErrorCode::kTooLarge, "exceeded maximum number of silences: " + std::to_string(silences_.size()) +
+                                            " (limit: " + std::to_string(most) + ")");
+    }
     if (silence.starts_at < now) silence.starts_at = now;
     silence.id = new_uuid();
   }
   silence.updated_at = now;
-  SENTINEL_TRY(check(silence, now));
+  SENTINEL_TRY(check_size(silence, limits));
   SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
     if (expired) SENTINEL_TRY(write(tx, *expired));
     return write(tx, silence);
@@ -164,7 +189,7 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
 
 Status Silences::expire(state::Database& database, std::string_view id, TimePoint now) {
   const auto it = silences_.find(id);
-  if (it == silences_.end()) return fail(ErrorCode::kNotFound, "silence " + std::string(id) + " not found");
+  if (it == silences_.end()) return fail(ErrorCode::kNotFound, "silence not found");
   if (it->second.state(now) == SilenceState::kExpired) {
     return fail(ErrorCode::kConflict, "silence " + std::string(id) + " has expired already");
   }
@@ -173,6 +198,24 @@ Status Silences::expire(state::Database& database, std::string_view id, TimePoin
   SENTINEL_TRY(database.write([&](state::Tx& tx) { return write(tx, ended); }));
   it->second = std::move(ended);
   return {};
+}
+
+Result<size_t> Silences::merge(state::Database& database, const std::vector<Silence>& theirs, TimePoint ended_before) {
+  std::vector<const Silence*> newer;
+  for (const Silence& s : theirs) {
+    const auto ours = silences_.find(s.id);
+    if (s.ends_at < ended_before || (ours != silences_.end() && ours->second.updated_at >= s.updated_at)) continue;
+    if (ours == silences_.end() && silences_.size() + newer.size() >= kSilencesMax) continue;
+    for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
+    newer.push_back(&s);
+  }
+  if (newer.empty()) return size_t{0};
+  SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
+    for (const Silence* s : newer) SENTINEL_TRY(write(tx, *s));
+    return {};
+  }));
+  for (const Silence* s : newer) silences_[s->id] = *s;
+  return newer.size();
 }
 
 std::optional<Silence> Silences::get(std::string_view id) const {

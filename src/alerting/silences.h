@@ -34,6 +34,12 @@ struct Silence {
   bool matches(const model::Labels& labels) const;
 };
 
+// Zero: no limit of the user's.
+struct SilenceLimits {
+  size_t count_max = 0;
+  size_t bytes_max = 0;  // of one: its id, matchers, comment, author and annotations
+};
+
 class Silences {
  public:
   // REQUIRES: the tables of store.h are there. Reads them all.
@@ -41,10 +47,12 @@ class Silences {
 
   // Creates, or changes the one with that id; where the change is more than Alertmanager allows (other matchers, a
   // start in the past), the old one is expired and a new one made. Returns the id. Durable on return.
-  // kNotFound: an id that is not there. kInvalidArgument: says what is wrong.
-  Result<std::string> set(state::Database& database, Silence silence, TimePoint now);
+  // kNotFound: an id that is not there. kInvalidArgument, kTooLarge: say what is wrong, in Alertmanager's words.
+  Result<std::string> set(state::Database& database, Silence silence, TimePoint now, const SilenceLimits& limits = {});
   // kNotFound; kConflict when it has expired already.
   Status expire(state::Database& database, std::string_view id, TimePoint now);
+  // Takes over those of other instances that are newer than ours. Returns how many.
+  Result<size_t> merge(state::Database& database, const std::vector<Silence>& theirs, TimePoint ended_before);
   std::optional<Silence> get(std::string_view id) const;
   // Those of every state, the newest change first.
   std::vector<Silence> list() const;

@@ -70,6 +70,22 @@ constexpr const char* kTables =
     "CREATE INDEX alert_events_at ON alert_events (at);"
     "CREATE INDEX alert_events_name ON alert_events (alert_name, id);";
 
+// Version 1 kept alerts by a fingerprint that was not Prometheus's. Its alerts come again from whoever sees them. Rows
+// are in the order in which alerts came: by fingerprint, each insert would change a page of its own.
+constexpr const char* kAlertsInOrder =
+    "DROP TABLE alert_alerts; DELETE FROM alert_groups; DELETE FROM alert_group_members;"
+    "DELETE FROM alert_notification_log;"
+    "CREATE TABLE alert_alerts ("
+    "  id INTEGER PRIMARY KEY,"
+    "  labels TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL,"
+    "  generator_url TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  timed_out INTEGER NOT NULL,"
+    "  firing INTEGER NOT NULL);";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -99,6 +115,7 @@ Result<AlertRow> read_alert(const state::Row& row) {
   r.alert.updated_at = time_from_us(row.integer(5));
   r.alert.timed_out = row.integer(6) != 0;
   r.firing = row.integer(7) != 0;
+  r.id = row.integer(8);
   return r;
 }
 
@@ -162,38 +179,32 @@ std::string_view alert_change_name(AlertChange::Kind kind) {
   return "fired";
 }
 
-Status Store::migrate(state::Database& database) { return database.migrate("alerting", {{1, kTables}}); }
+Status Store::migrate(state::Database& database) {
+  return database.migrate("alerting", {{1, kTables}, {2, kAlertsInOrder}});
+}
 
-Status Store::put_alert(state::Tx& tx, const AlertRow& r) {
-  const model::Alert& a = r.alert;
+Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {
   return tx.exec(
-      "INSERT INTO alert_alerts (fingerprint, labels, annotations, generator_url, starts_at, ends_at, updated_at, "
-      "timed_out,"
-      " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (fingerprint) DO UPDATE SET labels = excluded.labels,"
+      "INSERT INTO alert_alerts (id, labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
+      " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET labels = excluded.labels,"
       " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
       " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
       " firing = excluded.firing",
-      {sql_fingerprint(a.fingerprint()), text::encode_labels(a.labels), text::encode_labels(a.annotations),
-       a.generator_url, to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
-       int64_t{r.firing}});
+      {id, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url, to_us(a.starts_at),
+       to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, int64_t{firing}});
 }
 
-Status Store::touch_alert(state::Tx& tx, const AlertRow& r) {
-  const model::Alert& a = r.alert;
-  return tx.exec(
-      "UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE fingerprint = ?",
-      {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out},
-       sql_fingerprint(a.fingerprint())});
+Status Store::touch_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool /*firing*/) {
+  return tx.exec("UPDATE alert_alerts SET starts_at = ?, ends_at = ?, updated_at = ?, timed_out = ? WHERE id = ?",
+                 {to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, id});
 }
 
-Status Store::delete_alert(state::Tx& tx, uint64_t fingerprint) {
-  return tx.exec("DELETE FROM alert_alerts WHERE fingerprint = ?", {sql_fingerprint(fingerprint)});
-}
+Status Store::delete_alert(state::Tx& tx, int64_t id) { return tx.exec("DELETE FROM alert_alerts WHERE id = ?", {id}); }
 
 Result<std::vector<AlertRow>> Store::alerts(state::Tx& tx) {
   return read_all<AlertRow>(
       tx.query("SELECT labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
-               " firing FROM alert_alerts"),
+               " firing, id FROM alert_alerts ORDER BY id"),
       read_alert);
 }
 

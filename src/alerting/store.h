@@ -17,6 +17,7 @@
 namespace sentinel::alerting {
 
 struct AlertRow {
+  int64_t id = 0;  // given by the caller, ascending, so that what comes in together lies together
   model::Alert alert;
   bool firing = true;  // as listeners and history were last told
 };
@@ -50,14 +51,16 @@ class Store {
  public:
   static Status migrate(state::Database& database);
 
-  static Status put_alert(state::Tx& tx, const AlertRow& row);
-  static Status touch_alert(state::Tx& tx, const AlertRow& row);  // only its times have changed
-  static Status delete_alert(state::Tx& tx, uint64_t fingerprint);
+  static Status put_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing);
+  // Only its times have changed.
+  static Status touch_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing);
+  static Status delete_alert(state::Tx& tx, int64_t id);
   static Result<std::vector<AlertRow>> alerts(state::Tx& tx);
 
   static Status put_group(state::Tx& tx, const GroupRow& row);
   static Status delete_group(state::Tx& tx, const std::string& id);  // and its members
   static Result<std::vector<GroupRow>> groups(state::Tx& tx);
+  // Only of alerts that have ended: where one that fires belongs follows from the routes.
   static Status add_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint);
   static Status remove_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint);
   static Result<std::vector<std::pair<std::string, uint64_t>>> members(state::Tx& tx);

@@ -1,6 +1,7 @@
 #include "api/prometheus.h"
 
 #include <algorithm>
+#include <array>
 
 #include <fmt/format.h>
 #include <re2/re2.h>
@@ -16,6 +17,13 @@ namespace {
 constexpr int64_t kPointsMax = 11'000;      // Prometheus's own limit on points a series
 constexpr size_t kGzipBytesMin = 1'024;     // below, compression saves no packet
 constexpr size_t kGzipBytesMax = 1u << 30;  // beyond, it is sent as it is
+
+constexpr std::array<std::pair<int, std::string_view>, 3> kMethodNames{{{1, "GET"}, {2, "POST"}, {4, "PUT"}}};
+
+struct Leave {
+  net::Gate& gate;
+  ~Leave() { gate.leave(); }
+};
 
 Result<int64_t> required_time(const net::Params& params, std::string_view name) {
   const auto time = parse_api_time(params.get(name));
@@ -35,9 +43,9 @@ Result<int64_t> step_parameter(const net::Params& params) {
 
 void PrometheusApi::add_routes(net::Router& router) {
   using Api = PrometheusApi;
-  add(router, kGet | kPost, "/api/v1/query", &Api::query);
-  add(router, kGet | kPost, "/api/v1/query_range", &Api::query_range);
-  add(router, kGet | kPost, "/api/v1/query_exemplars", &Api::query_exemplars);
+  add_query(router, kGet | kPost, "/api/v1/query", &Api::query);
+  add_query(router, kGet | kPost, "/api/v1/query_range", &Api::query_range);
+  add_query(router, kGet | kPost, "/api/v1/query_exemplars", &Api::query_exemplars);
   add(router, kGet | kPost, "/api/v1/format_query", &Api::format_query);
   add(router, kGet | kPost, "/api/v1/parse_query", &Api::parse_query);
   add(router, kGet | kPost, "/api/v1/series", &Api::series);
@@ -59,16 +67,32 @@ void PrometheusApi::add_routes(net::Router& router) {
   add(router, kPost | kPut, "/api/v1/admin/tsdb/delete_series", &Api::delete_series);
   add(router, kPost | kPut, "/api/v1/admin/tsdb/clean_tombstones", &Api::clean_tombstones);
   add(router, kPost | kPut, "/api/v1/admin/tsdb/snapshot", &Api::snapshot);
-  add(router, kGet, "/federate", &Api::federate);
+  add_query(router, kGet, "/federate", &Api::federate);
   router.add("OPTIONS", "/api/v1/{rest...}", [this](net::Exchange* exchange) { return options(exchange); });
 }
 
 void PrometheusApi::add(net::Router& router, int methods, std::string_view pattern, Work work) {
-  const std::pair<int, std::string_view> names[] = {{kGet, "GET"}, {kPost, "POST"}, {kPut, "PUT"}};
-  for (const auto& [bit, method] : names) {
+  for (const auto& [bit, method] : kMethodNames) {
     if ((methods & bit) == 0) continue;
     router.add(method, pattern, [this, work](net::Exchange* exchange) { return run(exchange, work); });
   }
+}
+
+void PrometheusApi::add_query(net::Router& router, int methods, std::string_view pattern, Work work) {
+  for (const auto& [bit, method] : kMethodNames) {
+    if ((methods & bit) == 0) continue;
+    router.add(method, pattern, [this, work](net::Exchange* exchange) { return run_query(exchange, work); });
+  }
+}
+
+net::Task<void> PrometheusApi::run_query(net::Exchange* exchange, Work work) {
+  const Status admitted = co_await gate_.enter(parts_.engine.options().timeout);
+  if (!admitted) {
+    (void)co_await exchange->respond(prometheus_error(Error(ErrorCode::kTimeout, "query timed out in query queue")));
+    co_return;
+  }
+  const Leave leave{gate_};
+  co_await run(exchange, work);
 }
 
 net::Task<void> PrometheusApi::run(net::Exchange* exchange, Work work) {

@@ -14,6 +14,7 @@
 #include "detection/rule_manager.h"
 #include "ingest/metadata.h"
 #include "ingest/target.h"
+#include "net/gate.h"
 #include "net/http_server.h"
 #include "promql/engine.h"
 #include "tsdb/store.h"
@@ -29,6 +30,7 @@ struct PrometheusServerInfo {
   std::function<std::map<std::string, std::string>()> flags;
   std::function<std::vector<ingest::TargetStatus>()> targets;  // sorted by pool
   std::function<std::vector<std::string>()> scrape_pools;
+  size_t queries_max = 4;      // evaluated at once; more wait, at most for the engine's timeout
   bool admin_enabled = false;  // delete_series, clean_tombstones, snapshot
   std::string cors_origin;     // regular expression of origins that pages may read from; empty: none
   model::Labels external_labels;
@@ -47,7 +49,7 @@ class PrometheusApi {
     const detection::RuleManager& rules;  // groups() and alerts() from any thread
     PrometheusServerInfo server;
   };
-  explicit PrometheusApi(Parts parts) : parts_(std::move(parts)) {}
+  explicit PrometheusApi(Parts parts) : parts_(std::move(parts)), gate_(parts_.server.queries_max) {}
   void add_routes(net::Router& router);
 
  private:
@@ -64,7 +66,10 @@ class PrometheusApi {
   using Work = Answer (PrometheusApi::*)(const Call& call) const;
   enum Methods { kGet = 1, kPost = 2, kPut = 4 };
   void add(net::Router& router, int methods, std::string_view pattern, Work work);
+  void add_query(net::Router& router, int methods, std::string_view pattern, Work work);
   net::Task<void> run(net::Exchange* exchange, Work work);
+  // The same through the gate that bounds how many queries are evaluated at once.
+  net::Task<void> run_query(net::Exchange* exchange, Work work);
   net::Task<void> options(net::Exchange* exchange);
   void finish(const Call& call, net::Response& response) const;
   void set_cors(std::string_view origin, net::Response& response) const;
@@ -110,6 +115,7 @@ class PrometheusApi {
   Answer status_replay(const Call& call) const;
 
   Parts parts_;
+  net::Gate gate_;
 };
 
 }  // namespace sentinel::api

@@ -69,11 +69,22 @@ Status parse_incidents(const YamlNode& node, incident::Options& options) {
   return {};
 }
 
+Result<uint64_t> count_or(const YamlNode& node, std::string_view key, uint64_t fallback, int64_t least) {
+  SENTINEL_ASSIGN(const int64_t v, node.integer_or(key, static_cast<int64_t>(fallback)));
+  if (v < least) return fail(node.get(key).error(fmt::format("expected a whole number from {}", least)));
+  return static_cast<uint64_t>(v);
+}
+
 Status parse_stores(const YamlNode& root, Config& config) {
   const YamlNode metrics = root.get("metrics");
-  SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention"}));
+  SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention", "retention_size", "out_of_order_window",
+                                               "max_series", "max_exemplars"}));
   SENTINEL_ASSIGN(config.collect_interval, metrics.duration_or("collect_interval", config.collect_interval));
   SENTINEL_ASSIGN(config.metrics_retention, metrics.duration_or("retention", config.metrics_retention));
+  SENTINEL_ASSIGN(config.metrics_retention_bytes, metrics.bytes_or("retention_size", config.metrics_retention_bytes));
+  SENTINEL_ASSIGN(config.out_of_order_window, metrics.duration_or("out_of_order_window", config.out_of_order_window));
+  SENTINEL_ASSIGN(config.metrics_series_max, count_or(metrics, "max_series", config.metrics_series_max, 1));
+  SENTINEL_ASSIGN(config.exemplars_max, count_or(metrics, "max_exemplars", config.exemplars_max, 0));
   if (config.collect_interval < Millis(50))
     return fail(metrics.get("collect_interval").error("expected at least 50ms"));
   const YamlNode events = root.get("events");
@@ -103,9 +114,20 @@ Status parse_rules(const YamlNode& node, Config& config) {
 }
 
 Status parse_prometheus(const YamlNode& node, Config& config) {
-  SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin"}));
+  SENTINEL_TRY(node.expect_keys("prometheus", {"admin_api", "cors_origin", "query"}));
   SENTINEL_ASSIGN(config.admin_api, node.boolean_or("admin_api", config.admin_api));
   SENTINEL_ASSIGN(config.cors_origin, node.string_or("cors_origin", config.cors_origin));
+  const YamlNode query = node.get("query");
+  SENTINEL_TRY(
+      query.expect_keys("query", {"max_samples", "max_memory", "timeout", "max_concurrency", "lookback_delta"}));
+  promql::EngineOptions& limits = config.query;
+  SENTINEL_ASSIGN(limits.samples_max, count_or(query, "max_samples", limits.samples_max, 1));
+  SENTINEL_ASSIGN(limits.memory_max, query.bytes_or("max_memory", limits.memory_max));
+  SENTINEL_ASSIGN(limits.timeout, query.duration_or("timeout", limits.timeout));
+  SENTINEL_ASSIGN(limits.lookback_delta, query.duration_or("lookback_delta", limits.lookback_delta));
+  if (limits.timeout.count() <= 0) return fail(query.get("timeout").error("expected a duration above 0"));
+  SENTINEL_ASSIGN(config.query_concurrency_max, count_or(query, "max_concurrency", config.query_concurrency_max, 1));
+  if (config.query_concurrency_max > 256) return fail(query.get("max_concurrency").error("expected 1 to 256"));
   return {};
 }
 

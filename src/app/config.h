@@ -13,6 +13,7 @@
 #include "incident/service.h"
 #include "ingest/scrape_config.h"
 #include "ingest/write_config.h"
+#include "promql/engine.h"
 
 namespace sentinel::app {
 
@@ -29,6 +30,10 @@ struct Config {
 
   Millis collect_interval = std::chrono::seconds(1);
   Millis metrics_retention = std::chrono::hours(24 * 15);
+  uint64_t metrics_retention_bytes = 0;  // of blocks; 0: by time alone
+  Millis out_of_order_window{0};
+  uint64_t metrics_series_max = 2'000'000;
+  uint64_t exemplars_max = 100'000;
   Millis events_retention = std::chrono::hours(24 * 30);
   uint64_t events_hot_rows = 20'000;
   uint64_t spill_max_mb =
@@ -44,6 +49,8 @@ struct Config {
   // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
   // origin (a regular expression) may read from it.
   bool admin_api = false;
+  promql::EngineOptions query;       // limits of one query
+  uint64_t query_concurrency_max = 4;  // evaluated at once for the API; rules have a thread of their own
   std::string cors_origin;
 
   // `global`, `scrape_configs` and `remote_write`, as in prometheus.yml.

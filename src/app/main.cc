@@ -42,12 +42,14 @@ int main(int argc, char** argv) {
   int exit_code = 0;
   sentinel::app::add_serve_command(cli, exit_code);
   sentinel::app::add_demo_command(cli, exit_code);
+  sentinel::app::add_alertmanager_command(cli, exit_code);
   sentinel::app::add_traffic_command(cli, exit_code);
   sentinel::app::add_check_command(cli, exit_code);
   sentinel::app::add_test_command(cli, exit_code);
   sentinel::app::add_query_command(cli, exit_code);
   sentinel::app::add_sql_command(cli, exit_code);
   sentinel::app::add_incident_command(cli, exit_code);
+  sentinel::app::add_silence_command(cli, exit_code);
   add_config_command(cli);
   try {
     cli.parse(argc, argv);

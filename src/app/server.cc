@@ -8,6 +8,8 @@
 #include "alerting/alerting.h"
 #include "analysis/analyzer.h"
 #include "analysis/price_table.h"
+#include "api/alert_tools.h"
+#include "api/alertmanager.h"
 #include "api/alerts.h"
 #include "api/auth.h"
 #include "api/calls.h"
@@ -44,6 +46,7 @@ namespace sentinel::app {
 namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
+constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
@@ -145,7 +148,7 @@ struct Server::Parts {
   SystemClock clock;
   const TimePoint started_at;
   MetricRegistry metrics;
-  net::Runtime runtime{net::RuntimeOptions{}};
+  net::Runtime runtime{net::RuntimeOptions{.blocking_threads = kOtherBlockingThreads + config.query_concurrency_max}};
   net::HttpClient client{runtime, metrics, {}};
   std::unique_ptr<FileLock> lock;
   std::unique_ptr<tsdb::Store> tsdb;
@@ -185,6 +188,8 @@ struct Server::Parts {
   std::unique_ptr<api::PrometheusApi> prometheus_api;
   std::unique_ptr<api::RemoteWriteApi> remote_write_api;
   std::unique_ptr<api::AlertsApi> alerts_api;
+  std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
+  std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -239,6 +244,10 @@ Status Server::Parts::open_stores() {
   metrics_store.retention = config.metrics_retention;
   const std::string positions = config.data_dir + "/remote-write";
   metrics_store.log.keep_from = ingest::oldest_unread_segment(posix_env(), positions, config.remote_write);
+  metrics_store.retention_bytes = config.metrics_retention_bytes;
+  metrics_store.out_of_order_window = config.out_of_order_window;
+  metrics_store.series_max = config.metrics_series_max;
+  metrics_store.exemplars_max = config.exemplars_max;
   SENTINEL_ASSIGN(tsdb, tsdb::Store::open(posix_env(), clock, metrics, metrics_store));
   events::EmbeddedOptions event_store;
   event_store.dir = config.data_dir + "/events";
@@ -249,7 +258,7 @@ Status Server::Parts::open_stores() {
   SENTINEL_TRY(state::KeyValue::migrate(*database));
   SENTINEL_TRY(ingest::FeedbackDesk::migrate(*database));
   feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
-  promql::EngineOptions engine_options;
+  promql::EngineOptions engine_options = config.query;
   engine_options.default_step = config.evaluation_interval;
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
   ingest::CollectorOptions collect_options;
@@ -296,7 +305,8 @@ Status Server::Parts::open_control(Loaded loaded) {
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
       control, *incidents, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
-  sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
+                                                  std::make_shared<receivers::StateMemory>(*database, clock));
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
@@ -327,6 +337,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
   info.started_at = started_at;
   info.external_url = external_url();
   info.retention = format_duration(config.metrics_retention);
+  info.queries_max = config.query_concurrency_max;
   info.admin_enabled = config.admin_api;
   info.cors_origin = config.cors_origin;
   info.config_yaml = [this] { return effective_yaml(config); };
@@ -334,6 +345,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
     return std::map<std::string, std::string>{
         {"config.file", config.file},
         {"query.lookback-delta", format_duration(engine->options().lookback_delta)},
+        {"query.max-concurrency", std::to_string(config.query_concurrency_max)},
         {"query.max-samples", std::to_string(engine->options().samples_max)},
         {"query.timeout", format_duration(engine->options().timeout)},
         {"storage.tsdb.path", config.data_dir + "/metrics"},
@@ -364,6 +376,9 @@ Status Server::Parts::open_http() {
   remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
+  alertmanager_api = std::make_unique<api::AlertmanagerApi>(
+      api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
+  alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
       runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
       [this] { return components(); },
@@ -379,6 +394,8 @@ Status Server::Parts::open_http() {
   prometheus_api->add_routes(*router);
   remote_write_api->add_routes(*router);
   alerts_api->add_routes(*router);
+  alertmanager_api->add_routes(*router);
+  alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);

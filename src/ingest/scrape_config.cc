@@ -27,25 +27,6 @@ Result<uint64_t> count_or(const YamlNode& node, std::string_view key, uint64_t f
   return static_cast<uint64_t>(v);
 }
 
-// "10MB": powers of 1024, as Prometheus reads sizes.
-Result<uint64_t> bytes_or(const YamlNode& node, std::string_view key, uint64_t fallback) {
-  if (node.get(key).is_null()) return fallback;
-  SENTINEL_ASSIGN(const std::string text, node.get(key).string());
-  static constexpr std::array<std::string_view, 7> kUnits{"B", "KB", "MB", "GB", "TB", "PB", "EB"};
-  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
-  const auto number = parse_int(text.substr(0, digits));
-  std::string unit = text.substr(digits);
-  unit = replace_all(std::move(unit), "i", "");
-  const auto* const it = std::find(kUnits.begin(), kUnits.end(), unit);
-  const auto power = static_cast<unsigned>(it - kUnits.begin());
-  if (text == "0") return uint64_t{0};
-  constexpr unsigned kPowerMax = 5;
-  if (!number || it == kUnits.end() || power > kPowerMax || *number > 4096) {
-    return fail(node.get(key).error(fmt::format("expected a size such as 10MB, got {}", go_quote(text))));
-  }
-  return static_cast<uint64_t>(*number) << (10 * power);
-}
-
 Result<model::Labels> parse_labels(const YamlNode& node) {
   std::vector<model::Label> labels;
   if (!node.is_null() && !node.is_map()) return fail(node.error("expected a map of labels"));
@@ -143,7 +124,7 @@ Status parse_discovery(const YamlNode& node, const std::string& folder, ScrapeJo
 }
 
 Status parse_limits(const YamlNode& node, ScrapeJob& job) {
-  SENTINEL_ASSIGN(job.body_bytes_max, bytes_or(node, "body_size_limit", job.body_bytes_max));
+  SENTINEL_ASSIGN(job.body_bytes_max, node.bytes_or("body_size_limit", job.body_bytes_max));
   SENTINEL_ASSIGN(job.sample_limit, count_or(node, "sample_limit", job.sample_limit));
   SENTINEL_ASSIGN(job.target_limit, count_or(node, "target_limit", job.target_limit));
   SENTINEL_ASSIGN(job.label_limit, count_or(node, "label_limit", job.label_limit));

@@ -14,6 +14,8 @@ namespace sentinel::model {
 enum class AlertState { kInactive, kPending, kFiring };
 std::string_view alert_state_name(AlertState state);
 
+uint64_t label_fingerprint(const Labels& labels);
+
 // As alerting takes it in: Alertmanager's alert. Identity is the label set.
 struct Alert {
   Labels labels;  // has alertname
@@ -24,7 +26,8 @@ struct Alert {
   std::string generator_url;
   bool timed_out = false;  // ends_at was set by resolve_timeout, not by the sender
 
-  uint64_t fingerprint() const { return labels.hash(); }
+  // Prometheus's: FNV-1a over the sorted labels, so that ours is what other tools compute of the same alert.
+  uint64_t fingerprint() const { return label_fingerprint(labels); }
   std::string fingerprint_hex() const;  // 16 hex digits
   std::string_view name() const { return labels.get(kAlertNameLabel); }
   bool resolved_at(TimePoint now) const { return ends_at <= now; }

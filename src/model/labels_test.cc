@@ -170,6 +170,8 @@ TEST(Alert, IsIdentifiedByItsLabels) {
   EXPECT_EQ(alert.name(), "A");
   EXPECT_EQ(alert.fingerprint_hex().size(), 16u);
   EXPECT_EQ(alert.fingerprint_hex().find_first_not_of("0123456789abcdef"), std::string::npos);
+  alert.labels = {{"ok", "b"}};
+  EXPECT_EQ(alert.fingerprint_hex(), "8e5a53b8bac61c2b") << "what Alertmanager computed";
   EXPECT_FALSE(alert.resolved_at(time_from_ms(999)));
   EXPECT_TRUE(alert.resolved_at(time_from_ms(1000)));
   EXPECT_EQ(alert_state_name(AlertState::kPending), "pending");

@@ -56,7 +56,7 @@ Error ClientConnection::broken(const SysError& error) const {
 }
 
 Task<Status> ClientConnection::connect(std::vector<asio::ip::tcp::endpoint> endpoints, const Url* url,
-                                       asio::ssl::context* tls, Millis timeout) {
+                                       asio::ssl::context* tls, const Transport* transport, Millis timeout) {
   enter("connect", timeout);
   SysError last = asio::error::host_not_found;
   for (const auto& endpoint : endpoints) {
@@ -67,30 +67,58 @@ Task<Status> ClientConnection::connect(std::vector<asio::ip::tcp::endpoint> endp
     last = error;
     if (!error) break;
   }
-  if (last) co_return fail(ErrorCode::kIo, "cannot connect to " + origin_ + ": " + last.message());
+  if (last) co_return fail(ErrorCode::kIo, "cannot connect to " + url->origin() + ": " + last.message());
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());
-  if (url->tls) SENTINEL_CO_TRY(co_await handshake(url, tls));
+  if (url->tls) {
+    if (transport != nullptr && transport->proxy) SENTINEL_CO_TRY(co_await open_tunnel(url, transport));
+    const bool named = transport != nullptr && !transport->options.server_name.empty();
+    SENTINEL_CO_TRY(co_await handshake(url, named ? transport->options.server_name : url->host,
+                                       transport != nullptr ? &transport->tls : tls));
+  }
   disarm();
   co_return Status();
 }
 
-Task<Status> ClientConnection::handshake(const Url* url, asio::ssl::context* tls) {
+// Asks the proxy for a tunnel; what follows on the socket is the target's.
+Task<Status> ClientConnection::open_tunnel(const Url* url, const Transport* transport) {
+  const std::string host = url->host.find(':') == std::string::npos ? url->host : "[" + url->host + "]";
+  const std::string target = host + ":" + std::to_string(url->port);
+  std::string head = "CONNECT " + target + " HTTP/1.1\r\n";
+  append_header(head, "host", target);
+  if (!transport->proxy_authorization.empty()) {
+    append_header(head, "proxy-authorization", transport->proxy_authorization);
+  }
+  for (const auto& [name, value] : transport->options.connect_headers) append_header(head, name, value);
+  head += "\r\n";
+  auto [error, count] = co_await asio::async_write(socket_, asio::buffer(head), use_tuple);
+  if (error) co_return fail(broken(error));
+  int status = 0;
+  Headers headers;
+  SENTINEL_CO_TRY(co_await read_head(&status, &headers, "CONNECT"));
+  if (status / 100 != 2) {
+    co_return fail(ErrorCode::kIo, "the proxy refuses a tunnel with status " + std::to_string(status));
+  }
+  if (in_.size() > 0) co_return fail(ErrorCode::kIo, "the proxy speaks before the tunnel's client");
+  co_return Status();
+}
+
+Task<Status> ClientConnection::handshake(const Url* url, std::string host, asio::ssl::context* tls) {
   tls_ = std::make_unique<TlsStream>(socket_, *tls);
   SysError error;
-  const bool is_ip = !asio::ip::make_address(url->host, error).is_unspecified() && !error;
-  if (!is_ip && SSL_set_tlsext_host_name(tls_->native_handle(), url->host.c_str()) != 1) {
+  const bool is_ip = !asio::ip::make_address(host, error).is_unspecified() && !error;
+  if (!is_ip && SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str()) != 1) {
     co_return fail(ErrorCode::kIo, "cannot set the TLS server name");
   }
-  tls_->set_verify_callback(asio::ssl::host_name_verification(url->host), error);
+  tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
   auto [failed] = co_await tls_->async_handshake(TlsStream::client, use_tuple);
   if (!failed) co_return Status();
   if (timed_out_ || canceled_) co_return fail(broken(failed));
   const long verdict = SSL_get_verify_result(tls_->native_handle());
   std::string why = failed.message();
   if (verdict != X509_V_OK) why += std::string(" (") + X509_verify_cert_error_string(verdict) + ")";
-  co_return fail(ErrorCode::kIo, "TLS handshake with " + origin_ + " failed: " + why);
+  co_return fail(ErrorCode::kIo, "TLS handshake with " + url->origin() + " failed: " + why);
 }
 
 void ClientConnection::begin(const ClientTimeouts& timeouts, int64_t total_due_ms) {

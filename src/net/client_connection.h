@@ -13,6 +13,7 @@
 #include "net/http1.h"
 #include "net/http_client.h"
 #include "net/socket.h"
+#include "net/transport_impl.h"
 #include "net/url.h"
 
 namespace sentinel::net {
@@ -24,8 +25,10 @@ class ClientConnection final : private Deadline {
   ClientConnection(asio::io_context& core, std::string origin);
   ~ClientConnection() override;
 
+  // `transport` may be null; else its TLS is used instead of `tls`, and `endpoints` are those of its proxy if it has
+  // one.
   Task<Status> connect(std::vector<asio::ip::tcp::endpoint> endpoints, const Url* url, asio::ssl::context* tls,
-                       Millis timeout);
+                       const Transport* transport, Millis timeout);
   // The exchange. `head` is complete, with its empty line.
   void begin(const ClientTimeouts& timeouts, int64_t total_due_ms);
   Task<Status> send(std::string* head, const std::string* body);
@@ -43,11 +46,12 @@ class ClientConnection final : private Deadline {
   // In the pool.
   void park(std::function<void()> on_expired, Millis max_age);
   void unpark();
-  bool still_good();  // REQUIRES: unparked
-  const std::string& origin() const { return origin_; }
+  bool still_good();                                     // REQUIRES: unparked
+  const std::string& origin() const { return origin_; }  // and the transport: the key of the pool
 
  private:
-  Task<Status> handshake(const Url* url, asio::ssl::context* tls);
+  Task<Status> handshake(const Url* url, std::string host, asio::ssl::context* tls);
+  Task<Status> open_tunnel(const Url* url, const Transport* transport);
   Task<Status> fill(size_t room);
   Error broken(const SysError& error) const;
   void enter(const char* phase, Millis limit);

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "net/client_connection.h"
 #include "net/limits.h"
+#include "net/transport_impl.h"
 
 namespace sentinel::net {
 namespace {
@@ -208,13 +209,20 @@ class Exchanged final : public ClientResponse {
   bool canceled_ = false;
 };
 
+// A plain request through a proxy names the whole target and carries what the proxy asks for.
 std::string make_head(const ClientRequest& request, const Url& url) {
+  const Transport* transport = request.transport.get();
+  const bool to_proxy = transport != nullptr && transport->proxy && !url.tls;
   std::string head;
   head.reserve(512 + (request.body.size() <= kGatherBytesMax ? request.body.size() : 0));
   head += request.method;
   head += ' ';
+  if (to_proxy) head += "http://" + url.authority();
   head += url.target;
   head += " HTTP/1.1\r\n";
+  if (to_proxy && !transport->proxy_authorization.empty()) {
+    append_header(head, "proxy-authorization", transport->proxy_authorization);
+  }
   if (!request.headers.has("host")) append_header(head, "host", url.authority());
   append_headers(head, request.headers);
   if (!request.body.empty() || (request.method != "GET" && request.method != "HEAD")) {
@@ -253,7 +261,9 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
   if (core == impl_->pools.size()) co_return fail(ErrorCode::kInternal, "not called on a core of the client's runtime");
   auto& pool = impl_->pools[core];
   const int64_t total_due_ms = Deadline::now_ms() + request.timeouts.total.count();
-  const std::string origin = url.origin();
+  const Transport* transport = request.transport.get();
+  const std::string origin = transport == nullptr ? url.origin() : url.origin() + "|" + transport->key;
+  const Url& peer = transport != nullptr && transport->proxy ? *transport->proxy : url;
   std::string head = make_head(request, url);
   const size_t head_size = head.size();
 
@@ -271,10 +281,10 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
 
     Status status;
     if (!reused) {
-      auto endpoints = co_await pool->dns.resolve(&url);
+      auto endpoints = co_await pool->dns.resolve(&peer);
       if (request.cancel != nullptr && request.cancel->canceled()) co_return fail(canceled_error());
       if (!endpoints) co_return fail(endpoints.error());
-      status = co_await raw->connect(std::move(*endpoints), &url, &impl_->tls, request.timeouts.connect);
+      status = co_await raw->connect(std::move(*endpoints), &url, &impl_->tls, transport, request.timeouts.connect);
       if (!status) co_return fail(status.error());
     }
     raw->begin(request.timeouts, total_due_ms);

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "net/http.h"
 #include "net/task.h"
+#include "net/transport.h"
 
 namespace sentinel::net {
 
@@ -52,7 +53,8 @@ struct ClientRequest {
   std::string body = {};
   ClientTimeouts timeouts = {};
   size_t body_bytes_max = 64 * 1024 * 1024;
-  std::shared_ptr<CancelToken> cancel = {};  // one token may serve exchanges that follow each other
+  std::shared_ptr<CancelToken> cancel = {};         // one token may serve exchanges that follow each other
+  std::shared_ptr<const Transport> transport = {};  // null: as the client's options say, without a proxy
 };
 
 // The head has arrived; the body is read piece by piece. Dropping it before the end closes the connection.

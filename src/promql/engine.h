@@ -47,6 +47,7 @@ struct QueryResult {
 struct EngineOptions {
   Millis lookback_delta = std::chrono::minutes(5);
   uint64_t samples_max = 50'000'000;  // in memory at once, one query
+  uint64_t memory_max = 2u << 30;     // bytes of samples and labels in memory at once, one query; 0: no limit
   Millis timeout = std::chrono::minutes(2);
   Millis default_step = std::chrono::minutes(1);  // subqueries without a step (global evaluation_interval)
   bool experimental_functions = true;
@@ -73,8 +74,8 @@ enum class ResultType { kScalar, kVector, kMatrix, kString };
 ResultType result_type(const Query& query);
 
 // Thread-safe; evaluations are independent. `cancel` may be set by another thread; the query then ends with kCanceled.
-// Past EngineOptions::timeout it ends with kTimeout, past samples_max with kTooLarge; other failures of a well-formed
-// query are kUnprocessable.
+// Past EngineOptions::timeout it ends with kTimeout, past samples_max or memory_max with kTooLarge; other failures of a
+// well-formed query are kUnprocessable.
 class Engine {
  public:
   Engine(const tsdb::Queryable& storage, EngineOptions options) : storage_(storage), options_(options) {}

@@ -68,6 +68,13 @@ TEST_F(EngineTest, names_the_limit_that_was_exceeded) {
   const auto too_many = range("m", 0, 100 * kMinute, kMinute, few);
   ASSERT_FALSE(too_many.has_value());
   EXPECT_EQ(too_many.error().code(), ErrorCode::kTooLarge);
+  EngineOptions little;
+  little.memory_max = 1000;
+  const auto too_big = range("m", 0, 100 * kMinute, kMinute, little);
+  ASSERT_FALSE(too_big.has_value());
+  EXPECT_EQ(too_big.error().code(), ErrorCode::kTooLarge);
+  EXPECT_NE(too_big.error().message().find("memory"), std::string::npos) << too_big.error().message();
+  EXPECT_TRUE(instant("m", 0, little).has_value());
   const auto steps = range("1", 0, 1'000'000'000'000, 1);
   ASSERT_FALSE(steps.has_value());
   EXPECT_NE(steps.error().message().find("steps"), std::string::npos);

@@ -55,6 +55,12 @@ Status QueryContext::work(uint64_t points) {
 
 Status QueryContext::hold(uint64_t count) {
   samples += count;
+  const uint64_t bytes = samples * sizeof(model::Sample) + read_bytes;
+  if (options.memory_max != 0 && bytes > options.memory_max) {
+    return fail(ErrorCode::kTooLarge,
+                fmt::format("query processing would use too much memory in query execution (limit {} bytes)",
+                            options.memory_max));
+  }
   if (samples <= options.samples_max) return {};
   return fail(ErrorCode::kTooLarge,
               fmt::format("query processing would load too many samples into memory in query execution (limit {})",

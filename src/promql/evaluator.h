@@ -53,6 +53,7 @@ struct QueryContext {
   Annotations annotations{};
   uint64_t samples = 0;       // in memory now
   uint64_t samples_read = 0;  // from storage so far
+  uint64_t read_bytes = 0;    // of the selections of this query, labels included
   uint64_t until_check = 0;
   bool saw_histograms = false;  // native ones were read
 

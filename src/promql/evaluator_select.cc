@@ -83,8 +83,12 @@ Result<std::vector<tsdb::SeriesData>> Evaluator::select(const model::Matchers& m
     read += s.samples.size();
     for (const HPoint& p : s.histograms) read += p.h->size_in_samples();
     if (!s.histograms.empty()) context_.saw_histograms = true;
+    context_.read_bytes += sizeof(s);
+    for (const auto& [name, value] : s.labels) context_.read_bytes += name.size() + value.size();
   }
   context_.samples_read += read;
+  context_.read_bytes += read * sizeof(model::Sample);
+  SENTINEL_TRY(context_.hold(0));
   SENTINEL_TRY(context_.work(read));
   return data;
 }

@@ -72,6 +72,8 @@ std::string encode_notification(const Notification& n) {
   const json::object document = {{"receiver", n.receiver},
                                  {"group_key", n.group_key},
                                  {"group_labels", text::labels_object(n.group_labels)},
+                                 {"route_labels", text::labels_object(n.route_labels)},
+                                 {"reason", n.reason},
                                  {"alerts", std::move(alerts)},
                                  {"external_url", n.external_url},
                                  {"created_at_us", to_us(n.created_at)},
@@ -87,6 +89,9 @@ Result<Notification> decode_notification(std::string_view text) {
     n.receiver = std::string(o.at("receiver").as_string());
     n.group_key = std::string(o.at("group_key").as_string());
     n.group_labels = labels_from(o.at("group_labels"));
+    // Absent in what older versions left in the outbox.
+    if (const json::value* labels = o.if_contains("route_labels")) n.route_labels = labels_from(*labels);
+    if (const json::value* reason = o.if_contains("reason")) n.reason = std::string(reason->as_string());
     for (const json::value& a : o.at("alerts").as_array()) n.alerts.push_back(alert_from(a));
     n.external_url = std::string(o.at("external_url").as_string());
     n.created_at = time_from(o.at("created_at_us"));

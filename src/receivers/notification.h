@@ -22,6 +22,8 @@ struct Notification {
   std::string receiver;  // its name in the configuration
   std::string group_key;
   model::Labels group_labels;
+  model::Labels route_labels;  // values are templates
+  std::string reason;          // why now, in Alertmanager's words: "first notification", "repeat interval elapsed" …
   std::vector<NotifiedAlert> alerts;  // sorted as shown; never empty
   std::string external_url;
   TimePoint created_at;

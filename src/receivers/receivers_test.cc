@@ -1,295 +1,449 @@
+// The pieces that all receivers share: judgement, secrets, templates, fields, mail texts, signatures, rates.
+
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
-#include <condition_variable>
-#include <mutex>
+#include <fstream>
 
 #include <boost/json.hpp>
 
 #include "base/file.h"
 #include "base/strings.h"
-#include "net/http_server.h"
-#include "receivers/net_sender.h"
-#include "receivers/receiver.h"
+#include "receivers/kinds.h"
+#include "receivers/mime.h"
+#include "receivers/payload.h"
+#include "receivers/rate_limit.h"
+#include "receivers/sigv4.h"
+#include "receivers/test_notification.h"
 
 namespace sentinel::receivers {
 namespace {
 
 namespace json = boost::json;
+using std::chrono::seconds;
 
-NotifiedAlert alert(model::Labels labels, model::Labels annotations, bool resolved = false) {
-  NotifiedAlert a;
-  a.alert.labels = std::move(labels);
-  a.alert.annotations = std::move(annotations);
-  a.alert.starts_at = parse_time("2026-01-01T00:00:00.500Z").value();
-  if (resolved) a.alert.ends_at = parse_time("2026-01-01T01:00:00Z").value();
-  a.alert.generator_url = "http://prom/graph";
-  a.resolved = resolved;
-  return a;
-}
+TimePoint at(const char* time) { return parse_time(time).value(); }
 
-Notification two_alerts() {
-  Notification n;
-  n.receiver = "team X";
-  n.group_key = R"({}/{a="b"}:{alertname="High"})";
-  n.group_labels = {{"alertname", "High"}};
-  n.alerts = {alert({{"alertname", "High"}, {"env", "prod"}, {"i", "1"}}, {{"summary", "s"}, {"only", "1"}}),
-              alert({{"alertname", "High"}, {"env", "prod"}, {"i", "2"}}, {{"summary", "s"}}, true)};
-  n.external_url = "http://sentinel";
-  n.created_at = parse_time("2026-01-01T02:00:00Z").value();
-  n.expires_at = parse_time("2026-01-01T02:05:00Z").value();
-  return n;
-}
-
-std::shared_ptr<const Templates> default_templates() {
-  static const FakeClock clock;
-  return Templates::load({}, clock).value();
-}
+text::YamlNode yaml(std::string_view text) { return text::parse_yaml(text, "x.yml").value(); }
 
 TEST(Notification, survives_the_outbox) {
-  const Notification n = two_alerts();
+  const Notification n = test_notification();
   const auto back = decode_notification(encode_notification(n));
   ASSERT_TRUE(back) << back.error().to_string();
   EXPECT_EQ(encode_notification(*back), encode_notification(n));
   EXPECT_EQ(back->alerts.at(1).alert.ends_at, n.alerts[1].alert.ends_at);
+  EXPECT_EQ(back->reason, "first notification");
   EXPECT_TRUE(back->firing());
-  EXPECT_EQ(back->common_labels(), (model::Labels{{"alertname", "High"}, {"env", "prod"}}));
-  EXPECT_EQ(back->common_annotations(), (model::Labels{{"summary", "s"}}));
+  EXPECT_EQ(back->common_annotations(), (model::Labels{{"summary", "s <1>"}}));
   for (const char* bad : {"", "{}", "[]", R"({"receiver": 1})"}) EXPECT_FALSE(decode_notification(bad)) << bad;
 }
 
-TEST(Webhook, sends_version_4) {
-  WebhookConfig config;
-  config.url.value = "http://127.0.0.1:9/hook";
-  const auto post = make_webhook(config)->post(two_alerts());
-  ASSERT_TRUE(post);
-  EXPECT_EQ(post->url, "http://127.0.0.1:9/hook");
-  EXPECT_EQ(post->headers.get("content-type"), "application/json");
-  const std::string first = two_alerts().alerts[0].alert.fingerprint_hex();
-  const std::string second = two_alerts().alerts[1].alert.fingerprint_hex();
-  EXPECT_EQ(
-      post->body,
-      R"({"receiver":"team X","status":"firing","alerts":[)"
-      R"({"status":"firing","labels":{"alertname":"High","env":"prod","i":"1"},"annotations":{"only":"1","summary":"s"},)"
-      R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom/graph",)"
-      R"("fingerprint":")" +
-          first +
-          R"("},)"
-          R"({"status":"resolved","labels":{"alertname":"High","env":"prod","i":"2"},"annotations":{"summary":"s"},)"
-          R"("startsAt":"2026-01-01T00:00:00.5Z","endsAt":"2026-01-01T01:00:00Z","generatorURL":"http://prom/graph",)"
-          R"("fingerprint":")" +
-          second +
-          R"("}],)"
-          R"("groupLabels":{"alertname":"High"},"commonLabels":{"alertname":"High","env":"prod"},)"
-          R"("commonAnnotations":{"summary":"s"},"externalURL":"http://sentinel","version":"4",)"
-          R"("groupKey":"{}/{a=\"b\"}:{alertname=\"High\"}","truncatedAlerts":0})");
+TEST(Notification, of_an_older_version_can_still_be_sent) {
+  json::object stored = json::parse(encode_notification(test_notification())).as_object();
+  stored.erase("route_labels");
+  stored.erase("reason");
+  const auto back = decode_notification(json::serialize(stored));
+  ASSERT_TRUE(back) << back.error().to_string();
+  EXPECT_TRUE(back->route_labels.empty());
 }
 
-TEST(Webhook, cuts_at_max_alerts_and_says_so) {
-  WebhookConfig config;
-  config.url.value = "http://x";
-  config.max_alerts = 1;
-  const json::value body = json::parse(make_webhook(config)->post(two_alerts())->body);
-  EXPECT_EQ(body.at("alerts").as_array().size(), 1u);
-  EXPECT_EQ(body.at("truncatedAlerts").as_int64(), 1);
-}
-
-TEST(Slack, default_message) {
-  SlackConfig config;
-  config.api_url.value = "http://slack";
-  config.channel = "#ops";
-  const auto post = make_slack(config, default_templates())->post(two_alerts());
-  ASSERT_TRUE(post) << post.error().to_string();
-  EXPECT_EQ(post->body,
-            R"x({"channel":"#ops","username":"Alertmanager","attachments":[{"title":"[FIRING:1] High (prod)",)x"
-            R"x("title_link":"http://sentinel/#/alerts?receiver=team+X","text":"",)x"
-            R"x("fallback":"[FIRING:1] High (prod) | http://sentinel/#/alerts?receiver=team+X","callback_id":"",)x"
-            R"x("footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]})x");
-}
-
-TEST(Slack, every_field_is_a_template) {
-  SlackConfig config;
-  config.api_url.value = "http://slack";
-  config.app_token.value = "xoxb-1";
-  config.channel = "#{{ .CommonLabels.env }}";
-  config.username = "u";
-  config.title = "{{ range .Alerts.Firing }}{{ .Labels.i }}{{ end }}";
-  config.title_link = "l";
-  config.text = "{{ .CommonAnnotations.summary | toUpper }}";
-  config.pretext = "p";
-  config.message_text = "m";
-  config.icon_emoji = ":fire:";
-  config.image_url = "i";
-  config.link_names = true;
-  config.short_fields = true;
-  config.fields = {{"a", "{{ .Status }}", std::nullopt}, {"b", "c", false}};
-  config.actions = {{"button", "Open", "http://{{ .GroupLabels.alertname }}", "primary", "", "",
-                     SlackConfirm{"sure?", "t", "y", "n"}}};
-  config.mrkdwn_in = {"text"};
-  const auto post = make_slack(config, default_templates())->post(two_alerts());
-  ASSERT_TRUE(post) << post.error().to_string();
-  EXPECT_EQ(post->headers.get("Authorization"), "Bearer xoxb-1");
-  const json::value m = json::parse(post->body);
-  EXPECT_EQ(m.at("channel"), "#prod");
-  EXPECT_EQ(m.at("text"), "m");
-  EXPECT_EQ(m.at("link_names"), true);
-  const json::value& a = m.at("attachments").at(0);
-  EXPECT_EQ(a.at("title"), "1");
-  EXPECT_EQ(a.at("text"), "S");
-  EXPECT_EQ(json::serialize(a.at("fields")),
-            R"([{"title":"a","value":"firing","short":true},{"title":"b","value":"c","short":false}])");
-  EXPECT_EQ(json::serialize(a.at("actions")),
-            R"([{"type":"button","text":"Open","url":"http://High","style":"primary",)"
-            R"("confirm":{"title":"t","text":"sure?","ok_text":"y","dismiss_text":"n"}}])");
-}
-
-TEST(Slack, a_failing_template_is_a_final_error_and_a_long_title_is_cut) {
-  SlackConfig config;
-  config.api_url.value = "http://slack";
-  config.title = "{{ .Nope }}";
-  EXPECT_FALSE(make_slack(config, default_templates())->post(two_alerts()));
-  config.title = std::string(2000, 'x');
-  const json::value m = json::parse(make_slack(config, default_templates())->post(two_alerts())->body);
-  EXPECT_EQ(m.at("attachments").at(0).at("title").as_string(), std::string(1023, 'x') + "…");
-}
-
-net::Response response(int status, std::string body = "", std::string content_type = "", std::string retry_after = "") {
+net::Response response(int status, std::string body = "", std::string retry_after = "") {
   net::Response r;
   r.status = status;
   r.body = std::move(body);
-  if (!content_type.empty()) r.headers.set("Content-Type", content_type);
   if (!retry_after.empty()) r.headers.set("Retry-After", retry_after);
   return r;
 }
 
 TEST(Judge, what_is_retried_and_what_is_not) {
   using Kind = SendResult::Kind;
-  const auto webhook = make_webhook({});
-  const auto slack = make_slack({}, default_templates());
-  EXPECT_EQ(webhook->judge(response(200, "anything")).kind, Kind::kDelivered);
-  EXPECT_EQ(webhook->judge(response(204)).kind, Kind::kDelivered);
-  EXPECT_EQ(webhook->judge(response(400, "bad\nrequest")).kind, Kind::kFailed);
-  EXPECT_EQ(webhook->judge(response(400, "bad\nrequest")).error, "unexpected status code 400: bad request");
-  EXPECT_EQ(webhook->judge(response(302)).kind, Kind::kFailed);
-  EXPECT_EQ(webhook->judge(response(503)).kind, Kind::kRetry);
-  EXPECT_EQ(webhook->judge(response(503)).retry_after, std::nullopt);
-  EXPECT_EQ(webhook->judge(response(429, "", "", "7")).retry_after, Micros(std::chrono::seconds(7)));
-  EXPECT_EQ(webhook->judge(response(429, "", "", "99999999")).retry_after, Micros(std::chrono::hours(1)));
-  EXPECT_EQ(webhook->judge(response(429, "", "", "soon")).retry_after, std::nullopt);
-  EXPECT_EQ(slack->judge(response(200, "ok")).kind, Kind::kDelivered);
-  EXPECT_EQ(slack->judge(response(200, R"({"ok":true})", "application/json")).kind, Kind::kDelivered);
-  EXPECT_EQ(slack->judge(response(200, R"({"ok":false,"error":"channel_not_found"})", "application/json")).kind,
-            Kind::kFailed);
-  EXPECT_EQ(slack->judge(response(200, "no_text")).kind, Kind::kFailed);
-  EXPECT_EQ(slack->judge(response(500, "rollup_error")).kind, Kind::kRetry);
+  const TimePoint now = at("2026-01-01T02:00:00Z");
+  EXPECT_EQ(judge_status(response(200, "anything"), now).kind, Kind::kDelivered);
+  EXPECT_EQ(judge_status(response(204), now).kind, Kind::kDelivered);
+  EXPECT_EQ(judge_status(response(302), now).kind, Kind::kFailed);
+  EXPECT_EQ(judge_status(response(403), now).kind, Kind::kFailed);
+  EXPECT_EQ(judge_status(response(403), now, 403).kind, Kind::kRetry);
+  EXPECT_EQ(judge_status(response(429), now).kind, Kind::kRetry);
+  EXPECT_EQ(judge_status(response(503), now).kind, Kind::kRetry);
+  EXPECT_EQ(judge_status(response(400, "bad\nrequest"), now).error, "unexpected status code 400: bad request");
+  EXPECT_EQ(judge_status(response(400, "bad"), now, 0, "why").error, "unexpected status code 400: why");
+  EXPECT_EQ(judge_status(response(503, "", "3"), now).retry_after, Micros(seconds(3)));
 }
 
-TEST(Credentials, come_from_the_configuration_or_from_files) {
-  std::string dir = ::testing::TempDir() + "sentinel-receivers-XXXXXX";
-  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
-  ASSERT_TRUE(posix_env().write_file_atomic(dir + "/token", "s3cret\n"));
-  HttpConfig config;
+TEST(RetryAfter, is_seconds_or_a_date) {
+  const TimePoint now = at("1994-11-06T08:49:00Z");
+  const std::pair<const char*, std::optional<Micros>> cases[] = {
+      {"7", seconds(7)},
+      {" 7 ", seconds(7)},
+      {"99999999", std::chrono::hours(1)},
+      {"Sun, 06 Nov 1994 08:49:37 GMT", seconds(37)},
+      {"Sun, 06 Nov 1994 08:48:59 GMT", std::nullopt},
+      {"Sun, 31 Feb 1994 08:49:37 GMT", std::nullopt},
+      {"Sun, 06 Xxx 1994 08:49:37 GMT", std::nullopt},
+      {"0", std::nullopt},
+      {"-5", std::nullopt},
+      {"soon", std::nullopt},
+      {"", std::nullopt},
+  };
+  for (const auto& [text, wait] : cases) EXPECT_EQ(parse_retry_after(text, now), wait) << text;
+}
+
+TEST(Rates, a_bucket_lets_a_burst_through_and_then_its_rate) {
+  RateLimiter limiter;
+  const TimePoint start = at("2026-01-01T00:00:00Z");
+  const Rate rate{2, 3};
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(limiter.take("a", rate, start), std::nullopt) << i;
+  const auto wait = limiter.take("a", rate, start);
+  ASSERT_TRUE(wait);
+  EXPECT_NEAR(static_cast<double>(wait->count()), 500'000, 10);
+  EXPECT_EQ(limiter.take("b", rate, start), std::nullopt);  // another integration
+  EXPECT_TRUE(limiter.take("a", rate, start + std::chrono::milliseconds(400)));
+  EXPECT_EQ(limiter.take("a", rate, start + *wait), std::nullopt);
+  EXPECT_TRUE(limiter.take("a", rate, start + *wait));
+}
+
+TEST(Rates, a_pause_holds_everybody_back) {
+  RateLimiter limiter;
+  const TimePoint start = at("2026-01-01T00:00:00Z");
+  limiter.pause("a", start + seconds(10));
+  limiter.pause("a", start + seconds(5));  // no earlier
+  EXPECT_EQ(limiter.take("a", {1, 1}, start + seconds(4)), Micros(seconds(6)));
+  EXPECT_EQ(limiter.take("a", {1, 1}, start + seconds(10)), std::nullopt);
+}
+
+class Folder : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_NE(::mkdtemp(dir_.data()), nullptr); }
+  void TearDown() override { EXPECT_TRUE(posix_env().remove_tree(dir_)); }
+  std::string write(const std::string& name, std::string_view content) {
+    EXPECT_TRUE(posix_env().write_file_atomic(dir_ + "/" + name, content));
+    return dir_ + "/" + name;
+  }
+  std::string dir_ = ::testing::TempDir() + "sentinel-receivers-XXXXXX";
+};
+
+using Credentials = Folder;
+using TemplateFiles = Folder;
+
+TEST_F(Credentials, come_from_the_configuration_or_from_files) {
+  write("token", "s3cret\n");
+  write("header", " h \n");
+  const auto headers_of = [&](std::string_view text) {
+    const auto config = read_http_config(yaml(text), dir_ + "/", {});
+    EXPECT_TRUE(config) << config.error().to_string();
+    net::Headers headers;
+    EXPECT_TRUE(authorize(headers, *config));
+    return headers;
+  };
+  EXPECT_EQ(headers_of("bearer_token_file: token").get("Authorization"), "Bearer s3cret");
+  EXPECT_EQ(headers_of("authorization: {type: ' Key ', credentials: x}").get("Authorization"), "Key x");
+  EXPECT_EQ(headers_of("basic_auth: {username: u, password_file: token}").get("Authorization"),
+            "Basic " + base64_encode("u:s3cret"));
+  EXPECT_EQ(headers_of("http_headers: {X-A: {values: [v], secrets: [s], files: [header]}}").size(), 3u);
+  const auto gone = read_http_config(yaml("bearer_token_file: gone"), dir_ + "/", {});
   net::Headers headers;
-  config.authorization.file = dir + "/token";
-  ASSERT_TRUE(authorize(headers, config));
-  EXPECT_EQ(headers.get("Authorization"), "Bearer s3cret");
-  config = {};
-  config.basic_username = "u";
-  config.basic_password.value = "p";
-  ASSERT_TRUE(authorize(headers, config));
-  EXPECT_EQ(headers.get("Authorization"), "Basic dTpw");
-  config.basic_password = {"", dir + "/gone"};
-  EXPECT_FALSE(authorize(headers, config));
-  EXPECT_TRUE(posix_env().remove_tree(dir));
+  EXPECT_FALSE(authorize(headers, *gone));
 }
 
-TEST(TemplateFiles, override_the_defaults_and_report_mistakes) {
-  std::string dir = ::testing::TempDir() + "sentinel-receivers-XXXXXX";
-  ASSERT_NE(::mkdtemp(dir.data()), nullptr);
-  ASSERT_TRUE(posix_env().write_file_atomic(dir + "/a.tmpl",
-                                            R"({{ define "slack.default.text" }}mine {{ .Status }}{{ end }})"));
+TEST(HttpConfig, mistakes_are_refused) {
+  const char* bad[] = {
+      "basic_auth: {username: u}\nbearer_token: t",
+      "basic_auth: {username: u}\nauthorization: {credentials: t}",
+      "basic_auth: {username: u, username_file: f}",
+      "basic_auth: {username: u, password: p, password_file: f}",
+      "bearer_token: t\nbearer_token_file: f",
+      "bearer_token: t\nauthorization: {credentials: t}",
+      "authorization: {type: Basic, credentials: t}",
+      "authorization: {credentials: t, credentials_file: f}",
+      "oauth2: {token_url: 'http://t'}",
+      "oauth2: {client_id: i}",
+      "oauth2: {client_id: i, token_url: 'http://t', client_secret: s, client_secret_file: f}",
+      "oauth2: {client_id: i, token_url: 'http://t'}\nbasic_auth: {username: u}",
+      "tls_config: {ca: x, ca_file: f}",
+      "tls_config: {cert: x}",
+      "tls_config: {key_file: x}",
+      "tls_config: {min_version: TLS9}",
+      "proxy_from_environment: true\nproxy_url: http://p",
+      "proxy_from_environment: true\nno_proxy: x",
+      "no_proxy: x",
+      "proxy_connect_header: {A: [b]}",
+      "http_headers: {content-type: {values: [x]}}",
+      "http_headers: {X-A: {value: x}}",
+      "follow_redirects: maybe",
+      "follow_redirect: true",
+  };
+  for (const char* text : bad) EXPECT_FALSE(read_http_config(yaml(text), "", {})) << text;
+  const auto good = read_http_config(
+      yaml("follow_redirects: no\nenable_http2: off\nproxy_url: http://u:p@proxy:1\nno_proxy: a,b\n"
+           "proxy_connect_header: {A: [b, c]}\ntls_config: {insecure_skip_verify: true, server_name: n, "
+           "min_version: TLS12, max_version: TLS13}\noauth2: {client_id: i, token_url: 'http://t', scopes: [a, b], "
+           "endpoint_params: {x: y}, tls_config: {ca_file: f}, proxy_url: 'http://q'}"),
+      "/etc/am/", {});
+  ASSERT_TRUE(good) << good.error().to_string();
+  EXPECT_FALSE(good->follow_redirects);
+  EXPECT_EQ(good->oauth2->tls.ca.file, "/etc/am/f");
+  EXPECT_EQ(good->proxy.connect_headers.at("A").size(), 2u);
+}
+
+TEST(Proxy, is_chosen_by_url_and_exemption) {
+  ProxyConfig config;
+  EXPECT_EQ(proxy_for("http://a.example", config), "");
+  config.url = "http://proxy:3128";
+  EXPECT_EQ(proxy_for("http://127.0.0.1:9", config), "http://proxy:3128");  // nothing is exempt without no_proxy
+  config.no_proxy = "b.example, 10.0.0.0/8, c.example:8443, .d.example, *.e.example";
+  const std::pair<const char*, bool> cases[] = {
+      {"http://a.example", true},        {"http://b.example/x", false}, {"http://sub.b.example", false},
+      {"http://xb.example", true},       {"http://10.1.2.3", false},    {"http://11.1.2.3", true},
+      {"https://c.example:8443", false}, {"https://c.example", true},   {"http://d.example", true},
+      {"http://x.d.example", false},     {"http://x.e.example", false}, {"http://localhost", false},
+      {"http://127.0.0.9", false},
+  };
+  for (const auto& [url, proxied] : cases) EXPECT_EQ(!proxy_for(url, config).empty(), proxied) << url;
+}
+
+TEST(Proxy, comes_from_the_environment) {
+  ::setenv("HTTPS_PROXY", "http://secure:1", 1);
+  ::setenv("no_proxy", "inside.example", 1);
+  ProxyConfig config;
+  config.from_environment = true;
+  EXPECT_EQ(proxy_for("https://a.example", config), "http://secure:1");
+  EXPECT_EQ(proxy_for("https://inside.example", config), "");
+  ::unsetenv("HTTPS_PROXY");
+  ::unsetenv("no_proxy");
+}
+
+TEST_F(TemplateFiles, override_the_defaults_and_report_mistakes) {
+  write("a.tmpl", R"({{ define "slack.default.text" }}mine {{ .Status }}{{ end }})");
   const FakeClock clock;
-  const auto templates = Templates::load({dir + "/*.tmpl", dir + "/none*"}, clock);
+  const auto templates = Templates::load({dir_ + "/*.tmpl", dir_ + "/none*"}, clock);
   ASSERT_TRUE(templates) << templates.error().to_string();
-  const text::Value data = text::to_value(template_data(two_alerts()));
-  EXPECT_EQ((*templates)->expand(R"({{ template "slack.default.text" . }})", data).value(), "mine firing");
-  EXPECT_EQ((*templates)->expand(R"({{ template "__text_alert_list" .Alerts.Resolved }})", data).value(),
-            "Labels:\n - alertname = High\n - env = prod\n - i = 2\nAnnotations:\n - summary = s\nSource: "
-            "http://prom/graph\n");
-  ASSERT_TRUE(posix_env().write_file_atomic(dir + "/b.tmpl", "{{ define }}"));
-  const auto bad = Templates::load({dir + "/*.tmpl"}, clock);
+  Expander expand(*templates, test_notification());
+  EXPECT_EQ(expand(R"({{ template "slack.default.text" . }})"), "mine firing");
+  EXPECT_EQ(expand.html("<b>{{ .CommonAnnotations.summary }}</b>"), "<b>s &lt;1&gt;</b>");
+  EXPECT_EQ(expand("{{ routeLabels \"team\" }} {{ .RouteLabels.team }}"), "High-team High-team");
+  EXPECT_EQ(expand("{{ .Nope }}"), "");
+  EXPECT_TRUE(expand.error());
+  EXPECT_EQ(expand("plain"), "");  // the first mistake sticks
+  write("b.tmpl", "{{ define }}");
+  const auto bad = Templates::load({dir_ + "/*.tmpl"}, clock);
   ASSERT_FALSE(bad);
   EXPECT_NE(bad.error().to_string().find("b.tmpl"), std::string::npos);
-  EXPECT_TRUE(posix_env().remove_tree(dir));
 }
 
-// Sends one message and waits for its end.
-SendResult send_and_wait(NetSender& sender, const std::string& integration, const std::string& key) {
-  std::mutex mutex;
-  std::condition_variable ready;
-  std::optional<SendResult> result;
-  sender.send({key, integration, encode_notification(two_alerts()), 1}, [&](SendResult r) {
-    const std::lock_guard lock(mutex);
-    result = std::move(r);
-    ready.notify_all();
-  });
-  std::unique_lock lock(mutex);
-  ready.wait_for(lock, std::chrono::seconds(20), [&] { return result.has_value(); });
-  return result.value_or(SendResult{SendResult::Kind::kFailed, "no answer at all", std::nullopt});
-}
-
-net::Task<void> receive(net::Exchange* exchange, net::Request* seen, int status, std::string location) {
-  *seen = exchange->request();
-  net::Response r = net::text_response(status, status == 200 ? "ok" : "no");
-  if (!location.empty()) r.headers.set("Location", location);
-  (void)co_await exchange->respond(std::move(r));
-}
-
-TEST(NetSender, delivers_over_http_with_its_key_and_follows_redirects) {
-  net::RuntimeOptions runtime_options;
-  runtime_options.cores = 1;
-  net::Runtime runtime(runtime_options);
-  MetricRegistry metrics;
-  net::Request seen;
-  auto router = std::make_shared<net::Router>();
-  router->add("POST", "/hook", [&seen](net::Exchange* e) { return receive(e, &seen, 200, ""); });
-  router->add("POST", "/moved", [&seen](net::Exchange* e) { return receive(e, &seen, 307, "/hook"); });
-  router->add("POST", "/down", [&seen](net::Exchange* e) { return receive(e, &seen, 503, ""); });
-  auto server = net::HttpServer::start(runtime, metrics, {}, router);
-  ASSERT_TRUE(server) << server.error().to_string();
-  const std::string base = "http://127.0.0.1:" + std::to_string((*server)->port());
-  net::HttpClient client(runtime, metrics, {});
-  const SystemClock clock;
-  NetSender sender(runtime, client, clock);
-
-  ReceiverConfig receiver{"team", {}};
-  for (const std::string path : {"/hook", "/moved", "/down", ""}) {
-    WebhookConfig webhook;
-    webhook.url.value = path.empty() ? "http://127.0.0.1:1/" : base + path;
-    receiver.integrations.push_back({"team", receiver.integrations.size(), webhook});
+TEST(Templates, every_default_name_exists_and_runs) {
+  const FakeClock clock;
+  const auto templates = Templates::load({}, clock).value();
+  const char* names[] = {"slack.default.title",
+                         "slack.default.username",
+                         "slack.default.fallback",
+                         "slack.default.callbackid",
+                         "slack.default.pretext",
+                         "slack.default.titlelink",
+                         "slack.default.iconemoji",
+                         "slack.default.iconurl",
+                         "slack.default.text",
+                         "slack.default.footer",
+                         "slack.default.color",
+                         "pagerduty.default.description",
+                         "pagerduty.default.client",
+                         "pagerduty.default.clientURL",
+                         "opsgenie.default.message",
+                         "opsgenie.default.description",
+                         "opsgenie.default.source",
+                         "wechat.default.message",
+                         "wechat.default.to_user",
+                         "wechat.default.to_party",
+                         "wechat.default.to_tag",
+                         "wechat.default.agent_id",
+                         "victorops.default.state_message",
+                         "victorops.default.entity_display_name",
+                         "victorops.default.monitoring_tool",
+                         "pushover.default.title",
+                         "pushover.default.message",
+                         "pushover.default.url",
+                         "sns.default.subject",
+                         "sns.default.message",
+                         "telegram.default.message",
+                         "discord.default.content",
+                         "discord.default.title",
+                         "discord.default.message",
+                         "webex.default.message",
+                         "msteams.default.summary",
+                         "msteams.default.title",
+                         "msteams.default.text",
+                         "msteamsv2.default.title",
+                         "msteamsv2.default.text",
+                         "jira.default.summary",
+                         "jira.default.description",
+                         "jira.default.priority",
+                         "rocketchat.default.title",
+                         "rocketchat.default.alias",
+                         "rocketchat.default.titlelink",
+                         "rocketchat.default.emoji",
+                         "rocketchat.default.iconurl",
+                         "rocketchat.default.text",
+                         "mattermost.default.color",
+                         "mattermost.default.username",
+                         "mattermost.default.title",
+                         "mattermost.default.titlelink",
+                         "mattermost.default.fallback",
+                         "mattermost.default.text",
+                         "email.default.subject",
+                         "email.default.html",
+                         "__subject",
+                         "__description",
+                         "__alertmanager",
+                         "__alertmanagerURL"};
+  for (const char* name : names) {
+    for (const char* alerts : {"both", "firing", "resolved"}) {
+      Expander expand(templates, test_notification(alerts));
+      const std::string text = std::string("{{ template \"") + name + "\" . }}";
+      (void)expand(text);
+      (void)expand.html(text);
+      EXPECT_FALSE(expand.error()) << name << ": " << expand.error()->to_string();
+    }
   }
-  ASSERT_TRUE(sender.configure({receiver}, {}));
-  using Kind = SendResult::Kind;
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-1").kind, Kind::kDelivered);
-  EXPECT_EQ(seen.headers.get("Idempotency-Key"), "key-1");
-  EXPECT_EQ(seen.body,
-            make_webhook(std::get<WebhookConfig>(receiver.integrations[0].config))->post(two_alerts())->body);
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/1", "key-2").kind, Kind::kDelivered);
-  EXPECT_EQ(seen.path, "/hook");
-  EXPECT_EQ(seen.headers.get("Idempotency-Key"), "key-2");
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/2", "key-3").kind, Kind::kRetry);
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/3", "key-4").kind, Kind::kRetry);  // nobody listens there
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/9", "key-5").kind, Kind::kFailed);
+  Expander expand(templates, test_notification());
+  for (const char* list : {"__text_alert_list", "__text_alert_list_markdown", "pagerduty.default.instances"}) {
+    EXPECT_NE(expand("{{ template \"" + std::string(list) + "\" .Alerts }}").find("http://prom/graph"),
+              std::string::npos);
+  }
+}
 
-  // What was prepared is not in force before it is installed.
-  std::swap(receiver.integrations[0].config, receiver.integrations[2].config);
-  const auto prepared = sender.prepare({receiver}, {});
-  ASSERT_TRUE(prepared) << prepared.error().to_string();
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-6").kind, Kind::kDelivered);
-  sender.install(*prepared);
-  EXPECT_EQ(send_and_wait(sender, "team/webhook/0", "key-7").kind, Kind::kRetry);
-  (*server)->stop(Millis(0));
-  runtime.stop();
+// What Go made of Alertmanager's own default templates: amtool template render, for the group of test_notification.h.
+TEST(Templates, default_ones_give_what_alertmanagers_give) {
+  const FakeClock clock;
+  const auto templates = Templates::load({}, clock).value();
+  std::ifstream file(std::string(SENTINEL_SOURCE_DIR) + "/tests/data/receivers/default_templates.jsonl");
+  size_t compared = 0;
+  for (std::string line; std::getline(file, line); ++compared) {
+    const json::object expected = json::parse(line).as_object();
+    const std::string name(expected.at("name").as_string());
+    Expander expand(templates, test_notification(expected.at("alerts").as_string()));
+    EXPECT_EQ(expand("{{ template \"" + name + "\" . }}"), expected.at("text").as_string()) << name;
+  }
+  EXPECT_EQ(compared, 177u);
+}
+
+TEST(Templates, every_function_of_alertmanager_exists) {
+  const FakeClock clock(at("2026-01-01T02:00:00Z"));
+  const auto templates = Templates::load({}, clock).value();
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({{ "aB" | toUpper }}{{ "aB" | toLower }}{{ "a b" | title }})", "ABabA B"},
+      {R"({{ trimSpace " a " }}{{ join "," (stringSlice "a" "b") }})", "aa,b"},
+      {R"({{ match "^a.c$" "abc" }}{{ reReplaceAll "b+" "x" "abbc" }})", "trueaxc"},
+      {R"({{ safeHtml "<" }}{{ safeUrl "a b" }}{{ urlUnescape "a%20b" }})", "<a ba b"},
+      {R"({{ routeLabels "team" }})", "High-team"},
+      {R"({{ now | date "2006-01-02" }} {{ (now | tz "Europe/Paris") | date "15:04" }})", "2026-01-01 03:00"},
+      {R"({{ since (toDate "2006-01-02" "2026-01-01") | humanizeDuration }})", "2h 0m 0s"},
+      {R"({{ (mustToDate "2006-01-02" "2026-01-01").Year }})", "2026"},
+      {R"({{ dict "a" (list 1 2) | toJson }}{{ append (list 1) 2 | toJson }})", R"({"a":[1,2]}[1,2])"},
+      {R"({{ base64encode "a?>" }}{{ base64decode "YT8-" }})", "YT8-a?>"},
+      {R"({{ .NotificationReason }} {{ .GroupLabels.Names.Join "," }} {{ .CommonLabels.Remove (stringSlice "env") }})",
+       "first notification alertname alertname=High, severity=critical"},
+  };
+  for (const auto& [text, result] : cases) {
+    Expander expand(templates, test_notification());
+    EXPECT_EQ(expand(text), result) << text << (expand.error() ? expand.error()->to_string() : "");
+  }
+}
+
+TEST(Fields, go_durations) {
+  const std::pair<const char*, int64_t> good[] = {
+      {"0", 0}, {"10s", 10'000}, {"1m30s", 90'000}, {"1.5h", 5'400'000}, {"250ms", 250}, {"-1s", -1000}, {"1500us", 2}};
+  for (const auto& [text, ms] : good) EXPECT_EQ(parse_go_duration(text).value_or(Millis(-1)), Millis(ms)) << text;
+  for (const char* bad : {"", "10", "1d", "s", "1x", "1.2.3s", "99999999999h"})
+    EXPECT_FALSE(parse_go_duration(bad)) << bad;
+}
+
+TEST(Fields, mistakes_have_a_place) {
+  std::string text;
+  bool flag = false;
+  Secret secret;
+  size_t count = 0;
+  const Fields fields = {{"text", &text}, {"flag", &flag}, {"secret", &secret}, {"count", &count}};
+  ASSERT_TRUE(read_fields(yaml("text: 1\nflag: on\nsecret_file: f\ncount: 3"), "it", fields));
+  EXPECT_EQ(text, "1");
+  EXPECT_TRUE(flag);
+  EXPECT_EQ(secret.file, "f");
+  ASSERT_TRUE(read_fields(yaml("text:\nsecret: ''"), "it", fields));
+  EXPECT_EQ(text, "1");  // null leaves it as it is
+  EXPECT_EQ(secret.file, "f");
+  const std::pair<const char*, const char*> bad[] = {{"texts: x", "x.yml:1:1: unknown field \"texts\" in it; did you"},
+                                                     {"secret: a\nsecret_file: b", "x.yml:2:14: at most one of"},
+                                                     {"flag: 2", "x.yml:1:7: expected true or false"},
+                                                     {"count: -1", "x.yml:1:8: count must not be negative"},
+                                                     {"text: [a]", "x.yml:1:7:"}};
+  for (const auto& [document, message] : bad) {
+    const Status s = read_fields(yaml(document), "it", fields);
+    ASSERT_FALSE(s) << document;
+    EXPECT_TRUE(s.error().to_string().starts_with(message)) << s.error().to_string();
+  }
+}
+
+TEST(Payload, cuts_never_split_a_character) {
+  EXPECT_EQ(truncate_runes("äöü", 3), "äöü");
+  EXPECT_EQ(truncate_runes("äöüß", 3), "äöü");
+  EXPECT_EQ(truncate_runes("abcdef", 5), "abcd…");
+  EXPECT_EQ(truncate_runes(std::string(2000, 'x'), 1024), std::string(1023, 'x') + "…");
+  EXPECT_EQ(truncate_bytes("abcdefg", 7), "abcdefg");
+  EXPECT_EQ(truncate_bytes("abcdefgh", 7), "abcd…");
+  EXPECT_EQ(truncate_bytes("äääää", 6), "ä…");
+  EXPECT_EQ(truncate_bytes("abcdefgh", 2), "..");
+}
+
+TEST(Payload, plain_scalars_have_the_types_of_yaml) {
+  const auto value =
+      json_from_yaml(yaml("[1, -0x1F, 0o17, 010, 1_000, 1.5, 1e3, yes, Off, ~, null, 2026-01-01, '1', a, .5, 1.2.3]"));
+  ASSERT_TRUE(value);
+  EXPECT_EQ(json::serialize(*value),
+            R"([1,-31,15,8,1000,1.5E0,1E3,true,false,null,null,"2026-01-01","1","a",5E-1,"1.2.3"])");
+}
+
+TEST(Mail, headers_are_encoded_in_words) {
+  EXPECT_EQ(q_encode_header("plain [x] = 1"), "plain [x] = 1");
+  EXPECT_EQ(q_encode_header("Grüße"), "=?utf-8?q?Gr=C3=BC=C3=9Fe?=");
+  EXPECT_EQ(q_encode_header("a\r\nBcc: x"), "=?utf-8?q?a=0D=0ABcc:_x?=");
+  for (const std::string_view line : split(q_encode_header(std::string(100, 'x') + "ü"), '\n')) {
+    EXPECT_LE(line.size(), 77u);
+  }
+}
+
+TEST(Mail, bodies_are_quoted_printable) {
+  EXPECT_EQ(quoted_printable("a = b\nü \n\t"), "a =3D b\r\n=C3=BC=20\r\n=09");
+  EXPECT_EQ(quoted_printable("a\r\nb"), "a\r\nb");
+  const std::string line = quoted_printable(std::string(76, 'x') + "\n" + std::string(77, 'y'));
+  EXPECT_EQ(line, std::string(76, 'x') + "\r\n" + std::string(75, 'y') + "=\r\nyy");
+}
+
+TEST(Mail, addresses) {
+  const auto good = parse_address_list(R"(a@x.org, Jo <b@x.org>, "Doe, \"A\"" <c@x.org> )");
+  ASSERT_TRUE(good);
+  EXPECT_EQ(*good, (std::vector<std::string>{"a@x.org", "b@x.org", "c@x.org"}));
+  for (const char* bad : {"", "a", "a@", "@b", "a@x.org,", "<a@x.org", "a@x.org>", "a b@x.org", "a@x.org\r\nRCPT"}) {
+    EXPECT_FALSE(parse_address_list(bad)) << bad;
+  }
+  EXPECT_EQ(mail_date(at("2026-01-02T03:04:05Z")), "Fri, 02 Jan 2026 03:04:05 +0000");
+  EXPECT_EQ(canonical_header("message-ID"), "Message-Id");
+}
+
+// Amazon's published test suite: "post-x-www-form-urlencoded" and "get-vanilla" of aws-sig-v4-test-suite.
+TEST(SigV4, signs_as_amazons_examples) {
+  const AwsCredentials credentials = {"AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", ""};
+  const TimePoint time = at("2015-08-30T12:36:00Z");
+  net::Headers get;
+  sign_v4({"GET", "example.amazonaws.com", "/", "", ""}, credentials, "us-east-1", "service", time, get);
+  EXPECT_EQ(
+      get.get("Authorization"),
+      "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+      "SignedHeaders=host;x-amz-date, Signature=5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31");
+  net::Headers post;
+  post.set("Content-Type", "application/x-www-form-urlencoded");
+  sign_v4({"POST", "example.amazonaws.com", "/", "", "Param1=value1"}, credentials, "us-east-1", "service", time, post);
+  EXPECT_EQ(post.get("Authorization"),
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
+            "SignedHeaders=content-type;host;x-amz-date, "
+            "Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a");
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct SendResult {
   Kind kind = Kind::kDelivered;
   std::string error;                  // no secrets
   std::optional<Micros> retry_after;  // what the server asked for
+  std::string remember = {};          // for the next message of the same group, "": nothing (of delivered ones)
 };
 
 class Sender {

@@ -19,11 +19,36 @@ Result<std::vector<std::string>> matching_files(const std::string& pattern) {
   return files;
 }
 
+// Go's regexp.QuoteMeta: Alertmanager hands the receiver's name to templates so, for its own page's filter.
+std::string quote_meta(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+Result<text::Template> load_mode(text::TemplateMode mode, const std::vector<std::string>& files, const Clock& clock) {
+  text::TemplateOptions options;
+  options.missing_key = text::MissingKey::kZero;
+  options.mode = mode;
+  text::Template base(text::alertmanager_functions([&clock] { return clock.now(); }), options);
+  SENTINEL_TRY(base.parse("default.tmpl", std::string(kDefaultTemplates)));
+  SENTINEL_TRY(base.parse("email.tmpl", std::string(kEmailTemplates)));
+  for (const std::string& file : files) {
+    SENTINEL_ASSIGN(std::string content, posix_env().read_file(file));
+    const Status s = base.parse(file.substr(file.rfind('/') + 1), std::move(content));
+    if (!s) return fail(s.error().in_file(file).with_context("template file " + file));
+  }
+  return base;
+}
+
 }  // namespace
 
 text::NotificationData template_data(const Notification& n) {
   text::NotificationData data;
-  data.receiver = n.receiver;
+  data.receiver = quote_meta(n.receiver);
   data.firing = n.firing();
   for (const NotifiedAlert& a : n.alerts) {
     text::NotificationAlert alert;
@@ -36,34 +61,63 @@ text::NotificationData template_data(const Notification& n) {
     alert.fingerprint = a.alert.fingerprint_hex();
     data.alerts.push_back(std::move(alert));
   }
+  data.notification_reason = n.reason;
   data.group_labels = n.group_labels;
   data.common_labels = n.common_labels();
   data.common_annotations = n.common_annotations();
+  data.route_labels = n.route_labels;
   data.external_url = n.external_url;
   return data;
 }
 
 Result<std::shared_ptr<const Templates>> Templates::load(const std::vector<std::string>& globs, const Clock& clock) {
-  text::TemplateOptions options;
-  options.missing_key = text::MissingKey::kZero;
-  text::Template base(text::alertmanager_functions([&clock] { return clock.now(); }), options);
-  SENTINEL_TRY(base.parse("default.tmpl", std::string(kDefaultTemplates)));
+  std::vector<std::string> files;
   for (const std::string& pattern : globs) {
-    SENTINEL_ASSIGN(const std::vector<std::string> files, matching_files(pattern));
-    for (const std::string& file : files) {
-      SENTINEL_ASSIGN(std::string content, posix_env().read_file(file));
-      const Status s = base.parse(file.substr(file.rfind('/') + 1), std::move(content));
-      if (!s) return fail(s.error().in_file(file).with_context("template file " + file));
-    }
+    SENTINEL_ASSIGN(const std::vector<std::string> found, matching_files(pattern));
+    files.insert(files.end(), found.begin(), found.end());
   }
-  return std::shared_ptr<const Templates>(new Templates(std::move(base)));
+  SENTINEL_ASSIGN(text::Template plain, load_mode(text::TemplateMode::kText, files, clock));
+  SENTINEL_ASSIGN(text::Template html, load_mode(text::TemplateMode::kHtml, files, clock));
+  return std::shared_ptr<const Templates>(new Templates(std::move(plain), std::move(html)));
 }
 
-Result<std::string> Templates::expand(const std::string& text, const text::Value& data) const {
-  if (text.find("{{") == std::string::npos) return text;
-  text::Template copy = base_;
-  SENTINEL_TRY(copy.parse("", text));
-  return copy.execute("", data);
+Expander::Expander(std::shared_ptr<const Templates> templates, const Notification& notification)
+    : data_(template_data(notification)),
+      text_(templates->base(text::TemplateMode::kText)),
+      html_(templates->base(text::TemplateMode::kHtml)) {
+  value_ = text::to_value(data_);
+  model::Labels expanded;
+  for (const model::Label& label : data_.route_labels) {
+    const std::string value = (*this)(label.value);
+    if (!error_) expanded.set(label.name, value);
+    error_.reset();
+  }
+  data_.route_labels = expanded;
+  value_ = text::to_value(data_);
+  const text::Func route_label = {
+      {text::ParamKind::kString}, false, [expanded](std::span<const text::Value> args) -> Result<text::Value> {
+        return text::Value(expanded.get(args[0].as_string()));
+      }};
+  text_.set_function("routeLabels", route_label);
+  html_.set_function("routeLabels", route_label);
+}
+
+std::string Expander::run(const text::Template& base, const std::string& text, bool plain_is_itself) {
+  if (error_) return "";
+  if (plain_is_itself && text.find("{{") == std::string::npos) return text;
+  text::Template copy = base;
+  if (const Status parsed = copy.parse("", text); !parsed) {
+    error_ = parsed.error();
+    return "";
+  }
+  Result<std::string> out = copy.execute("", value_);
+  if (out) return std::move(*out);
+  error_ = out.error();
+  return "";
+}
+
+void Expander::put_unless_empty(boost::json::object& object, std::string_view key, const std::string& text) {
+  if (std::string value = (*this)(text); !value.empty()) object[key] = std::move(value);
 }
 
 }  // namespace sentinel::receivers

@@ -1,75 +1,54 @@
-// The webhook receiver: Alertmanager's JSON, version 4.
+// Webhooks: Alertmanager's JSON, version 4, or a payload of the user's own.
 
 #include <boost/json.hpp>
 
-#include "base/strings.h"
-#include "receivers/receiver.h"
-#include "text/labels_json.h"
+#include "receivers/kinds.h"
+#include "receivers/payload.h"
 
 namespace sentinel::receivers {
 namespace {
 
 namespace json = boost::json;
 
-// Go's RFC3339Nano: no trailing zeros in the fraction.
-std::string go_time(TimePoint t) {
-  std::string text = format_rfc3339(t);
-  const size_t dot = text.find('.');
-  if (dot == std::string::npos) return text;
-  const size_t zone = text.find_first_not_of("0123456789", dot + 1);
-  size_t end = zone;
-  while (end > dot + 1 && text[end - 1] == '0') --end;
-  if (end == dot + 1) end = dot;
-  return text.substr(0, end) + text.substr(zone);
-}
-
-json::object alert_json(const NotifiedAlert& a) {
-  return {{"status", a.resolved ? "resolved" : "firing"},
-          {"labels", text::labels_object(a.alert.labels)},
-          {"annotations", text::labels_object(a.alert.annotations)},
-          {"startsAt", go_time(a.alert.starts_at)},
-          {"endsAt", a.resolved ? go_time(a.alert.ends_at) : "0001-01-01T00:00:00Z"},
-          {"generatorURL", a.alert.generator_url},
-          {"fingerprint", a.alert.fingerprint_hex()}};
-}
-
 class Webhook final : public Receiver {
  public:
-  explicit Webhook(WebhookConfig config) : config_(std::move(config)) {}
+  Webhook() : Receiver(true) {}
 
-  Result<HttpPost> post(const Notification& n) const override {
-    HttpPost post;
-    SENTINEL_ASSIGN(post.url, read_secret(config_.url));
-    post.headers.set("Content-Type", "application/json");
-    post.timeout = config_.timeout;
-    const size_t shown = config_.max_alerts == 0 ? n.alerts.size() : std::min(config_.max_alerts, n.alerts.size());
-    json::array alerts;
-    for (size_t i = 0; i < shown; ++i) alerts.push_back(alert_json(n.alerts[i]));
-    const json::object body = {{"receiver", n.receiver},
-                               {"status", n.status()},
-                               {"alerts", std::move(alerts)},
-                               {"groupLabels", text::labels_object(n.group_labels)},
-                               {"commonLabels", text::labels_object(n.common_labels())},
-                               {"commonAnnotations", text::labels_object(n.common_annotations())},
-                               {"externalURL", n.external_url},
-                               {"version", "4"},
-                               {"groupKey", n.group_key},
-                               {"truncatedAlerts", n.alerts.size() - shown}};
-    post.body = json::serialize(body);
-    return post;
+  Status configure(const text::YamlNode& node, const Globals& globals) {
+    const auto payload = [this](const text::YamlNode& n) -> Status {
+      SENTINEL_ASSIGN(payload_, json_from_yaml(n));
+      return {};
+    };
+    SENTINEL_TRY(read(node, "webhook_configs", globals,
+                      {{"url", &url_},
+                       {"max_alerts", &max_alerts_},
+                       {"timeout", GoDurationField{&timeout_}},
+                       {"payload", ReadNode(payload)}}));
+    if (url_.empty()) return fail(node.error("one of url or url_file must be configured"));
+    return url_.value.empty() ? Status() : check_template_url(node.get("url"), url_.value);
   }
 
-  SendResult judge(const net::Response& response) const override { return judge_status(response); }
-  const HttpConfig& http() const override { return config_.http; }
+  Next begin(Attempt& attempt) const override {
+    const Result<std::string> address = read_secret(url_);
+    if (!address) return failed(address.error());
+    const json::value body = payload_ ? expand_document(*payload_, attempt.expand)
+                                      : json::value(data_json(attempt.notification, attempt.expand, max_alerts_, "4"));
+    const std::string url = attempt.expand(*address);
+    if (attempt.expand.error()) return failed(attempt.expand.error()->with_context("webhook"));
+    if (url.empty()) return failed({ErrorCode::kUnprocessable, "the webhook's URL is empty after templating"});
+    return ask_once(json_call(url, json::serialize(body)), attempt.now);
+  }
 
  private:
-  const WebhookConfig config_;
+  Secret url_;  // a template
+  size_t max_alerts_ = 0;
+  std::optional<json::value> payload_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Receiver> make_webhook(WebhookConfig config) {
-  return std::make_shared<Webhook>(std::move(config));
+ReceiverResult read_webhook(const text::YamlNode& entry, const Globals& globals) {
+  return read_as<Webhook>(entry, globals);
 }
 
 }  // namespace sentinel::receivers

@@ -1,6 +1,7 @@
 #include "text/yaml.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <map>
 #include <set>
@@ -298,6 +299,10 @@ bool YamlNode::has(std::string_view key) const {
 }
 
 Status YamlNode::expect_keys(std::string_view what, std::initializer_list<std::string_view> known) const {
+  return expect_keys(what, std::vector<std::string_view>(known));
+}
+
+Status YamlNode::expect_keys(std::string_view what, const std::vector<std::string_view>& known) const {
   if (is_null()) return {};
   if (!is_map()) return fail(error(fmt::format("{} must be a map, found {}", what, kind_name(kind()))));
   for (const Entry& entry : data_->entries) {
@@ -331,6 +336,21 @@ Result<bool> YamlNode::boolean_or(std::string_view key, bool fallback) const {
 Result<Millis> YamlNode::duration_or(std::string_view key, Millis fallback) const {
   const YamlNode node = get(key);
   return node.is_null() ? Result<Millis>(fallback) : node.duration();
+}
+Result<uint64_t> YamlNode::bytes_or(std::string_view key, uint64_t fallback) const {
+  const YamlNode node = get(key);
+  if (node.is_null()) return fallback;
+  SENTINEL_ASSIGN(const std::string text, node.string());
+  if (text == "0") return uint64_t{0};
+  static constexpr std::array<std::string_view, 6> kUnits{"B", "KB", "MB", "GB", "TB", "PB"};
+  const size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+  const auto number = parse_int(std::string_view(text).substr(0, digits));
+  const std::string unit = replace_all(text.substr(digits), "i", "");
+  const auto* const it = std::find(kUnits.begin(), kUnits.end(), unit);
+  const auto power = 10u * static_cast<unsigned>(it - kUnits.begin());
+  if (!number || it == kUnits.end() || *number > (INT64_MAX >> power))
+    return fail(node.error(fmt::format("expected a size such as 10MB, got {}", sentinel::go_quote(text))));
+  return static_cast<uint64_t>(*number) << power;
 }
 Result<std::vector<std::string>> YamlNode::strings_or(std::string_view key, std::vector<std::string> fallback) const {
   const YamlNode node = get(key);

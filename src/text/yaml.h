@@ -65,12 +65,15 @@ class YamlNode {
   // kInvalidArgument at the first unknown key, with the nearest known one: `unknown field "exprr" in rule; did you mean
   // "expr"?`. A null node has no keys. A node that is no map is an error: "rule must be a map".
   Status expect_keys(std::string_view what, std::initializer_list<std::string_view> known) const;
+  Status expect_keys(std::string_view what, const std::vector<std::string_view>& known) const;
 
   // Optional fields of a map: `fallback` when absent or null.
   Result<std::string> string_or(std::string_view key, std::string fallback) const;
   Result<int64_t> integer_or(std::string_view key, int64_t fallback) const;
   Result<double> number_or(std::string_view key, double fallback) const;
   Result<bool> boolean_or(std::string_view key, bool fallback) const;
+  // "10MB": powers of 1024, as Prometheus reads sizes.
+  Result<uint64_t> bytes_or(std::string_view key, uint64_t fallback) const;
   Result<Millis> duration_or(std::string_view key, Millis fallback) const;
   Result<std::vector<std::string>> strings_or(std::string_view key, std::vector<std::string> fallback) const;
   // A field that must be there: `rule needs a field "expr"`.

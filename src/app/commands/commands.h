@@ -22,6 +22,7 @@ struct ClientOptions {
 
 void add_serve_command(CLI::App& cli, int& exit_code);
 void add_demo_command(CLI::App& cli, int& exit_code);
+void add_alertmanager_command(CLI::App& cli, int& exit_code);
 void add_traffic_command(CLI::App& cli, int& exit_code);
 void add_check_command(CLI::App& cli, int& exit_code);
 void add_check_rules_command(CLI::App& check, int& exit_code);  // below `check`
@@ -29,6 +30,7 @@ void add_test_command(CLI::App& cli, int& exit_code);
 void add_query_command(CLI::App& cli, int& exit_code);
 void add_sql_command(CLI::App& cli, int& exit_code);
 void add_incident_command(CLI::App& cli, int& exit_code);
+void add_silence_command(CLI::App& cli, int& exit_code);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

@@ -69,7 +69,7 @@ int check_rules(const CheckOptions& o) {
     if (o.lint_fatal && !lint.empty() && exit == 0) exit = 1;
     size_t rules = 0;
     for (const auto& group : check.file.groups) rules += group.rules.size();
-    fmt::print("{}: ok, {} rules\n", path, rules);
+    fmt::print("{}: ok, {} rule{}\n", path, rules, rules == 1 ? "" : "s");
   }
   return exit;
 }

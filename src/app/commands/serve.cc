@@ -1,6 +1,5 @@
 // sentinel serve, sentinel demo, sentinel check: the server and what it reads.
 
-#include <csignal>
 #include <iostream>
 
 #include <fmt/format.h>
@@ -11,42 +10,13 @@
 #include "app/commands/commands.h"
 #include "app/demo.h"
 #include "app/server.h"
+#include "app/signals.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "runbook/library.h"
 
 namespace sentinel::app {
 namespace {
-
-// Signals are taken by one thread that waits for them; SIGHUP reloads, SIGINT and SIGTERM end.
-sigset_t server_signals() {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&set, signal);
-  return set;
-}
-
-template <class Reload>
-void wait_for_end(const Reload& reload) {
-  const sigset_t set = server_signals();
-  while (true) {
-    int signal = 0;
-    sigwait(&set, &signal);
-    if (signal != SIGHUP) return;
-    const Status status = reload();
-    if (status) continue;
-    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
-    fmt::print(stderr, "sentinel: reload refused, the old configuration stays: {}\n", status.error().to_string());
-  }
-}
-
-// Before any thread starts, so that all inherit the mask. A write to a closed socket is an error, not a signal.
-void block_signals() {
-  const sigset_t set = server_signals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // ulimit -f: writing fails with an error as on a full disk, which the stores survive
-}
 
 struct ServeOptions {
   std::string config;

@@ -1,0 +1,75 @@
+// What a cluster copies between instances, and the wait for those that notify first.
+
+#include <algorithm>
+
+#include "alerting/alerting.h"
+#include "alerting/limits.h"
+
+namespace sentinel::alerting {
+
+void Alerting::on_replicate(std::function<void()> changed) {
+  replicate_ = std::move(changed);
+  replica_changes_ = {};
+}
+
+ReplicaState Alerting::take_replica_changes() { return std::exchange(replica_changes_, {}); }
+
+ReplicaState Alerting::replica_state() const {
+  ReplicaState state;
+  state.silences = silences_.list();
+  for (const auto& [key, entry] : log_.entries()) {
+    if (entry.told) state.log.push_back({entry.group_key, entry.integration, *entry.told, entry.expires_at});
+  }
+  return state;
+}
+
+void Alerting::replicate_silence(const std::string& id) {
+  if (!replicate_) return;
+  if (auto silence = silences_.get(id)) replica_changes_.silences.push_back(std::move(*silence));
+  replicate_();
+}
+
+void Alerting::replicate_log(const LogEntry& entry) {
+  if (!replicate_ || !entry.told || !entry.message_key.empty()) return;  // not known yet what became of it
+  replica_changes_.log.push_back({entry.group_key, entry.integration, *entry.told, entry.expires_at});
+  replicate_();
+}
+
+Result<size_t> Alerting::merge_replica(const ReplicaState& state) {
+  const TimePoint now = scheduler_.now();
+  SENTINEL_ASSIGN(size_t merged, silences_.merge(database_, state.silences, now - options_.data_retention));
+  std::vector<LogEntry> newer;
+  for (const ReplicaEntry& theirs : state.log) {
+    const LogEntry* ours = log_.find(theirs.group_key, theirs.integration);
+    if (theirs.expires_at < now || (ours != nullptr && ours->told && ours->told->at >= theirs.told.at)) continue;
+    LogEntry entry = ours != nullptr ? *ours : LogEntry{};
+    if (ours == nullptr) {
+      entry.group_key = theirs.group_key;
+      entry.integration = theirs.integration;
+      entry.generation = to_us(now);
+    }
+    entry.told = theirs.told;
+    entry.expires_at = std::max(entry.expires_at, theirs.expires_at);
+    newer.push_back(std::move(entry));
+  }
+  if (newer.empty()) return merged;
+  SENTINEL_TRY(database_.write_fail_open([&](state::Tx& tx) -> Status {
+    for (const LogEntry& entry : newer) SENTINEL_TRY(NotificationLog::write(tx, entry));
+    return {};
+  }));
+  merged += newer.size();
+  for (LogEntry& entry : newer) log_.put(std::move(entry));
+  return merged;
+}
+
+void Alerting::set_peer_wait(std::optional<Micros> wait) {
+  if (wait == peer_wait_) return;
+  peer_wait_ = wait;
+  std::vector<std::string> ids;
+  for (const auto& [due, id] : due_) ids.push_back(id);
+  due_.clear();
+  for (const std::string& id : ids) set_due(*groups_.at(id));
+  arm();
+}
+
+}  // namespace sentinel::alerting

@@ -1,0 +1,121 @@
+// What instances copy from each other, and the wait for the one that notifies first, on a virtual clock.
+
+#include <gtest/gtest.h>
+
+#include "alerting/cluster.h"
+#include "alerting/test_world.h"
+
+namespace sentinel::alerting {
+namespace {
+
+constexpr const char* kConfig = R"(
+route: {receiver: team, group_by: [alertname], group_wait: 1s, group_interval: 10s, repeat_interval: 1h}
+receivers: [{name: team, webhook_configs: [{url: 'http://127.0.0.1:1/'}]}]
+)";
+
+model::Alert alert(const char* name) {
+  model::Alert a;
+  a.labels = {{"alertname", name}};
+  return a;
+}
+
+TEST(ClusterState, the_second_instance_is_silent_when_the_first_has_told) {
+  World first(kConfig), second(kConfig);
+  int changes = 0;
+  first.alerting->on_replicate([&changes] { ++changes; });
+  second.alerting->set_peer_wait(std::chrono::seconds(15));
+  for (World* w : {&first, &second}) {
+    ASSERT_TRUE(w->alerting->put({alert("A")}));
+    w->scheduler.run_for(std::chrono::seconds(2));
+  }
+  EXPECT_EQ(first.sender.sent.size(), 1u);
+  EXPECT_EQ(second.sender.sent.size(), 0u) << "it waits";
+  EXPECT_GT(changes, 0);
+  const auto merged = second.alerting->merge_replica(first.alerting->take_replica_changes());
+  ASSERT_TRUE(merged) << merged.error().to_string();
+  EXPECT_EQ(*merged, 1u);
+  second.scheduler.run_for(std::chrono::minutes(2));
+  EXPECT_EQ(second.sender.sent.size(), 0u) << "it has heard";
+  second.restart();
+  second.scheduler.run_for(std::chrono::minutes(2));
+  EXPECT_EQ(second.sender.sent.size(), 0u) << "and remembers";
+}
+
+TEST(ClusterState, the_second_instance_tells_when_it_hears_nothing) {
+  World w(kConfig);
+  w.alerting->set_peer_wait(std::chrono::seconds(15));
+  ASSERT_TRUE(w.alerting->put({alert("A")}));
+  w.scheduler.run_for(std::chrono::milliseconds(15'900));
+  EXPECT_EQ(w.sender.sent.size(), 0u);
+  w.scheduler.run_for(std::chrono::milliseconds(200));
+  EXPECT_EQ(w.sender.sent.size(), 1u);
+}
+
+TEST(ClusterState, when_the_first_is_gone_the_second_does_not_wait_any_more) {
+  World w(kConfig);
+  w.alerting->set_peer_wait(std::chrono::seconds(15));
+  ASSERT_TRUE(w.alerting->put({alert("A")}));
+  w.scheduler.run_for(std::chrono::seconds(5));
+  w.alerting->set_peer_wait(Micros(0));
+  w.scheduler.run_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(w.sender.sent.size(), 1u) << "it was due four seconds ago";
+}
+
+TEST(ClusterState, before_it_has_settled_nothing_is_told) {
+  World w(kConfig);
+  w.alerting->set_peer_wait(std::nullopt);
+  ASSERT_TRUE(w.alerting->put({alert("A")}));
+  w.scheduler.run_for(std::chrono::minutes(1));
+  EXPECT_EQ(w.sender.sent.size(), 0u);
+  w.alerting->set_peer_wait(Micros(0));
+  w.scheduler.run_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(w.sender.sent.size(), 1u);
+}
+
+TEST(ClusterState, the_newer_silence_wins_and_survives_its_json) {
+  World first(kConfig), second(kConfig);
+  first.alerting->on_replicate([] {});
+  Silence s;
+  s.matcher_sets = {{model::Matcher::equal("alertname", "A")},
+                    {*model::Matcher::make(model::MatchType::kNotRegexp, "x", "y|z"), model::Matcher::equal("q", "1")}};
+  s.starts_at = first.scheduler.now();
+  s.ends_at = s.starts_at + std::chrono::hours(1);
+  s.created_by = "me";
+  s.comment = "\"quoted\"";
+  s.annotations = {{"ticket", "T-1"}};
+  const auto id = first.alerting->set_silence(s);
+  ASSERT_TRUE(id) << id.error().to_string();
+  const auto decoded = decode_replica(encode_replica(first.alerting->take_replica_changes()));
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 1u);
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 0u) << "it has it already";
+  const auto copied = second.alerting->silence(*id);
+  ASSERT_TRUE(copied);
+  EXPECT_EQ(copied->matcher_sets, s.matcher_sets);
+  EXPECT_EQ(copied->comment, s.comment);
+  EXPECT_EQ(copied->annotations, s.annotations);
+
+  first.scheduler.run_for(std::chrono::minutes(1));
+  ASSERT_TRUE(first.alerting->expire_silence(*id));
+  EXPECT_EQ(*second.alerting->merge_replica(first.alerting->replica_state()), 1u);
+  second.scheduler.run_for(std::chrono::minutes(1));
+  EXPECT_EQ(second.alerting->silence(*id)->state(second.scheduler.now()), SilenceState::kExpired);
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 0u) << "old news change nothing";
+}
+
+TEST(ClusterState, messages_of_other_instances_are_read_or_refused) {
+  Cluster::Message m;
+  m.name = "a";
+  m.address = ":1";
+  m.full = true;
+  m.peers = {"127.0.0.1:2"};
+  m.state.log.push_back({"{}:{}", "team/webhook/0", Told{time_from_ms(5), {1, 2}, {3}, {}}, time_from_ms(9)});
+  const auto again = Cluster::decode(Cluster::encode(m));
+  ASSERT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(Cluster::encode(*again), Cluster::encode(m));
+  for (const char* bad : {"", "[]", "{}", R"({"name":""})", R"({"name":"a","address":1})"})
+    EXPECT_FALSE(Cluster::decode(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace sentinel::alerting

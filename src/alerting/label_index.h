@@ -1,0 +1,38 @@
+#pragma once
+// Which alerts have which label values, so that a filter looks at those that can match instead of at all. Lives on the
+// control scheduler.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/flat_hash_set.h>
+
+#include "model/labels.h"
+
+namespace sentinel::alerting {
+
+class LabelIndex {
+ public:
+  // REQUIRES: `fingerprint` is not there yet.
+  void add(uint64_t fingerprint, const model::Labels& labels);
+  // REQUIRES: the labels it was added with.
+  void remove(uint64_t fingerprint, const model::Labels& labels);
+  void clear() { names_.clear(); }
+
+  // Fingerprints among which all are that `matchers` match, ascending: those of the matcher that keeps the fewest. The
+  // caller still asks all matchers. Null: no matcher narrows it down, ask about every alert.
+  std::optional<std::vector<uint64_t>> candidates(const model::Matchers& matchers) const;
+
+ private:
+  // Flat, since a common value has a list of nearly all alerts.
+  using Fingerprints = absl::flat_hash_set<uint64_t>;
+  using Values = absl::flat_hash_map<std::string, Fingerprints>;
+
+  absl::flat_hash_map<std::string, Values> names_;
+};
+
+}  // namespace sentinel::alerting

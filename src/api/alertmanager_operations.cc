@@ -1,0 +1,37 @@
+#include "api/alertmanager_operations.h"
+
+#include "api/version.h"
+#include "ingest/exposition.h"
+
+namespace sentinel::api {
+
+void AlertmanagerOperations::add_routes(net::Router& router, const std::string& prefix) {
+  route(router, "GET", prefix + "/-/healthy", this, &AlertmanagerOperations::ok);
+  route(router, "GET", prefix + "/-/ready", this, &AlertmanagerOperations::ok);
+  route(router, "POST", prefix + "/-/reload", this, &AlertmanagerOperations::reload);
+  route(router, "GET", prefix + "/metrics", this, &AlertmanagerOperations::metrics);
+  route(router, "GET", prefix + "/", this, &AlertmanagerOperations::home);
+  if (!prefix.empty()) route(router, "GET", prefix, this, &AlertmanagerOperations::home);
+}
+
+AlertmanagerOperations::Answer AlertmanagerOperations::ok(net::Exchange*) { co_return net::text_response(200, "OK"); }
+
+AlertmanagerOperations::Answer AlertmanagerOperations::reload(net::Exchange*) {
+  const Status done = co_await net::blocking(&runtime_, [this] { return reload_(); });
+  if (done) co_return net::text_response(200, "");
+  co_return net::text_response(500, "failed to reload config: " + done.error().to_string() + "\n");
+}
+
+AlertmanagerOperations::Answer AlertmanagerOperations::metrics(net::Exchange*) {
+  net::Response response = net::text_response(200, ingest::write_text_format(metrics_.collect()));
+  response.headers.set("Content-Type", ingest::kTextFormatContentType);
+  co_return response;
+}
+
+AlertmanagerOperations::Answer AlertmanagerOperations::home(net::Exchange*) {
+  co_return net::text_response(200, std::string("Sentinel ") + kVersion +
+                                        " in the place of Alertmanager: amtool and Prometheus speak to /api/v2. The "
+                                        "page is part of `sentinel serve`.\n");
+}
+
+}  // namespace sentinel::api

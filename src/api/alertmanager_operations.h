@@ -1,0 +1,32 @@
+#pragma once
+// What an Alertmanager serves beside its API: /-/healthy, /-/ready, /-/reload, /metrics, and a word at "/".
+
+#include <functional>
+#include <string>
+
+#include "api/handler.h"
+#include "base/metrics.h"
+#include "net/http_server.h"
+
+namespace sentinel::api {
+
+class AlertmanagerOperations {
+ public:
+  // `reload` is called on a pool thread.
+  AlertmanagerOperations(net::Runtime& runtime, MetricRegistry& metrics, std::function<Status()> reload)
+      : runtime_(runtime), metrics_(metrics), reload_(std::move(reload)) {}
+  void add_routes(net::Router& router, const std::string& prefix);
+
+ private:
+  using Answer = net::Task<Result<net::Response>>;
+  Answer ok(net::Exchange* exchange);
+  Answer reload(net::Exchange* exchange);
+  Answer metrics(net::Exchange* exchange);
+  Answer home(net::Exchange* exchange);
+
+  net::Runtime& runtime_;
+  MetricRegistry& metrics_;
+  const std::function<Status()> reload_;
+};
+
+}  // namespace sentinel::api

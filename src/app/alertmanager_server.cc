@@ -1,0 +1,156 @@
+#include "app/alertmanager_server.h"
+
+#include <atomic>
+
+#include <fmt/format.h>
+
+#include "alerting/config.h"
+#include "api/alert_tools.h"
+#include "api/alertmanager.h"
+#include "api/alertmanager_operations.h"
+#include "api/version.h"
+#include "app/builtin_files.h"
+#include "app/data_dir.h"
+#include "base/thread_annotations.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "receivers/net_sender.h"
+#include "state/database.h"
+
+namespace sentinel::app {
+namespace {
+
+constexpr Micros kTendInterval = std::chrono::seconds(1);
+
+Result<alerting::Config> read_alertmanager_config(const std::string& path) {
+  SENTINEL_ASSIGN(const ConfigText file, read_config(posix_env(), path));
+  return alerting::parse_config(file.text, file.path);
+}
+
+}  // namespace
+
+// In the order of construction; destroyed in reverse, after stop() has quieted every thread.
+struct AlertmanagerServer::Parts {
+  explicit Parts(AlertmanagerOptions o) : options(std::move(o)), started_at(clock.now()) {}
+  Status open();
+  Status open_http();
+  void tend();
+  Status reload();
+  void stop();
+
+  const AlertmanagerOptions options;
+  SystemClock clock;
+  const TimePoint started_at;
+  MetricRegistry metrics;
+  net::Runtime runtime{net::RuntimeOptions{}};
+  net::HttpClient client{runtime, metrics, {}};
+  std::unique_ptr<FileLock> lock;
+  std::unique_ptr<state::Database> database;
+  EventLoop control{clock, "control"};
+  EventLoop upkeep{clock, "upkeep"};
+  std::unique_ptr<receivers::NetSender> sender;
+  std::unique_ptr<alerting::Alerting> alerting;
+  std::unique_ptr<alerting::Cluster> cluster;
+  std::unique_ptr<api::AlertmanagerApi> api;
+  std::unique_ptr<api::AlertToolsApi> tools;
+  std::unique_ptr<api::AlertmanagerOperations> operations;
+  std::unique_ptr<net::HttpServer> http;
+  Mutex reloading;
+  std::atomic<bool> stopped{false};
+};
+
+Result<std::unique_ptr<AlertmanagerServer>> AlertmanagerServer::start(AlertmanagerOptions options) {
+  std::unique_ptr<AlertmanagerServer> server(new AlertmanagerServer());
+  server->parts_ = std::make_unique<Parts>(std::move(options));
+  SENTINEL_TRY(server->parts_->open());
+  log_info("alertmanager", "serving", {{"url", server->url()}, {"version", api::kVersion}});
+  return server;
+}
+
+Status AlertmanagerServer::Parts::open() {
+  SENTINEL_ASSIGN(alerting::Config config, read_alertmanager_config(options.config_file));
+  SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), options.storage_path));
+  SENTINEL_ASSIGN(database, state::open_sqlite(options.storage_path + "/state.db", metrics));
+  SENTINEL_TRY(alerting::Alerting::migrate(*database));
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
+  SENTINEL_TRY(sender->configure(config.receivers, config.template_globs));
+  alerting::Options settings;
+  settings.external_url = options.external_url.empty()
+                              ? fmt::format("http://{}:{}{}", options.address, options.port, options.route_prefix)
+                              : options.external_url;
+  settings.data_retention = options.data_retention;
+  settings.silences = options.silences;
+  SENTINEL_TRY(control.call([&]() -> Status {
+    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {}, std::move(config),
+                                                       std::move(settings)));
+    // Before anything is due: what the others have told is not known yet.
+    if (options.clustered) alerting->set_peer_wait(std::nullopt);
+    return {};
+  }));
+  if (options.clustered) {
+    SENTINEL_ASSIGN(cluster, alerting::Cluster::start(runtime, client, control, metrics, *alerting, options.cluster));
+  }
+  SENTINEL_TRY(open_http());
+  upkeep.post([this] { tend(); });
+  return {};
+}
+
+Status AlertmanagerServer::Parts::open_http() {
+  auto router = std::make_shared<net::Router>();
+  api::AlertmanagerApi::Parts parts{runtime, clock, control, *alerting, {}, started_at};
+  if (cluster) parts.cluster = [this] { return cluster->status(); };
+  if (!options.api_version.empty()) parts.version = options.api_version;
+  api = std::make_unique<api::AlertmanagerApi>(std::move(parts));
+  api->add_routes(*router, options.route_prefix);
+  tools = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
+  tools->add_routes(*router, options.route_prefix);
+  operations = std::make_unique<api::AlertmanagerOperations>(runtime, metrics, [this] { return reload(); });
+  operations->add_routes(*router, options.route_prefix);
+  net::ServerOptions listen;
+  listen.address = options.address;
+  listen.port = options.port;
+  listen.body_bytes_max = 256 * 1024 * 1024;
+  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, listen, router));
+  return {};
+}
+
+void AlertmanagerServer::Parts::tend() {
+  database->tend();
+  upkeep.after(kTendInterval, [this] { tend(); });
+}
+
+// Everything is read before anything is put in force, so that a wrong file changes nothing.
+Status AlertmanagerServer::Parts::reload() {
+  MutexLock one_at_a_time(reloading);
+  SENTINEL_ASSIGN(alerting::Config config, read_alertmanager_config(options.config_file));
+  SENTINEL_ASSIGN(auto receivers, sender->prepare(config.receivers, config.template_globs));
+  SENTINEL_TRY(control.call([&]() -> Status {
+    SENTINEL_TRY(alerting->reload(std::move(config)));
+    sender->install(std::move(receivers));
+    return {};
+  }));
+  log_info("alertmanager", "configuration reloaded", {{"file", options.config_file}});
+  return {};
+}
+
+void AlertmanagerServer::Parts::stop() {
+  if (stopped.exchange(true)) return;
+  if (http) http->stop(std::chrono::seconds(2));
+  if (cluster) cluster->stop();
+  upkeep.stop();
+  control.stop();
+  runtime.stop();
+  log_info("alertmanager", "stopped");
+}
+
+AlertmanagerServer::AlertmanagerServer() = default;
+AlertmanagerServer::~AlertmanagerServer() { stop(); }
+void AlertmanagerServer::stop() {
+  if (parts_) parts_->stop();
+}
+Status AlertmanagerServer::reload() { return parts_->reload(); }
+std::string AlertmanagerServer::url() const {
+  return fmt::format("http://{}:{}{}", parts_->options.address, parts_->http->port(), parts_->options.route_prefix);
+}
+
+}  // namespace sentinel::app
