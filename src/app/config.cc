@@ -156,6 +156,7 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
                                              "convert_classic_histograms_to_nhcb",
                                              "runtime"}));
   SENTINEL_ASSIGN(config.scrape, ingest::parse_scrape_config(root, folder));
+  SENTINEL_ASSIGN(config.remote_write, ingest::parse_write_targets(root, folder));
   if (global.has("evaluation_interval") && !root.get("rules").has("evaluation_interval")) {
     SENTINEL_ASSIGN(config.evaluation_interval, global.duration_or("evaluation_interval", config.evaluation_interval));
     if (config.evaluation_interval < Millis(50)) {
@@ -164,8 +165,7 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
   }
   SENTINEL_ASSIGN(const std::vector<std::string> files, root.strings_or("rule_files", {}));
   for (const std::string& file : files) config.rule_files.push_back(resolve(file, config.file));
-  for (const std::string_view key :
-       {"alerting", "remote_read", "remote_write", "storage", "tracing", "otlp", "runtime"}) {
+  for (const std::string_view key : {"alerting", "remote_read", "storage", "tracing", "otlp", "runtime"}) {
     if (root.has(key)) log_warn("config", "a section of prometheus.yml has no effect here", {{"section", key}});
   }
   return {};

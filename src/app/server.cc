@@ -40,6 +40,7 @@
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
 #include "ingest/scrape_manager.h"
+#include "ingest/write_out.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -170,6 +171,7 @@ struct Server::Parts {
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
   std::unique_ptr<ingest::ScrapeManager> scraper;
+  std::unique_ptr<ingest::RemoteWriteOut> write_out;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -239,6 +241,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  SENTINEL_TRY(p.write_out->apply(p.config.remote_write, p.config.scrape.external_labels));
   p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
@@ -250,6 +253,8 @@ Status Server::Parts::open_stores() {
   tsdb::StoreOptions metrics_store;
   metrics_store.dir = config.data_dir + "/metrics";
   metrics_store.retention = config.metrics_retention;
+  const std::string positions = config.data_dir + "/remote-write";
+  metrics_store.log.keep_from = ingest::oldest_unread_segment(posix_env(), positions, config.remote_write);
   metrics_store.retention_bytes = config.metrics_retention_bytes;
   metrics_store.out_of_order_window = config.out_of_order_window;
   metrics_store.series_max = config.metrics_series_max;
@@ -272,6 +277,9 @@ Status Server::Parts::open_stores() {
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
   scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
+  write_out = std::make_unique<ingest::RemoteWriteOut>(
+      runtime, clock, posix_env(), *tsdb, metadata, metrics,
+      ingest::RemoteWriteOut::Dirs{.store = metrics_store.dir, .positions = positions});
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
 }
@@ -622,6 +630,8 @@ Status Server::Parts::reload_files() {
   gateway->install(std::move(plan));
   drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
+  const Status sending = write_out->apply(fresh->remote_write, fresh->scrape.external_labels);
+  if (!sending) log_error("server", "remote write was not set up", {{"error", sending.error().to_string()}});
   return {};
 }
 
@@ -642,6 +652,7 @@ void Server::Parts::stop() {
     pipeline->stop();
   }
   control.stop();
+  if (write_out) write_out->stop();
   runtime.stop();
   if (tsdb) (void)tsdb->sync();
   log_info("server", "stopped");
