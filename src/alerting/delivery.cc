@@ -245,6 +245,8 @@ void Delivery::count(const Item& item, const Verdict& verdict, TimePoint now) {
         .histogram("sentinel_notification_latency_seconds", "From the flush of the group to its delivery.",
                    latency_bounds(), {labels.front()})
         .observe(std::chrono::duration<double>(now - item.message.created_at).count());
+    log_info("delivery", "notification delivered",
+             {{"receiver", item.message.receiver}, {"key", item.message.key}, {"attempts", item.message.attempts + 1}});
     return;
   }
   const LogFields fields = {{"receiver", item.message.receiver},

@@ -8,6 +8,7 @@
 #include "alerting/limits.h"
 #include "base/id.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::alerting {
@@ -24,7 +25,7 @@ std::string encode_sets(const std::vector<model::Matchers>& sets) {
     }
     out.push_back(std::move(matchers));
   }
-  return json::serialize(out);
+  return text::serialize(out);
 }
 
 Result<std::vector<model::Matchers>> decode_sets(std::string_view text) {

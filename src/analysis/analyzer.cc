@@ -39,6 +39,12 @@ std::string drift_key(const Interaction& call) {
   return call.endpoint + "|" + call.model + "|" + prompt;
 }
 
+bool is_of_route(std::string_view key, const DriftRoute& route) {
+  return (route.endpoint.empty() || key.starts_with(route.endpoint + "|")) &&
+         (route.model.empty() || key.find("|" + route.model + "|") != std::string_view::npos) &&
+         (route.prompt_template.empty() || key.ends_with("|" + route.prompt_template));
+}
+
 class SentinelAnalyzer final : public Analyzer {
  public:
   SentinelAnalyzer(AnalyzerOptions options, PriceTable prices, std::unique_ptr<PiiDetector> pii)
@@ -100,7 +106,9 @@ class SentinelAnalyzer final : public Analyzer {
   std::string save_drift() const override { return drift_.save(); }
   Status load_drift(std::string_view json) override { return drift_.load(json); }
   size_t frozen_references() const override { return drift_.frozen(); }
-  void reset_drift(std::string_view key_prefix) override { drift_.reset(key_prefix); }
+  size_t reset_drift(const DriftRoute& route) override {
+    return drift_.reset([&](std::string_view key) { return is_of_route(key, route); });
+  }
 
  private:
   void score_safety(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,

@@ -74,6 +74,13 @@ class Embedder {
 // Prices in micro-dollars per million tokens, by model; read from config/prices.yml (LiteLLM's JSON later).
 struct PriceTable;
 
+// Whose drift references; an empty field means any.
+struct DriftRoute {
+  std::string endpoint;
+  std::string model;
+  std::string prompt_template;  // or the prompt's id, for calls without a template
+};
+
 struct AnalyzerOptions {
   std::string prices_path;  // empty and no text: no prices
   std::string prices_yaml;  // the file's text when it has been read already; `prices_path` then only names it
@@ -102,7 +109,8 @@ class Analyzer {
   virtual std::string save_drift() const = 0;
   virtual Status load_drift(std::string_view json) = 0;
   virtual size_t frozen_references() const = 0;  // complete ones; a change is worth a save
-  virtual void reset_drift(std::string_view key_prefix) = 0;
+  // Forgets the references of these calls; they are learnt anew from the next ones. How many there were.
+  virtual size_t reset_drift(const DriftRoute& route) = 0;
 };
 
 }  // namespace sentinel::analysis

@@ -101,7 +101,7 @@ TEST_F(AnalyzerTest, FewEverydayQuestionsAreFlagged) {
   }
   std::printf("everyday questions: %zu, unsafe %zu, injections %zu\n", questions, unsafe, injections);
   EXPECT_EQ(questions, 90U);
-  EXPECT_LE(unsafe, 10U);
+  EXPECT_LE(unsafe, 5U);
   EXPECT_LE(injections, 1U);
 }
 
@@ -228,7 +228,12 @@ TEST_F(AnalyzerTest, DriftIgnoresTheVersionInItsKeyAndSurvivesARestart) {
   double last = 0;
   for (int i = 0; i < 12; ++i) last = feed(*second, i, true).drift_score.value();
   EXPECT_GT(last, 0.5);
-  second->reset_drift("/qa|");
+  EXPECT_EQ(second->reset_drift({.endpoint = "/q", .model = "", .prompt_template = ""}), 0u);
+  EXPECT_EQ(second->reset_drift({.endpoint = "/qa", .model = "no-such-model", .prompt_template = ""}), 0u);
+  EXPECT_EQ(second->reset_drift({.endpoint = "/qa", .model = "", .prompt_template = "no-such-template"}), 0u);
+  EXPECT_EQ(second->frozen_references(), 1u);
+  EXPECT_EQ(second->reset_drift({.endpoint = "/qa", .model = "", .prompt_template = ""}), 1u);
+  EXPECT_EQ(second->frozen_references(), 0u);
   EXPECT_FALSE(feed(*second, 1, true).baseline_ready);
 }
 

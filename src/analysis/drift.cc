@@ -218,9 +218,10 @@ std::optional<DriftScore> DriftTracker::observe(std::string_view key, const std:
   return judge(state);
 }
 
-void DriftTracker::reset(std::string_view key_prefix) {
-  std::erase_if(states_, [&](const auto& entry) { return entry.first.starts_with(key_prefix); });
+size_t DriftTracker::reset(const std::function<bool(std::string_view key)>& which) {
+  const size_t erased = std::erase_if(states_, [&](const auto& entry) { return which(entry.first); });
   count_frozen();
+  return erased;
 }
 
 void DriftTracker::count_frozen() {

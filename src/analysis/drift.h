@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,7 +40,8 @@ class DriftTracker {
   // No value when the table of keys is full.
   std::optional<DriftScore> observe(std::string_view key, const std::vector<float>& embedding,
                                     const std::array<float, kStyleSize>& style);
-  void reset(std::string_view key_prefix);
+  // Forgets the references of these keys, so that they are learnt anew; how many there were.
+  size_t reset(const std::function<bool(std::string_view key)>& which);
   std::string save() const;
   // Replaces everything; on error the old state stays.
   Status load(std::string_view json);

@@ -65,7 +65,11 @@ TEST_F(DevData, GeneratedEverydayAndHarmfulQuestions) {
         by_slice(score_dev(model_, *corpus_, task, DevRows::kGenerated), model_.stage(task).threshold);
     const SliceFigures& everyday = slices[task == kInjectionTask ? "everyday" : "benign_prompts"];
     ASSERT_GT(everyday.negatives, 200U);
-    EXPECT_LE(everyday.false_positive_rate, 0.02) << "task " << task;
+    EXPECT_LE(everyday.false_positive_rate, task == kRiskyTask ? 0.03 : 0.01) << "task " << task;
+    if (task == kInjectionTask) {  // pages of help are full of imperatives, addressed to people
+      ASSERT_GT(slices["help_pages"].negatives, 100U);
+      EXPECT_LE(slices["help_pages"].false_positive_rate, 0.01);
+    }
     if (task == kRiskyTask) EXPECT_GE(slices["harmful_questions"].recall, 0.6);
   }
 }

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::api {
@@ -181,7 +182,7 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
     }
   }
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
@@ -205,7 +206,7 @@ AlertsApi::Answer AlertsApi::rules(net::Exchange*) {
     }
   }
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::rule_history(net::Exchange* exchange) {
@@ -217,7 +218,7 @@ AlertsApi::Answer AlertsApi::rule_history(net::Exchange* exchange) {
       json::array items;
       for (const detection::Evaluation& e : rule.history->newest(limit)) items.push_back(evaluation_json(e));
       co_return net::json_response(
-          200, json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+          200, text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
     }
   }
   co_return fail(ErrorCode::kNotFound, "no rule has the key " + key);
@@ -241,7 +242,7 @@ AlertsApi::Answer AlertsApi::events(net::Exchange* exchange) {
     if (items.size() == limit) break;
   }
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 AlertsApi::Answer AlertsApi::notifications(net::Exchange* exchange) {
@@ -277,7 +278,7 @@ AlertsApi::Answer AlertsApi::notifications(net::Exchange* exchange) {
         {"title", title}});
   }
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 }  // namespace sentinel::api

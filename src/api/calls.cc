@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -149,7 +150,7 @@ CallsApi::Answer CallsApi::sql(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const std::string query, required_string(body, "query"));
   SENTINEL_CO_ASSIGN(const events::SqlResult result,
                      co_await net::blocking(&parts_.runtime, [this, query] { return parts_.events.query(query); }));
-  co_return net::json_response(200, json::serialize(sql_result_json(result)));
+  co_return net::json_response(200, text::serialize(sql_result_json(result)));
 }
 
 CallsApi::Answer CallsApi::list(net::Exchange* exchange) {
@@ -185,7 +186,7 @@ CallsApi::Answer CallsApi::list(net::Exchange* exchange) {
   json::array items;
   for (const events::CellRow& row : result.rows) items.push_back(row_object(result, row));
   co_return net::json_response(200,
-                               json::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
 }
 
 CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
@@ -195,7 +196,7 @@ CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
                                                   std::vector<events::Cell>{id});
                      }));
   if (result.rows.empty()) co_return fail(ErrorCode::kNotFound, fmt::format("no call {}", id));
-  co_return net::json_response(200, json::serialize(row_object(result, result.rows.front())));
+  co_return net::json_response(200, text::serialize(row_object(result, result.rows.front())));
 }
 
 CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {
@@ -213,7 +214,9 @@ CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {
       "AVG(semantic_similarity_score) AS semantic_similarity_mean, "
       "COUNT(*) FILTER (WHERE prompt_injection_risk >= 0.5) AS injections, COUNT(*) FILTER (WHERE len(pii_types) > 0) "
       "AS pii, "
-      "COUNT(*) FILTER (WHERE ungrounded) AS ungrounded, COUNT(ungrounded) AS support_checked "
+      "COUNT(*) FILTER (WHERE ungrounded) AS ungrounded, COUNT(ungrounded) AS support_checked, "
+      "(SELECT MIN(timestamp) FROM llm_events WHERE NOT test_mode) AS first_call_at, "
+      "(SELECT epoch_us(MIN(timestamp)) FROM llm_events WHERE NOT test_mode) AS first_call_us "
       "FROM llm_events WHERE NOT test_mode AND timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?)";
   const std::vector<events::Cell> values{to_us(from), to_us(to)};
   SENTINEL_CO_ASSIGN(const events::SqlResult result, co_await net::blocking(&parts_.runtime, [this, values] {
@@ -222,10 +225,16 @@ CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {
   json::object body = row_object(result, result.rows.front());
   body["from"] = format_rfc3339(from);
   body["to"] = format_rfc3339(to);
-  const double seconds = std::chrono::duration<double>(to - from).count();
+  // Over the time that can hold calls: a store that is a minute old is not slow because the range is an hour.
+  double seconds = std::chrono::duration<double>(to - from).count();
+  if (const json::value first = body["first_call_us"]; first.is_int64()) {
+    const double held = static_cast<double>(to_us(to) - first.as_int64()) / 1e6;
+    seconds = std::min(seconds, std::max(1.0, held));
+  }
+  body.erase("first_call_us");
   body["throughput_rps"] = body["requests"].to_number<double>() / seconds;
   for (auto& [name, value] : co_await parts_.overview_extras()) body[name] = value;
-  co_return net::json_response(200, json::serialize(body));
+  co_return net::json_response(200, text::serialize(body));
 }
 
 }  // namespace sentinel::api

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -65,7 +66,7 @@ net::Task<Result<net::Response>> FeedbackApi::record(net::Exchange* exchange) {
   request.source = actor.source;
   SENTINEL_CO_ASSIGN(const ingest::Feedback recorded,
                      co_await net::blocking(&parts_.runtime, [this, request] { return parts_.desk.record(request); }));
-  co_return net::json_response(200, json::serialize(feedback_json(recorded)));
+  co_return net::json_response(200, text::serialize(feedback_json(recorded)));
 }
 
 }  // namespace sentinel::api

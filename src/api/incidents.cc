@@ -10,6 +10,7 @@
 #include "incident/analytics.h"
 #include "incident/diagnosis_runner.h"
 #include "incident/postmortem.h"
+#include "text/json_text.h"
 #include "text/labels_json.h"
 #include "text/markdown.h"
 
@@ -259,7 +260,7 @@ IncidentApi::Answer IncidentApi::list(net::Exchange* exchange) {
   const bool more = records.size() == filter.limit;
   json::object body{{"items", std::move(items)}};
   body["next_cursor"] = more ? json::value(std::to_string(records.back().incident.number)) : json::value(nullptr);
-  co_return net::json_response(200, json::serialize(body));
+  co_return net::json_response(200, text::serialize(body));
 }
 
 IncidentApi::Answer IncidentApi::create(net::Exchange* exchange) {
@@ -293,7 +294,7 @@ Result<net::Response> IncidentApi::detail(std::string_view id, int status) {
   out["timeline"] = std::move(timeline);
   out["diagnosis"] = d.diagnosis ? parse_or_null(incident::to_json(*d.diagnosis)) : json::value(nullptr);
   out["runbook"] = runbook_json(run);
-  net::Response response = net::json_response(status, json::serialize(out));
+  net::Response response = net::json_response(status, text::serialize(out));
   response.headers.set("ETag", fmt::format("\"{}\"", d.record.incident.version));
   return response;
 }
@@ -366,7 +367,7 @@ IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
     co_return response;
   }
   SENTINEL_CO_ASSIGN(const std::string html, text::markdown_to_html(markdown));
-  co_return net::json_response(200, json::serialize(json::object{{"markdown", markdown}, {"html", html}}));
+  co_return net::json_response(200, text::serialize(json::object{{"markdown", markdown}, {"html", html}}));
 }
 
 IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {
@@ -381,7 +382,7 @@ IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {
   const incident::Analytics a = incident::analyze(records);
   json::object by_severity;
   for (const auto& [severity, count] : a.by_severity) by_severity[model::severity_name(severity)] = count;
-  co_return net::json_response(200, json::serialize(json::object{{"from", format_rfc3339(*filter.created_from)},
+  co_return net::json_response(200, text::serialize(json::object{{"from", format_rfc3339(*filter.created_from)},
                                                                  {"to", format_rfc3339(*filter.created_to)},
                                                                  {"incidents", a.incidents},
                                                                  {"by_severity", std::move(by_severity)},

@@ -3,8 +3,10 @@
 #include <boost/json.hpp>
 
 #include "api/version.h"
+#include "base/log.h"
 #include "base/strings.h"
 #include "ingest/exposition.h"
+#include "text/json_text.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -18,6 +20,7 @@ void OperationsApi::add_routes(net::Router& router) {
   route(router, "GET", "/debug/diagnostics", this, &OperationsApi::diagnostics);
   route(router, "GET", "/debug/active-requests", this, &OperationsApi::active_requests);
   route(router, "GET", "/sentinel/v1/status", this, &OperationsApi::status);
+  route(router, "POST", "/sentinel/v1/drift/reset", this, &OperationsApi::reset_drift);
 }
 
 OperationsApi::Answer OperationsApi::metrics(net::Exchange*) {
@@ -31,12 +34,16 @@ OperationsApi::Answer OperationsApi::healthy(net::Exchange*) {
 }
 
 OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
-  if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting.\n");
+  if (!parts_.ready()) co_return net::text_response(503, "Sentinel is starting or shutting down.\n");
   co_return net::text_response(200, "Sentinel is ready.\n");
 }
 
 OperationsApi::Answer OperationsApi::reload(net::Exchange*) {
-  SENTINEL_CO_TRY(co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); }));
+  const Status status = co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); });
+  if (!status) {
+    log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
+    co_return fail(status.error());
+  }
   co_return net::text_response(200, "Configuration reloaded.\n");
 }
 
@@ -60,7 +67,7 @@ OperationsApi::Answer OperationsApi::diagnostics(net::Exchange*) {
   out["system"] = std::move(system);
   out["gpus"] = std::move(gpus);
   out["sentinel"] = std::move(own);
-  co_return net::json_response(200, json::serialize(out));
+  co_return net::json_response(200, text::serialize(out));
 }
 
 OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
@@ -68,7 +75,28 @@ OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
   json::array items;
   for (const auto& r : requests)
     items.push_back(json::object{{"method", r.method}, {"target", r.target}, {"peer", r.peer}, {"age_ms", r.age_ms}});
-  co_return net::json_response(200, json::serialize(json::object{{"items", std::move(items)}}));
+  co_return net::json_response(200, text::serialize(json::object{{"items", std::move(items)}}));
+}
+
+OperationsApi::Answer OperationsApi::reset_drift(net::Exchange* exchange) {
+  SENTINEL_CO_ASSIGN(const json::object body, json_body(exchange->request()));
+  analysis::DriftRoute which;
+  SENTINEL_CO_ASSIGN(which.endpoint, string_field(body, "endpoint"));
+  SENTINEL_CO_ASSIGN(which.model, string_field(body, "model"));
+  SENTINEL_CO_ASSIGN(which.prompt_template, string_field(body, "prompt_template"));
+  if (which.endpoint.empty() && which.model.empty() && which.prompt_template.empty())
+    co_return fail(ErrorCode::kInvalidArgument, "name an endpoint, a model or a prompt_template, or several of them");
+  const incident::Actor actor = actor_of(exchange->request(), body);
+  SENTINEL_CO_ASSIGN(const size_t count,
+                     co_await net::blocking(&parts_.runtime, [this, which] { return parts_.reset_drift(which); }));
+  log_info("audit", "drift references reset",
+           {{"actor", actor.name},
+            {"source", actor.source},
+            {"endpoint", which.endpoint},
+            {"model", which.model},
+            {"prompt_template", which.prompt_template},
+            {"references", count}});
+  co_return net::json_response(200, text::serialize(json::object{{"references", count}}));
 }
 
 OperationsApi::Answer OperationsApi::status(net::Exchange*) {
@@ -76,7 +104,7 @@ OperationsApi::Answer OperationsApi::status(net::Exchange*) {
   json::array list;
   for (const ComponentState& c : components)
     list.push_back(json::object{{"name", c.name}, {"state", c.state}, {"detail", c.detail}});
-  co_return net::json_response(200, json::serialize(json::object{{"version", kVersion},
+  co_return net::json_response(200, text::serialize(json::object{{"version", kVersion},
                                                                  {"started_at", format_rfc3339(parts_.started_at)},
                                                                  {"now", format_rfc3339(parts_.clock.now())},
                                                                  {"ready", parts_.ready()},

@@ -1,5 +1,6 @@
 #pragma once
-// /metrics, /-/healthy, /-/ready, /-/reload, /debug/diagnostics, /debug/active-requests, and /sentinel/v1/status.
+// /metrics, /-/healthy, /-/ready, /-/reload, /debug/diagnostics, /debug/active-requests, /sentinel/v1/status and
+// /sentinel/v1/drift/reset.
 
 #include <functional>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "analysis/analyzer.h"
 #include "api/handler.h"
 #include "base/metrics.h"
 #include "net/http_server.h"
@@ -33,6 +35,8 @@ class OperationsApi {
     std::function<std::vector<net::HttpServer::ActiveRequest>()> active_requests;
     TimePoint started_at;
     bool demo = false;
+    // Blocks; the count of references that were forgotten.
+    std::function<Result<size_t>(const analysis::DriftRoute&)> reset_drift;
   };
   explicit OperationsApi(Parts parts) : parts_(std::move(parts)) {}
   void add_routes(net::Router& router);
@@ -46,6 +50,7 @@ class OperationsApi {
   Answer diagnostics(net::Exchange* exchange);
   Answer active_requests(net::Exchange* exchange);
   Answer status(net::Exchange* exchange);
+  Answer reset_drift(net::Exchange* exchange);
 
   Parts parts_;
 };

@@ -156,6 +156,7 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
                                              "convert_classic_histograms_to_nhcb",
                                              "runtime"}));
   SENTINEL_ASSIGN(config.scrape, ingest::parse_scrape_config(root, folder));
+  SENTINEL_ASSIGN(config.remote_write, ingest::parse_write_targets(root, folder));
   if (global.has("evaluation_interval") && !root.get("rules").has("evaluation_interval")) {
     SENTINEL_ASSIGN(config.evaluation_interval, global.duration_or("evaluation_interval", config.evaluation_interval));
     if (config.evaluation_interval < Millis(50)) {
@@ -164,8 +165,7 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
   }
   SENTINEL_ASSIGN(const std::vector<std::string> files, root.strings_or("rule_files", {}));
   for (const std::string& file : files) config.rule_files.push_back(resolve(file, config.file));
-  for (const std::string_view key :
-       {"alerting", "remote_read", "remote_write", "storage", "tracing", "otlp", "runtime"}) {
+  for (const std::string_view key : {"alerting", "remote_read", "storage", "tracing", "otlp", "runtime"}) {
     if (root.has(key)) log_warn("config", "a section of prometheus.yml has no effect here", {{"section", key}});
   }
   return {};
@@ -208,7 +208,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
       {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
        "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
        "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",      "otlp",           "runtime"}));
+       "storage",    "tracing",      "otlp",           "runtime",    "shutdown"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -229,6 +229,10 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  const YamlNode shutdown = root.get("shutdown");
+  SENTINEL_TRY(shutdown.expect_keys("shutdown", {"drain"}));
+  SENTINEL_ASSIGN(config.drain, shutdown.duration_or("drain", config.drain));
+  if (config.drain > std::chrono::hours(1)) return fail(shutdown.get("drain").error("expected at most 1h"));
   SENTINEL_TRY(parse_prometheus(root.get("prometheus"), config));
   SENTINEL_TRY(parse_prometheus_sections(root, config));
   if (!root.get("gateway").is_null()) {

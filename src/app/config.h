@@ -12,6 +12,7 @@
 #include "gateway/config.h"
 #include "incident/service.h"
 #include "ingest/scrape_config.h"
+#include "ingest/write_config.h"
 #include "promql/engine.h"
 
 namespace sentinel::app {
@@ -52,10 +53,13 @@ struct Config {
   uint64_t query_concurrency_max = 4;  // evaluated at once for the API; rules have a thread of their own
   std::string cors_origin;
 
-  // `global` and `scrape_configs`, as in prometheus.yml.
+  // `global`, `scrape_configs` and `remote_write`, as in prometheus.yml.
   ingest::ScrapeConfig scrape;
+  std::vector<ingest::WriteTarget> remote_write;
 
   incident::Options incidents;
+
+  Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
 
   // SHA-256 of bearer tokens that may use everything but the gateway's own paths; empty: only loopback is served.
   std::vector<std::string> auth_token_sha256;

@@ -13,6 +13,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -64,6 +65,7 @@ std::string message_summary(const InboxMessage& message) {
 Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   std::unique_ptr<Demo> demo(new Demo(std::move(options)));
   const DemoOptions& o = demo->options_;
+  const TimePoint started = demo->clock_.now();
   const auto next_port = [&o](int n) { return o.port == 0 ? uint16_t{0} : static_cast<uint16_t>(o.port + n); };
   log_configure({.level = LogLevel::kInfo, .format = LogFormat::kJson, .path = ""});
   SENTINEL_TRY(make_data_dir(posix_env(), o.data_dir));
@@ -112,6 +114,7 @@ Result<std::unique_ptr<Demo>> Demo::start(DemoOptions options) {
   demo->loop_ = std::make_unique<EventLoop>(demo->clock_, "demo");
   demo->traffic_thread_ = std::thread([raw = demo.get()] { (void)raw->traffic_->run(nullptr); });
   demo->loop_->post([raw = demo.get()] { raw->enter_phase(0); });
+  demo->incidents_ = std::make_unique<IncidentStory>(started, server.url());
   demo->loop_->post([raw = demo.get()] { raw->watch_incidents(); });
   return demo;
 }
@@ -152,27 +155,7 @@ void Demo::watch_incidents() {
   client.url = server_->url();
   const auto answer = request_json(client, "GET", "/sentinel/v1/incidents?limit=20");
   if (!answer || !answer->is_object()) return;
-  for (const json::value& i : answer->at("items").as_array()) {
-    const std::string name = field(i, "name");
-    const std::string status = field(i, "status");
-    std::string& told = told_[name];
-    const std::string why = field(i, "why");
-    if (told.empty()) {
-      tell(fmt::format("  !  {} {} opened: {}", name, field(i, "severity"), field(i, "what_failed")));
-      told = "open/";
-    }
-    if (!why.empty() && told == "open/") {
-      tell(fmt::format("     why:  {}\n     next: {}\n     {}/#/incidents/{}", why, field(i, "next_step"),
-                       server_->url(), name));
-      told = "open/why";
-    }
-    if (status != "open" && told.find(status) == std::string::npos) {
-      tell(fmt::format("  ✓  {} is {}", name, status));
-      told += "/" + status;
-      if (status == "resolved")
-        tell(fmt::format("     postmortem: {}/sentinel/v1/incidents/{}/postmortem", server_->url(), name));
-    }
-  }
+  for (const std::string& line : incidents_->news(answer->at("items").as_array())) tell(line);
 }
 
 void Demo::add_routes(net::Router& router, Demo* demo) {
@@ -187,7 +170,7 @@ net::Task<Result<net::Response>> Demo::state(net::Exchange*) {
   const double gone = static_cast<double>(to_us(clock_.now()) - phase_started_us_) / 1e6;
   json::object toggles;
   for (size_t i = 0; i < kSimulateToggles.size(); ++i) toggles[kSimulateToggles[i]] = control_.toggles[i].load();
-  co_return net::json_response(200, json::serialize(json::object{{"phase", kScenarios[kStory[index].first]},
+  co_return net::json_response(200, text::serialize(json::object{{"phase", kScenarios[kStory[index].first]},
                                                                  {"scenario", kStory[index].second},
                                                                  {"next", kStory[(index + 1) % kStory.size()].second},
                                                                  {"progress", std::min(1.0, gone / length)},

@@ -11,6 +11,7 @@
 
 #include "app/demo_app.h"
 #include "app/inbox.h"
+#include "app/incident_story.h"
 #include "app/server.h"
 #include "app/traffic.h"
 #include "base/scheduler.h"
@@ -66,7 +67,7 @@ class Demo {
   std::thread traffic_thread_;
   std::atomic<size_t> phase_{0};
   std::atomic<int64_t> phase_started_us_{0};
-  std::map<std::string, std::string> told_;  // incident to last told status; loop thread
+  std::unique_ptr<IncidentStory> incidents_;  // loop thread
   bool stopped_ = false;
 };
 

@@ -7,6 +7,7 @@
 
 #include "api/handler.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -16,13 +17,23 @@ constexpr int64_t kRepetitionsMax = 2000;
 
 json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
 
-// What each endpoint asks the model, and the prompt template it says it used.
-struct Prompt {
-  json::array messages;
-  std::string prompt_template;
-};
+Result<std::string> toggles(const json::object& body) {
+  std::string out;
+  for (const std::string_view name : kSimulateToggles) {
+    const json::value* value = body.if_contains(name);
+    if (value == nullptr || value->is_null()) continue;
+    if (!value->is_bool())
+      return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
+    if (!value->get_bool()) continue;
+    if (!out.empty()) out += ',';
+    out += name;
+  }
+  return out;
+}
 
-Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
+}  // namespace
+
+Result<DemoPrompt> make_demo_prompt(std::string_view path, const json::object& body) {
   SENTINEL_ASSIGN(std::string question, api::string_field(body, path == "/api/chat" ? "message" : "question"));
   SENTINEL_ASSIGN(const std::string document, api::string_field(body, "document"));
   if (path == "/stress" && question.empty()) question = "Summarise the report below in one paragraph.";
@@ -30,7 +41,7 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("field \"{}\" is needed", path == "/api/chat" ? "message" : "question"));
   }
-  Prompt prompt;
+  DemoPrompt prompt;
   if (path == "/qa") {
     prompt.prompt_template = "qa-v1";
     prompt.messages.push_back(message("system", "Answer only from the document."));
@@ -60,22 +71,6 @@ Result<Prompt> make_prompt(std::string_view path, const json::object& body) {
   return prompt;
 }
 
-Result<std::string> toggles(const json::object& body) {
-  std::string out;
-  for (const std::string_view name : kSimulateToggles) {
-    const json::value* value = body.if_contains(name);
-    if (value == nullptr || value->is_null()) continue;
-    if (!value->is_bool())
-      return fail(ErrorCode::kInvalidArgument, fmt::format("field \"{}\" must be true or false", name));
-    if (!value->get_bool()) continue;
-    if (!out.empty()) out += ',';
-    out += name;
-  }
-  return out;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<DemoApp>> DemoApp::start(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics,
                                                 DemoAppOptions options) {
   std::unique_ptr<DemoApp> app(new DemoApp(client, std::move(options)));
@@ -95,7 +90,7 @@ net::Task<void> DemoApp::handle(net::Exchange* exchange) { return api::respond_w
 net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, api::json_body(request));
-  SENTINEL_CO_ASSIGN(Prompt prompt, make_prompt(request.path, body));
+  SENTINEL_CO_ASSIGN(DemoPrompt prompt, make_demo_prompt(request.path, body));
   SENTINEL_CO_ASSIGN(const std::string simulate, toggles(body));
   SENTINEL_CO_ASSIGN(const std::string user, api::string_field(body, "user"));
 
@@ -113,7 +108,7 @@ net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   }
   json::object llm{{"model", options_.model}, {"messages", std::move(prompt.messages)}};
   if (!user.empty()) llm["user"] = user;
-  call.body = json::serialize(llm);
+  call.body = text::serialize(llm);
 
   const int64_t start = monotonic_us();
   SENTINEL_CO_ASSIGN(net::Response upstream, co_await client_.fetch(std::move(call)));
@@ -126,7 +121,7 @@ net::Task<Result<net::Response>> DemoApp::answer(net::Exchange* exchange) {
   json::object out{{"answer", *text}, {"request_id", upstream.headers.get("x-request-id")}};
   out["model"] = parsed.at("model");
   out["latency_ms"] = static_cast<double>(monotonic_us() - start) / 1000;
-  co_return net::json_response(200, json::serialize(out));
+  co_return net::json_response(200, text::serialize(out));
 }
 
 }  // namespace sentinel::app

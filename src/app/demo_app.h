@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "base/metrics.h"
@@ -23,6 +24,13 @@ namespace sentinel::app {
 
 inline constexpr std::array<std::string_view, 4> kSimulateToggles{"simulate_latency", "simulate_retry",
                                                                   "simulate_bad_prompt", "simulate_long_context"};
+
+// What an endpoint asks the model, and the prompt template it says it used.
+struct DemoPrompt {
+  boost::json::array messages;
+  std::string prompt_template;
+};
+Result<DemoPrompt> make_demo_prompt(std::string_view path, const boost::json::object& body);
 
 struct DemoAppOptions {
   std::string address = "127.0.0.1";

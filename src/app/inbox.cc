@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -46,7 +47,7 @@ net::Task<void> Inbox::list(net::Exchange* exchange) {
           json::object{{"path", m.path}, {"key", m.key}, {"at", format_rfc3339(m.at)}, {"body", std::move(body)}});
     }
   }
-  (void)co_await exchange->respond(net::json_response(200, json::serialize(json::object{{"items", std::move(items)}})));
+  (void)co_await exchange->respond(net::json_response(200, text::serialize(json::object{{"items", std::move(items)}})));
 }
 
 }  // namespace sentinel::app

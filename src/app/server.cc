@@ -1,6 +1,9 @@
 #include "app/server.h"
 
+#include <condition_variable>
 #include <filesystem>
+#include <mutex>
+#include <optional>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -37,9 +40,11 @@
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
 #include "ingest/scrape_manager.h"
+#include "ingest/write_out.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace {
@@ -50,6 +55,8 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
+constexpr Micros kWorkerPatience = std::chrono::seconds(10);
+constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
 
 // Everything that configuration files say, parsed; made before anything of it is put in force.
 struct Loaded {
@@ -131,15 +138,18 @@ struct Server::Parts {
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
+  Result<size_t> reset_drift(const analysis::DriftRoute& which);
   void collect();
   void collect_soon();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
+  void follow_lead(const incident::IncidentDetail& detail);
   void call_scored(const model::Interaction& interaction);
   net::Task<boost::json::object> overview_extras();
   boost::json::object overview_from_control();
   std::vector<api::ComponentState> components();
   Status reload();
+  Status reload_files();
   void stop();
 
   Config config;
@@ -161,6 +171,7 @@ struct Server::Parts {
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
   std::unique_ptr<ingest::ScrapeManager> scraper;
+  std::unique_ptr<ingest::RemoteWriteOut> write_out;
 
   EventLoop control{clock, "control"};
   EventLoop detection{clock, "detection"};
@@ -193,6 +204,7 @@ struct Server::Parts {
   Mutex reloading;
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
+  std::atomic<int64_t> drain_ms{config.drain.count()};
   TimePoint next_drift_save;
   size_t saved_references = 0;  // frozen ones in the state store; belongs to the telemetry worker
   TimePoint next_upkeep;
@@ -226,8 +238,10 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
   p.gateway->set_injection_risk(
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
+  p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
   p.start_upkeep();
+  SENTINEL_TRY(p.write_out->apply(p.config.remote_write, p.config.scrape.external_labels));
   p.scraper->apply(p.config.scrape);
   p.ready = true;
   log_info("server", "serving", {{"url", server->url()}, {"data_dir", p.config.data_dir}, {"version", "0.1.0"}});
@@ -239,6 +253,8 @@ Status Server::Parts::open_stores() {
   tsdb::StoreOptions metrics_store;
   metrics_store.dir = config.data_dir + "/metrics";
   metrics_store.retention = config.metrics_retention;
+  const std::string positions = config.data_dir + "/remote-write";
+  metrics_store.log.keep_from = ingest::oldest_unread_segment(posix_env(), positions, config.remote_write);
   metrics_store.retention_bytes = config.metrics_retention_bytes;
   metrics_store.out_of_order_window = config.out_of_order_window;
   metrics_store.series_max = config.metrics_series_max;
@@ -261,6 +277,9 @@ Status Server::Parts::open_stores() {
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
   scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
+  write_out = std::make_unique<ingest::RemoteWriteOut>(
+      runtime, clock, posix_env(), *tsdb, metadata, metrics,
+      ingest::RemoteWriteOut::Dirs{.store = metrics_store.dir, .positions = positions});
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
   return {};
 }
@@ -288,6 +307,10 @@ Status Server::Parts::open_control(Loaded loaded) {
   incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
   incidents->on_change(
       [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
+  incidents->on_lead_change([this](const incident::IncidentDetail& detail) {
+    follow_lead(detail);
+    diagnosis->watch(detail.record.incident.id);
+  });
   runs = std::make_unique<runbook::Runs>(
       control, *database,
       [this](state::Tx& tx, std::string_view id, std::string_view text, std::string_view data, std::string_view actor,
@@ -379,7 +402,7 @@ Status Server::Parts::open_http() {
             {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
       },
       [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at,
-      hooks.demo});
+      hooks.demo, [this](const analysis::DriftRoute& which) { return reset_drift(which); }});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
@@ -464,21 +487,49 @@ void Server::Parts::save_drift() {
   });
 }
 
+// Waits for the worker that owns the analyzer; blocks. What was forgotten is forgotten on disk as well.
+Result<size_t> Server::Parts::reset_drift(const analysis::DriftRoute& which) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable ready;
+    std::optional<size_t> count;
+  };
+  const auto answer = std::make_shared<Answer>();
+  pipeline->run_on_worker([this, which, answer] {
+    const size_t count = analyzer->reset_drift(which);
+    saved_references = analyzer->frozen_references();
+    const std::lock_guard guard(answer->mutex);
+    answer->count = count;
+    answer->ready.notify_all();
+  });
+  save_drift();
+  std::unique_lock waiting(answer->mutex);
+  if (!answer->ready.wait_for(waiting, kWorkerPatience, [&] { return answer->count.has_value(); }))
+    return fail(ErrorCode::kTimeout, "analysis is too far behind to reset a reference now; try again");
+  return *answer->count;
+}
+
 void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
-  live->publish("incident", boost::json::serialize(api::incident_json(record)));
+  live->publish("incident", text::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
-  const auto detail = incidents->get(id);
-  if (detail && !detail->alerts.empty()) {
-    const model::Alert& alert = detail->alerts.front().alert;
-    if (const runbook::Runbook* book = runbooks->match(alert.labels, alert.annotations)) {
-      const auto run = runs->attach(id, *book);
-      if (run && run->next_step() != nullptr)
-        (void)incidents->set_next_step(id, book->id, run->next_step()->description);
-      if (!run) log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
-    }
-  }
+  if (const auto detail = incidents->get(id)) follow_lead(*detail);
   diagnosis->watch(id);
+}
+
+// The runbook of the alert the incident is called after; one that somebody is in the middle of stays.
+void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
+  const model::Alert* lead = incident::lead_alert(detail);
+  if (lead == nullptr) return;
+  const runbook::Runbook* book = runbooks->match(lead->labels, lead->annotations);
+  if (book == nullptr) return;
+  const std::string& id = detail.record.incident.id;
+  const auto run = runs->attach(id, *book);
+  if (!run) {
+    log_error("runbook", "not attached", {{"incident", id}, {"error", run.error().to_string()}});
+  } else if (run->next_step() != nullptr) {
+    (void)incidents->set_next_step(id, run->runbook.id, run->next_step()->description);
+  }
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
@@ -488,7 +539,7 @@ void Server::Parts::call_scored(const model::Interaction& interaction) {
     save_drift();
   }
   if (!live || !live->has_subscribers()) return;
-  live->publish_sampled("call", boost::json::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
+  live->publish_sampled("call", text::serialize(api::call_json(interaction)), kLiveCallsPerSecond);
 }
 
 boost::json::object Server::Parts::overview_from_control() {
@@ -550,9 +601,15 @@ std::vector<api::ComponentState> Server::Parts::components() {
 
 // ---- reload and stop ----
 
+Status Server::Parts::reload() {
+  SENTINEL_TRY(reload_files());
+  log_info("server", "configuration reloaded", {{"file", config.file}});
+  return {};
+}
+
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
 // still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
-Status Server::Parts::reload() {
+Status Server::Parts::reload_files() {
   MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
@@ -571,16 +628,23 @@ Status Server::Parts::reload() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
-  log_info("server", "configuration reloaded", {{"file", config.file}});
+  const Status sending = write_out->apply(fresh->remote_write, fresh->scrape.external_labels);
+  if (!sending) log_error("server", "remote write was not set up", {{"error", sending.error().to_string()}});
   return {};
 }
 
 void Server::Parts::stop() {
   if (stopped.exchange(true)) return;
-  ready = false;
+  ready = false;  // and the listener stays open, so that /-/ready can say so while calls end
+  if (gateway) {
+    const Millis patience(drain_ms.load());
+    if (const size_t cut = gateway->drain(patience); cut > 0)
+      log_warn("server", "calls were broken off at shutdown", {{"calls", cut}, {"drain", format_duration(patience)}});
+  }
   if (live) live->close();
-  if (http) http->stop(std::chrono::seconds(5));
+  if (http) http->stop(kHttpGrace);
   detection.stop();
   upkeep_loop.stop();
   if (pipeline) {
@@ -588,6 +652,7 @@ void Server::Parts::stop() {
     pipeline->stop();
   }
   control.stop();
+  if (write_out) write_out->stop();
   runtime.stop();
   if (tsdb) (void)tsdb->sync();
   log_info("server", "stopped");

@@ -37,7 +37,8 @@ class Server {
   std::string url() const;  // http://127.0.0.1:8080
   // Reads rules, routes, runbooks and sentinel.yml again. On an error everything stays as it was.
   Status reload();
-  // Lets open requests end, drains telemetry, stores what is under way. Idempotent.
+  // Lets LLM calls end within `shutdown.drain` while /-/ready says 503, then the other requests; drains telemetry and
+  // stores what is under way. Blocks. Idempotent.
   void stop();
 
   net::Runtime& runtime();

@@ -23,6 +23,7 @@ void block_signals() {
   const sigset_t set = server_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // ulimit -f: writing fails with an error as on a full disk, which the stores survive
 }
 
 void wait_for_end(const std::function<Status()>& reload) {

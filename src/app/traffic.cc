@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "gateway/simulated_provider.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -41,6 +42,7 @@ TrafficRequest make_traffic_request(std::string_view scenario, double toxic_shar
   if (random.chance(toxic_share)) {
     request.path = "/api/chat";
     body["message"] = hostile;
+    request.toxic = true;
   } else if (scenario == "cost-spike" && struck) {
     request.path = "/stress";
     body["repetitions"] = static_cast<int64_t>(40 + random.below(80));
@@ -64,7 +66,7 @@ TrafficRequest make_traffic_request(std::string_view scenario, double toxic_shar
     request.path = "/stress";
     body["repetitions"] = static_cast<int64_t>(1 + random.below(5));
   }
-  request.body = json::serialize(body);
+  request.body = text::serialize(body);
   return request;
 }
 
@@ -144,6 +146,7 @@ net::Task<void> Traffic::send(TrafficRequest request) {
     MutexLock lock(mutex_);
     ++summary_.sent;
     ++summary_.by_endpoint[request.path];
+    summary_.toxic += request.toxic;
   }
   net::ClientRequest call;
   call.method = "POST";

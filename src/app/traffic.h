@@ -49,6 +49,7 @@ struct TrafficSummary {
   uint64_t failed = 0;   // an HTTP error status
   uint64_t broken = 0;   // no answer
   uint64_t skipped = 0;  // kTrafficInFlightMax reached
+  uint64_t toxic = 0;    // of those sent, hostile prompts
   double seconds = 0;
   double p50_ms = 0, p95_ms = 0, p99_ms = 0;
   std::map<std::string, uint64_t> by_status;
@@ -65,6 +66,7 @@ struct TrafficProgress {
 struct TrafficRequest {
   std::string path;
   std::string body;  // JSON
+  bool toxic = false;
 };
 TrafficRequest make_traffic_request(std::string_view scenario, double toxic_share, bool test_mode, Random& random);
 

@@ -26,6 +26,8 @@ class MemoryStore final : public tsdb::Store {
   Status delete_series(const std::vector<model::Matchers>&, int64_t, int64_t) override { return refused(); }
   Status clean_tombstones() override { return refused(); }
   Result<std::string> snapshot(bool) override { return fail(refused().error()); }
+  tsdb::LogPosition log_end() const override { return {}; }  // there is no log
+  void keep_log_from(uint64_t) override {}
   void listen(tsdb::CommitListener*) override {}
   model::Labels labels(tsdb::SeriesRef series) const override { return series_[static_cast<size_t>(series) - 1]; }
 

@@ -5,6 +5,8 @@
 #include "base/strings.h"
 #include "gateway/limits.h"
 #include "net/http1.h"
+#include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::gateway {
 namespace {
@@ -17,7 +19,21 @@ bool starts_with_name(std::string_view name, std::string_view prefix) {
   return name.size() >= prefix.size() && header_name_equals(name.substr(0, prefix.size()), prefix);
 }
 
+// Text, numbers and truth values of a JSON object; what is nested or null is no tag.
+void read_json_tags(std::string_view text, model::Interaction& interaction) {
+  const auto object = text::parse_json_object(text, {.bytes_max = kTagsBytesMax, .depth_max = 8});
+  if (!object) return;
+  for (const auto& item : *object) {
+    const boost::json::value& value = item.value();
+    if (value.is_null() || value.is_structured() || interaction.tags.size() >= kTagsMax) continue;
+    std::string key = bounded(item.key());
+    const std::string word = value.is_string() ? std::string(value.get_string()) : text::serialize(value);
+    if (!key.empty()) interaction.tags.emplace_back(std::move(key), bounded(word));
+  }
+}
+
 void read_tags(std::string_view list, model::Interaction& interaction) {
+  if (trim(list).starts_with('{')) return read_json_tags(trim(list), interaction);
   for (const auto item : split(list, ',')) {
     const size_t equals = item.find('=');
     if (equals == std::string_view::npos || interaction.tags.size() >= kTagsMax) continue;

@@ -41,13 +41,31 @@ Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type)
       cancel_(std::make_shared<net::CancelToken>()) {}
 
 Task<void> Call::run() {
-  gateway_->active.add(1);
+  gateway_->call_begins(core_, *this);
   Outcome failure = prepare();
   exchange_->on_client_gone([cancel = cancel_] { cancel->cancel(); });
   if (!failure) failure = co_await try_targets();
   if (failure) co_await answer_failure(&*failure);
   gateway_->active.add(-1);
   record(failure);
+  gateway_->call_ends(core_, *this);
+}
+
+void Call::break_off() {
+  broken_off_ = true;
+  cancel_->cancel();
+}
+
+// The call was given up: by its client, or by us.
+Call::Failure Call::canceled() const {
+  if (!broken_off_) return make_failure(ErrorType::kCallerDisconnected, "the client closed the connection");
+  return shutting_down();
+}
+
+Call::Failure Call::shutting_down() const {
+  Failure failure = make_failure(ErrorType::kGatewayShutdown, "the gateway is shutting down; please try again");
+  failure.retry_after = kShutdownRetryAfter;
+  return failure;
 }
 
 Call::Failure Call::make_failure(ErrorType type, std::string message) const {
@@ -93,6 +111,7 @@ Call::Outcome Call::prepare() {
 
 Call::Outcome Call::check_policies() {
   const RouteConfig& config = route_->config;
+  if (gateway_->draining.load()) return shutting_down();
   if (config.disabled) return make_failure(ErrorType::kPolicyRouteDisabled, "this model is switched off at the moment");
   if (config.max_prompt_chars > 0 && info_.prompt_chars > config.max_prompt_chars) {
     return make_failure(ErrorType::kPolicyPromptTooLong, "the prompt has " + std::to_string(info_.prompt_chars) +
@@ -153,7 +172,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     if (attempt > 1) provider.retries->add();
     interaction_.provider = provider.config.name;
     Outcome outcome = co_await try_once(target);
-    if (outcome && !outcome->sent && cancel_->canceled()) outcome = disconnected();
+    if (outcome && !outcome->sent && cancel_->canceled()) outcome = canceled();
     tell_breaker(provider, outcome);
     if (!outcome || outcome->sent || !outcome->retry || attempt >= retries.attempts) co_return outcome;
     Millis wait = backoff(retries, attempt, core_.random);
@@ -163,7 +182,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     }
     if (wait.count() >= left_ms()) co_return outcome;
     co_await pause(wait);
-    if (cancel_->canceled()) co_return disconnected();
+    if (cancel_->canceled()) co_return canceled();
   }
 }
 
@@ -185,14 +204,24 @@ void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
     breaker.succeeded();
   } else if (outcome->unhealthy) {
     breaker.failed(now);
-  } else if (outcome->type == ErrorType::kCallerDisconnected || outcome->type == ErrorType::kProviderRateLimited) {
+  } else if (outcome->type == ErrorType::kCallerDisconnected || outcome->type == ErrorType::kProviderRateLimited ||
+             outcome->type == ErrorType::kGatewayShutdown) {
     breaker.withdrawn();
   } else {
     breaker.succeeded();  // it answered, if only to refuse
   }
   (outcome ? provider.attempts_failed : provider.attempts_ok)->add();
-  const double state = static_cast<double>(breaker.state(now));
-  if (provider.breaker_state->value() != state) provider.breaker_state->set(state);
+  const BreakerState state = breaker.state(now);
+  const auto before = static_cast<BreakerState>(provider.breaker_state->value());
+  if (before == state) return;
+  provider.breaker_state->set(static_cast<double>(state));
+  log(state == BreakerState::kOpen ? LogLevel::kWarn : LogLevel::kInfo, "gateway", "circuit breaker changed",
+      {{"provider", provider.config.name},
+       {"from", breaker_state_name(before)},
+       {"to", breaker_state_name(state)},
+       {"error_type", outcome ? error_name(outcome->type) : ""},
+       {"request_id", interaction_.request_id},
+       {"trace_id", interaction_.trace_id}});
 }
 
 net::ClientRequest Call::make_request(const Target& target) {
@@ -240,7 +269,7 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
   failure.next = failure.unhealthy = true;
   const std::string& why = error.message();
   switch (error.code()) {
-    case ErrorCode::kCanceled: return disconnected();
+    case ErrorCode::kCanceled: return canceled();
     case ErrorCode::kTimeout:
       if (why.starts_with("connect")) {
         failure.retry = route_->retry_connect;
@@ -283,7 +312,7 @@ Task<Call::Outcome> Call::read_refusal(Upstream upstream) {
   upstream->set_idle_timeout(std::min<Millis>(route_->config.timeouts.response, std::chrono::seconds(10)));
   auto body = co_await upstream->read_all();
   if (!body) {
-    if (body.error().code() == ErrorCode::kCanceled) co_return disconnected();
+    if (body.error().code() == ErrorCode::kCanceled) co_return canceled();
     body = std::string();  // the status says enough
   }
   if (body->size() > kErrorBodyBytesMax) body->resize(kErrorBodyBytesMax);
@@ -370,7 +399,7 @@ Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
   interaction_.http_status = response.status;
   const Status sent = co_await exchange_->respond(std::move(response));
   if (sent) co_return std::nullopt;
-  Failure failure = disconnected();
+  Failure failure = canceled();
   failure.sent = true;
   co_return failure;
 }
@@ -420,7 +449,24 @@ void Call::record(const Outcome& outcome) {
   if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
   if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
   gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);
+  log_call();
   gateway_->sink.record(std::move(interaction_));
+}
+
+// No prompt, no answer, no header: what correlates it, and how it went.
+void Call::log_call() const {
+  if (!gateway_->log_calls) return;
+  log_debug("gateway", "call",
+            {{"request_id", interaction_.request_id},
+             {"trace_id", interaction_.trace_id},
+             {"endpoint", interaction_.endpoint},
+             {"provider", interaction_.provider},
+             {"model", interaction_.model},
+             {"http_status", interaction_.http_status},
+             {"error_type", interaction_.error_type},
+             {"latency_ms", interaction_.latency_ms},
+             {"retries", interaction_.retry_count},
+             {"stream", interaction_.stream}});
 }
 
 }  // namespace sentinel::gateway

@@ -16,6 +16,8 @@ class Call {
  public:
   Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type);
   net::Task<void> run();
+  // On the call's core: this process ends.
+  void break_off();
 
  private:
   // How one attempt, or the whole call, failed.
@@ -67,13 +69,13 @@ class Call {
 
   Failure transport_failure(const Error& error, const Stream* stream) const;
   Failure make_failure(ErrorType type, std::string message) const;
-  Failure disconnected() const {
-    return make_failure(ErrorType::kCallerDisconnected, "the client closed the connection");
-  }
+  Failure canceled() const;
+  Failure shutting_down() const;
   void tell_breaker(const Provider& provider, const Outcome& outcome);
   int64_t left_ms() const;
   double elapsed_ms() const;
   void record(const Outcome& outcome);
+  void log_call() const;
 
   Gateway::Impl* const gateway_;
   net::Exchange* const exchange_;
@@ -91,6 +93,7 @@ class Call {
   int64_t attempt_started_us_ = 0;
   int attempts_ = 0;
   bool hide_usage_ = false;
+  bool broken_off_ = false;
 };
 
 }  // namespace sentinel::gateway

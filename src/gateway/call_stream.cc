@@ -132,7 +132,7 @@ Task<Call::Outcome> Call::send_stream(Stream* stream, const Upstream* upstream) 
   }
   if (sent && !stream->out.empty()) sent = co_await exchange_->write(std::exchange(stream->out, {}));
   if (sent) co_return std::nullopt;
-  Failure failure = disconnected();
+  Failure failure = canceled();
   failure.sent = true;
   co_return failure;
 }
@@ -169,7 +169,7 @@ Task<Call::Outcome> Call::finish_stream(Stream* stream, Upstream upstream) {
   const Status ended = co_await exchange_->end_stream();
   if (stream->done) gateway_->runtime.spawn_owned(exchange_->core(), "drain", drain(std::move(upstream)));
   if (ended) co_return std::nullopt;
-  Failure failure = disconnected();
+  Failure failure = canceled();
   failure.sent = true;
   co_return failure;
 }

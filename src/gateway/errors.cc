@@ -29,6 +29,7 @@ constexpr ErrorInfo kErrors[] = {
     {ErrorType::kGatewayNoRoute, "gateway_no_route", 404},
     {ErrorType::kGatewayMisconfigured, "gateway_misconfigured", 500},
     {ErrorType::kGatewayInternal, "gateway_internal", 500},
+    {ErrorType::kGatewayShutdown, "gateway_shutdown", 503},
 };
 
 }  // namespace

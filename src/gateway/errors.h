@@ -34,6 +34,7 @@ enum class ErrorType {
   kGatewayNoRoute,             // no route for this model
   kGatewayMisconfigured,       // for example a key file that cannot be read
   kGatewayInternal,
+  kGatewayShutdown,  // this process is being stopped: refused, or not done when its time was up
 };
 
 struct ErrorInfo {

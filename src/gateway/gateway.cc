@@ -1,5 +1,6 @@
 #include "gateway/gateway.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/log.h"
@@ -8,6 +9,7 @@
 #include "gateway/call.h"
 #include "gateway/errors.h"
 #include "gateway/gateway_impl.h"
+#include "gateway/limits.h"
 
 namespace sentinel::gateway {
 
@@ -60,6 +62,43 @@ void Gateway::Impl::count(CoreState& core, RequestType type, int status, double 
   counter->add();
 }
 
+void Gateway::Impl::call_begins(CoreState& core, Call& call) {
+  active.add(1);
+  calls_open.fetch_add(1);
+  core.calls.push_back(&call);
+}
+
+// The last thing of a call: whoever waits for the drain may take everything down.
+void Gateway::Impl::call_ends(CoreState& core, Call& call) {
+  std::erase(core.calls, &call);
+  if (calls_open.fetch_sub(1) != 1 || !draining.load()) return;
+  const std::lock_guard lock(drain_mutex);
+  drained.notify_all();
+}
+
+bool Gateway::Impl::wait_for_calls(Millis patience) {
+  std::unique_lock lock(drain_mutex);
+  return drained.wait_for(lock, patience, [this] { return calls_open.load() == 0; });
+}
+
+size_t Gateway::drain(Millis patience) {
+  Impl& impl = *impl_;
+  impl.draining.store(true);
+  if (impl.wait_for_calls(patience)) return 0;
+  const size_t left = impl.calls_open.load();
+  for (size_t i = 0; i < impl.cores.size(); ++i) {
+    net::asio::post(impl.runtime.core(i), [core = &impl.cores[i]] {
+      const std::vector<Call*> calls = core->calls;  // one that ends at once leaves the list
+      for (Call* call : calls) {
+        if (std::find(core->calls.begin(), core->calls.end(), call) != core->calls.end()) call->break_off();
+      }
+    });
+  }
+  if (!impl.wait_for_calls(kBreakOffMax))
+    log_warn("gateway", "calls do not end at shutdown", {{"calls", impl.calls_open.load()}});
+  return left;
+}
+
 Gateway::Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& clock, MetricRegistry& metrics,
                  InteractionSink& sink, GatewayConfig config)
     : impl_(std::make_unique<Impl>(runtime, client, clock, metrics, sink)) {
@@ -98,6 +137,8 @@ std::shared_ptr<const GatewayConfig> Gateway::config() const {
 
 void Gateway::set_injection_risk(InjectionRisk fn) { impl_->injection_risk = std::move(fn); }
 
+void Gateway::log_calls(bool on) { impl_->log_calls = on; }
+
 std::vector<BreakerView> Gateway::breakers() const {
   std::vector<BreakerView> views;
   const auto plan = impl_->plan.load();
@@ -113,7 +154,9 @@ Status Gateway::force_breaker(std::string_view provider, std::optional<BreakerSt
   for (const auto& each : plan->providers) {
     if (each->config.name != provider) continue;
     each->breaker->force(state);
-    each->breaker_state->set(static_cast<double>(each->breaker->state(impl_->clock.now())));
+    const BreakerState now = each->breaker->state(impl_->clock.now());
+    each->breaker_state->set(static_cast<double>(now));
+    log_info("gateway", "circuit breaker set by hand", {{"provider", provider}, {"to", breaker_state_name(now)}});
     return {};
   }
   return fail(ErrorCode::kNotFound, "no provider is called \"" + std::string(provider) + "\"");

@@ -59,6 +59,14 @@ class Gateway {
   std::shared_ptr<const GatewayConfig> config() const;
   // REQUIRES: before the first call.
   void set_injection_risk(InjectionRisk fn);
+  // Each call at debug; off at first, because the fields cost something. REQUIRES: as above.
+  void log_calls(bool on);
+
+  // For a shutdown; there is no way back. Calls that begin from now on get gateway_shutdown (503 with Retry-After).
+  // Blocks until the calls under way have ended, at most for `patience`; those that have not are then broken off: the
+  // client gets an error answer, or within a stream an error event and a cut connection, and the row says
+  // gateway_shutdown. Returns how many these were. Not from a core.
+  size_t drain(Millis patience);
 
   std::vector<BreakerView> breakers() const;
   // Closes, holds open, or (nullopt) releases a provider's breaker. kNotFound.

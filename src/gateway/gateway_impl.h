@@ -3,7 +3,9 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "base/random.h"
@@ -18,10 +20,13 @@ inline constexpr size_t kRequestTypes = 3;
 inline constexpr size_t kStatusMax = 600;
 std::string_view endpoint_path(RequestType type);
 
+class Call;
+
 // What one core uses without locks.
 struct CoreState {
   Random random{1};
   std::array<std::array<Counter*, kStatusMax>, kRequestTypes> requests{};  // found once, then kept
+  std::vector<Call*> calls;                                                // under way
 };
 
 struct Gateway::Impl {
@@ -29,6 +34,9 @@ struct Gateway::Impl {
 
   CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
   void count(CoreState& core, RequestType type, int status, double seconds);
+  void call_begins(CoreState& core, Call& call);
+  void call_ends(CoreState& core, Call& call);
+  bool wait_for_calls(Millis patience);
 
   net::Runtime& runtime;
   net::HttpClient& client;
@@ -36,10 +44,15 @@ struct Gateway::Impl {
   MetricRegistry& metrics;
   InteractionSink& sink;
   InjectionRisk injection_risk;
+  bool log_calls = false;
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
   Breakers breakers GUARDED_BY(mutex);
   std::vector<CoreState> cores;
+  std::atomic<bool> draining{false};
+  std::atomic<size_t> calls_open{0};
+  std::mutex drain_mutex;
+  std::condition_variable drained;
   Gauge& active;
   Gauge& queue;
   Counter& fallbacks;

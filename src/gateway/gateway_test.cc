@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "base/strings.h"
 #include "gateway/gateway_fixture.h"
 
@@ -95,6 +97,33 @@ TEST_F(GatewayTest, PassesBothWaysByteForByteAndRecordsTheCall) {
                          {{"method", "POST"}, {"endpoint", "/v1/chat/completions"}, {"status", "200"}})
                 .value(),
             1);
+}
+
+TEST_F(GatewayTest, TagsAreAListOfPairsOrAJsonObject) {
+  using Tags = decltype(model::Interaction::tags);
+  const std::pair<std::string, Tags> cases[] = {
+      {"team=core, region=eu", {{"team", "core"}, {"region", "eu"}}},
+      {R"( {"team": "core, eu", "build": 42, "share": 0.25, "canary": true} )",
+       {{"team", "core, eu"}, {"build", "42"}, {"share", "0.25"}, {"canary", "true"}}},
+      {R"({"a": null, "b": [1], "c": {"d": 1}, "": "x", "e": "f"})", {{"e", "f"}}},
+      {R"({"a": "unfinished)", {}},
+      {"{}", {}},
+      {"", {}},
+  };
+  a_.add({.body = kAnswer});
+  start();
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    auto request = chat();
+    request.headers.add("x-sentinel-tags", cases[i].first);
+    EXPECT_EQ(ok(std::move(request)).status, 200);
+    EXPECT_EQ(sink_.at(i).tags, cases[i].second) << cases[i].first;
+  }
+  std::string many = "{";
+  for (int i = 0; i < 40; ++i) many += (i > 0 ? ",\"k" : "\"k") + std::to_string(i) + "\":1";
+  auto request = chat();
+  request.headers.add("x-sentinel-tags", many + "}");
+  EXPECT_EQ(ok(std::move(request)).status, 200);
+  EXPECT_EQ(sink_.at(std::size(cases)).tags.size(), 16U);
 }
 
 TEST_F(GatewayTest, TheCallersKeyGoesThroughWhereTheProviderHasNone) {
@@ -492,6 +521,74 @@ TEST_F(GatewayTest, AClientThatLeavesWithinAStreamCancelsTheUpstream) {
   EXPECT_TRUE(a_.wait_gone());
   EXPECT_EQ(sink_.at(0).error_type, "caller_disconnected");
   EXPECT_EQ(sink_.at(0).response, "half");
+}
+
+Task<void> stream_until_cut(net::HttpClient* client, ClientRequest request, std::promise<void>* begun,
+                            std::promise<std::string>* all) {
+  auto sent = co_await client->send(std::move(request));
+  std::string got;
+  for (bool first = true; sent; first = false) {
+    auto chunk = co_await (*sent)->next_chunk();
+    if (!chunk || chunk->empty()) {
+      got += chunk ? "(complete)" : "(cut)";
+      break;
+    }
+    got += *chunk;
+    if (first) begun->set_value();
+  }
+  all->set_value(got);
+}
+
+TEST_F(GatewayTest, ADrainTellsWhatIsStillOpenAndRefusesWhatComes) {
+  a_.add({.parts = {kRole + delta("half"), "HANG"}});
+  start();
+  std::promise<void> begun;
+  std::promise<std::string> all;
+  runtime_.spawn(runtime_.core(0), "client", stream_until_cut(&client_, stream_chat(), &begun, &all));
+  begun.get_future().wait();
+  EXPECT_EQ(gateway_->drain(Millis(0)), 1U);
+  const std::string got = all.get_future().get();
+  EXPECT_NE(got.find("half"), std::string::npos) << got;
+  EXPECT_NE(got.find(R"(data: {"error":{"message":"the gateway is shutting down; please try again","type":)"
+                     R"("gateway_shutdown","param":null,"code":"gateway_shutdown"}})"),
+            std::string::npos)
+      << got;
+  EXPECT_TRUE(got.ends_with("(cut)")) << got;
+  EXPECT_TRUE(a_.wait_gone());
+  const auto row = sink_.at(0);
+  EXPECT_EQ(row.error_type, "gateway_shutdown");
+  EXPECT_EQ(row.status, model::InteractionStatus::kError);
+  EXPECT_EQ(row.response, "half");
+
+  const auto refused = ok(chat());
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.get("retry-after"), "5");
+  EXPECT_NE(refused.body.find("gateway_shutdown"), std::string::npos) << refused.body;
+  EXPECT_EQ(a_.requests(), 1U);
+  EXPECT_EQ(sink_.at(1).error_type, "gateway_shutdown");
+  EXPECT_EQ(gateway_->breakers()[0].state, BreakerState::kClosed);
+}
+
+TEST_F(GatewayTest, ADrainWaitsForACallThatEndsByItself) {
+  a_.add({.body = kAnswer});
+  start();
+  EXPECT_EQ(ok(chat()).status, 200);
+  EXPECT_EQ(gateway_->drain(std::chrono::seconds(20)), 0U);
+  EXPECT_EQ(sink_.count(), 1U);
+}
+
+TEST_F(GatewayTest, ADrainAnswersACallThatHasNothingYetWith503) {
+  with_fallback();
+  a_.add({.parts = {"HANG"}});
+  start();
+  std::future<Got> call = std::async(std::launch::async, [this] { return exchange(chat()); });
+  while (a_.requests() == 0) std::this_thread::yield();
+  EXPECT_EQ(gateway_->drain(Millis(0)), 1U);
+  const Got got = call.get();
+  ASSERT_TRUE(got.result) << got.result.error().to_string();
+  EXPECT_EQ(got.result->status, 503);
+  EXPECT_EQ(sink_.at(0).error_type, "gateway_shutdown");
+  EXPECT_EQ(b_.requests(), 0U);
 }
 
 TEST_F(GatewayTest, EmptyAnswersAndToolCallsAreToldApart) {

@@ -14,9 +14,12 @@ inline constexpr size_t kStreamEventBytesMax = 4 * 1024 * 1024;  // one event of
 inline constexpr size_t kHeldBytesMax = 1024 * 1024;             // of a stream, before its first content
 inline constexpr size_t kAttributeBytesMax = 256;                // one x-sentinel-* value
 inline constexpr size_t kTagsMax = 16;
+inline constexpr size_t kTagsBytesMax = 16 * 1024;   // of x-sentinel-tags as JSON
 inline constexpr size_t kTargetsMax = 16;            // tried for one call
 inline constexpr int kAttemptsMax = 10;              // on one target
 inline constexpr size_t kTopLevelKeysMax = 256;      // of a request body
 inline constexpr Millis kBackoffSlice = Millis(20);  // how soon a waiting call sees that its client has gone
+inline constexpr Millis kShutdownRetryAfter = std::chrono::seconds(5);  // what a refused call is told to wait
+inline constexpr Millis kBreakOffMax = std::chrono::seconds(5);         // after a drain, for broken off calls to say so
 
 }  // namespace sentinel::gateway

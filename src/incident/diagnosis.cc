@@ -11,20 +11,23 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
+#include "incident/onset.h"
+#include "text/json_text.h"
 
 namespace sentinel::incident {
 namespace {
 
 struct Dimension {
   std::string_view name;      // in the diagnosis
-  std::string_view sql;       // expression over llm_events, VARCHAR
+  std::string_view sql;       // expression over llm_events, VARCHAR, or VARCHAR[] where `list`
   std::string_view sentence;  // {0}: value
   bool symptom = false;       // says how calls failed rather than why; ranked after causes
+  bool list = false;          // a call has any number of values, and counts for each
 };
 
 // Earlier wins a tie: what an operator can act on first.
 constexpr std::array kDimensions{
-    Dimension{"simulate_flags", "array_to_string(simulate_flags, '+')", "calls made with {}"},
+    Dimension{"simulate_flags", "simulate_flags", "calls made with {}", false, true},
     Dimension{"model_version", "model_version", "model version {}"},
     Dimension{"prompt_template", "prompt_template", "prompt template {}"},
     Dimension{"provider", "provider", "provider {}"},
@@ -41,9 +44,18 @@ constexpr std::array kDimensions{
     Dimension{"finish_reason", "finish_reason", "finish reason {}", true},
 };
 
-constexpr int kOnsetBuckets = 120;
+constexpr int64_t kOnsetSteps = 600;  // of a second each where ten minutes are looked at
 // A value is only new when it was missing from so many calls before: in the first calls ever, everything is.
 constexpr int kCallsBeforeNew = 100;
+// A value that came up this close to the onset is told of in any case; an older one only when it sets failing calls
+// apart: what came up minutes before and has no part in the failures is another story.
+constexpr auto kWithOnset = std::chrono::minutes(1);
+// Where the condition calls this share of the calls fine, those it is silent on (NULL: a score they were never given)
+// are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
+// calls hardly any fine, silence means fine: an error_type that is absent.
+constexpr double kJudgedMin = 0.2;
+// What of its score a symptom keeps: even the plainest stands behind a cause of half the failing calls.
+constexpr double kSymptomWeight = 0.25;
 
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
@@ -69,40 +81,6 @@ std::string clock_time(TimePoint t) { return fmt::format("{:%H:%M:%S}", std::chr
 
 std::string percent(double share) { return fmt::format("{:.0f} %", share * 100); }
 
-struct Bucket {
-  double calls = 0;
-  double failing = 0;
-};
-
-double log_likelihood(double failing, double calls) {
-  if (calls == 0 || failing == 0 || failing == calls) return 0;
-  const double p = failing / calls;
-  return failing * std::log(p) + (calls - failing) * std::log(1 - p);
-}
-
-// The split that explains the counts best as two binomials (maximum likelihood change point), among those where the
-// failing share goes up. -1: none.
-int change_point(const std::vector<Bucket>& buckets) {
-  Bucket total;
-  for (const Bucket& b : buckets) total = {total.calls + b.calls, total.failing + b.failing};
-  const double flat = log_likelihood(total.failing, total.calls);
-  Bucket left;
-  double best_gain = 0;
-  int best = -1;
-  for (size_t i = 0; i < buckets.size(); ++i) {
-    const Bucket right{total.calls - left.calls, total.failing - left.failing};
-    const double share_left = left.calls > 0 ? left.failing / left.calls : 0;
-    const double share_right = right.calls > 0 ? right.failing / right.calls : 0;
-    const double gain = log_likelihood(left.failing, left.calls) + log_likelihood(right.failing, right.calls) - flat;
-    if (share_right > share_left && gain > best_gain && buckets[i].failing > 0) {
-      best_gain = gain;
-      best = static_cast<int>(i);
-    }
-    left = {left.calls + buckets[i].calls, left.failing + buckets[i].failing};
-  }
-  return best;
-}
-
 // Two-sided p-value of the two-proportion z-test with pooled variance.
 double two_proportion_p(double a, double n_a, double b, double n_b) {
   if (n_a == 0 || n_b == 0) return 1;
@@ -111,6 +89,16 @@ double two_proportion_p(double a, double n_a, double b, double n_b) {
   if (variance <= 0) return 1;
   const double z = std::abs(a / n_a - b / n_b) / std::sqrt(variance);
   return std::erfc(z / std::sqrt(2.0));
+}
+
+double entropy_bits(double p) { return p <= 0 || p >= 1 ? 0 : -p * std::log2(p) - (1 - p) * std::log2(1 - p); }
+
+// How many bits the value tells of whether a call fails, were failing and other calls equally many (Jensen-Shannon
+// divergence): 1 when all failing calls have it and no other. Unlike the mere difference of the shares it takes a value
+// that others hardly ever have (a great lift) over one that is common on both sides.
+double separation(double failing_share, double baseline_share) {
+  return entropy_bits((failing_share + baseline_share) / 2) -
+         (entropy_bits(failing_share) + entropy_bits(baseline_share)) / 2;
 }
 
 class Diagnoser {
@@ -130,7 +118,9 @@ class Diagnoser {
   }
 
  private:
-  TimePoint window_start() const { return request_.alert_started_at - request_.lookback; }
+  TimePoint window_start() const {
+    return std::max(request_.alert_started_at - request_.lookback, request_.not_before);
+  }
   std::string failing() const { return fmt::format("COALESCE(({}), FALSE)", request_.failing_condition); }
 
   std::string scope() const { return scope_condition(request_.scope); }
@@ -143,59 +133,72 @@ class Diagnoser {
 
   Status find_onset() {
     const int64_t start = to_us(window_start());
-    const int64_t width = std::max<int64_t>(1, (to_us(request_.now) - start) / kOnsetBuckets + 1);
+    const int64_t width = std::max<int64_t>(1, (to_us(request_.now) - start) / kOnsetSteps + 1);
     const std::string sql = fmt::format(
         "SELECT CAST(floor((epoch_us(timestamp) - ?) / ?) AS BIGINT) AS bucket, COUNT(*), "
-        "COUNT(*) FILTER (WHERE {0}), MIN(CASE WHEN {0} THEN epoch_us(timestamp) END) "
+        "COUNT(*) FILTER (WHERE {0}), MIN(CASE WHEN {0} THEN epoch_us(timestamp) END), "
+        "COUNT(*) FILTER (WHERE NOT ({2})) "
         "FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{1} "
         "GROUP BY 1 ORDER BY 1",
-        failing(), scope());
+        failing(), scope(), request_.failing_condition);
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {start, width, start, to_us(request_.now), request_.test_mode}));
-    std::vector<Bucket> buckets(kOnsetBuckets + 1);
-    std::vector<int64_t> first_failing(kOnsetBuckets + 1, 0);
+    std::vector<CallCounts> steps(kOnsetSteps);
+    std::vector<int64_t> first_failing(kOnsetSteps, 0);
+    double calls = 0;
+    double fine = 0;
+    const auto step_of = [](int64_t n) { return static_cast<size_t>(std::clamp<int64_t>(n, 0, kOnsetSteps - 1)); };
     for (const events::CellRow& row : result.rows) {
-      const size_t i = static_cast<size_t>(std::clamp<int64_t>(cell_int(row[0]), 0, kOnsetBuckets));
-      buckets[i] = {static_cast<double>(cell_int(row[1])), static_cast<double>(cell_int(row[2]))};
+      const size_t i = step_of(cell_int(row[0]));
+      steps[i] = {static_cast<double>(cell_int(row[1])), static_cast<double>(cell_int(row[2]))};
       first_failing[i] = cell_int(row[3]);
+      calls += steps[i].calls;
+      fine += static_cast<double>(cell_int(row[4]));
     }
-    int split = change_point(buckets);
-    if (split < 0) {  // failing all along: the first failing call we can see
-      const auto first = std::find_if(buckets.begin(), buckets.end(), [](const Bucket& b) { return b.failing > 0; });
-      if (first == buckets.end()) return {};
-      split = static_cast<int>(first - buckets.begin());
-    }
-    diagnosis_.onset = time_from_us(first_failing[static_cast<size_t>(split)]);
+    only_judged_ = fine >= calls * kJudgedMin;
+    const auto step = onset_step(steps, step_of((to_us(request_.alert_started_at) - start) / width));
+    if (step) diagnosis_.onset = time_from_us(first_failing[*step]);
     return {};
   }
 
   Status contrast() {
     std::string columns, unions;
     for (size_t i = 0; i < kDimensions.size(); ++i) {
-      columns += fmt::format(", COALESCE(CAST({} AS VARCHAR), '') AS d{}", kDimensions[i].sql, i);
-      unions += fmt::format("{}SELECT {} AS d, d{} AS v, SUM(f) AS f, SUM(b) AS b FROM c GROUP BY d{}",
-                            i == 0 ? "" : " UNION ALL ", i, i, i);
+      if (kDimensions[i].list) {
+        columns += fmt::format(", {} AS d{}", kDimensions[i].sql, i);
+        unions += fmt::format(
+            " UNION ALL SELECT {0} AS d, v, SUM(f) AS f, SUM(b) AS b FROM (SELECT unnest(d{0}) AS v, f, b FROM c) "
+            "GROUP BY v",
+            i);
+      } else {
+        columns += fmt::format(", COALESCE(CAST({} AS VARCHAR), '') AS d{}", kDimensions[i].sql, i);
+        unions +=
+            fmt::format(" UNION ALL SELECT {0} AS d, d{0} AS v, SUM(f) AS f, SUM(b) AS b FROM c GROUP BY d{0}", i);
+      }
     }
     const std::string sql = fmt::format(
         "WITH c AS MATERIALIZED (SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
         "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
-        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{3}) {2}",
-        failing(), columns, unions, scope());
+        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{3}) "
+        "SELECT -1 AS d, '' AS v, SUM(f) AS f, SUM(b) AS b FROM c{2}",
+        failing(), columns, unions,
+        scope() + (only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : ""));
     const int64_t onset = to_us(*diagnosis_.onset);
     SENTINEL_ASSIGN(const events::SqlResult result,
                     query(sql, {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode}));
     std::vector<size_t> dimension;
     for (const events::CellRow& row : result.rows) {
+      if (cell_int(row[0]) < 0) {
+        diagnosis_.failing = static_cast<uint64_t>(cell_int(row[2]));
+        diagnosis_.baseline = static_cast<uint64_t>(cell_int(row[3]));
+        continue;
+      }
       const size_t d = static_cast<size_t>(cell_int(row[0]));
       Finding finding;
       finding.dimension = std::string(kDimensions[d].name);
       finding.value = cell_text(row[1]);
       finding.failing_count = static_cast<uint64_t>(cell_int(row[2]));
       finding.baseline_count = static_cast<uint64_t>(cell_int(row[3]));
-      if (d == 0) {
-        diagnosis_.failing += finding.failing_count;
-        diagnosis_.baseline += finding.baseline_count;
-      }
       candidates_.push_back(std::move(finding));
       dimension.push_back(d);
     }
@@ -227,9 +230,8 @@ class Diagnoser {
       f.sentence =
           fmt::format("{}: {} of the failing calls, {} of the others", fmt::format(fmt::runtime(d.sentence), f.value),
                       percent(f.failing_share), percent(f.baseline_share));
-      // Youden's J: near 1 only when the value covers the failing calls and spares the others.
-      const double j = f.failing_share - f.baseline_share;
-      scored.push_back({d.symptom ? j / 2 : j, dimension[i], std::move(f)});
+      const double score = separation(f.failing_share, f.baseline_share);
+      scored.push_back({d.symptom ? score * kSymptomWeight : score, dimension[i], std::move(f)});
     }
     // Scores within a step of 0.02 count as equal; then the order of kDimensions decides.
     const auto order = [](const Scored& s) {
@@ -240,7 +242,12 @@ class Diagnoser {
     for (Scored& s : scored) diagnosis_.findings.push_back(std::move(s.finding));
   }
 
-  // Values never seen before that came up shortly before the onset (or with it).
+  bool is_finding(std::string_view dimension, std::string_view value) const {
+    return std::any_of(diagnosis_.findings.begin(), diagnosis_.findings.end(),
+                       [&](const Finding& f) { return f.dimension == dimension && f.value == value; });
+  }
+
+  // Values never seen before that came up with the onset, or before it and have a part in the failures.
   Status find_changes() {
     const int64_t onset = to_us(*diagnosis_.onset);
     const int64_t from = onset - request_.before.count();
@@ -257,6 +264,7 @@ class Diagnoser {
       for (const events::CellRow& row : result.rows) {
         const TimePoint at = time_from_us(cell_int(row[1]));
         const auto gap = at > *diagnosis_.onset ? at - *diagnosis_.onset : *diagnosis_.onset - at;
+        if (gap > kWithOnset && !is_finding(column, cell_text(row[0]))) continue;
         const std::string when = gap < std::chrono::seconds(1)
                                      ? std::string("with the first failing call")
                                      : fmt::format("{} {} the first failing call", humanize_duration(gap),
@@ -277,7 +285,8 @@ class Diagnoser {
       const auto d = std::find_if(kDimensions.begin(), kDimensions.end(), [&](const Dimension& dimension) {
         return dimension.name == diagnosis_.findings.front().dimension;
       });
-      narrow = fmt::format(" AND COALESCE(CAST({} AS VARCHAR), '') = ?", d->sql);
+      narrow = d->list ? fmt::format(" AND list_contains({}, ?)", d->sql)
+                       : fmt::format(" AND COALESCE(CAST({} AS VARCHAR), '') = ?", d->sql);
       params.emplace_back(diagnosis_.findings.front().value);
     }
     const std::string sql = fmt::format(
@@ -306,6 +315,7 @@ class Diagnoser {
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
   std::vector<Finding> candidates_;
+  bool only_judged_ = false;  // see kJudgedMin
 };
 
 }  // namespace
@@ -361,7 +371,8 @@ Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, st
   if (!std::holds_alternative<std::monostate>(row[5])) impact.latency_p95_ms = cell_real(row[5]);
   const auto list = [](const events::Cell& cell) {
     std::vector<std::string> values;
-    for (const std::string_view part : split(cell_text(cell), ',')) {
+    const std::string text = cell_text(cell);  // split() returns views of it
+    for (const std::string_view part : split(text, ',')) {
       if (!trim(part).empty()) values.emplace_back(trim(part));
     }
     std::sort(values.begin(), values.end());
@@ -402,7 +413,7 @@ std::string to_json(const Diagnosis& d) {
   out["findings"] = std::move(findings);
   out["changes"] = std::move(changes);
   out["examples"] = std::move(examples);
-  return json::serialize(out);
+  return text::serialize(out);
 }
 
 Result<Diagnosis> diagnosis_from_json(std::string_view text) {

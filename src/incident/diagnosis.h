@@ -43,7 +43,7 @@ struct Diagnosis {
   std::string failing_condition;
   uint64_t failing = 0;
   uint64_t baseline = 0;
-  std::optional<TimePoint> onset;  // the first failing call of the episode
+  std::optional<TimePoint> onset;  // the first failing call of the present stretch, see onset.h
   std::vector<Finding> findings;   // best first
   std::vector<ChangeNearOnset> changes;
   std::vector<ExampleCall> examples;
@@ -67,6 +67,7 @@ struct DiagnosisRequest {
   TimePoint now;
   Micros before = std::chrono::minutes(30);    // the baseline reaches back so far from the onset
   Micros lookback = std::chrono::minutes(10);  // failing calls are looked for so long before the alert
+  TimePoint not_before{};                      // the onset is no earlier: an incident of the same kind ended then
   bool test_mode = false;                      // look at test traffic instead of real traffic
 };
 

@@ -1,6 +1,9 @@
 #include "incident/diagnosis_runner.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
+#include <string_view>
 
 #include "base/log.h"
 
@@ -10,8 +13,13 @@ namespace {
 constexpr std::array<Micros, 5> kRounds{std::chrono::seconds(0), std::chrono::seconds(10), std::chrono::seconds(30),
                                         std::chrono::minutes(2), std::chrono::minutes(10)};
 
-// The rule's own words for a failing call; without them, calls that ended in an error.
+constexpr size_t kEarlierLookedAt = 20;  // incidents before this one
+
+// The words for a failing call of the rule the incident is called after, or of another of its rules that has any;
+// without them, calls that ended in an error.
 std::string failing_condition(const IncidentDetail& detail) {
+  if (const model::Alert* lead = lead_alert(detail); lead != nullptr && !lead->annotations.get("failing_calls").empty())
+    return std::string(lead->annotations.get("failing_calls"));
   for (const IncidentAlert& entry : detail.alerts) {
     const std::string_view condition = entry.alert.annotations.get("failing_calls");
     if (!condition.empty()) return std::string(condition);
@@ -19,13 +27,61 @@ std::string failing_condition(const IncidentDetail& detail) {
   return "status = 'error'";
 }
 
-DiagnosisRequest make_request(const IncidentDetail& detail, TimePoint now) {
+bool looks_for(const IncidentDetail& detail, std::string_view condition) {
+  return std::any_of(detail.alerts.begin(), detail.alerts.end(), [&](const IncidentAlert& entry) {
+    return entry.alert.annotations.get("failing_calls") == condition;
+  });
+}
+
+// When the first alert about such calls began.
+TimePoint alert_start(const IncidentDetail& detail, std::string_view condition) {
+  std::optional<TimePoint> first;
+  for (const IncidentAlert& entry : detail.alerts) {
+    if (entry.alert.annotations.get("failing_calls") != condition) continue;
+    first = std::min(first.value_or(entry.alert.starts_at), entry.alert.starts_at);
+  }
+  return first.value_or(detail.record.incident.detected_at);
+}
+
+// A resolved incident is over when its last alert has ended, or when a person said so while one still fired.
+TimePoint end_of(const IncidentDetail& detail) {
+  TimePoint last{};
+  for (const IncidentAlert& entry : detail.alerts) {
+    last = std::max(last, entry.firing ? TimePoint::max() : entry.alert.updated_at);
+  }
+  const TimePoint resolved = *detail.record.incident.resolved_at;
+  return last == TimePoint{} ? resolved : std::min(last, resolved);
+}
+
+// The end of the latest incident before this one that was about the same: alerts that would have joined it, or the same
+// kind of failing calls. What failed before belongs to that one.
+TimePoint end_of_earlier(Service& service, const IncidentDetail& detail, const DiagnosisRequest& request) {
+  const model::Incident& incident = detail.record.incident;
+  const auto earlier = service.list(
+      {.statuses = {model::IncidentStatus::kResolved}, .limit = kEarlierLookedAt, .before_number = incident.number});
+  TimePoint end{};
+  if (!earlier) return end;
+  for (const IncidentRecord& record : *earlier) {
+    const auto resolved_at = record.incident.resolved_at;
+    if (!resolved_at || *resolved_at < request.alert_started_at - request.lookback) continue;
+    if (scope_of(record.incident) != request.scope || record.incident.test_mode != incident.test_mode) continue;
+    const auto other = service.get(record.incident.id);
+    if (!other || other->alerts.empty()) continue;
+    const bool same = record.incident.group_key == incident.group_key || looks_for(*other, request.failing_condition);
+    const TimePoint ended = end_of(*other);
+    if (same && ended <= request.alert_started_at) end = std::max(end, ended);
+  }
+  return end;
+}
+
+DiagnosisRequest make_request(Service& service, const IncidentDetail& detail, TimePoint now) {
   DiagnosisRequest request;
   request.failing_condition = failing_condition(detail);
   request.scope = scope_of(detail.record.incident);
-  request.alert_started_at = detail.record.incident.detected_at;
+  request.alert_started_at = alert_start(detail, request.failing_condition);
   request.now = detail.record.incident.resolved_at.value_or(now);
   request.test_mode = detail.record.incident.test_mode;
+  request.not_before = end_of_earlier(service, detail, request);
   return request;
 }
 
@@ -40,15 +96,28 @@ Scope scope_of(const model::Incident& incident) {
   return scope;
 }
 
-void DiagnosisRunner::watch(const std::string& incident_id) { run_again(incident_id, 0); }
+void DiagnosisRunner::watch(const std::string& incident_id) {
+  watches_[incident_id] = ++last_watch_;
+  run_again(incident_id, 0, last_watch_);
+}
 
-void DiagnosisRunner::run_again(const std::string& incident_id, size_t round) {
-  if (round >= kRounds.size()) return;
-  control_.after(kRounds[round], [this, incident_id, round] {
+void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, uint64_t watch) {
+  const auto current = watches_.find(incident_id);
+  if (current == watches_.end() || current->second != watch) return;
+  if (round >= kRounds.size()) {
+    watches_.erase(current);
+    return;
+  }
+  control_.after(kRounds[round], [this, incident_id, round, watch] {
+    const auto now = watches_.find(incident_id);
+    if (now == watches_.end() || now->second != watch) return;
     const auto detail = service_.get(incident_id);
-    if (!detail || detail->record.incident.status == model::IncidentStatus::kResolved) return;
-    if (detail->alerts.empty()) return;  // opened by a person: nothing says what failing means
-    diagnose_now(incident_id, [this, incident_id, round](Status) { run_again(incident_id, round + 1); });
+    // Opened by a person: nothing says what failing means.
+    if (!detail || detail->record.incident.status == model::IncidentStatus::kResolved || detail->alerts.empty()) {
+      watches_.erase(now);
+      return;
+    }
+    diagnose_now(incident_id, [this, incident_id, round, watch](Status) { run_again(incident_id, round + 1, watch); });
   });
 }
 
@@ -58,12 +127,15 @@ void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function
     if (done) done(fail(detail.error()));
     return;
   }
-  const DiagnosisRequest request = make_request(*detail, control_.now());
+  const DiagnosisRequest request = make_request(service_, *detail, control_.now());
   background_([this, incident_id, request, done = std::move(done)] {
     auto diagnosis = diagnose(events_, request);
-    control_.post([this, incident_id, done, diagnosis = std::move(diagnosis)] {
+    control_.post([this, incident_id, done, condition = request.failing_condition, diagnosis = std::move(diagnosis)] {
       Status status;
-      if (diagnosis) {
+      const auto now = service_.get(incident_id);
+      if (now && failing_condition(*now) != condition) {
+        // Called after another alert meanwhile: that one's diagnosis is under way.
+      } else if (diagnosis) {
         const auto stored = service_.set_diagnosis(incident_id, *diagnosis);
         if (!stored) status = fail(stored.error());
       } else {

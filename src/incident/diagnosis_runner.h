@@ -2,7 +2,9 @@
 // Diagnoses incidents as they open and again while they go on. Lives on the control scheduler; the questions to the
 // event store run in the background, so a slow store delays the diagnosis and nothing else.
 
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "base/scheduler.h"
@@ -22,18 +24,21 @@ class DiagnosisRunner {
   DiagnosisRunner(Scheduler& control, Service& service, events::EventStore& events, Background background)
       : control_(control), service_(service), events_(events), background_(std::move(background)) {}
 
-  // At once, then 10 s, 30 s, 2 min and 10 min later while the incident is not resolved.
+  // At once, then 10 s, 30 s, 2 min and 10 min later while the incident is not resolved. Watching again starts anew:
+  // what the incident is called after has changed.
   void watch(const std::string& incident_id);
   // Once, now; `done` (may be empty) is called on the control thread.
   void diagnose_now(const std::string& incident_id, std::function<void(Status)> done);
 
  private:
-  void run_again(const std::string& incident_id, size_t round);
+  void run_again(const std::string& incident_id, size_t round, uint64_t watch);
 
   Scheduler& control_;
   Service& service_;
   events::EventStore& events_;
   const Background background_;
+  std::map<std::string, uint64_t> watches_;  // by incident, the watch that counts; ends with the incident or the rounds
+  uint64_t last_watch_ = 0;
 };
 
 }  // namespace sentinel::incident

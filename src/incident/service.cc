@@ -87,7 +87,26 @@ std::string what_failed_of(const model::Alert& lead, const std::vector<IncidentA
   return fmt::format("{} Also: {}{}.", text, join(others, "; "), more);
 }
 
+// A later look has more failing calls to go by, so it replaces an earlier one of the same kind of failure. What is
+// looked for changes with the alert the incident is called after: then impact began when the calls of either kind began
+// to fail. REQUIRES: diagnosis.onset.
+bool is_better_onset(const model::Incident& incident, const std::optional<Diagnosis>& before,
+                     const Diagnosis& diagnosis) {
+  const std::optional<TimePoint>& began = incident.impact_started_at;
+  if (!began || *diagnosis.onset < *began) return true;
+  return before && before->failing_condition == diagnosis.failing_condition && before->onset == began &&
+         *diagnosis.onset <= incident.detected_at;
+}
+
 }  // namespace
+
+const model::Alert* lead_alert(const IncidentDetail& detail) {
+  if (const model::Alert* lead = lead_of(detail.record.incident.title, detail.alerts)) return lead;
+  const auto worst = std::min_element(
+      detail.alerts.begin(), detail.alerts.end(),
+      [](const IncidentAlert& a, const IncidentAlert& b) { return severity_of(a.alert) < severity_of(b.alert); });
+  return worst == detail.alerts.end() ? nullptr : &worst->alert;
+}
 
 Status Service::migrate(state::Database& database) { return database.migrate("incident", migrations()); }
 
@@ -162,10 +181,15 @@ Status Service::call_after(state::Tx& tx, IncidentRecord& record, const model::A
   SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
   const model::Alert* before = lead_of(record.incident.title, alerts);
   const std::string title = title_of(alert);
-  if (before == nullptr || title == record.incident.title) return {};
+  if (before == nullptr) return {};
+  record.incident.labels = alert.labels;
+  lead_changed_.insert(record.incident.id);
+  if (title == record.incident.title) return {};
   // The next step of a runbook stays: somebody may be in the middle of it.
-  if (record.headline.next_step == before->annotations.get("action") && !alert.annotations.get("action").empty())
+  if (record.headline.next_step == before->annotations.get("action") && !alert.annotations.get("action").empty()) {
     record.headline.next_step = std::string(alert.annotations.get("action"));
+    record.incident.runbook_id = std::string(alert.annotations.get("runbook"));
+  }
   SENTINEL_TRY(append_timeline(tx, record.incident, "title",
                                fmt::format("called after {}, which is more severe: {}", alert.name(), title),
                                change_json(record.incident.title, title), Actor{}));
@@ -286,7 +310,7 @@ Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& 
     return append_timeline(tx, incident, "note", request.note, "{}", actor);
   }));
   opened_.add();
-  if (change_handler_) change_handler_(record, true);
+  tell(record, true);
   return record;
 }
 
@@ -361,7 +385,7 @@ Result<IncidentRecord> Service::change(std::string_view id, int64_t version, con
   } else {
     SENTINEL_TRY(database_.write(make));
   }
-  if (changed && change_handler_) change_handler_(record, false);
+  if (changed) tell(record, false);
   return record;
 }
 
@@ -388,6 +412,7 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
   }
   incident.updated_at = now;
   ++incident.version;
+  status_changes_.insert_or_assign(incident.id, StatusChange{from, to, actor});
   const std::string_view verb = to == IncidentStatus::kOpen ? "reopened" : model::incident_status_name(to);
   SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
                                change_json(model::incident_status_name(from), model::incident_status_name(to), note),
@@ -512,11 +537,13 @@ Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnos
       id, 0,
       [&](state::Tx& tx, IncidentRecord& record) -> Status {
         const std::string why = diagnosis.why();
+        SENTINEL_ASSIGN(const std::optional<Diagnosis> before, load_diagnosis(tx, record.incident.id));
         SENTINEL_TRY(tx.exec(
             "INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
             "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
             {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
-        if (diagnosis.onset && !record.incident.impact_started_at) record.incident.impact_started_at = diagnosis.onset;
+        if (diagnosis.onset && is_better_onset(record.incident, before, diagnosis))
+          record.incident.impact_started_at = diagnosis.onset;
         if (why != record.headline.why) {
           record.headline.why = why;
           SENTINEL_TRY(append_timeline(
@@ -563,14 +590,45 @@ Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, 
        std::string(data_json), incident.id});
 }
 
+// After the commit: the log, then whoever watches. The title is left out: a person may have written anything there.
+void Service::tell(const IncidentRecord& record, bool opened) {
+  const model::Incident& incident = record.incident;
+  const std::string name = fmt::format("INC-{}", incident.number);
+  if (opened) {
+    log_info("incident", "incident opened",
+             {{"incident", name},
+              {"id", incident.id},
+              {"severity", model::severity_name(incident.severity)},
+              {"rule", incident.labels.get("alertname")},
+              {"service", incident.labels.get("service")},
+              {"assignee", incident.assignee}});
+  }
+  if (const auto change = status_changes_.find(incident.id); change != status_changes_.end()) {
+    const StatusChange what = std::move(change->second);
+    status_changes_.erase(change);
+    if (what.to == incident.status) {
+      const bool reopened = what.to == IncidentStatus::kOpen;
+      log_info("incident", fmt::format("incident {}", reopened ? "reopened" : model::incident_status_name(what.to)),
+               {{"incident", name},
+                {"id", incident.id},
+                {"from", model::incident_status_name(what.from)},
+                {"actor", what.actor.name},
+                {"source", what.actor.source}});
+    }
+  }
+  if (change_handler_) change_handler_(record, opened);
+}
+
 // Posted, so that it runs after the transaction that is under way.
 void Service::notify_changed(std::string id) {
   scheduler_.post([this, id = std::move(id)] {
     const bool opened = just_opened_.erase(id) > 0;
+    const bool led_anew = lead_changed_.erase(id) > 0;
     const auto detail = get(id);
     if (!detail) return;  // its transaction was rolled back
     if (opened) opened_.add();
-    if (change_handler_) change_handler_(detail->record, opened);
+    tell(detail->record, opened);
+    if (led_anew && !opened && lead_handler_) lead_handler_(*detail);
   });
 }
 

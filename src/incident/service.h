@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -66,6 +67,10 @@ struct IncidentDetail {
   std::optional<Diagnosis> diagnosis;
 };
 
+// The alert the incident is called after, the most severe of those that give it its title; where a person gave the
+// title, the most severe of all. Null when there is none.
+const model::Alert* lead_alert(const IncidentDetail& detail);
+
 struct ListFilter {
   std::vector<model::IncidentStatus> statuses;  // empty: all
   std::vector<model::Severity> severities;      // empty: all
@@ -93,12 +98,16 @@ class Service final : public alerting::AlertListener {
  public:
   // What people watch: called on the scheduler's thread after a change has been committed.
   using ChangeHandler = std::function<void(const IncidentRecord&, bool created)>;
+  // The incident is called after another alert now: its diagnosis and runbook are to follow. As on_change, after
+  // commit.
+  using LeadHandler = std::function<void(const IncidentDetail&)>;
 
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran. All references outlive the service.
   Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options);
 
   void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
+  void on_lead_change(LeadHandler handler) { lead_handler_ = std::move(handler); }
   void set_options(Options options) { options_ = std::move(options); }
 
   // In the alerting transaction. An error rolls the alerts back too.
@@ -147,10 +156,12 @@ class Service final : public alerting::AlertListener {
   Status alert_fired(state::Tx& tx, const alerting::AlertChange& change);
   Status alert_resolved(state::Tx& tx, const alerting::AlertChange& change);
   Result<IncidentRecord> open_for_alert(state::Tx& tx, const alerting::AlertChange& change, std::string_view group_key);
-  // An incident that an alert gave its title is called after a more severe one that joins; on the timeline.
+  // An incident that an alert gave its title is called after a more severe one that joins: title, labels, and the next
+  // step unless a runbook says it. On the timeline.
   Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
   // Writes `what_failed` anew from the alerts, unless a person gave the title.
   Status sum_up(state::Tx& tx, IncidentRecord& record);
+  void tell(const IncidentRecord& record, bool opened);
   void schedule_auto_resolve(const std::string& id);
   void auto_resolve(const std::string& id);
   std::string group_key_of(const model::Labels& labels) const;
@@ -160,7 +171,16 @@ class Service final : public alerting::AlertListener {
   state::Database& database_;
   Options options_;
   ChangeHandler change_handler_;
-  std::set<std::string> just_opened_;  // not yet told to the handler
+  LeadHandler lead_handler_;
+  std::set<std::string> lead_changed_;  // as above
+  // What a transaction under way did and nobody has been told yet. One that is rolled back leaves its entry, which
+  // tell() then finds not to be true.
+  struct StatusChange {
+    model::IncidentStatus from, to;
+    Actor actor;
+  };
+  std::map<std::string, StatusChange> status_changes_;
+  std::set<std::string> just_opened_;
   Counter& opened_;
   Counter& resolved_;
 };

@@ -149,6 +149,48 @@ TEST_F(ServiceTest, AStepOfARunbookIsNotReplacedByAMoreSevereAlert) {
   EXPECT_EQ(all()[0].headline.next_step, "step two");
 }
 
+TEST_F(ServiceTest, WhatTheIncidentIsCalledAfterGivesItsLabelsRunbookAndNextStepToo) {
+  std::vector<std::string> leads;
+  service_->on_lead_change(
+      [&](const IncidentDetail& detail) { leads.emplace_back(lead_alert(detail)->labels.get("alertname")); });
+  const auto notes = [](const char* summary, const char* action, const char* book) {
+    return model::Labels{{"summary", summary}, {"action", action}, {"runbook", book}};
+  };
+  const model::Labels worse = drift_.with("severity", "SEV1").with("alertname", "Errors");
+  deliver(change(AlertChange::Kind::kFired, drift_, notes("it drifts", "look", "drift-book")));
+  scheduler_.run_for(std::chrono::seconds(1));
+  deliver(change(AlertChange::Kind::kFired, drift_.with("alertname", "Slow"), notes("slow", "wait", "slow-book")));
+  EXPECT_EQ(all()[0].incident.labels.get("alertname"), "LLMDriftDetected");
+  EXPECT_TRUE(leads.empty());
+  deliver(change(AlertChange::Kind::kFired, worse, notes("it burns", "run", "fire-book")));
+  const IncidentRecord record = all()[0];
+  EXPECT_EQ(record.incident.title, "it burns");
+  EXPECT_EQ(record.headline.what_failed, "it burns Also: it drifts; slow.");
+  EXPECT_EQ(record.headline.next_step, "run");
+  EXPECT_EQ(record.incident.runbook_id, "fire-book");
+  EXPECT_EQ(record.incident.labels, worse);
+  EXPECT_EQ(leads, std::vector<std::string>{"Errors"});
+}
+
+TEST_F(ServiceTest, TheOnsetIsThatOfTheLatestLookAndOfWhatFailedFirst) {
+  fire(drift_);
+  const TimePoint detected = all()[0].incident.detected_at;
+  const auto look = [&](const char* condition, int seconds_before) {
+    Diagnosis d;
+    d.computed_at = scheduler_.now();
+    d.failing_condition = condition;
+    d.onset = detected - std::chrono::seconds(seconds_before);
+    EXPECT_TRUE(service_->set_diagnosis("1", d));
+    return std::chrono::duration_cast<std::chrono::seconds>(detected - *all()[0].incident.impact_started_at).count();
+  };
+  EXPECT_EQ(look("drift", 300), 300);
+  EXPECT_EQ(look("drift", 8), 8) << "seen better now";
+  EXPECT_EQ(look("errors", 3), 8) << "another kind of failure, which began later";
+  EXPECT_EQ(look("errors", 2), 8);
+  EXPECT_EQ(look("errors", 20), 20);
+  EXPECT_EQ(look("errors", -5), 20) << "impact did not begin after it was detected";
+}
+
 TEST_F(ServiceTest, TitlesAndNotesHaveALimitThatIsSaid) {
   const auto long_title = service_->create({.title = std::string(1001, 'x')}, Actor{"ann", "api"});
   ASSERT_FALSE(long_title);

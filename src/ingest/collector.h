@@ -44,6 +44,7 @@ class MachineMetrics {
  private:
   MetricRegistry& registry_;
   std::string disk_path_;
+  double process_cpu_s_ = 0;  // counted so far
   double cpu_busy_ = 0;
   double cpu_total_ = 0;
 };

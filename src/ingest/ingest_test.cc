@@ -34,7 +34,7 @@ class MarkingAnalyzer final : public analysis::Analyzer {
   std::string save_drift() const override { return "{}"; }
   Status load_drift(std::string_view) override { return {}; }
   size_t frozen_references() const override { return 0; }
-  void reset_drift(std::string_view) override {}
+  size_t reset_drift(const analysis::DriftRoute&) override { return 0; }
 };
 
 // Keeps rows; refuses while told to. A query is taken for "which of these ids are there".

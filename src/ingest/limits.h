@@ -40,4 +40,14 @@ inline constexpr size_t kTargetsMax = 50'000;            // of all jobs
 inline constexpr Millis kScrapeIntervalMin{100};
 inline constexpr size_t kHistogramBucketsMax = 1u << 16;  // of one side of a histogram on the wire
 
+inline constexpr size_t kWriteShardsMax = 8;                   // requests under way to one receiver
+inline constexpr size_t kWriteShardCapacityMax = 1'000'000;    // samples in one shard
+inline constexpr int kWriteBatchesATime = 64;                  // commits read from the log before answers are heard
+inline constexpr Millis kWriteTick{50};                        // how often the log is looked at
+inline constexpr Millis kWriteSaveInterval{250};               // of the position: what may be sent twice after a crash
+inline constexpr Millis kWriteForgetInterval{60'000};          // series that ended leave memory
+inline constexpr Millis kWriteRetryAfterMax{3'600'000};        // a receiver that asks for more is asked earlier
+inline constexpr uint64_t kWriteLogKeptBytesMax = 8ULL << 30;  // of the log, for receivers that are behind
+inline constexpr size_t kWriteAnswerBytesMax = 1u << 20;       // of a receiver
+
 }  // namespace sentinel::ingest

@@ -1,6 +1,7 @@
 #include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+#include <algorithm>
 
 #include <filesystem>
 #include <fstream>
@@ -50,8 +51,10 @@ void MachineMetrics::refresh() {
   const auto seconds = [](const timeval& t) {
     return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
   };
-  registry_.gauge("process_cpu_seconds_total", "CPU time of this process.")
-      .set(seconds(usage.ru_utime) + seconds(usage.ru_stime));
+  const double process_cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+  registry_.counter("process_cpu_seconds_total", "CPU time of this process.")
+      .add(std::max(process_cpu_s - process_cpu_s_, 0.0));
+  process_cpu_s_ = process_cpu_s;
   std::istringstream statm(read_text("/proc/self/statm"));
   double size_pages = 0, resident_pages = 0;
   statm >> size_pages >> resident_pages;

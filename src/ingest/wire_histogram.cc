@@ -6,6 +6,7 @@
 
 #include "ingest/limits.h"
 #include "ingest/proto_reader.h"
+#include "ingest/proto_writer.h"
 
 namespace sentinel::ingest {
 namespace {
@@ -127,6 +128,51 @@ Result<model::HistogramSample> read_wire_histogram(std::string_view message) {
   SENTINEL_TRY(fill(positive, is_float, h->positive));
   SENTINEL_TRY(fill(negative, is_float, h->negative));
   out.h = std::move(h);
+  return out;
+}
+
+namespace {
+
+// Spans (offset to the end of the one before, length) and the counts, packed.
+void write_side(const model::HistogramBuckets& side, uint32_t span_field, uint32_t count_field, ProtoWriter& out) {
+  int64_t end = 0;
+  for (size_t i = 0; i < side.size();) {
+    size_t next = i + 1;
+    while (next < side.size() && side.index[next] == side.index[next - 1] + 1) ++next;
+    std::string span;
+    ProtoWriter writer(span);
+    writer.sint64(1, side.index[i] - end);
+    writer.varint(2, next - i);
+    out.bytes(span_field, span);
+    end = int64_t{side.index[next - 1]} + 1;
+    i = next;
+  }
+  if (side.empty()) return;
+  std::string counts;
+  for (const double count : side.count) put_fixed(counts, std::bit_cast<uint64_t>(count));
+  out.bytes(count_field, counts);
+}
+
+}  // namespace
+
+std::string write_wire_histogram(const model::HistogramSample& sample) {
+  const model::FloatHistogram& h = *sample.h;
+  std::string out;
+  ProtoWriter writer(out);
+  writer.float64(2, h.count);
+  writer.float64(3, h.sum);
+  writer.sint64(4, h.schema);
+  writer.float64(5, h.zero_threshold);
+  writer.float64(7, h.zero_count);
+  write_side(h.negative, 8, 10, writer);
+  write_side(h.positive, 11, 13, writer);
+  writer.varint(14, static_cast<uint64_t>(h.hint));
+  writer.int64(15, sample.t_ms);
+  if (!h.custom_values.empty()) {
+    std::string bounds;
+    for (const double bound : h.custom_values) put_fixed(bounds, std::bit_cast<uint64_t>(bound));
+    writer.bytes(16, bounds);
+  }
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "text/json_text.h"
 #include "text/labels_json.h"
 
 namespace sentinel::receivers {
@@ -78,7 +79,7 @@ std::string encode_notification(const Notification& n) {
                                  {"external_url", n.external_url},
                                  {"created_at_us", to_us(n.created_at)},
                                  {"expires_at_us", to_us(n.expires_at)}};
-  return json::serialize(document);
+  return text::serialize(document);
 }
 
 Result<Notification> decode_notification(std::string_view text) {

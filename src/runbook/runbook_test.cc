@@ -137,5 +137,25 @@ TEST_F(RunsTest, AttachingTwiceKeepsTheFirstAndUnknownStepsAreNotFound) {
   EXPECT_EQ(runs_->set_step("I2", "look", StepState::kDone, "", "ada", "page").error().code(), ErrorCode::kNotFound);
 }
 
+TEST_F(RunsTest, AnotherRunbookTakesThePlaceOfOneThatNobodyHasBegun) {
+  const Runbook first = parse_yaml_runbook(kDrift, "x.yml").value();
+  Runbook second = first;
+  second.id = "other";
+  second.title = "Calls fail";
+  second.steps = {{"fail-over", "Fail over", "", "", "", ""}};
+  ASSERT_TRUE(runs_->attach("I1", first));
+  const auto run = runs_->attach("I1", second);
+  ASSERT_TRUE(run);
+  EXPECT_EQ(run->runbook.id, "other");
+  ASSERT_NE(run->next_step(), nullptr);
+  EXPECT_EQ(run->next_step()->step_id, "fail-over");
+  EXPECT_EQ(run->runbook.steps.size(), 1u);
+  EXPECT_EQ(timeline_.back(), "runbook attached: Calls fail");
+
+  ASSERT_TRUE(runs_->set_step("I1", "fail-over", StepState::kDone, "", "ada", "page"));
+  ASSERT_TRUE(runs_->set_step("I1", "fail-over", StepState::kTodo, "not yet", "ada", "page"));
+  EXPECT_EQ(runs_->attach("I1", first)->runbook.id, "other") << "a step taken back was worked on";
+}
+
 }  // namespace
 }  // namespace sentinel::runbook

@@ -74,27 +74,38 @@ Result<std::optional<Run>> Runs::load(state::Tx& tx, std::string_view incident_i
   return std::optional<Run>(std::move(run));
 }
 
+Status Runs::store(state::Tx& tx, const std::string& id, const Runbook& book) {
+  SENTINEL_TRY(tx.exec(
+      "INSERT INTO runbook_runs (incident_id, runbook_id, title, description, estimated_time, markdown, "
+      "started_at) VALUES (?,?,?,?,?,?,?)",
+      {id, book.id, book.title, book.description, book.estimated_time, book.markdown, to_us(scheduler_.now())}));
+  int64_t position = 0;
+  for (const Step& s : book.steps) {
+    SENTINEL_TRY(
+        tx.exec("INSERT INTO runbook_run_steps (incident_id, position, step_id, description, action, expected_result, "
+                "troubleshooting, automation_script, state, note, actor, at) VALUES (?,?,?,?,?,?,?,?,'todo','','',0)",
+                {id, ++position, s.step_id, s.description, s.action, s.expected_result, s.troubleshooting,
+                 s.automation_script}));
+  }
+  return timeline_(tx, id, fmt::format("runbook attached: {}", book.title),
+                   fmt::format(R"({{"runbook":{}}})", json_quote(book.id)), "sentinel", "rule");
+}
+
 Result<Run> Runs::attach(std::string_view incident_id, const Runbook& book) {
   std::optional<Run> run;
   // A page that went out while the disk refuses wants its checklist all the same.
   SENTINEL_TRY(database_.write_fail_open([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(run, load(tx, incident_id));
-    if (run) return {};
     const std::string id(incident_id);
-    SENTINEL_TRY(tx.exec(
-        "INSERT INTO runbook_runs (incident_id, runbook_id, title, description, estimated_time, markdown, "
-        "started_at) VALUES (?,?,?,?,?,?,?)",
-        {id, book.id, book.title, book.description, book.estimated_time, book.markdown, to_us(scheduler_.now())}));
-    int64_t position = 0;
-    for (const Step& s : book.steps) {
-      SENTINEL_TRY(tx.exec(
-          "INSERT INTO runbook_run_steps (incident_id, position, step_id, description, action, expected_result, "
-          "troubleshooting, automation_script, state, note, actor, at) VALUES (?,?,?,?,?,?,?,?,'todo','','',0)",
-          {id, ++position, s.step_id, s.description, s.action, s.expected_result, s.troubleshooting,
-           s.automation_script}));
+    if (run) {
+      // An actor, not a state: a step that was taken back was still worked on.
+      const bool worked_on = std::any_of(run->progress.begin(), run->progress.end(),
+                                         [](const auto& step) { return !step.second.actor.empty(); });
+      if (worked_on || run->runbook.id == book.id) return {};
+      SENTINEL_TRY(tx.exec("DELETE FROM runbook_run_steps WHERE incident_id = ?", {id}));
+      SENTINEL_TRY(tx.exec("DELETE FROM runbook_runs WHERE incident_id = ?", {id}));
     }
-    SENTINEL_TRY(timeline_(tx, incident_id, fmt::format("runbook attached: {}", book.title),
-                           fmt::format(R"({{"runbook":{}}})", json_quote(book.id)), "sentinel", "rule"));
+    SENTINEL_TRY(store(tx, id, book));
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     return {};
   }));

@@ -48,7 +48,8 @@ class Runs {
   Runs(Scheduler& scheduler, state::Database& database, TimelineWriter timeline)
       : scheduler_(scheduler), database_(database), timeline_(std::move(timeline)) {}
 
-  // Attaches once; a second call for the same incident keeps the first.
+  // In the place of another runbook, unless a step of that has been worked on: then that stays. The same one again, be
+  // it edited meanwhile, changes nothing.
   Result<Run> attach(std::string_view incident_id, const Runbook& runbook);
   // nullopt: the incident has no runbook.
   Result<std::optional<Run>> get(std::string_view incident_id);
@@ -58,6 +59,7 @@ class Runs {
 
  private:
   Result<std::optional<Run>> load(state::Tx& tx, std::string_view incident_id);
+  Status store(state::Tx& tx, const std::string& incident_id, const Runbook& book);
 
   Scheduler& scheduler_;
   state::Database& database_;

@@ -10,6 +10,7 @@
 #include <boost/json/serialize.hpp>
 
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::text {
 namespace {
@@ -107,7 +108,7 @@ Result<int64_t> json_int(const json::object& object, std::string_view key) {
   if (whole) return static_cast<int64_t>(value->get_double());
   return value->is_number() ? Result<int64_t>(fail(ErrorCode::kInvalidArgument,
                                                    fmt::format("field \"{}\": expected a whole number, got {}", key,
-                                                               json::serialize(*value))))
+                                                               text::serialize(*value))))
                             : Result<int64_t>(wrong_type(key, "whole number", *value));
 }
 
@@ -215,10 +216,8 @@ JsonWriter& JsonWriter::integer(int64_t v) {
   return *this;
 }
 JsonWriter& JsonWriter::number(double v) {
-  if (!std::isfinite(v)) return null();
   separate();
-  char buffer[40];
-  out_.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, v).ptr);
+  out_ += number_text(v);
   return *this;
 }
 JsonWriter& JsonWriter::boolean(bool v) { return raw(v ? "true" : "false"); }

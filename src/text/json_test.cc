@@ -1,12 +1,53 @@
 #include "text/json.h"
+#include "text/json_text.h"
 
 #include <cmath>
 
 #include <gtest/gtest.h>
+#include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 
 namespace sentinel::text {
 namespace {
+
+TEST(Json, NumbersAreTheShortestDecimalThatReadsBack) {
+  const std::pair<double, const char*> cases[] = {
+      {3625, "3625"},
+      {0.96, "0.96"},
+      {1.4999e-4, "0.00014999"},
+      {1e-5, "0.00001"},
+      {1e-6, "1e-6"},
+      {1.5e-7, "1.5e-7"},
+      {1e20, "100000000000000000000"},
+      {1e21, "1e21"},
+      {-2.5e300, "-2.5e300"},
+      {0, "0"},
+      {-0.1, "-0.1"},
+      {0.1 + 0.2, "0.30000000000000004"},
+      {5e-324, "5e-324"},
+      {123456.789, "123456.789"},
+      {INFINITY, "null"},
+      {-INFINITY, "null"},
+      {NAN, "null"},
+  };
+  for (const auto& [value, text] : cases) {
+    EXPECT_EQ(number_text(value), text);
+    if (std::isfinite(value)) EXPECT_EQ(boost::json::parse(number_text(value)).to_number<double>(), value) << text;
+    std::string written;
+    JsonWriter(written).number(value);
+    EXPECT_EQ(written, text);
+  }
+}
+
+TEST(Json, SerializeIsCompactAndReadsBackAsItWas) {
+  const boost::json::value v = boost::json::parse(
+      R"({"n": 3625.0, "small": 0.00015, "list": [1, -2, 18446744073709551615, 0.5, true, false, null, []], "s": "a\"\\\n\u0001ü", "o": {}})");
+  EXPECT_EQ(
+      text::serialize(v),
+      R"({"n":3625,"small":0.00015,"list":[1,-2,18446744073709551615,0.5,true,false,null,[]],"s":"a\"\\\n\u0001ü","o":{}})");
+  EXPECT_EQ(text::serialize(v.as_object()), text::serialize(v));
+  EXPECT_EQ(text::serialize(v.at("list").as_array()), "[1,-2,18446744073709551615,0.5,true,false,null,[]]");
+}
 
 TEST(Json, ErrorsSayLineAndColumn) {
   struct Case {
@@ -52,7 +93,7 @@ TEST(Json, GettersNameFieldAndType) {
   EXPECT_EQ(*json_bool(*object, "b"), true);
   EXPECT_EQ(json_string(*object, "n").error().message(), "field \"n\": expected string, got number");
   EXPECT_EQ(json_string(*object, "q").error().message(), "field \"q\" is missing");
-  EXPECT_EQ(json_int(*object, "n").error().message(), "field \"n\": expected a whole number, got 1.5E0");
+  EXPECT_EQ(json_int(*object, "n").error().message(), "field \"n\": expected a whole number, got 1.5");
   EXPECT_EQ(json_strings(*object, "l").error().message(), "field \"l[1]\": expected string, got number");
   EXPECT_EQ(json_object(*object, "l").error().message(), "field \"l\": expected object, got array");
   EXPECT_EQ(*json_string_or(*object, "z", "d"), "d");

@@ -19,5 +19,6 @@ inline constexpr size_t kHistogramBucketsMax = 20'000;      // of one side, and 
 inline constexpr size_t kHistogramChunkBytes = 4u << 10;    // a histogram chunk is closed past this
 inline constexpr size_t kExemplarCharsMax = 128;            // of the names and values of its labels
 inline constexpr size_t kCompactFanIn = 3;                  // blocks merged into the next larger range
+inline constexpr size_t kLogReadBytes = 1u << 20;           // read ahead by a reader of the log
 
 }  // namespace sentinel::tsdb

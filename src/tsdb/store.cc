@@ -69,7 +69,7 @@ Status StoreImpl::start() {
   SENTINEL_ASSIGN(lock_, env_.lock(options_.dir + "/lock"));
   SENTINEL_TRY(open_blocks());
   const auto visit = [this](RecordType type, std::string_view payload) { return replay(type, payload); };
-  SENTINEL_ASSIGN(wal_, Wal::open(env_, options_.dir + "/wal", visit));
+  SENTINEL_ASSIGN(wal_, Wal::open(env_, options_.dir + "/wal", visit, options_.log));
   replay_refs_ = {};
   if (replay_unknown_ > 0) {
     log_warn("tsdb", "samples of unknown series in the log were left out", {{"samples", replay_unknown_}});

@@ -16,6 +16,7 @@
 #include "model/labels.h"
 #include "model/sample.h"
 #include "tsdb/queryable.h"
+#include "tsdb/wal.h"
 
 namespace sentinel::tsdb {
 
@@ -35,6 +36,7 @@ struct StoreOptions {
   uint64_t retention_bytes = 0;                // blocks beyond this many bytes go, oldest first; 0: no limit
   Millis block_range = std::chrono::hours(2);  // the head keeps 1.5 of these, older samples go to block files
   uint64_t checkpoint_log_bytes = 256u << 20;  // a log longer than this (and than the head) is condensed
+  WalOptions log;                              // what readers of the log need of it at the start, and at most
 };
 
 // One batch of samples, written as one record: all of it survives a crash or none. Not thread-safe; take a new one a
@@ -136,6 +138,10 @@ class Store : public Queryable {
   // A copy of all blocks, and with `with_head` of the head as one more, below dir/snapshots; returns its name there.
   // A store can be opened on it. Holds up maintenance while it copies, nothing else.
   virtual Result<std::string> snapshot(bool with_head) = 0;
+
+  // For readers of the log (log_reader.h): where it ends now, and from which segment on they still need it.
+  virtual LogPosition log_end() const = 0;
+  virtual void keep_log_from(uint64_t segment) = 0;  // kKeepNothing: nobody reads
 
   // At most one; null: none. The one before is not called any more when it returns.
   virtual void listen(CommitListener* listener) = 0;

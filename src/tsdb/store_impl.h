@@ -70,6 +70,8 @@ class StoreImpl final : public Store {
   Status delete_series(const std::vector<model::Matchers>& sets, int64_t min_ms, int64_t max_ms) override;
   Status clean_tombstones() override;
   Result<std::string> snapshot(bool with_head) override;
+  LogPosition log_end() const override { return wal_->end(); }
+  void keep_log_from(uint64_t segment) override { wal_->keep_from(segment); }
   void listen(CommitListener* listener) override;
   model::Labels labels(SeriesRef series) const override;
 

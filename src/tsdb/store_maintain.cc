@@ -35,6 +35,7 @@ Status StoreImpl::maintain() {
   head_.rank_series();
   const bool log_long = wal_->segment_bytes() > std::max(options_.checkpoint_log_bytes, head_.bytes());
   if (checkpoint_due_ || log_long || sync_failed_.exchange(false)) SENTINEL_TRY(checkpoint());
+  SENTINEL_TRY(wal_->drop_read());
   BlockList blocks;
   {
     std::shared_lock view_lock(view_mutex_);

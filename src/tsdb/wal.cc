@@ -13,7 +13,6 @@ namespace sentinel::tsdb {
 namespace {
 
 constexpr std::string_view kMagic("SNTLWAL\x01", 8);  // the last byte is the version
-constexpr size_t kFrameHeadBytes = 9;                 // length, checksum, type
 constexpr std::string_view kSegmentPrefix = "segment-";
 constexpr std::string_view kCheckpointPrefix = "checkpoint-";
 constexpr std::string_view kTemporary = ".tmp";
@@ -32,6 +31,28 @@ std::optional<uint64_t> number_of(std::string_view name, std::string_view prefix
 }
 
 }  // namespace
+
+std::string segment_name(uint64_t number) { return file_name(kSegmentPrefix, number); }
+std::string checkpoint_name(uint64_t number) { return file_name(kCheckpointPrefix, number); }
+std::optional<uint64_t> segment_number(std::string_view name) { return number_of(name, kSegmentPrefix); }
+std::optional<uint64_t> checkpoint_number(std::string_view name) { return number_of(name, kCheckpointPrefix); }
+
+size_t frame_bytes(std::string_view bytes) {
+  ByteReader in(bytes);
+  const auto length = in.fixed<uint32_t>();
+  return in.ok() && length <= kRecordBytesMax ? kFrameHeadBytes + length : 0;
+}
+
+std::optional<Frame> decode_frame(std::string_view bytes) {
+  ByteReader in(bytes);
+  const auto length = in.fixed<uint32_t>();
+  const auto checksum = in.fixed<uint32_t>();
+  const std::string_view type_byte = in.bytes(1);
+  const std::string_view body = in.bytes(length);
+  if (!in.ok() || length > kRecordBytesMax) return std::nullopt;
+  if (crc32c(body, crc32c(type_byte)) != checksum) return std::nullopt;
+  return Frame{static_cast<RecordType>(type_byte.front()), body};
+}
 
 std::string frame_header() { return std::string(kMagic); }
 
@@ -53,21 +74,16 @@ bool FrameReader::header_ok() {
 }
 
 bool FrameReader::next(RecordType& type, std::string_view& payload) {
-  ByteReader in(file_.substr(offset_));
-  const auto length = in.fixed<uint32_t>();
-  const auto checksum = in.fixed<uint32_t>();
-  const std::string_view type_byte = in.bytes(1);
-  const std::string_view body = in.bytes(length);
-  if (!in.ok() || length > kRecordBytesMax) return false;
-  if (crc32c(body, crc32c(type_byte)) != checksum) return false;
-  type = static_cast<RecordType>(type_byte.front());
-  payload = body;
-  offset_ += kFrameHeadBytes + length;
+  const auto frame = decode_frame(file_.substr(offset_));
+  if (!frame) return false;
+  type = frame->type;
+  payload = frame->payload;
+  offset_ += kFrameHeadBytes + payload.size();
   return true;
 }
 
-Result<std::unique_ptr<Wal>> Wal::open(Env& env, std::string dir, const Visitor& visit) {
-  std::unique_ptr<Wal> wal(new Wal(env, std::move(dir)));
+Result<std::unique_ptr<Wal>> Wal::open(Env& env, std::string dir, const Visitor& visit, WalOptions options) {
+  std::unique_ptr<Wal> wal(new Wal(env, std::move(dir), options));
   SENTINEL_TRY(env.make_dirs(wal->dir_));
   SENTINEL_TRY(wal->replay(visit));
   return wal;
@@ -98,6 +114,8 @@ Status Wal::replay(const Visitor& visit) {
       const auto file = env_.open_read(path(file_name(kSegmentPrefix, number)));
       segments_.push_back({number, file ? (*file)->size_bytes() : 0});
     }
+    const bool there = !segments_.empty() && segments_.back().number == number_;
+    end_ = there ? LogPosition{number_, segments_.back().bytes} : LogPosition{number_ + 1, 0};
     if (checkpoint != 0) {
       const auto file = env_.open_read(path(file_name(kCheckpointPrefix, checkpoint)));
       checkpoint_bytes_ = file ? (*file)->size_bytes() : 0;
@@ -142,6 +160,7 @@ Status Wal::open_segment() {
   {
     MutexLock lock(size_mutex_);
     segments_.push_back({number, 0});
+    end_ = {number, 0};
     unsynced_.push_back(number);
     new_names_ = true;
   }
@@ -183,6 +202,7 @@ Status Wal::append(RecordType type, std::string_view payload) {
   good_bytes_ += frame.size();
   MutexLock lock(size_mutex_);
   segments_.back().bytes = good_bytes_;
+  end_ = {number_, good_bytes_};
   if (unsynced_.empty() || unsynced_.back() != number_) unsynced_.push_back(number_);
   return {};
 }
@@ -219,6 +239,8 @@ Status Wal::sync() {
 Result<uint64_t> Wal::rotate() {
   if (torn_) SENTINEL_TRY(repair());
   file_.reset();
+  MutexLock lock(size_mutex_);
+  end_ = {number_ + 1, 0};
   return number_;
 }
 
@@ -248,18 +270,69 @@ Status Wal::write_checkpoint(uint64_t number, const std::function<Status(const W
   return {};
 }
 
+uint64_t Wal::base_checkpoint(const std::vector<std::string>& names, uint64_t newest) const {
+  const uint64_t from = keep_from_.load(std::memory_order_relaxed);
+  if (from > newest) return newest;
+  uint64_t base = 0;
+  uint64_t bytes = 0;
+  for (const std::string& name : names) {
+    const auto checkpoint = checkpoint_number(name);
+    if (checkpoint && *checkpoint < from) base = std::max(base, *checkpoint);
+  }
+  for (const std::string& name : names) {
+    const auto segment = segment_number(name);
+    if (!segment || *segment <= base || *segment > newest) continue;
+    const auto file = env_.open_read(path(name));
+    bytes += file ? (*file)->size_bytes() : 0;
+  }
+  if (bytes <= kept_bytes_max_) return base;
+  log_error("tsdb", "a reader of the log is too far behind; what it has not read is dropped",
+            {{"kept_bytes", bytes}, {"limit_bytes", kept_bytes_max_}});
+  return newest;
+}
+
 Status Wal::drop_through(uint64_t number) {
   MutexLock sync_lock(sync_mutex_);
   SENTINEL_ASSIGN(const std::vector<std::string> names, env_.list(dir_));
+  const uint64_t base = base_checkpoint(names, number);
+  uint64_t kept = 0;
   for (const std::string& name : names) {
-    const auto segment = number_of(name, kSegmentPrefix);
-    const auto checkpoint = number_of(name, kCheckpointPrefix);
-    if ((segment && *segment <= number) || (checkpoint && *checkpoint < number)) SENTINEL_TRY(env_.remove(path(name)));
+    const auto segment = segment_number(name);
+    const auto checkpoint = checkpoint_number(name);
+    const bool drop = (segment && *segment <= base) || (checkpoint && *checkpoint < number && *checkpoint != base);
+    if (drop) {
+      SENTINEL_TRY(env_.remove(path(name)));
+    } else if (segment && *segment <= number) {
+      const auto file = env_.open_read(path(name));
+      kept += file ? (*file)->size_bytes() : 0;
+    }
   }
   MutexLock lock(size_mutex_);
   std::erase_if(segments_, [&](const FileSize& f) { return f.number <= number; });
-  std::erase_if(unsynced_, [&](uint64_t n) { return n <= number; });
+  std::erase_if(unsynced_, [&](uint64_t n) { return n <= base; });
+  checkpoint_ = number;
+  kept_bytes_ = kept;
   return {};
+}
+
+Status Wal::drop_read() {
+  uint64_t newest = 0;
+  {
+    MutexLock lock(size_mutex_);
+    if (kept_bytes_ == 0) return {};
+    newest = checkpoint_;
+  }
+  return drop_through(newest);
+}
+
+LogPosition Wal::end() const {
+  MutexLock lock(size_mutex_);
+  return end_;
+}
+
+uint64_t Wal::kept_bytes() const {
+  MutexLock lock(size_mutex_);
+  return kept_bytes_;
 }
 
 uint64_t Wal::segment_bytes() const {

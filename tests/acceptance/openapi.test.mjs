@@ -75,6 +75,9 @@ test('refusals are problem documents, described by status', async () => {
   await refused(404, 'POST', '/feedback', { request_id: 'no-such-call', rating: 'up' });
   for (const body of [{ rating: 5 }, { request_id: 'x' }, { request_id: 'x', rating: 6 }, { request_id: 'x', rating: 2.5 }, { request_id: 'x', label: 'nice' }, { request_id: 'x', conversion: false }])
     await refused(400, 'POST', '/feedback', body);
+  await refused(400, 'POST', '/drift/reset', {});
+  await refused(400, 'POST', '/drift/reset', { model: 5 });
+  assert.equal((await ok('POST', '/drift/reset', { endpoint: '/qa', model: 'm', actor: 'amira' })).references, 0);
   await refused(400, 'GET', '/calls?filter=odd');
   await refused(400, 'GET', '/events?from=yesterday');
   await refused(404, 'GET', '/demo');

@@ -43,6 +43,16 @@ test('in calm the overview says that all is well', async () => {
   await page.getByRole('heading', { name: 'Golden signals' }).waitFor();
 });
 
+test('a young demo fills its charts, and is compared with nothing', async () => {
+  await page.getByRole('button', { name: 'Last 5 minutes', pressed: true }).waitFor();
+  const tiles = page.getByRole('region', { name: 'Totals of the range', exact: true });
+  await tiles.waitFor();
+  assert.doesNotMatch(await tiles.innerText(), /steady|%\s*steady|[+−]\d/);
+  const { requests, throughput_rps, first_call_at, to } = await demo.get('/sentinel/v1/overview');
+  const seconds = (Date.parse(to) - Date.parse(first_call_at)) / 1000;
+  assert.ok(Math.abs(throughput_rps * seconds - requests) <= 0.05 * requests + 1, `${throughput_rps}/s over ${seconds} s is not ${requests} calls`);
+});
+
 test('without reloading the overview says what failed, why, and what next', async () => {
   const band = page.getByRole('region', { name: 'What failed, why, and what next' });
   await band.waitFor({ timeout: 90_000 });

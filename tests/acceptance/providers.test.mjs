@@ -78,13 +78,14 @@ before(async () => {
       got += bytes;
       const model = /"model":"([^"]+)"/.exec(got.slice(served))?.[1];
       if (!model || !got.endsWith('}')) return;
-      served = got.length;
+      const mine = (served = got.length);
       asked++;
       const [pieces, then] = CASES[model];
       for (const piece of pieces) {
         if (!socket.destroyed) await new Promise((done) => socket.write(piece, done));
         await new Promise((done) => setTimeout(done, 20));
       }
+      if (served !== mine) return; // the connection was used again meanwhile: what happens to it is the next call's business
       if (then === 'close') socket.end();
       if (then === 'reset') socket.resetAndDestroy();
     });

@@ -410,6 +410,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
       latency_p50_ms: v(455),
       latency_p95_ms: v(1312 * old),
       throughput_rps: v(9.3 * old),
+      first_call_at: empty ? null : iso(Math.min(from, nowMs() - 86400e3)),
       cost_usd: v((2.5 * seconds) / 3600),
       tokens_input: v(4200 * seconds),
       tokens_output: v(1700 * seconds * old),

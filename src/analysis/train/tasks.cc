@@ -35,7 +35,11 @@ void balance(std::vector<Item>& items) {
     return item.row->slice + (item.row->label ? "+" : "-") + std::to_string(item.task);
   };
   for (const Item& item : items) ++count[key(item)];
-  for (Item& item : items) item.weight = static_cast<float>(std::clamp(std::sqrt(400.0 / count[key(item)]), 0.3, 2.0));
+  for (Item& item : items) {
+    // A grammar repeats itself: its rows count for half as many.
+    const double rows = item.row->slice == kEverydaySlice ? 200.0 : 400.0;
+    item.weight = static_cast<float>(std::clamp(std::sqrt(rows / count[key(item)]), 0.2, 2.0));
+  }
 }
 
 std::vector<Item> make_items(const Corpus& corpus) {
@@ -68,6 +72,7 @@ std::vector<uint8_t> learn_idf(const Corpus& corpus) {
     documents += 1;
   };
   for (const Row& row : corpus.injection) {
+    if (row.slice == kHelpPagesSlice) continue;  // a grammar's repetitions say nothing of how rare a word is
     if (!row.dev && row.label == 0) count(row.text);
   }
   for (const Row& row : corpus.groundedness) {
@@ -98,7 +103,8 @@ std::vector<std::string> windows_of(const FeatureDoc& doc, const std::string& te
 }
 
 bool is_document_slice(const std::string& slice) {
-  return slice == "benign_documents" || slice == "bipia_email_benign" || slice == "benign_web_and_chat";
+  return slice == "benign_documents" || slice == "bipia_email_benign" || slice == "benign_web_and_chat" ||
+         slice == kHelpPagesSlice;
 }
 
 std::vector<const SparseExample*> pointers(const std::vector<SparseExample>& examples) {
@@ -146,6 +152,8 @@ SparseModel learn_document_head(const std::vector<Item>& items, size_t held_out,
 }
 
 bool teaches(const Item& item, HeadIndex head) {
+  // A page of help is put there by the application: it is only ever judged as a place where an instruction may hide.
+  if (item.row->slice == kHelpPagesSlice && head != kInjectionHead) return false;
   switch (head) {
     case kInjectionHead: return item.task == kInjectionTask;
     case kToxicityHead: return item.task == kToxicityTask || (item.task == kInjectionTask && item.row->label == 0);

@@ -10,6 +10,7 @@
 #include "api/version.h"
 #include "app/alertmanager_server.h"
 #include "app/commands/commands.h"
+#include "app/data_dir.h"
 #include "app/signals.h"
 #include "base/duration.h"
 #include "base/strings.h"
@@ -271,6 +272,7 @@ int run_alertmanager(const std::vector<std::string>& arguments) {
   if (read) read = complete(settings);
   if (!read) return report(read.error());
   block_signals();
+  make_files_private();
   log_configure(settings.log);
   auto server = AlertmanagerServer::start(std::move(settings.options));
   if (!server) return report(server.error());

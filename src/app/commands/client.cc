@@ -11,6 +11,7 @@
 
 #include "base/strings.h"
 #include "net/http_client.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -123,7 +124,7 @@ std::string format_table(const std::vector<std::string>& header, const std::vect
 std::string cell_text(const json::value& value) {
   if (value.is_null()) return "";
   if (value.is_string()) return std::string(value.get_string());
-  return json::serialize(value);
+  return text::serialize(value);
 }
 
 std::string field(const json::value& object, std::string_view name) {

@@ -6,6 +6,7 @@
 
 #include "app/commands/client.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -66,7 +67,7 @@ using Show = std::string (*)(const json::value&);
 int print(const IncidentOptions& options, const Result<json::value>& answer, Show show) {
   if (!answer) return report(answer.error());
   if (options.client.output == "json") {
-    fmt::print("{}\n", json::serialize(*answer));
+    fmt::print("{}\n", text::serialize(*answer));
     return 0;
   }
   try {
@@ -80,7 +81,7 @@ int print(const IncidentOptions& options, const Result<json::value>& answer, Sho
 std::string done_text(const json::value& i) { return fmt::format("{} is {}\n", field(i, "name"), field(i, "status")); }
 
 int post(const IncidentOptions& options, std::string_view action, const json::object& body) {
-  return print(options, request_json(options.client, "POST", path_of(options, action), json::serialize(body)),
+  return print(options, request_json(options.client, "POST", path_of(options, action), text::serialize(body)),
                done_text);
 }
 

@@ -7,6 +7,7 @@
 #include "app/commands/client.h"
 #include "base/duration.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -62,7 +63,7 @@ Result<std::string> run_query(const QueryOptions& options) {
     path += "&time=" + url_encode(options.time);
   }
   SENTINEL_ASSIGN(const json::value answer, request_json(options.client, "GET", path));
-  if (options.client.output == "json") return json::serialize(answer) + "\n";
+  if (options.client.output == "json") return text::serialize(answer) + "\n";
   try {
     return text_of(answer.at("data"));
   } catch (const std::exception& e) {

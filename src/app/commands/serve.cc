@@ -8,6 +8,7 @@
 #include "alerting/config.h"
 #include "app/builtin_files.h"
 #include "app/commands/commands.h"
+#include "app/data_dir.h"
 #include "app/demo.h"
 #include "app/server.h"
 #include "app/signals.h"
@@ -41,6 +42,7 @@ Result<Config> serve_config(const ServeOptions& o) {
 
 int serve(const ServeOptions& o) {
   block_signals();
+  make_files_private();
   auto config = serve_config(o);
   if (!config) return report(config.error());
   log_configure({.level = config->log_level, .format = config->log_format, .path = ""});
@@ -61,6 +63,7 @@ struct DemoFlags {
 
 int run_demo(DemoFlags& flags) {
   block_signals();
+  make_files_private();
   Config address;
   if (const Status parsed = parse_listen(flags.listen, address); !parsed) return report(parsed.error());
   flags.options.address = address.address;

@@ -15,6 +15,7 @@
 #include "base/duration.h"
 #include "base/strings.h"
 #include "text/json.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace {
@@ -52,7 +53,7 @@ Result<std::string> silence_body(const SilenceFlags& f) {
   s.created_by = f.author;
   json::object body = json::parse(api::silence_json(s, s.starts_at)).as_object();
   for (const char* name : {"id", "status", "updatedAt"}) body.erase(name);
-  return json::serialize(body);
+  return text::serialize(body);
 }
 
 std::string matchers_text(const json::value& silence) {
@@ -72,7 +73,7 @@ int list_silences(const SilenceFlags& f) {
   const auto answer = request_json(f.client, "GET", f.expired ? "/api/v2/silences" : "/api/v2/silences?expired=false");
   if (!answer) return report(answer.error());
   if (f.client.output == "json") {
-    fmt::print("{}\n", json::serialize(*answer));
+    fmt::print("{}\n", text::serialize(*answer));
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
@@ -105,7 +106,7 @@ int preview_silence(const SilenceFlags& f) {
   const auto answer = request_json(f.client, "POST", "/sentinel/v1/silences/preview", *body);
   if (!answer) return report(answer.error());
   if (f.client.output == "json") {
-    fmt::print("{}\n", json::serialize(*answer));
+    fmt::print("{}\n", text::serialize(*answer));
     return 0;
   }
   const json::object& preview = answer->as_object();

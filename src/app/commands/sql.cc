@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "app/commands/client.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -37,8 +38,8 @@ Result<std::string> run_sql(const SqlOptions& options) {
   std::string query = options.query;
   if (query == "-") query = std::string(std::istreambuf_iterator<char>(std::cin), {});
   SENTINEL_ASSIGN(const json::value answer, request_json(options.client, "POST", "/sentinel/v1/sql",
-                                                         json::serialize(json::object{{"query", query}})));
-  if (options.client.output == "json") return json::serialize(answer) + "\n";
+                                                         text::serialize(json::object{{"query", query}})));
+  if (options.client.output == "json") return text::serialize(answer) + "\n";
   try {
     return table_of(answer);
   } catch (const std::exception& e) {

@@ -10,6 +10,7 @@
 #include "app/traffic.h"
 #include "base/duration.h"
 #include "base/strings.h"
+#include "text/json_text.h"
 
 namespace sentinel::app {
 namespace json = boost::json;
@@ -54,25 +55,30 @@ void draw_progress(const TrafficProgress& p) {
              p.ok, p.failed);
 }
 
-std::string summary_text(const TrafficSummary& s) {
+std::string summary_text(const TrafficSummary& s, double toxic_share) {
   std::string out =
       fmt::format("sent {} in {:.1f} s ({:.1f}/s): {} ok, {} failed, {} without an answer, {} skipped\n", s.sent,
                   s.seconds, static_cast<double>(s.sent) / s.seconds, s.ok, s.failed, s.broken, s.skipped);
+  out += fmt::format("hostile prompts {} ({:.1f} %; asked for {} %)\n", s.toxic,
+                     s.sent > 0 ? 100 * static_cast<double>(s.toxic) / static_cast<double>(s.sent) : 0.0,
+                     text::number_text(100 * toxic_share));
   out += fmt::format("latency p50 {:.0f} ms  p95 {:.0f} ms  p99 {:.0f} ms\n", s.p50_ms, s.p95_ms, s.p99_ms);
   for (const auto& [endpoint, count] : s.by_endpoint) out += fmt::format("  {:10} {}\n", endpoint, count);
   for (const auto& [status, count] : s.by_status) out += fmt::format("  status {:10} {}\n", status, count);
   return out;
 }
 
-std::string summary_json(const TrafficSummary& s) {
+std::string summary_json(const TrafficSummary& s, double toxic_share) {
   json::object status, endpoint;
   for (const auto& [name, count] : s.by_status) status[name] = count;
   for (const auto& [name, count] : s.by_endpoint) endpoint[name] = count;
-  return json::serialize(json::object{{"sent", s.sent},
+  return text::serialize(json::object{{"sent", s.sent},
                                       {"ok", s.ok},
                                       {"failed", s.failed},
                                       {"broken", s.broken},
                                       {"skipped", s.skipped},
+                                      {"toxic", s.toxic},
+                                      {"toxic_share", toxic_share},
                                       {"seconds", s.seconds},
                                       {"p50_ms", s.p50_ms},
                                       {"p95_ms", s.p95_ms},
@@ -99,6 +105,17 @@ Result<TrafficSummary> run_traffic(Options& o) {
   return summary;
 }
 
+// The summary is printed in any case; a run that nothing answered has failed.
+int print_summary(const Options& o, const TrafficSummary& s) {
+  const double toxic = o.traffic.toxic_share;
+  fmt::print("{}", o.output == "json" ? summary_json(s, toxic) : summary_text(s, toxic));
+  if (s.sent == 0 || s.broken < s.sent) return 0;
+  return report(Error(ErrorCode::kUnavailable,
+                      fmt::format("nothing answers at {}: of {} requests none got an answer; --target sets the address "
+                                  "(the demo application of `sentinel demo` listens two ports above the page)",
+                                  o.traffic.target, s.sent)));
+}
+
 }  // namespace
 
 void add_traffic_command(CLI::App& cli, int& exit_code) {
@@ -123,8 +140,7 @@ void add_traffic_command(CLI::App& cli, int& exit_code) {
       ->capture_default_str();
   command->callback([o, &exit_code] {
     const auto summary = run_traffic(*o);
-    exit_code = summary ? (fmt::print("{}", o->output == "json" ? summary_json(*summary) : summary_text(*summary)), 0)
-                        : report(summary.error());
+    exit_code = summary ? print_summary(*o, *summary) : report(summary.error());
   });
 }
 

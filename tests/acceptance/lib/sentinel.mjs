@@ -145,7 +145,7 @@ export class Sentinel {
   async stop() {
     if (this.exit !== null) return this.exit;
     this.child.kill('SIGTERM');
-    const late = setTimeout(() => this.child.kill('SIGKILL'), 20_000 * SLOWNESS);
+    const late = setTimeout(() => this.child.kill('SIGKILL'), 50_000 * SLOWNESS);
     const exit = await this.ended;
     clearTimeout(late);
     return exit;

@@ -13,6 +13,7 @@ import {
   stopwatch,
   title,
   usd,
+  trend,
 } from './format';
 
 describe('numbers', () => {
@@ -103,4 +104,17 @@ describe('changes', () => {
     [14, '15×'],
   ])('signedPercent(%d) is %s', (value, text) => expect(signedPercent(value)).toBe(text));
   it('makes titles', () => expect(title('quality-drop_phase')).toBe('Quality drop phase'));
+});
+
+describe('trend', () => {
+  it.each([
+    [1, null, { kind: 'unknown' }],
+    [null, 1, { kind: 'unknown' }],
+    [3, 0, { kind: 'unknown' }],
+    [0, 0, { kind: 'steady' }],
+    [101, 100, { kind: 'steady' }],
+    [150, 100, { kind: 'changed', ratio: 0.5 }],
+  ])('of %s after %s', (now, before, wanted) => {
+    expect(trend(now, before)).toEqual(wanted);
+  });
 });

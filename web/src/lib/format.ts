@@ -176,6 +176,19 @@ export function change(now: number | null | undefined, before: number | null | u
   return (now - before) / Math.abs(before);
 }
 
+const SMALL_CHANGE = 0.02;
+/** How a value moved; "unknown" where there is nothing earlier to compare with. */
+export function trend(
+  now: number | null | undefined,
+  before: number | null | undefined,
+): { kind: 'unknown' } | { kind: 'steady' } | { kind: 'changed'; ratio: number } {
+  if (missing(now) || missing(before)) return { kind: 'unknown' };
+  if (now === before) return { kind: 'steady' };
+  const ratio = change(now, before);
+  if (ratio === null) return { kind: 'unknown' };
+  return Math.abs(ratio) < SMALL_CHANGE ? { kind: 'steady' } : { kind: 'changed', ratio };
+}
+
 export function signedPercent(ratio: number): string {
   const sign = ratio > 0 ? '+' : ratio < 0 ? '−' : '±';
   const size = Math.abs(ratio);

@@ -112,6 +112,7 @@ export function overview(value: Overview): Overview {
     ...value,
     monitors: { ok: 0, pending: 0, firing: 0, error: 0, ...monitors },
     headline: value.headline ?? null,
+    first_call_at: value.first_call_at ?? null,
   };
 }
 

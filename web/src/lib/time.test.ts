@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
   RANGE_MS_MIN,
+  DEFAULT_RANGE,
   durationText,
+  fittingRange,
   grid,
   parseDuration,
   parseInstant,
@@ -115,5 +117,21 @@ describe('moving a window', () => {
       fromMs: NOW - 90_000,
       toMs: NOW,
     });
+  });
+});
+
+describe('the range nobody chose', () => {
+  it.each([
+    ['a demo of one minute', 60_000, 300],
+    ['just five minutes', 300_000, 300],
+    ['a little more', 301_000, 900],
+    ['a day of calls', 86_400_000, 900],
+    ['a clock behind the server', -2_000, 300],
+  ])('holds %s', (_name, ageMs, seconds) => {
+    expect(fittingRange(NOW - ageMs, NOW)).toEqual({ kind: 'relative', seconds });
+  });
+  it('is the usual one where there are no calls', () => {
+    expect(fittingRange(null, NOW)).toEqual(DEFAULT_RANGE);
+    expect(fittingRange(NaN, NOW)).toEqual(DEFAULT_RANGE);
   });
 });

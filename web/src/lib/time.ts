@@ -74,6 +74,14 @@ export function resolve(range: Range, nowMs: number): Window {
   return { fromMs: nowMs - range.seconds * 1000, toMs: nowMs };
 }
 
+/** While nobody has chosen a range: the smallest that holds all data, at most the usual one. */
+export function fittingRange(firstMs: number | null, nowMs: number): Range {
+  if (firstMs === null || !Number.isFinite(firstMs)) return DEFAULT_RANGE;
+  const preset = PRESETS.find((one) => one.seconds * 1000 >= nowMs - firstMs);
+  if (!preset || preset.seconds >= 900) return DEFAULT_RANGE;
+  return { kind: 'relative', seconds: preset.seconds };
+}
+
 export function stepSeconds(window: Window): number {
   const wanted = (window.toMs - window.fromMs) / 1000 / POINTS_MAX;
   return STEPS_S.find((step) => step >= wanted) ?? Math.ceil(wanted / 86400) * 86400;

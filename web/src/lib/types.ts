@@ -155,7 +155,10 @@ export interface Overview {
   error_rate: number | null;
   latency_p50_ms: number | null;
   latency_p95_ms: number | null;
+  /** Over the part of the range since the first call that is held. */
   throughput_rps: number | null;
+  /** The oldest call held, in whatever range. */
+  first_call_at: string | null;
   cost_usd: number | null;
   tokens_input: number | null;
   tokens_output: number | null;

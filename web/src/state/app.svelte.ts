@@ -3,6 +3,7 @@ import { UNAUTHORIZED } from '../lib/api';
 import { parseHash, toHash, type Route } from '../lib/route';
 import {
   DEFAULT_RANGE,
+  fittingRange,
   rangeFromParams,
   rangeToParams,
   resolve,
@@ -49,6 +50,8 @@ function storedTheme(): Theme {
 class App {
   route: Route = $state.raw(parseHash(location.hash));
   range: Range = $state.raw(DEFAULT_RANGE);
+  /** A person, or an address, said which range; until then it follows the data. */
+  private chosen = $state(false);
   /** Milliseconds, once a second: for running timers. */
   nowMs: number = $state(Date.now());
   /** The "now" that charts were asked for; moves every five seconds while live. */
@@ -109,6 +112,7 @@ class App {
     const before = this.route.page + this.route.id;
     this.route = parseHash(location.hash);
     const range = rangeFromParams(this.route.params);
+    if (range) this.chosen = true;
     if (range && JSON.stringify(range) !== JSON.stringify(this.range)) this.range = range;
     if (before !== this.route.page + this.route.id) {
       this.drawer = null;
@@ -118,7 +122,7 @@ class App {
 
   /** The address of a page; the time range travels along. */
   href(page: string, id = '', params: Record<string, string | undefined> = {}): string {
-    return toHash(page, id, { ...rangeToParams(this.range), ...params });
+    return toHash(page, id, { ...(this.chosen ? rangeToParams(this.range) : {}), ...params });
   }
 
   go(page: string, id = '', params: Record<string, string | undefined> = {}): void {
@@ -133,7 +137,15 @@ class App {
     this.route = parseHash(hash);
   }
 
+  /** Shows a young store's data over the whole width; does nothing once a range was chosen. */
+  fitRange(firstMs: number | null): void {
+    if (this.chosen || this.range.kind !== 'relative' || this.paused) return;
+    const fitting = fittingRange(firstMs, this.nowMs);
+    if (fitting.kind === 'relative' && fitting.seconds !== this.range.seconds) this.range = fitting;
+  }
+
   setRange(range: Range): void {
+    this.chosen = true;
     if (range.kind === 'absolute' && range.toMs - range.fromMs < RANGE_MS_MIN) {
       const middle = (range.fromMs + range.toMs) / 2;
       range = { kind: 'absolute', fromMs: middle - RANGE_MS_MIN / 2, toMs: middle + RANGE_MS_MIN / 2 };
