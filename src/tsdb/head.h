@@ -64,6 +64,9 @@ class Head {
   Result<uint32_t> get_or_create(const model::Labels& labels, bool unlimited = false);
   // The labels of a series, which is then safe from removal in the next round of collect_garbage(); none: it is gone.
   std::optional<model::Labels> touch(uint64_t id);
+  // A series that get_or_create(), touch() or judge() found while the pin was held is not removed until it is let go,
+  // and for one round after.
+  EpochPin hold() const { return uses_.pin(); }
 
   // What would become of the sample now. `late_window_ms`: how much older than the series' newest it may be.
   // Takes no lock when the sample goes on from the newest, as most do.
@@ -124,7 +127,8 @@ class Head {
   void truncate_before(int64_t t_ms);
   // Removes the samples in `range` from one series.
   void erase(uint32_t id, TimeRange range);
-  // Removes series without samples that were not used since the last call but one. Returns how many.
+  // Removes series without samples that were not used since the last call. Returns how many. Does nothing while a pin
+  // of hold() from before the last call is held: what its holder used then no longer shows.
   // REQUIRES: no writer meanwhile (the owner's commit lock).
   size_t collect_garbage();
 
@@ -219,6 +223,7 @@ class Head {
 
   const uint64_t series_max_;
   EpochChain<Garbage> epochs_;
+  RoundPins uses_;
   mutable std::shared_mutex index_mutex_;
   LabelIndex index_;
   StableVector<std::unique_ptr<Series>> series_;                          // null: removed; set under its stripe

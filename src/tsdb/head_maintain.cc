@@ -82,6 +82,7 @@ void Head::erase(uint32_t id, TimeRange range) {
 
 size_t Head::collect_garbage() {
   constexpr size_t kSlice = 20'000;  // removed under one hold of the index lock
+  if (!uses_.settled()) return 0;
   SeriesIds idle;
   const uint32_t slots = series_slots();
   for (uint32_t id = 0; id < slots; ++id) {
@@ -90,6 +91,7 @@ size_t Head::collect_garbage() {
     if (series == nullptr || !series->empty()) continue;
     if (!facts_[id].used.exchange(false)) idle.push_back(id);
   }
+  uses_.end_round();  // a pin taken from here on is younger than every mark that was cleared above
   if (idle.empty()) return 0;
   Garbage garbage;
   size_t removed = 0;

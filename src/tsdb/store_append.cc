@@ -35,10 +35,14 @@ class AppenderImpl final : public Appender {
  public:
   explicit AppenderImpl(StoreImpl& store) : store_(store) {}
 
-  Result<SeriesRef> ref(const model::Labels& labels) override { return store_.ref(labels); }
+  Result<SeriesRef> ref(const model::Labels& labels) override {
+    hold();
+    return store_.ref(labels);
+  }
 
   Status append(SeriesRef series, model::Sample sample) override {
     SENTINEL_TRY(check_room());
+    hold();
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
     if (first_of_series(id)) {
@@ -61,6 +65,7 @@ class AppenderImpl final : public Appender {
   Status append_histogram(SeriesRef series, model::HistogramSample sample) override {
     SENTINEL_TRY(check_room());
     SENTINEL_TRY(check_histogram(*sample.h));
+    hold();
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
     if (!first_of_series(id)) {
@@ -78,6 +83,7 @@ class AppenderImpl final : public Appender {
 
   Status append_exemplar(SeriesRef series, const model::Exemplar& exemplar) override {
     SENTINEL_TRY(check_room());
+    hold();
     SENTINEL_TRY(store_.judge_exemplar(series, exemplar));
     batch_.exemplars.push_back({index_of(series), exemplar});
     return {};
@@ -91,6 +97,7 @@ class AppenderImpl final : public Appender {
     newest_.clear();
     rising_ = true;
     highest_ = 0;
+    held_.reset();
     return result;
   }
 
@@ -101,6 +108,10 @@ class AppenderImpl final : public Appender {
     model::HistogramPtr h;  // null: a float
   };
 
+  // Before the first series of a batch is used: none of them is removed until the batch is in the head.
+  void hold() {
+    if (!held_) held_ = store_.hold_series();
+  }
   // Writers mostly send series in the order of their references: then each can only be the first of its series, and
   // nothing has to be remembered. True while that holds.
   bool first_of_series(uint64_t id) {
@@ -128,6 +139,7 @@ class AppenderImpl final : public Appender {
   }
 
   StoreImpl& store_;
+  EpochPin held_;  // from the first use of a series to the end of the batch
   BatchRecord batch_;
   bool rising_ = true;  // references so far
   uint64_t highest_ = 0;

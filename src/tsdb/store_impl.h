@@ -76,6 +76,7 @@ class StoreImpl final : public Store {
   model::Labels labels(SeriesRef series) const override;
 
   // For the appenders.
+  EpochPin hold_series() const { return head_.hold(); }  // see Head::hold()
   Result<SeriesRef> ref(const model::Labels& labels);
   Status judge(SeriesRef series, const Incoming& sample);
   Status judge_age(int64_t newest_ms, int64_t t_ms);  // against the newest of the same batch
