@@ -147,8 +147,7 @@ std::optional<model::Labels> Head::touch(uint64_t id) {
   return index_.make_labels(*series->labels);
 }
 
-// Ordered against collect(), which says that the series is gone before it looks whether it was used: one of both sees
-// the other. The first look saves the expensive store.
+// Step 2 of what Facts says; the first look saves the expensive store.
 void Head::note_used(uint32_t id) const {
   std::atomic<bool>& used = facts_[id].used;
   if (!used.load()) used.store(true);

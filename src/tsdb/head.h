@@ -162,8 +162,22 @@ class Head {
     bool empty() const { return sealed.empty() && !open && !late && (!tail || tail->open.count() == 0); }
   };
   // What every sample of a series asks for, close together and never freed, so that it can be read without a lock.
+  //
+  // Use and removal of a series meet here, with no lock in common:
+  //   judge()                1 holds a pin of hold() · 2 marks `used`, or sees it marked · 3 reads newest_ms
+  //   collect_garbage()      A unmarks `used` · ends the round · and in the next round, unless a pin from before A is
+  //                          held: B finds `used` still unmarked · C puts kGoneMs into newest_ms · D reads `used`
+  // Invariant: a series for which 3 read anything but kGoneMs stays until its pin is let go.
+  // - Removal under way: 2, 3, C and D are sequentially consistent, so in their one order 3 comes after C (and sees
+  //   that the series is gone, or asks under the stripe), or D comes after 2 (and sees the mark). Anything weaker lets
+  //   the store of 2 linger behind the load of 3, and each miss the other.
+  // - Removal still to come: when A wiped the mark of 2, the pin is older than the end of A's round and stops the next;
+  //   when A came before 2, the mark stands at B.
+  // Under the stripe (get_or_create, touch) C and D are one step, and only the second case matters. newest_ms is
+  // written under commit lock and stripe; who reads it without either may see one that another writer has passed since,
+  // and commit, which judges again under its lock, has the last word.
   struct Facts {
-    // The newest sample; kGoneMs once the series is removed. Written under the commit lock and the stripe.
+    // The newest sample; kGoneMs once the series is removed.
     std::atomic<int64_t> newest_ms{std::numeric_limits<int64_t>::min()};
     std::atomic<bool> used{true};  // since collect_garbage() last looked
     bool logged = false;           // commit lock
@@ -226,7 +240,7 @@ class Head {
   RoundPins uses_;
   mutable std::shared_mutex index_mutex_;
   LabelIndex index_;
-  StableVector<std::unique_ptr<Series>> series_;                          // null: removed; set under its stripe
+  StableVector<std::unique_ptr<Series>> series_;                          // null: removed, under commit lock and stripe
   mutable StableVector<Facts> facts_;                                     // as long as series_
   std::shared_ptr<const Ranks> ranks_ = std::make_shared<const Ranks>();  // index_mutex_
   mutable std::array<Stripe, kStripes> stripes_;

@@ -111,7 +111,7 @@ size_t Head::collect(const SeriesIds& candidates, Garbage& garbage) {
     std::lock_guard lock(stripe(id));
     Series& series = *series_[id];
     Facts& facts = facts_[id];
-    const int64_t newest = facts.newest_ms.exchange(kGoneMs);  // before looking at `used`, see note_used()
+    const int64_t newest = facts.newest_ms.exchange(kGoneMs);  // before looking at `used`, see Facts
     if (facts.used.load() || !series.empty()) {                // somebody came meanwhile
       facts.newest_ms.store(newest);
       continue;

@@ -1,5 +1,7 @@
 #include "tsdb/store.h"
 
+#include <atomic>
+#include <barrier>
 #include <bit>
 #include <limits>
 #include <map>
@@ -736,6 +738,52 @@ TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
   EXPECT_GE(samples, static_cast<size_t>(kBatches) - 10);
   EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 0);
   EXPECT_LT(f.metric("sentinel_tsdb_series_in_memory"), 100);
+}
+
+// Writers that keep their references meet the removal of the very series they write: each was empty in the head long
+// enough to go. Whatever append and commit took is there in the end.
+TEST(Store, KeptReferencesMeetTheRemovalOfTheirSeries) {
+  StoreOptions options = manual();
+  options.block_range = Millis(200);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kSteps = 2'000;
+  constexpr int kSeries = 50;  // each comes back after 500 ms
+  constexpr int kTogether = 5;
+  std::barrier step(2);  // none falls so far behind that the head has moved past it
+  std::atomic<int> writing{2};
+  std::atomic<int> found_gone{0};
+  const auto write = [&](const std::string& job) {
+    std::vector<std::optional<SeriesRef>> refs(kSeries);
+    const auto appender = f.store->appender();
+    for (int i = 0; i < kSteps; ++i) {
+      if (i % kTogether == 0) step.arrive_and_wait();
+      auto& ref = refs[static_cast<size_t>(i % kSeries)];
+      const Labels labels{{"__name__", "m"}, {"job", job}, {"n", std::to_string(i % kSeries)}};
+      if (!ref) ref = appender->ref(labels).value();
+      Status status = appender->append(*ref, {kStart + i * 10, double(i)});
+      if (!status && status.error().code() == ErrorCode::kNotFound) {
+        found_gone.fetch_add(1);
+        ref = appender->ref(labels).value();
+        status = appender->append(*ref, {kStart + i * 10, double(i)});
+      }
+      EXPECT_TRUE(status) << status.error().to_string();
+      EXPECT_TRUE(appender->commit());
+    }
+    writing.fetch_sub(1);
+  };
+  std::thread one(write, "one");
+  std::thread two(write, "two");
+  while (writing.load() > 0) {
+    EXPECT_TRUE(f.store->maintain());
+    std::this_thread::yield();  // the commit lock is not fair
+  }
+  one.join();
+  two.join();
+  size_t samples = 0;
+  for (const SeriesData& series : f.all()) samples += series.samples.size();
+  EXPECT_EQ(samples, size_t{2} * kSteps);
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), found_gone.load()) << "only by append";
 }
 
 }  // namespace
