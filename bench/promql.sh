@@ -2,12 +2,12 @@
 # The same queries over HTTP, side by side in one run: Sentinel, and Debian's victoria-metrics and prometheus where
 # installed. Data: SERIES counters of remote_write_bench, an hour and five minutes at 15 s, sent over remote write.
 # One request at a time; p50 of the wall time, and the server's CPU time a request from /proc (all its threads).
-# Usage: promql.sh FOLDER    BUILD_DIR, BINARY, PORT, SERIES, REQUESTS; VICTORIA, PROMETHEUS: their programs.
+# Usage: promql.sh FOLDER    BUILD_DIR, BINARY, PORT, SERIES, REQUESTS; VICTORIA, PROMETHEUS: programs, empty: left out.
 set -euo pipefail
 folder=$1
 : "${BUILD_DIR:=$PWD/../build/bench}" "${BINARY:=$BUILD_DIR/sentinel}" "${PORT:=28480}" "${SERIES:=10000}"
 : "${REQUESTS:=15}"
-: "${VICTORIA:=$(command -v victoria-metrics || true)}" "${PROMETHEUS:=$(command -v prometheus || true)}"
+: "${VICTORIA=$(command -v victoria-metrics || true)}" "${PROMETHEUS=$(command -v prometheus || true)}"
 rounds=260
 step=15
 url=http://127.0.0.1:$PORT
