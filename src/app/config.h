@@ -49,7 +49,7 @@ struct Config {
   // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
   // origin (a regular expression) may read from it.
   bool admin_api = false;
-  promql::EngineOptions query;       // limits of one query
+  promql::EngineOptions query;         // limits of one query
   uint64_t query_concurrency_max = 4;  // evaluated at once for the API; rules have a thread of their own
   std::string cors_origin;
 
