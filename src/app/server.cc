@@ -422,8 +422,9 @@ Status Server::Parts::open_http() {
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
-  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options,
-                                               api::with_auth(router, config.auth_token_sha256, gateway_open)));
+  SENTINEL_ASSIGN(http,
+                  net::HttpServer::start(runtime, metrics, options,
+                                         api::with_auth(router, config.auth_token_sha256, gateway_open, metrics)));
   return {};
 }
 
