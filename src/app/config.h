@@ -39,7 +39,7 @@ struct Config {
   uint64_t spill_max_mb =
       256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
 
-  std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
+  std::vector<std::string> rule_files{"builtin:rules/*.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
