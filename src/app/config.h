@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/budgets.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -45,11 +46,12 @@ struct Config {
   std::string alertmanager = "builtin:alertmanager.yml";
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
+  std::vector<Budget> budgets;
 
   // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
   // origin (a regular expression) may read from it.
   bool admin_api = false;
-  promql::EngineOptions query;       // limits of one query
+  promql::EngineOptions query;         // limits of one query
   uint64_t query_concurrency_max = 4;  // evaluated at once for the API; rules have a thread of their own
   std::string cors_origin;
 

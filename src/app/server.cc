@@ -202,6 +202,7 @@ struct Server::Parts {
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
+  std::vector<Budget> budgets_in_force = config.budgets;  // changed by reloads, one at a time
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   std::atomic<int64_t> drain_ms{config.drain.count()};
@@ -240,6 +241,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
+  publish_budgets(p.metrics, {}, p.config.budgets);
   p.start_upkeep();
   SENTINEL_TRY(p.write_out->apply(p.config.remote_write, p.config.scrape.external_labels));
   p.scraper->apply(p.config.scrape);
@@ -629,6 +631,8 @@ Status Server::Parts::reload_files() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  publish_budgets(metrics, budgets_in_force, fresh->budgets);
+  budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
   const Status sending = write_out->apply(fresh->remote_write, fresh->scrape.external_labels);

@@ -406,6 +406,30 @@ TEST_F(GatewayTest, TheBreakerStopsHammeringAndProbesAfterItsPause) {
   EXPECT_EQ(gateway_->breakers().at(0).state, BreakerState::kClosed);
 }
 
+TEST_F(GatewayTest, ARefusedRequestIsNoFailureOfItsProvider) {
+  route().retries.attempts = 1;
+  config_.breaker.threshold = 0;
+  a_.add({.body = kAnswer});
+  a_.add({.status = 400, .body = R"({"error":{"message":"no such field"}})"});
+  a_.add({.status = 429, .body = "slow down"});
+  a_.add({.status = 503, .body = "down"});
+  start();
+  for (int i = 0; i < 4; ++i) ok(chat());
+  const auto attempts = [&](const char* result) {
+    return metrics_.counter("sentinel_gateway_upstream_attempts_total", "", {{"provider", "a"}, {"result", result}})
+        .value();
+  };
+  EXPECT_EQ(attempts("ok"), 1);
+  EXPECT_EQ(attempts("refused"), 2);
+  EXPECT_EQ(attempts("error"), 1);
+  const auto errors = [&](const char* type) {
+    return metrics_.counter("errors_total", "", {{"error_type", type}, {"endpoint", "/v1/chat/completions"}}).value();
+  };
+  EXPECT_EQ(errors("caller_invalid_request"), 1);
+  EXPECT_EQ(errors("provider_rate_limited"), 1);
+  EXPECT_EQ(errors("provider_error"), 1);
+}
+
 TEST_F(GatewayTest, WithEveryBreakerOpenTheCallFailsAtOnce) {
   a_.add({.body = kAnswer});
   start();
