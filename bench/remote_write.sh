@@ -2,12 +2,12 @@
 # Remote write in, side by side in one run: Sentinel, and Debian's victoria-metrics and prometheus where installed.
 # One sender, 5,000 series a request; samples per CPU-second of the receiver and its memory per series
 # (remote_write_bench.cc).
-# Usage: remote_write.sh FOLDER [SERIES...]    BUILD_DIR, BINARY; VICTORIA, PROMETHEUS: their programs.
+# Usage: remote_write.sh FOLDER [SERIES...]    BUILD_DIR, BINARY; VICTORIA, PROMETHEUS: programs, empty: left out.
 set -euo pipefail
 folder=$1
 shift
 : "${BUILD_DIR:=$PWD/../build/bench}" "${BINARY:=$BUILD_DIR/sentinel}" "${PORT:=28470}"
-: "${VICTORIA:=$(command -v victoria-metrics || true)}" "${PROMETHEUS:=$(command -v prometheus || true)}" "${ROUNDS:=6}"
+: "${VICTORIA=$(command -v victoria-metrics || true)}" "${PROMETHEUS=$(command -v prometheus || true)}" "${ROUNDS:=6}"
 child=
 trap '[[ -z $child ]] || kill "$child" 2>/dev/null || true' EXIT
 

@@ -16,7 +16,7 @@ class AuthTest : public ::testing::Test {
  protected:
   void start(bool gateway_open) {
     auto routes = std::make_shared<net::Router>();
-    routes->set_fallback(answer);
+    routes->add_any("/{rest...}", answer);
     auto server = net::HttpServer::start(runtime_, metrics_, {},
                                          with_auth(routes, {hex_encode(sha256("right"))}, gateway_open, metrics_));
     ASSERT_TRUE(server);

@@ -94,6 +94,11 @@ struct Window {
   int64_t range_start;  // exclusive
   int64_t range_end;    // inclusive
   int64_t step;         // index
+  // Where among the floats a counter began anew: each a float that is less than the one before, as its place in the
+  // whole series, the first float of the window being at `floats_begin`. Null when nobody looked for them.
+  const size_t* resets = nullptr;
+  size_t reset_count = 0;
+  size_t floats_begin = 0;
 };
 
 struct PointValue {

@@ -163,10 +163,36 @@ class SlidingRange {
   size_t end_ = 0;
 };
 
+// Where a counter began anew, for windows that move forward: looked for once a series instead of in every window.
+class SlidingResets {
+ public:
+  explicit SlidingResets(const std::vector<FPoint>& points) {
+    for (size_t i = 1; i < points.size(); ++i) {
+      if (points[i].v < points[i - 1].v) places_.push_back(i);
+    }
+  }
+  // Those between two floats of the window.
+  void move(size_t begin, size_t count) {
+    while (end_ < places_.size() && places_[end_] < begin + count) ++end_;
+    while (begin_ < end_ && places_[begin_] <= begin) ++begin_;
+  }
+  const size_t* data() const {
+    static constexpr size_t kNone = 0;
+    return places_.empty() ? &kNone : places_.data() + begin_;
+  }
+  size_t size() const { return end_ - begin_; }
+
+ private:
+  std::vector<size_t> places_;
+  size_t begin_ = 0;
+  size_t end_ = 0;
+};
+
 // The window of one series at each step. Asked with ascending times.
 class Windows {
  public:
-  Windows(const tsdb::SeriesData& data, const MatrixSelector& matrix, int64_t lookback_ms, bool use_starts)
+  Windows(const tsdb::SeriesData& data, const MatrixSelector& matrix, int64_t lookback_ms, bool use_starts,
+          bool find_resets)
       : data_(data),
         range_ms_(matrix.range_ms),
         offset_ms_(matrix.selector->time.offset_ms),
@@ -178,6 +204,7 @@ class Windows {
         floats_(data.samples),
         hists_(data.histograms) {
     window_.labels = &data.labels;
+    if (find_resets) resets_.emplace(data.samples);
   }
 
   // With @ the samples stay those of the first step.
@@ -189,6 +216,12 @@ class Windows {
     }
     window_.floats = floats_.data();
     window_.float_count = floats_.size();
+    if (resets_) {
+      resets_->move(floats_.begin(), floats_.size());
+      window_.resets = resets_->data();
+      window_.reset_count = resets_->size();
+      window_.floats_begin = floats_.begin();
+    }
     window_.hists = hists_.data();
     window_.hist_count = hists_.size();
     window_.float_starts = float_starts_ ? data_.sample_starts_ms.data() + floats_.begin() : nullptr;
@@ -211,6 +244,7 @@ class Windows {
   const bool hist_starts_;
   SlidingRange<FPoint> floats_;
   SlidingRange<HPoint> hists_;
+  std::optional<SlidingResets> resets_;
   Window window_{};
 };
 
@@ -355,12 +389,13 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
                           (name == "rate" || name == "irate" || name == "increase" || name == "resets");
   const bool drops = name != "last_over_time" && name != "first_over_time";
   const bool counter = name == "rate" || name == "increase";
+  const bool find_resets = counter && !single_step();  // one window sees each float once
   SeriesMatrix out;
   for (size_t i = 0; i < data.size(); ++i) {
     tsdb::SeriesData& d = data[i];
     drop_stale(d);
     SENTINEL_TRY(context_.work(d.samples.size() + d.histograms.size() + static_cast<uint64_t>(steps())));
-    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts);
+    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts, find_resets);
     Series s;
     int64_t step = 0;
     for (int64_t t = start_; t <= end_; t += interval_, ++step) {

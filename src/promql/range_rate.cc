@@ -106,6 +106,10 @@ double float_increase(RangeCall& call, const Window& w, bool counter) {
   double result = f[w.float_count - 1].v - f[0].v;
   if (!counter) return result;
   check_overlap(call, w, f, w.float_count, w.float_starts);
+  if (w.resets != nullptr && w.float_starts == nullptr) {
+    for (size_t i = 0; i < w.reset_count; ++i) result += f[w.resets[i] - w.floats_begin - 1].v;
+    return result;
+  }
   for (size_t i = 1; i < w.float_count; ++i) {
     if (f[i].v < f[i - 1].v || reset_by_start(f, w.float_starts, i)) result += f[i - 1].v;
   }

@@ -110,7 +110,7 @@ TEST(JsonWriter, WritesWhatTheParserReads) {
   json.key("o").begin_object().field("x", 1e300).end_object().end_object();
   EXPECT_EQ(out,
             "{\"a\":\"q\\\"\\n\uFFFD\",\"i\":1,\"d\":0.1,\"t\":true,\"n\":null,\"l\":[-5,null,{},[1,2]],\"o\":{\"x\":"
-            "1e+300}}");
+            "1e300}}");
   EXPECT_TRUE(parse_json(out));
 }
 

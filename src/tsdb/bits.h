@@ -9,37 +9,65 @@
 
 namespace sentinel::tsdb {
 
-// Appends to a string. `free_bits` of its last byte are still unused.
+// Collects bits in a word, which goes to a string when it is full: most writes of a few bits touch no other memory.
 class BitWriter {
  public:
   BitWriter() = default;
-  BitWriter(std::string bytes, unsigned free_bits) : bytes_(std::move(bytes)), free_(free_bits) {}
+  // Goes on after `bytes`, of whose last byte `free_bits` (< 8) are still unused and zero.
+  BitWriter(std::string bytes, unsigned free_bits) : bytes_(std::move(bytes)) {
+    if (free_bits == 0 || bytes_.empty()) return;
+    word_ = uint64_t{static_cast<uint8_t>(bytes_.back())} << (kWordBits - 8);
+    used_ = 8 - free_bits;
+    bytes_.pop_back();
+  }
 
   // REQUIRES: 1 <= count <= 64; bits above `count` are ignored.
   void write(uint64_t value, unsigned count) {
-    if (count < 64) value &= (uint64_t{1} << count) - 1;
-    while (count > 0) {
-      if (free_ == 0) {
-        bytes_.push_back('\0');
-        free_ = 8;
-      }
-      const unsigned take = count < free_ ? count : free_;
-      const auto part = static_cast<uint8_t>((value >> (count - take)) & ((1u << take) - 1));
-      auto& last = bytes_.back();
-      last = static_cast<char>(static_cast<uint8_t>(last) | static_cast<uint8_t>(part << (free_ - take)));
-      free_ -= take;
-      count -= take;
+    if (count < kWordBits) value &= (uint64_t{1} << count) - 1;
+    const unsigned room = kWordBits - used_;  // at least 1
+    if (count < room) {
+      word_ |= value << (room - count);
+      used_ += count;
+      return;
     }
+    const unsigned rest = count - room;
+    put_word(word_ | (value >> rest));
+    word_ = rest == 0 ? 0 : value << (kWordBits - rest);
+    used_ = rest;
   }
   void write_bit(bool bit) { write(bit ? 1 : 0, 1); }
 
-  const std::string& bytes() const { return bytes_; }
-  size_t size_bits() const { return bytes_.size() * 8 - free_; }
-  std::string take() { return std::move(bytes_); }
+  // All of it, the last byte filled up with zeros.
+  std::string bytes() const {
+    std::string out(size_bytes(), '\0');
+    copy_to(out.data());
+    return out;
+  }
+  // The same into room for size_bytes(), which is returned.
+  size_t copy_to(char* out) const {
+    std::memcpy(out, bytes_.data(), bytes_.size());
+    const uint64_t word = __builtin_bswap64(word_);
+    std::memcpy(out + bytes_.size(), &word, (used_ + 7) / 8);
+    return size_bytes();
+  }
+  size_t size_bytes() const { return bytes_.size() + (used_ + 7) / 8; }
+  size_t size_bits() const { return bytes_.size() * 8 + used_; }
+  // Where the next full word goes: for prefetching only.
+  const void* end() const { return bytes_.data() + bytes_.size(); }
 
  private:
+  static constexpr unsigned kWordBits = 64;
+
+  void put_word(uint64_t word) {
+    word = __builtin_bswap64(word);
+    char text[sizeof word];
+    std::memcpy(text, &word, sizeof word);
+    bytes_.append(text, sizeof word);
+  }
+
   std::string bytes_;
-  unsigned free_ = 0;
+  uint64_t word_ = 0;  // the high `used_` bits are to be written
+  unsigned used_ = 0;  // < 64
 };
 
 class BitReader {

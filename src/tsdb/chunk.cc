@@ -1,5 +1,7 @@
 #include "tsdb/chunk.h"
 
+#include <array>
+
 #include "tsdb/limits.h"
 
 namespace sentinel::tsdb {
@@ -53,8 +55,7 @@ Chunk ChunkWriter::snapshot() const {
 }
 
 Chunk ChunkWriter::seal() {
-  // Copied on purpose: the copy has no spare capacity.
-  Chunk chunk{min_ms_, time_.t_ms, count_, ChunkKind::kFloat, std::string(bits_.bytes()), mark_};
+  Chunk chunk = snapshot();  // has no spare capacity
   *this = ChunkWriter();
   return chunk;
 }
@@ -78,6 +79,18 @@ bool decode_range(const Chunk& chunk, TimeRange range, std::vector<model::Sample
     return decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out);
   }
   ChunkReader reader(chunk.bytes, chunk.count, chunk.mark);
+  return decode_from(reader, range.min_ms, range.max_ms, out);
+}
+
+bool ChunkWriter::decode(TimeRange range, std::vector<model::Sample>& out) const {
+  constexpr size_t kOnStack = 1024;
+  std::array<char, kOnStack> room;
+  if (bits_.size_bytes() > room.size()) return decode_range(snapshot(), range, out);
+  const std::string_view bytes(room.data(), bits_.copy_to(room.data()));
+  if (mark_.index == 0 || mark_.time.t_ms >= range.min_ms) {
+    return decode_range(bytes, count_, range.min_ms, range.max_ms, out);
+  }
+  ChunkReader reader(bytes, count_, mark_);
   return decode_from(reader, range.min_ms, range.max_ms, out);
 }
 

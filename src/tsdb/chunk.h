@@ -102,12 +102,16 @@ class ChunkWriter {
   void append(model::Sample sample);
   Chunk snapshot() const;
   Chunk seal();  // moves out; the writer is empty afterwards
+  // As decode_range() of a snapshot.
+  bool decode(TimeRange range, std::vector<model::Sample>& out) const;
 
   uint32_t count() const { return count_; }
   int64_t min_ms() const { return min_ms_; }
   int64_t max_ms() const { return time_.t_ms; }
   model::Sample newest() const { return {time_.t_ms, std::bit_cast<double>(value_.bits)}; }
-  const std::string& bytes() const { return bits_.bytes(); }
+  std::string bytes() const { return bits_.bytes(); }
+  size_t size_bytes() const { return bits_.size_bytes(); }
+  const void* bytes_end() const { return bits_.end(); }  // for prefetching
 
  private:
   BitWriter bits_;

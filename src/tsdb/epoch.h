@@ -1,6 +1,9 @@
 #pragma once
-// Deferred freeing: readers pin the present epoch; garbage is freed when all epochs up to the one it was thrown away in
-// have no pins left. Cost for a reader: one short lock.
+// Pins: what somebody still looks at is not freed, what somebody is about to use is not removed. Each costs its holder
+// one short lock.
+//
+// Deferred freeing (EpochChain): readers pin the present epoch; garbage is freed when all epochs up to the one it was
+// thrown away in have no pins left.
 
 #include <memory>
 #include <mutex>
@@ -35,6 +38,30 @@ class EpochChain {
   };
   mutable std::mutex mutex_;
   std::shared_ptr<Epoch> now_ = std::make_shared<Epoch>();
+};
+
+// Says whether somebody who began before the end of the last round is still at it. Thread-safe.
+class RoundPins {
+ public:
+  EpochPin pin() const {
+    std::lock_guard lock(mutex_);
+    return now_;
+  }
+  // True when every pin that was taken before the last end_round() has been let go.
+  bool settled() const {
+    std::lock_guard lock(mutex_);
+    return last_.expired();
+  }
+  // REQUIRES: settled(). One caller at a time.
+  void end_round() {
+    std::lock_guard lock(mutex_);
+    last_ = std::exchange(now_, std::make_shared<const char>());
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  EpochPin now_ = std::make_shared<const char>();
+  std::weak_ptr<const void> last_;
 };
 
 }  // namespace sentinel::tsdb

@@ -118,6 +118,7 @@ Result<uint32_t> Head::get_or_create(const model::Labels& labels, bool unlimited
   existing_.fetch_add(1, std::memory_order_relaxed);
   const uint32_t id = index_.add(labels, hash);
   series->labels = &index_.set_of(id);
+  facts_.emplace_back();
   std::lock_guard stripe_lock(stripe(id));  // maintenance goes through all slots there are
   series_.emplace_back() = std::move(series);
   return id;
@@ -133,7 +134,7 @@ Result<uint32_t> Head::revive(uint32_t id, bool unlimited) {
   Series& series = *series_[id];
   if (!series.active && !unlimited && series_active() >= series_max_) return fail(series_limit());
   activate(series);
-  series.used = true;
+  note_used(id);
   return id;
 }
 
@@ -142,8 +143,14 @@ std::optional<model::Labels> Head::touch(uint64_t id) {
   std::lock_guard lock(stripe(static_cast<uint32_t>(id)));
   Series* series = series_[id].get();
   if (series == nullptr) return std::nullopt;
-  series->used = true;
+  note_used(static_cast<uint32_t>(id));
   return index_.make_labels(*series->labels);
+}
+
+// Step 2 of what Facts says; the first look saves the expensive store.
+void Head::note_used(uint32_t id) const {
+  std::atomic<bool>& used = facts_[id].used;
+  if (!used.load()) used.store(true);
 }
 
 bool Head::has_samples(uint32_t id) const {
@@ -183,33 +190,49 @@ Verdict Head::judge_late(const Series& series, const Incoming& sample) {
   return Verdict::kLate;
 }
 
-Verdict Head::judge_locked(const Series& series, const Incoming& sample, int64_t late_window_ms) const {
+Verdict Head::judge_locked(uint32_t id, const Series& series, const Incoming& sample, int64_t late_window_ms) const {
+  const int64_t newest = newest_ms(id);
   if (sample.t_ms < accept_from()) return Verdict::kTooOld;
-  if (!series.has_samples || sample.t_ms > series.newest_ms) return Verdict::kAppend;
+  if (!series.has_samples || sample.t_ms > newest) return Verdict::kAppend;
   if (series.tail && sample.h == nullptr && model::is_stale_nan(sample.v)) {
-    return judge_locked(series, model::HistogramSample{sample.t_ms, stale_histogram()}, late_window_ms);
+    return judge_locked(id, series, model::HistogramSample{sample.t_ms, stale_histogram()}, late_window_ms);
   }
-  if (sample.t_ms == series.newest_ms) {
+  if (sample.t_ms == newest) {
     return same_as_newest(series, sample) ? Verdict::kDuplicate : Verdict::kOtherValue;
   }
-  const uint64_t age = static_cast<uint64_t>(series.newest_ms) - static_cast<uint64_t>(sample.t_ms);
+  const uint64_t age = static_cast<uint64_t>(newest) - static_cast<uint64_t>(sample.t_ms);
   if (age > static_cast<uint64_t>(late_window_ms)) return Verdict::kOutOfOrder;
   return judge_late(series, sample);
 }
 
 Verdict Head::judge(uint32_t id, const Incoming& sample, int64_t late_window_ms) const {
+  note_used(id);
+  if (sample.t_ms > facts_[id].newest_ms.load() && sample.t_ms >= accept_from()) return Verdict::kAppend;
   std::lock_guard lock(stripe(id));
-  Series* series = series_[id].get();
+  const Series* series = series_[id].get();
   if (series == nullptr) return Verdict::kGone;
-  series->used = true;
-  return judge_locked(*series, sample, late_window_ms);
+  return judge_locked(id, *series, sample, late_window_ms);
 }
 
-Verdict Head::apply(uint32_t id, const Incoming& sample, int64_t late_window_ms) {
-  std::lock_guard lock(stripe(id));
+Verdict Head::Writer::apply(uint32_t id, const Incoming& sample) {
+  std::mutex& wanted = head_.stripe(id);
+  if (lock_.mutex() != &wanted) {
+    if (lock_.owns_lock()) lock_.unlock();  // never two at once
+    lock_ = std::unique_lock(wanted);
+  }
+  return head_.apply_locked(id, sample, late_window_ms_);
+}
+
+void Head::Writer::expect_next(uint32_t id) const {
+  if (lock_.mutex() != &head_.stripe(id)) return;  // not ours to look at yet
+  const Series* series = head_.series_[id].get();
+  if (series != nullptr && series->open) __builtin_prefetch(series->open->bytes_end(), 1);
+}
+
+Verdict Head::apply_locked(uint32_t id, const Incoming& sample, int64_t late_window_ms) {
   if (!series_[id]) return Verdict::kGone;
   Series& series = *series_[id];
-  const Verdict verdict = judge_locked(series, sample, late_window_ms);
+  const Verdict verdict = judge_locked(id, series, sample, late_window_ms);
   if (verdict != Verdict::kAppend && verdict != Verdict::kLate) return verdict;
   const bool ends_histograms = series.tail && sample.h == nullptr && model::is_stale_nan(sample.v);
   if (verdict == Verdict::kLate) {
@@ -222,7 +245,7 @@ Verdict Head::apply(uint32_t id, const Incoming& sample, int64_t late_window_ms)
     } else {
       append_float(series, {sample.t_ms, sample.v});
     }
-    series.newest_ms = sample.t_ms;
+    facts_[id].newest_ms.store(sample.t_ms, std::memory_order_relaxed);
     series.has_samples = true;
   }
   activate(series);
@@ -255,10 +278,10 @@ void Head::append_float(Series& series, model::Sample sample) {
     series.tail.reset();
   }
   if (series.open && series.open->count() >= kChunkSamplesMax) seal_float(series);
-  if (!series.open) series.open = std::make_unique<ChunkWriter>();
-  const size_t before = series.open->bytes().size();
+  if (!series.open) series.open.emplace();
+  const size_t before = series.open->size_bytes();
   series.open->append(sample);
-  chunk_bytes_.fetch_add(series.open->bytes().size() - before, std::memory_order_relaxed);
+  chunk_bytes_.fetch_add(series.open->size_bytes() - before, std::memory_order_relaxed);
   series.newest_v = sample.v;
 }
 
@@ -274,7 +297,7 @@ void Head::append_histogram(Series& series, int64_t t_ms, const model::Histogram
   if (!series.tail) series.tail = std::make_unique<Tail>();
   HistogramChunkWriter& open = series.tail->open;
   if (is_full(open)) seal_histograms(series);
-  const size_t before = open.bytes().size();
+  const size_t before = open.size_bytes();
   if (model::is_stale_nan(h->sum)) {
     series.tail->newest = stale_histogram();
   } else if (h->hint == hint) {
@@ -285,7 +308,7 @@ void Head::append_histogram(Series& series, int64_t t_ms, const model::Histogram
     series.tail->newest = std::move(copy);
   }
   open.append(t_ms, *series.tail->newest);
-  chunk_bytes_.fetch_add(open.bytes().size() - before, std::memory_order_relaxed);
+  chunk_bytes_.fetch_add(open.size_bytes() - before, std::memory_order_relaxed);
 }
 
 void Head::activate(Series& series) {
@@ -321,7 +344,7 @@ Status Head::load_chunk(uint32_t id, Chunk chunk, bool open) {
   const auto disorder = [] { return fail(ErrorCode::kInvalidArgument, "chunks of a series are out of order"); };
   std::lock_guard lock(stripe(id));
   Series& series = *series_[id];
-  const auto fits = [&](int64_t min_ms) { return !series.has_samples || min_ms > series.newest_ms; };
+  const auto fits = [&](int64_t min_ms) { return !series.has_samples || min_ms > newest_ms(id); };
   if (series.open || (series.tail && series.tail->open.count() > 0)) return disorder();
   if (chunk.kind == ChunkKind::kHistogram) {
     SENTINEL_ASSIGN(HistogramChunkWriter writer, HistogramChunkWriter::resume(chunk));
@@ -341,12 +364,12 @@ Status Head::load_chunk(uint32_t id, Chunk chunk, bool open) {
     chunk.max_ms = writer.max_ms();
     series.newest_v = writer.newest().v;
     series.tail.reset();
-    if (open) series.open = std::make_unique<ChunkWriter>(std::move(writer));
+    if (open) series.open = std::move(writer);
   }
   chunk_bytes_.fetch_add(chunk.bytes.size(), std::memory_order_relaxed);
   note_time(chunk.min_ms);
   note_time(chunk.max_ms);
-  series.newest_ms = chunk.max_ms;
+  facts_[id].newest_ms.store(chunk.max_ms, std::memory_order_relaxed);
   series.has_samples = true;
   activate(series);
   if (!open) series.sealed.push_back(std::make_shared<const Chunk>(std::move(chunk)));
@@ -428,19 +451,51 @@ void Head::rank_series() {
   ranks_ = std::move(ranks);
 }
 
-std::vector<SeriesSnapshot> Head::snapshot(const model::Matchers& matchers, TimeRange range) const {
-  const std::vector<Candidate> candidates = sorted_candidates(matchers);
-  std::vector<SeriesSnapshot> out;
-  out.reserve(candidates.size());
-  for (const Candidate& candidate : candidates) {
-    std::lock_guard lock(stripe(candidate.id));
-    const Series* series = series_[candidate.id].get();
-    if (series == nullptr || !overlaps(*series, range)) continue;
-    SeriesSnapshot& one = out.emplace_back();
-    one.id = candidate.id;
-    fill(*series, range, one);
+bool Head::fill_plain(const Series& series, TimeRange range, ReadRoom& out) {
+  if (series.late || (series.tail && series.tail->open.count() > 0)) return false;
+  out.sealed.clear();
+  out.newest.clear();
+  for (const ChunkPtr& chunk : series.sealed) {
+    if (touches(*chunk, range)) out.sealed.push_back(chunk);
   }
-  return out;
+  if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) {
+    (void)series.open->decode(range, out.newest);
+  }
+  return true;
+}
+
+// A plain series is read without a copy of its open chunk: decoding that takes less than copying it would.
+Status Head::read(const model::Matchers& matchers, TimeRange range,
+                  absl::FunctionRef<Status(const LabelSet&, Points)> fn) const {
+  const std::vector<Candidate> candidates = sorted_candidates(matchers);
+  ReadRoom room;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const uint32_t id = candidates[i].id;
+    Points points;
+    bool plain = false;
+    SeriesSnapshot snapshot;
+    {
+      std::lock_guard lock(stripe(id));
+      const Series* series = series_[id].get();
+      if (series == nullptr || !overlaps(*series, range)) continue;
+      plain = fill_plain(*series, range, room);
+      if (!plain) fill(*series, range, snapshot);
+    }
+    if (plain) {
+      size_t expected = room.newest.size();
+      for (const ChunkPtr& chunk : room.sealed) {
+        if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
+      }
+      points.samples.reserve(expected);
+      // What is in memory was checked when it came in.
+      for (const ChunkPtr& chunk : room.sealed) (void)tsdb::decode(*chunk, range, points);
+      points.samples.insert(points.samples.end(), room.newest.begin(), room.newest.end());
+    } else {
+      snapshot.decode(range, points);
+    }
+    if (!points.empty()) SENTINEL_TRY(fn(*candidates[i].labels, std::move(points)));
+  }
+  return {};
 }
 
 std::vector<uint32_t> Head::sorted_ids() const {

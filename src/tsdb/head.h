@@ -16,6 +16,8 @@
 #include <shared_mutex>
 #include <vector>
 
+#include <absl/functional/function_ref.h>
+
 #include "base/result.h"
 #include "model/labels.h"
 #include "model/sample.h"
@@ -62,17 +64,33 @@ class Head {
   Result<uint32_t> get_or_create(const model::Labels& labels, bool unlimited = false);
   // The labels of a series, which is then safe from removal in the next round of collect_garbage(); none: it is gone.
   std::optional<model::Labels> touch(uint64_t id);
+  // A series that get_or_create(), touch() or judge() found while the pin was held is not removed until it is let go,
+  // and for one round after.
+  EpochPin hold() const { return uses_.pin(); }
 
   // What would become of the sample now. `late_window_ms`: how much older than the series' newest it may be.
+  // Takes no lock when the sample goes on from the newest, as most do.
   Verdict judge(uint32_t id, const Incoming& sample, int64_t late_window_ms) const;
-  // Takes it as judged. Writers one at a time.
-  Verdict apply(uint32_t id, const Incoming& sample, int64_t late_window_ms);
+
+  // Takes samples as judged, those of neighbouring series under one lock. Writers one at a time; a writer holds a lock
+  // of the head until it goes.
+  class Writer {
+   public:
+    Writer(Head& head, int64_t late_window_ms) : head_(head), late_window_ms_(late_window_ms) {}
+    Verdict apply(uint32_t id, const Incoming& sample);
+    // Asks for the memory of a series that will come soon; of one whose turn is next.
+    void expect(uint32_t id) const { __builtin_prefetch(head_.series_[id].get(), 1); }
+    void expect_next(uint32_t id) const;
+
+   private:
+    Head& head_;
+    const int64_t late_window_ms_;
+    std::unique_lock<std::mutex> lock_;
+  };
 
   // True when the series' labels are in the log as far back as it reaches. Guarded by the owner's commit lock.
-  bool logged(uint32_t id) const { return series_[id]->logged; }
-  void set_logged(uint32_t id, bool logged) {
-    if (series_[id]) series_[id]->logged = logged;
-  }
+  bool logged(uint32_t id) const { return facts_[id].logged; }
+  void set_logged(uint32_t id, bool logged) { facts_[id].logged = logged; }
 
   // Samples before this are too old.
   void set_accept_from(int64_t t_ms) { accept_from_ms_.store(t_ms, std::memory_order_release); }
@@ -83,8 +101,10 @@ class Head {
 
   // Hold it from before ids or snapshots are taken until they and their labels are not used any more.
   EpochPin pin() const { return epochs_.pin(); }
-  // Series that match and have chunks touching the range, sorted by labels.
-  std::vector<SeriesSnapshot> snapshot(const model::Matchers& matchers, TimeRange range) const;
+  // Calls fn(labels, points) for each series that matches and has points in the range, sorted by labels, until it
+  // returns a failure.
+  Status read(const model::Matchers& matchers, TimeRange range,
+              absl::FunctionRef<Status(const LabelSet&, Points)> fn) const;
   SeriesIds resolve(const model::Matchers& matchers) const;
   std::vector<uint32_t> sorted_ids() const;  // all, by labels
   SeriesSnapshot snapshot_one(uint32_t id, TimeRange range) const;
@@ -107,7 +127,8 @@ class Head {
   void truncate_before(int64_t t_ms);
   // Removes the samples in `range` from one series.
   void erase(uint32_t id, TimeRange range);
-  // Removes series without samples that were not used since the last call but one. Returns how many.
+  // Removes series without samples that were not used since the last call. Returns how many. Does nothing while a pin
+  // of hold() from before the last call is held: what its holder used then no longer shows.
   // REQUIRES: no writer meanwhile (the owner's commit lock).
   size_t collect_garbage();
 
@@ -131,18 +152,37 @@ class Head {
   struct Series {
     const LabelSet* labels = nullptr;
     std::vector<ChunkPtr> sealed;
-    std::unique_ptr<ChunkWriter> open;
     std::unique_ptr<Tail> tail;
     std::unique_ptr<Points> late;
-    int64_t newest_ms = std::numeric_limits<int64_t>::min();
     double newest_v = 0;
-    bool has_samples = false;  // ever: newest_ms and newest_v mean something
-    bool active = false;       // counted
-    bool logged = false;
-    bool used = true;  // since collect_garbage() last looked
+    bool has_samples = false;         // ever: the newest time and value mean something
+    bool active = false;              // counted
+    std::optional<ChunkWriter> open;  // inside, as nearly all series have one
 
     bool empty() const { return sealed.empty() && !open && !late && (!tail || tail->open.count() == 0); }
   };
+  // What every sample of a series asks for, close together and never freed, so that it can be read without a lock.
+  //
+  // Use and removal of a series meet here, with no lock in common:
+  //   judge()                1 holds a pin of hold() · 2 marks `used`, or sees it marked · 3 reads newest_ms
+  //   collect_garbage()      A unmarks `used` · ends the round · and in the next round, unless a pin from before A is
+  //                          held: B finds `used` still unmarked · C puts kGoneMs into newest_ms · D reads `used`
+  // Invariant: a series for which 3 read anything but kGoneMs stays until its pin is let go.
+  // - Removal under way: 2, 3, C and D are sequentially consistent, so in their one order 3 comes after C (and sees
+  //   that the series is gone, or asks under the stripe), or D comes after 2 (and sees the mark). Anything weaker lets
+  //   the store of 2 linger behind the load of 3, and each miss the other.
+  // - Removal still to come: when A wiped the mark of 2, the pin is older than the end of A's round and stops the next;
+  //   when A came before 2, the mark stands at B.
+  // Under the stripe (get_or_create, touch) C and D are one step, and only the second case matters. newest_ms is
+  // written under commit lock and stripe; who reads it without either may see one that another writer has passed since,
+  // and commit, which judges again under its lock, has the last word.
+  struct Facts {
+    // The newest sample; kGoneMs once the series is removed.
+    std::atomic<int64_t> newest_ms{std::numeric_limits<int64_t>::min()};
+    std::atomic<bool> used{true};  // since collect_garbage() last looked
+    bool logged = false;           // commit lock
+  };
+  static constexpr int64_t kGoneMs = std::numeric_limits<int64_t>::max();
   struct Garbage {
     std::vector<std::unique_ptr<Series>> series;
     std::vector<RemovedLabels> labels;
@@ -157,17 +197,30 @@ class Head {
   using Ranks = std::vector<uint32_t>;
   static constexpr uint32_t kUnranked = UINT32_MAX;
   static constexpr size_t kStripes = 256;
+  static constexpr size_t kStripeWidth = 32;
   struct alignas(64) Stripe {
     std::mutex mutex;
   };
 
-  std::mutex& stripe(uint32_t id) const { return stripes_[id % kStripes].mutex; }
+  // Neighbours share one: a sender's samples come mostly in the order in which its series were made.
+  static size_t stripe_of(uint32_t id) { return id / kStripeWidth % kStripes; }
+  std::mutex& stripe(uint32_t id) const { return stripes_[stripe_of(id)].mutex; }
+  int64_t newest_ms(uint32_t id) const { return facts_[id].newest_ms.load(std::memory_order_relaxed); }
+  void note_used(uint32_t id) const;
   std::vector<Candidate> sorted_candidates(const model::Matchers& matchers) const;
   void sort_candidates(std::vector<Candidate>& candidates) const;
   bool any_in(const SeriesIds& ids, TimeRange range) const;
   static bool overlaps(const Series& series, TimeRange range);
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
-  Verdict judge_locked(const Series& series, const Incoming& sample, int64_t late_window_ms) const;
+  // Room that read() uses again and again.
+  struct ReadRoom {
+    std::vector<ChunkPtr> sealed;
+    std::vector<model::Sample> newest;
+  };
+  // What is sealed, and the samples of the open chunk; false: the series has late ones or an open histogram chunk.
+  static bool fill_plain(const Series& series, TimeRange range, ReadRoom& out);
+  Verdict judge_locked(uint32_t id, const Series& series, const Incoming& sample, int64_t late_window_ms) const;
+  Verdict apply_locked(uint32_t id, const Incoming& sample, int64_t late_window_ms);
   static Verdict judge_late(const Series& series, const Incoming& sample);
   static bool same_as_newest(const Series& series, const Incoming& sample);
   Result<uint32_t> revive(uint32_t id, bool unlimited);
@@ -184,9 +237,11 @@ class Head {
 
   const uint64_t series_max_;
   EpochChain<Garbage> epochs_;
+  RoundPins uses_;
   mutable std::shared_mutex index_mutex_;
   LabelIndex index_;
-  StableVector<std::unique_ptr<Series>> series_;                          // null: removed; set under its stripe
+  StableVector<std::unique_ptr<Series>> series_;                          // null: removed, under commit lock and stripe
+  mutable StableVector<Facts> facts_;                                     // as long as series_
   std::shared_ptr<const Ranks> ranks_ = std::make_shared<const Ranks>();  // index_mutex_
   mutable std::array<Stripe, kStripes> stripes_;
   std::atomic<int64_t> accept_from_ms_{std::numeric_limits<int64_t>::min()};

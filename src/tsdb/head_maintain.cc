@@ -45,11 +45,11 @@ void Head::truncate_before(int64_t t_ms) {
       if (series.late->empty()) series.late.reset();
     }
     if (series.open && series.open->max_ms() < t_ms) {
-      chunk_bytes_.fetch_sub(series.open->bytes().size(), std::memory_order_relaxed);
+      chunk_bytes_.fetch_sub(series.open->size_bytes(), std::memory_order_relaxed);
       series.open.reset();
     }
     if (series.tail && series.tail->open.count() > 0 && series.tail->open.max_ms() < t_ms) {
-      chunk_bytes_.fetch_sub(series.tail->open.bytes().size(), std::memory_order_relaxed);
+      chunk_bytes_.fetch_sub(series.tail->open.size_bytes(), std::memory_order_relaxed);
       series.tail->open = HistogramChunkWriter();
     }
     deactivate_if_empty(series);
@@ -82,14 +82,16 @@ void Head::erase(uint32_t id, TimeRange range) {
 
 size_t Head::collect_garbage() {
   constexpr size_t kSlice = 20'000;  // removed under one hold of the index lock
+  if (!uses_.settled()) return 0;
   SeriesIds idle;
   const uint32_t slots = series_slots();
   for (uint32_t id = 0; id < slots; ++id) {
     std::lock_guard lock(stripe(id));
     Series* series = series_[id].get();
     if (series == nullptr || !series->empty()) continue;
-    if (!std::exchange(series->used, false)) idle.push_back(id);
+    if (!facts_[id].used.exchange(false)) idle.push_back(id);
   }
+  uses_.end_round();  // a pin taken from here on is younger than every mark that was cleared above
   if (idle.empty()) return 0;
   Garbage garbage;
   size_t removed = 0;
@@ -108,7 +110,12 @@ size_t Head::collect(const SeriesIds& candidates, Garbage& garbage) {
   for (const uint32_t id : candidates) {
     std::lock_guard lock(stripe(id));
     Series& series = *series_[id];
-    if (series.used || !series.empty()) continue;  // somebody came meanwhile
+    Facts& facts = facts_[id];
+    const int64_t newest = facts.newest_ms.exchange(kGoneMs);  // before looking at `used`, see Facts
+    if (facts.used.load() || !series.empty()) {                // somebody came meanwhile
+      facts.newest_ms.store(newest);
+      continue;
+    }
     if (series.active) active_.fetch_sub(1, std::memory_order_relaxed);
     garbage.series.push_back(std::move(series_[id]));
     gone.push_back(id);

@@ -70,7 +70,8 @@ class HistogramChunkWriter {
   uint32_t count() const { return count_; }
   int64_t min_ms() const { return min_ms_; }
   int64_t max_ms() const { return state_.time.t_ms; }
-  const std::string& bytes() const { return bits_.bytes(); }
+  std::string bytes() const { return bits_.bytes(); }
+  size_t size_bytes() const { return bits_.size_bytes(); }
 
  private:
   bool same_layout(const model::FloatHistogram& h) const;

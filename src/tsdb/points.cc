@@ -106,7 +106,7 @@ std::vector<ChunkPtr> encode(const Points& points) {
 bool is_full(const HistogramChunkWriter& writer) {
   constexpr uint32_t kCountMin = 10;  // however large they are
   return writer.count() >= kChunkSamplesMax ||
-         (writer.count() >= kCountMin && writer.bytes().size() >= kHistogramChunkBytes);
+         (writer.count() >= kCountMin && writer.size_bytes() >= kHistogramChunkBytes);
 }
 
 }  // namespace sentinel::tsdb

@@ -153,21 +153,14 @@ Status StoreImpl::replay_batch(RecordType type, std::string_view payload) {
     SENTINEL_ASSIGN(const uint32_t id, head_.get_or_create(def.labels, true));
     replay_refs_.set(def.ref, id);
   }
-  const auto known = [&](uint64_t ref) -> std::optional<uint32_t> {
-    const auto id = replay_refs_.find(ref);
-    if (!id) ++replay_unknown_;
-    return id;
-  };
-  in_order(
-      batch,
-      [&](const RefSample& s) {
-        if (const auto id = known(s.ref)) head_.apply(*id, s.sample, kAnyAge);
-      },
-      [&](const RefHistogram& h) {
-        if (const auto id = known(h.ref)) head_.apply(*id, h.sample, kAnyAge);
-      });
+  const auto id_of = [&](uint64_t ref) { return replay_refs_.find(ref); };
+  const auto unknown = [&](const auto& one) { return !id_of(one.ref); };
+  replay_unknown_ += static_cast<uint64_t>(std::count_if(batch.samples.begin(), batch.samples.end(), unknown)) +
+                     static_cast<uint64_t>(std::count_if(batch.histograms.begin(), batch.histograms.end(), unknown)) +
+                     static_cast<uint64_t>(std::count_if(batch.exemplars.begin(), batch.exemplars.end(), unknown));
+  apply_samples(head_, batch, kAnyAge, id_of);
   for (const RefExemplar& e : batch.exemplars) {
-    if (const auto id = known(e.ref)) exemplars_.add(head_.labels_of(*id), e.exemplar);
+    if (const auto id = id_of(e.ref)) exemplars_.add(head_.labels_of(*id), e.exemplar);
   }
   return {};
 }

@@ -40,15 +40,18 @@ struct StoreOptions {
 };
 
 // One batch of samples, written as one record: all of it survives a crash or none. Not thread-safe; take a new one a
-// batch, or use it again after commit. Dropping it without commit drops its samples.
+// batch, or use it again after commit. Dropping it without commit drops its samples. No series leaves memory while a
+// batch that was begun two maintenance rounds ago is neither committed nor dropped: do not keep one open.
 class Appender {
  public:
   virtual ~Appender() = default;
-  // kTooLarge: series limit. The reference stays valid after commit.
+  // kTooLarge: series limit. The reference is good until the batch is committed or dropped, and after that as long as
+  // the series has samples in memory or is used between two maintenance rounds.
   virtual Result<SeriesRef> ref(const model::Labels& labels) = 0;
   // kConflict: out of order, or the same time with another value (the same value is accepted and stored once), or
-  // older than what the head still takes. Where two appenders write one series at once this may show at commit only:
-  // such a sample is dropped and counted in sentinel_tsdb_samples_rejected_total.
+  // older than what the head still takes. Where two appenders write one series at once, or maintenance moves the start
+  // of the head past the sample meanwhile, this may show at commit only: such a sample is dropped and counted in
+  // sentinel_tsdb_samples_rejected_total. No other is, once accepted here.
   // kNotFound: the reference is not good any more. A stale marker after a histogram ends the histogram series.
   virtual Status append(SeriesRef series, model::Sample sample) = 0;
   // The same for a native histogram; float and histogram samples share the times of a series. The histogram is kept as

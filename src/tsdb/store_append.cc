@@ -35,10 +35,14 @@ class AppenderImpl final : public Appender {
  public:
   explicit AppenderImpl(StoreImpl& store) : store_(store) {}
 
-  Result<SeriesRef> ref(const model::Labels& labels) override { return store_.ref(labels); }
+  Result<SeriesRef> ref(const model::Labels& labels) override {
+    hold();
+    return store_.ref(labels);
+  }
 
   Status append(SeriesRef series, model::Sample sample) override {
     SENTINEL_TRY(check_room());
+    hold();
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
     if (first_of_series(id)) {
@@ -61,6 +65,7 @@ class AppenderImpl final : public Appender {
   Status append_histogram(SeriesRef series, model::HistogramSample sample) override {
     SENTINEL_TRY(check_room());
     SENTINEL_TRY(check_histogram(*sample.h));
+    hold();
     SENTINEL_TRY(store_.judge(series, sample));
     const uint64_t id = index_of(series);
     if (!first_of_series(id)) {
@@ -78,6 +83,7 @@ class AppenderImpl final : public Appender {
 
   Status append_exemplar(SeriesRef series, const model::Exemplar& exemplar) override {
     SENTINEL_TRY(check_room());
+    hold();
     SENTINEL_TRY(store_.judge_exemplar(series, exemplar));
     batch_.exemplars.push_back({index_of(series), exemplar});
     return {};
@@ -91,6 +97,7 @@ class AppenderImpl final : public Appender {
     newest_.clear();
     rising_ = true;
     highest_ = 0;
+    held_.reset();
     return result;
   }
 
@@ -101,6 +108,10 @@ class AppenderImpl final : public Appender {
     model::HistogramPtr h;  // null: a float
   };
 
+  // Before the first series of a batch is used: none of them is removed until the batch is in the head.
+  void hold() {
+    if (!held_) held_ = store_.hold_series();
+  }
   // Writers mostly send series in the order of their references: then each can only be the first of its series, and
   // nothing has to be remembered. True while that holds.
   bool first_of_series(uint64_t id) {
@@ -128,6 +139,7 @@ class AppenderImpl final : public Appender {
   }
 
   StoreImpl& store_;
+  EpochPin held_;  // from the first use of a series to the end of the batch
   BatchRecord batch_;
   bool rising_ = true;  // references so far
   uint64_t highest_ = 0;
@@ -269,14 +281,8 @@ Status StoreImpl::log_batch(const BatchRecord& batch) {
 }
 
 void StoreImpl::apply(const BatchRecord& batch) {
-  const int64_t window_ms = options_.out_of_order_window.count();
-  uint64_t stored = 0;
-  const auto count = [&](Verdict verdict) {
-    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
-  };
-  in_order(
-      batch, [&](const RefSample& s) { count(head_.apply(static_cast<uint32_t>(s.ref), s.sample, window_ms)); },
-      [&](const RefHistogram& h) { count(head_.apply(static_cast<uint32_t>(h.ref), h.sample, window_ms)); });
+  const auto id_of = [](uint64_t ref) { return std::optional<uint32_t>(static_cast<uint32_t>(ref)); };
+  const uint64_t stored = apply_samples(head_, batch, options_.out_of_order_window.count(), id_of);
   samples_appended_.fetch_add(stored, std::memory_order_relaxed);
   appended_total_.add(static_cast<double>(stored));
   for (const RefExemplar& e : batch.exemplars) {

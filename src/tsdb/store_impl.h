@@ -76,6 +76,7 @@ class StoreImpl final : public Store {
   model::Labels labels(SeriesRef series) const override;
 
   // For the appenders.
+  EpochPin hold_series() const { return head_.hold(); }  // see Head::hold()
   Result<SeriesRef> ref(const model::Labels& labels);
   Status judge(SeriesRef series, const Incoming& sample);
   Status judge_age(int64_t newest_ms, int64_t t_ms);  // against the newest of the same batch
@@ -185,6 +186,35 @@ void in_order(const BatchRecord& batch, S on_sample, H on_histogram) {
     on_histogram(h);
   }
   while (next < batch.samples.size()) on_sample(batch.samples[next++]);
+}
+
+// Puts the samples of a batch into the head and returns how many were stored. `id_of` gives the series of a reference,
+// or none. What each sample touches lies scattered over the whole head: it is asked for some samples ahead.
+template <class F>
+uint64_t apply_samples(Head& head, const BatchRecord& batch, int64_t late_window_ms, F id_of) {
+  constexpr size_t kSoon = 12;
+  constexpr size_t kNext = 4;
+  uint64_t stored = 0;
+  Head::Writer writer(head, late_window_ms);
+  const auto take = [&](uint64_t ref, const Incoming& sample) {
+    const std::optional<uint32_t> id = id_of(ref);
+    if (!id) return;
+    const Verdict verdict = writer.apply(*id, sample);
+    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
+  };
+  const auto& samples = batch.samples;
+  in_order(
+      batch,
+      [&](const RefSample& s) {
+        const auto at = static_cast<size_t>(&s - samples.data());
+        if (at + kSoon < samples.size()) {
+          if (const auto id = id_of(samples[at + kSoon].ref)) writer.expect(*id);
+          if (const auto id = id_of(samples[at + kNext].ref)) writer.expect_next(*id);
+        }
+        take(s.ref, s.sample);
+      },
+      [&](const RefHistogram& h) { take(h.ref, h.sample); });
+  return stored;
 }
 
 }  // namespace sentinel::tsdb

@@ -105,28 +105,26 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
   SENTINEL_TRY(require_selective(matchers));
   const TimeRange range{min_ms, max_ms};
   const EpochPin pin = head_.pin();
+  Budget budget(limits.samples_max);
   View view;
-  std::vector<SeriesSnapshot> snapshots;
+  std::vector<SeriesData> newest;
   {
+    // Only maintenance waits for this lock.
     std::shared_lock lock(view_mutex_);
     view = view_locked(range);
-    if (!view.head.empty()) snapshots = head_.snapshot(matchers, view.head);
+    if (!view.head.empty()) {
+      SENTINEL_TRY(head_.read(matchers, view.head, [&](const LabelSet& labels, Points points) -> Status {
+        SENTINEL_TRY(budget.take(points.weight()));
+        newest.push_back({head_.labels_of(labels), std::move(points.samples), std::move(points.histograms)});
+        return {};
+      }));
+    }
   }
-  Budget budget(limits.samples_max);
   std::vector<SeriesData> out;
   for (const auto& block : view.blocks) {
     SENTINEL_ASSIGN(std::vector<SeriesData> part,
                     select_block(*block, matchers, within(range, block->range()), budget));
     out = merge(std::move(out), std::move(part));
-  }
-  std::vector<SeriesData> newest;
-  newest.reserve(snapshots.size());
-  for (const SeriesSnapshot& snapshot : snapshots) {
-    Points points;
-    snapshot.decode(view.head, points);
-    if (points.empty()) continue;
-    SENTINEL_TRY(budget.take(points.weight()));
-    newest.push_back({head_.labels_of(*snapshot.labels), std::move(points.samples), std::move(points.histograms)});
   }
   return merge(std::move(out), std::move(newest));
 }

@@ -1,5 +1,7 @@
 #include "tsdb/store.h"
 
+#include <atomic>
+#include <barrier>
 #include <bit>
 #include <limits>
 #include <map>
@@ -527,9 +529,11 @@ TEST(Store, AReferenceWhoseSeriesIsGoneIsRefused) {
   auto appender = f.store->appender();
   const auto ref = *appender->ref(kUp);
   ASSERT_TRUE(f.store->maintain());
-  EXPECT_TRUE(appender->append(ref, {kStart, 1})) << "one round is grace";
+  EXPECT_TRUE(appender->append(ref, {kStart, 1}));
+  ASSERT_TRUE(appender->commit());
   auto late = f.store->appender();
   const auto other = *late->ref(Labels{{"__name__", "other"}});
+  ASSERT_TRUE(late->commit());
   ASSERT_TRUE(f.store->maintain());
   ASSERT_TRUE(f.store->maintain());
   EXPECT_EQ(late->append(other, {kStart, 1}).error().code(), ErrorCode::kNotFound);
@@ -539,9 +543,58 @@ TEST(Store, AReferenceWhoseSeriesIsGoneIsRefused) {
   EXPECT_NE(*again, other);
   EXPECT_TRUE(late->append(*again, {kStart, 1}));
   ASSERT_TRUE(late->commit());
-  EXPECT_EQ(f.all().size(), 1u) << "the other appender waited too long; its sample is counted as rejected";
+  EXPECT_EQ(f.all().size(), 2u);
+}
+
+// Between append and commit a batch can wait longer than two maintenance rounds take: behind a slow disk, or because
+// the process was stopped.
+TEST(Store, ABatchKeepsItsSeriesUntilItIsCommitted) {
+  Fixture f;
+  auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  const auto idle_rounds = [&] {
+    for (int round = 0; round < 4; ++round) ASSERT_TRUE(f.store->maintain());
+  };
+  idle_rounds();
+  ASSERT_TRUE(appender->append(ref, {kStart, 1})) << "between ref and append";
+  idle_rounds();
   ASSERT_TRUE(appender->commit());
-  EXPECT_EQ(f.all().size(), 1u);
+  ASSERT_EQ(f.all().size(), 1u) << "accepted, so it must not be lost";
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 0);
+
+  // Known from before, used again just before the round that would remove it.
+  const auto cached = *appender->ref(Labels{{"__name__", "cached"}});
+  ASSERT_TRUE(appender->commit());
+  ASSERT_TRUE(f.store->maintain());
+  ASSERT_TRUE(appender->append(cached, {kStart, 2}));
+  idle_rounds();
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all().size(), 2u);
+
+  // A batch that is given up keeps nothing.
+  auto given_up = f.store->appender();
+  ASSERT_TRUE(given_up->ref(Labels{{"__name__", "never"}}));
+  idle_rounds();
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 3);
+  given_up.reset();
+  idle_rounds();
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 2);
+}
+
+// An appender that comes and goes all the time must not keep the others' dead series in memory.
+TEST(Store, ShortBatchesDoNotHoldUpTheRemovalOfSeries) {
+  Fixture f;
+  ASSERT_TRUE(f.store->appender()->ref(kUp));
+  std::unique_ptr<Appender> before;
+  for (int round = 0; round < 4; ++round) {
+    auto next = f.store->appender();
+    const auto ref = next->ref(Labels{{"__name__", "busy"}});
+    ASSERT_TRUE(ref);
+    ASSERT_TRUE(next->append(*ref, {kStart + round, 1}));
+    before = std::move(next);  // the one before ends when the next has begun: one is always open
+    ASSERT_TRUE(f.store->maintain());
+  }
+  EXPECT_EQ(f.metric("sentinel_tsdb_series_in_memory"), 1);
 }
 
 // A store with blocks and a head; two jobs, a sample each 5 s.
@@ -658,7 +711,7 @@ TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
   std::thread writer([&] {
     for (int i = 0; i < kBatches; ++i) {
       const std::string pod = std::to_string(i / 10);
-      ASSERT_TRUE(f.put(Labels{{"__name__", "m"}, {"pod", pod}}, {kStart + i, double(i)}));
+      EXPECT_TRUE(f.put(Labels{{"__name__", "m"}, {"pod", pod}}, {kStart + i, double(i)}));
     }
     done.store(true);
   });
@@ -683,7 +736,54 @@ TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
   size_t samples = 0;
   for (const SeriesData& series : f.all()) samples += series.samples.size();
   EXPECT_GE(samples, static_cast<size_t>(kBatches) - 10);
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 0);
   EXPECT_LT(f.metric("sentinel_tsdb_series_in_memory"), 100);
+}
+
+// Writers that keep their references meet the removal of the very series they write: each was empty in the head long
+// enough to go. Whatever append and commit took is there in the end.
+TEST(Store, KeptReferencesMeetTheRemovalOfTheirSeries) {
+  StoreOptions options = manual();
+  options.block_range = Millis(200);
+  options.retention = Millis(std::numeric_limits<int32_t>::max());
+  Fixture f(options);
+  constexpr int kSteps = 2'000;
+  constexpr int kSeries = 50;  // each comes back after 500 ms
+  constexpr int kTogether = 5;
+  std::barrier step(2);  // none falls so far behind that the head has moved past it
+  std::atomic<int> writing{2};
+  std::atomic<int> found_gone{0};
+  const auto write = [&](const std::string& job) {
+    std::vector<std::optional<SeriesRef>> refs(kSeries);
+    const auto appender = f.store->appender();
+    for (int i = 0; i < kSteps; ++i) {
+      if (i % kTogether == 0) step.arrive_and_wait();
+      auto& ref = refs[static_cast<size_t>(i % kSeries)];
+      const Labels labels{{"__name__", "m"}, {"job", job}, {"n", std::to_string(i % kSeries)}};
+      if (!ref) ref = appender->ref(labels).value();
+      Status status = appender->append(*ref, {kStart + i * 10, double(i)});
+      if (!status && status.error().code() == ErrorCode::kNotFound) {
+        found_gone.fetch_add(1);
+        ref = appender->ref(labels).value();
+        status = appender->append(*ref, {kStart + i * 10, double(i)});
+      }
+      EXPECT_TRUE(status) << status.error().to_string();
+      EXPECT_TRUE(appender->commit());
+    }
+    writing.fetch_sub(1);
+  };
+  std::thread one(write, "one");
+  std::thread two(write, "two");
+  while (writing.load() > 0) {
+    EXPECT_TRUE(f.store->maintain());
+    std::this_thread::yield();  // the commit lock is not fair
+  }
+  one.join();
+  two.join();
+  size_t samples = 0;
+  for (const SeriesData& series : f.all()) samples += series.samples.size();
+  EXPECT_EQ(samples, size_t{2} * kSteps);
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), found_gone.load()) << "only by append";
 }
 
 }  // namespace

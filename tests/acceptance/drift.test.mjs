@@ -10,7 +10,7 @@ test('a reset forgets the reference of a route, and says who did it', async () =
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model: 'm-1', choices: [{ index: 0, message: { role: 'assistant', content: 'The sky is blue today.' }, finish_reason: 'stop' }] }));
   });
-  const folder = folderWith({ 'sentinel.yml': `gateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{name: all, targets: [{provider: p}]}]\n` });
+  const folder = folderWith({ 'sentinel.yml': `gateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{targets: [{provider: p}]}]\n` });
   const args = ['--config', `${folder}/sentinel.yml`];
   const dataDir = temporaryFolder();
   let server = await Sentinel.serve({ args, dataDir });

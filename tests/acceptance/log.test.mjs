@@ -12,7 +12,7 @@ before(async () => {
     'sentinel.yml': `log: {level: debug, format: json}
 gateway:
   providers: [{name: dead, base_url: "http://127.0.0.1:${await freePorts()}/v1", api_key: sk-very-secret}]
-  routes: [{name: all, targets: [{provider: dead}]}]
+  routes: [{targets: [{provider: dead}]}]
 rules: {files: [rules.yml], evaluation_interval: 1s}
 alertmanager: alertmanager.yml
 `,

@@ -13,7 +13,7 @@ test('promtool check metrics finds nothing but the prescribed names', async () =
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify(answer));
   });
-  const folder = folderWith({ 'sentinel.yml': `gateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{name: all, targets: [{provider: p}]}]\n` });
+  const folder = folderWith({ 'sentinel.yml': `gateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{targets: [{provider: p}]}]\n` });
   const server = await Sentinel.serve({ args: ['--config', `${folder}/sentinel.yml`] });
   const call = await server.request('POST', '/v1/chat/completions', { model: 'm', messages: [{ role: 'user', content: 'Hello' }] });
   assert.equal(call.status, 200);

@@ -22,7 +22,7 @@ test('folders are 0700 and files 0600', async () => {
   const dataDir = path.join(temporaryFolder(), 'data');
   mkdirSync(dataDir, { mode: 0o755 }); // as an earlier version made it
   const folder = folderWith({
-    'sentinel.yml': 'gateway:\n  providers: [{name: p, base_url: "http://127.0.0.1:9/v1"}]\n  routes: [{name: all, targets: [{provider: p}]}]\n',
+    'sentinel.yml': 'gateway:\n  providers: [{name: p, base_url: "http://127.0.0.1:9/v1"}]\n  routes: [{targets: [{provider: p}]}]\n',
   });
   const server = await Sentinel.serve({ dataDir, args: ['--config', `${folder}/sentinel.yml`] });
   process.umask(before);

@@ -17,7 +17,7 @@ async function world(drain) {
     response.end(chunk(' they lived.', 'stop') + 'data: [DONE]\n\n');
   });
   const folder = folderWith({
-    'sentinel.yml': `shutdown: {drain: ${drain}}\ngateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{name: all, targets: [{provider: p}]}]\n`,
+    'sentinel.yml': `shutdown: {drain: ${drain}}\ngateway:\n  providers: [{name: p, base_url: "${provider.url}/v1"}]\n  routes: [{targets: [{provider: p}]}]\n`,
   });
   const dataDir = temporaryFolder();
   const args = ['--config', `${folder}/sentinel.yml`];

@@ -205,6 +205,7 @@ export async function httpServer(handle) {
     });
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  server.unref(); // a test that fails before it closes this must not keep the whole run waiting
   return {
     received,
     url: `http://127.0.0.1:${server.address().port}`,
