@@ -35,6 +35,7 @@
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
 #include "incident/diagnosis_runner.h"
+#include "ingest/access_watch.h"
 #include "ingest/collector.h"
 #include "ingest/feedback.h"
 #include "ingest/pipeline.h"
@@ -50,6 +51,7 @@ namespace sentinel::app {
 namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
+constexpr std::string_view kAccessKey = "ingest/access";
 constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
@@ -168,6 +170,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
+  ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
   std::unique_ptr<ingest::ScrapeManager> scraper;
@@ -228,6 +231,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
+    SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
+    if (access) SENTINEL_TRY(p.access.load(*access));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
   SENTINEL_TRY(p.open_pipeline());
@@ -484,8 +489,11 @@ void Server::Parts::upkeep() {
 void Server::Parts::save_drift() {
   pipeline->run_on_worker([this] {
     const std::string json = analyzer->save_drift();
-    const Status saved =
-        database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
+    const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
+    const Status saved = database->write([&](state::Tx& tx) -> Status {
+      if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
+      return state::KeyValue::put(tx, kDriftKey, json, clock.now());
+    });
     if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
   });
 }
@@ -536,6 +544,7 @@ void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
+  access.observe(interaction);
   // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
   if (analyzer->frozen_references() != saved_references) {
     saved_references = analyzer->frozen_references();

@@ -90,6 +90,8 @@ Call::Outcome Call::prepare() {
   interaction_.guard_action = "none";
   net::Request& request = exchange_->request();
   read_attributes(request.headers, interaction_);
+  interaction_.key_hash = key_hash(request.headers);
+  if (!interaction_.key_hash.empty()) interaction_.network = network_of(request.peer);
   if (interaction_.trace_id.empty()) interaction_.trace_id = make_trace_id(core_.random);
 
   auto info = read_request(type_, request.body);
