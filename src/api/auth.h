@@ -5,14 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "base/metrics.h"
 #include "net/http_server.h"
 
 namespace sentinel::api {
 
 // `gateway_open`: /v1 needs no token of ours. It must be false where the gateway adds a key of its own, or anybody
 // could spend it. The same routes behind a check of `Authorization: Bearer TOKEN` against SHA-256 hashes (hex); without
-// hashes, `routes` itself.
+// hashes, `routes` itself. What is refused counts in sentinel_authentication_failures_total{where="api"|"gateway"}.
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
-                                             std::vector<std::string> token_sha256, bool gateway_open);
+                                             std::vector<std::string> token_sha256, bool gateway_open,
+                                             MetricRegistry& metrics);
 
 }  // namespace sentinel::api

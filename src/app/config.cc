@@ -208,7 +208,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
       {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
        "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
        "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",      "otlp",           "runtime",    "shutdown"}));
+       "storage",    "tracing",      "otlp",           "runtime",    "shutdown", "budgets"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -238,6 +238,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   if (!root.get("gateway").is_null()) {
     SENTINEL_ASSIGN(config.gateway, gateway::parse_config(*expanded, file));
   }
+  SENTINEL_ASSIGN(config.budgets, parse_budgets(root.get("budgets"), config.gateway.service, config.gateway.env));
   return config;
 }
 

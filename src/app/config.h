@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "app/budgets.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -39,17 +40,18 @@ struct Config {
   uint64_t spill_max_mb =
       256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
 
-  std::vector<std::string> rule_files{"builtin:rules/llm.yml", "builtin:rules/infrastructure.yml"};
+  std::vector<std::string> rule_files{"builtin:rules/*.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
+  std::vector<Budget> budgets;
 
   // The Prometheus API: delete_series, clean_tombstones and snapshot are off unless asked for, and no page of another
   // origin (a regular expression) may read from it.
   bool admin_api = false;
-  promql::EngineOptions query;       // limits of one query
+  promql::EngineOptions query;         // limits of one query
   uint64_t query_concurrency_max = 4;  // evaluated at once for the API; rules have a thread of their own
   std::string cors_origin;
 

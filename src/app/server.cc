@@ -35,6 +35,7 @@
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
 #include "incident/diagnosis_runner.h"
+#include "ingest/access_watch.h"
 #include "ingest/collector.h"
 #include "ingest/feedback.h"
 #include "ingest/pipeline.h"
@@ -50,9 +51,11 @@ namespace sentinel::app {
 namespace {
 
 constexpr std::string_view kDriftKey = "analysis/drift";
+constexpr std::string_view kAccessKey = "ingest/access";
 constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
+constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
 constexpr Micros kWorkerPatience = std::chrono::seconds(10);
@@ -141,6 +144,7 @@ struct Server::Parts {
   Result<size_t> reset_drift(const analysis::DriftRoute& which);
   void collect();
   void collect_soon();
+  void tell_alerts();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void follow_lead(const incident::IncidentDetail& detail);
@@ -168,6 +172,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
+  ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
   std::unique_ptr<ingest::ScrapeManager> scraper;
@@ -202,6 +207,7 @@ struct Server::Parts {
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
+  std::vector<Budget> budgets_in_force = config.budgets;  // changed by reloads, one at a time
   std::atomic<bool> ready{false};
   std::atomic<bool> stopped{false};
   std::atomic<int64_t> drain_ms{config.drain.count()};
@@ -227,6 +233,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
+    SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
+    if (access) SENTINEL_TRY(p.access.load(*access));
     return saved ? p.analyzer->load_drift(*saved) : Status{};
   }));
   SENTINEL_TRY(p.open_pipeline());
@@ -240,6 +248,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
       [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
   p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
   SENTINEL_TRY(p.open_http());
+  publish_budgets(p.metrics, {}, p.config.budgets);
   p.start_upkeep();
   SENTINEL_TRY(p.write_out->apply(p.config.remote_write, p.config.scrape.external_labels));
   p.scraper->apply(p.config.scrape);
@@ -422,8 +431,9 @@ Status Server::Parts::open_http() {
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
-  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options,
-                                               api::with_auth(router, config.auth_token_sha256, gateway_open)));
+  SENTINEL_ASSIGN(http,
+                  net::HttpServer::start(runtime, metrics, options,
+                                         api::with_auth(router, config.auth_token_sha256, gateway_open, metrics)));
   return {};
 }
 
@@ -447,6 +457,13 @@ void Server::Parts::start_upkeep() {
   next_drift_save = clock.now() + kDriftSaveInterval;
   next_upkeep = clock.now() + kUpkeepInterval;
   upkeep_loop.post([this] { collect(); });
+  upkeep_loop.post([this] { tell_alerts(); });
+}
+
+// What the page shows beside "Alerts", as it changes.
+void Server::Parts::tell_alerts() {
+  if (live->has_subscribers()) live->publish_state("alerts", text::serialize(api::alert_counts(*rules)));
+  upkeep_loop.at(clock.now() + kAlertCountsInterval, [this] { tell_alerts(); });
 }
 
 // One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the
@@ -481,8 +498,11 @@ void Server::Parts::upkeep() {
 void Server::Parts::save_drift() {
   pipeline->run_on_worker([this] {
     const std::string json = analyzer->save_drift();
-    const Status saved =
-        database->write([&](state::Tx& tx) { return state::KeyValue::put(tx, kDriftKey, json, clock.now()); });
+    const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
+    const Status saved = database->write([&](state::Tx& tx) -> Status {
+      if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
+      return state::KeyValue::put(tx, kDriftKey, json, clock.now());
+    });
     if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
   });
 }
@@ -533,6 +553,7 @@ void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
 }
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
+  access.observe(interaction);
   // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
   if (analyzer->frozen_references() != saved_references) {
     saved_references = analyzer->frozen_references();
@@ -628,6 +649,8 @@ Status Server::Parts::reload_files() {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  publish_budgets(metrics, budgets_in_force, fresh->budgets);
+  budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();
   scraper->apply(fresh->scrape);
   const Status sending = write_out->apply(fresh->remote_write, fresh->scrape.external_labels);

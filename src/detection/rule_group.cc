@@ -21,10 +21,10 @@ std::string_view rule_health_name(RuleHealth health) {
 }
 
 RuleMetrics::RuleMetrics(MetricRegistry& r)
-    : evaluations(r.counter("sentinel_rule_evaluations_total", "Rules evaluated.")),
+    : registry(r),
+      evaluations(r.counter("sentinel_rule_evaluations_total", "Rules evaluated.")),
       arrival_evaluations(r.counter("sentinel_rule_arrival_evaluations_total",
                                     "Evaluations between slots, because a sample came or a time had passed.")),
-      failures(r.counter("sentinel_rule_evaluation_failures_total", "Evaluations that ended in an error.")),
       template_failures(
           r.counter("sentinel_rule_template_failures_total", "Label or annotation templates that failed.")),
       missed_iterations(
@@ -39,13 +39,22 @@ RuleMetrics::RuleMetrics(MetricRegistry& r)
       seconds(r.histogram("sentinel_rule_evaluation_duration_seconds", "Time of one rule.",
                           {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10})) {}
 
+// There from the start, so that the first failure is an increase.
+Counter& RuleMetrics::failures_of(const RuleGroupSpec& group) const {
+  return registry.counter("sentinel_rule_evaluation_failures_total", "Evaluations that ended in an error.",
+                          {{"rule_group", group.file + ";" + group.name}});
+}
+
 RunningRule::RunningRule(RuleSpec s, std::string k, const TemplateEnvironment& environment)
     : spec(std::move(s)), key(std::move(k)), query(promql::to_string(*spec.query)) {
   if (spec.is_alert()) alerting = std::make_unique<AlertingRule>(spec, key, environment);
 }
 
 RuleGroup::RuleGroup(RuleContext& context, RuleGroupSpec spec, std::vector<RunningRule> rules)
-    : context_(context), spec_(std::move(spec)), rules_(std::move(rules)) {}
+    : context_(context),
+      spec_(std::move(spec)),
+      failures_(context.metrics.failures_of(spec_)),
+      rules_(std::move(rules)) {}
 
 TimePoint RuleGroup::slot_before(TimePoint now) const {
   const int64_t interval_us = std::max<int64_t>(Micros(interval()).count(), 1);
@@ -122,7 +131,7 @@ void RuleGroup::evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasio
   if (rule.alerting && rule.judged) evaluation.changes = rule.alerting->last_changes();
   rule.history->add(std::move(evaluation));
   if (status) return;
-  context_.metrics.failures.add();
+  failures_.add();
   log_warn("rules", "rule failed",
            {{"group", spec_.name}, {"file", spec_.file}, {"rule", rule.spec.name()}, {"error", rule.last_error}});
 }

@@ -22,9 +22,10 @@ namespace sentinel::detection {
 
 struct RuleMetrics {
   explicit RuleMetrics(MetricRegistry& registry);
+  Counter& failures_of(const RuleGroupSpec& group) const;
+  MetricRegistry& registry;
   Counter& evaluations;
   Counter& arrival_evaluations;
-  Counter& failures;
   Counter& template_failures;
   Counter& missed_iterations;
   Counter& samples_refused;
@@ -112,6 +113,7 @@ class RuleGroup {
 
   RuleContext& context_;
   const RuleGroupSpec spec_;
+  Counter& failures_;
   std::vector<RunningRule> rules_;
   std::function<void(RuleGroup&)> evaluated_;
   TimerId timer_ = TimerId::kNone;

@@ -95,13 +95,6 @@ TEST(RuleTest, RunsEverythingAFileMaySay) {
   EXPECT_EQ(report->tests[3].name, "unnamed#3");
 }
 
-TEST(RuleTest, ShippedRulesSayWhatCannotBeDelivered) {
-  const auto report = run_rule_tests(posix_env(), kData + "/shipped_notifications.yml");
-  ASSERT_TRUE(report);
-  EXPECT_TRUE(report->passed()) << to_text(*report);
-  EXPECT_EQ(report->tests.size(), 2u);
-}
-
 Result<RuleTestReport> run_text(const std::string& text, const RuleTestOptions& options = {}) {
   FaultEnv env;
   EXPECT_TRUE(env.make_dirs("/t/deep"));

@@ -1,7 +1,13 @@
 #include "gateway/attributes.h"
 
-#include <algorithm>
+#include <arpa/inet.h>
 
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/hash.h"
 #include "base/strings.h"
 #include "gateway/limits.h"
 #include "net/http1.h"
@@ -119,6 +125,31 @@ void read_attributes(const net::Headers& headers, model::Interaction& interactio
       interaction.trace_id = parse_traceparent(value);
     }
   }
+}
+
+std::string key_hash(const net::Headers& headers) {
+  for (const std::string_view name : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
+    const std::string_view shown = headers.get(name);
+    if (!shown.empty()) return hex_encode(sha256(shown).substr(0, 8));
+  }
+  return {};
+}
+
+std::string network_of(std::string_view peer) {
+  const size_t colon = peer.rfind(':');
+  if (colon == std::string_view::npos) return {};
+  std::string_view host = peer.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  if (host.starts_with("::ffff:") && host.find('.') != std::string_view::npos) host.remove_prefix(7);
+  const std::string text(host);
+  std::array<unsigned char, 16> bytes{};
+  if (inet_pton(AF_INET, text.c_str(), bytes.data()) == 1)
+    return fmt::format("{}.{}.{}.0/24", bytes[0], bytes[1], bytes[2]);
+  if (inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) {
+    return fmt::format("{:x}:{:x}:{:x}::/48", bytes[0] << 8 | bytes[1], bytes[2] << 8 | bytes[3],
+                       bytes[4] << 8 | bytes[5]);
+  }
+  return {};
 }
 
 std::string_view parse_traceparent(std::string_view text) {

@@ -16,6 +16,11 @@ namespace sentinel::gateway {
 // Fills endpoint, service, env, prompt_id, ..., simulate_flags, test_mode, tags and trace_id.
 void read_attributes(const net::Headers& headers, model::Interaction& interaction);
 
+// What tells one caller's credentials from another's, without being one: 16 hex digits, or empty when it shows none.
+std::string key_hash(const net::Headers& headers);
+// The network of "192.0.2.7:5123" or "[2001:db8::1]:5123": its /24 or /48. Empty when it is no address.
+std::string network_of(std::string_view peer);
+
 // The trace id of a W3C traceparent, or empty when it is malformed.
 std::string_view parse_traceparent(std::string_view text);
 std::string make_traceparent(std::string_view trace_id, Random& random);

@@ -90,6 +90,8 @@ Call::Outcome Call::prepare() {
   interaction_.guard_action = "none";
   net::Request& request = exchange_->request();
   read_attributes(request.headers, interaction_);
+  interaction_.key_hash = key_hash(request.headers);
+  if (!interaction_.key_hash.empty()) interaction_.network = network_of(request.peer);
   if (interaction_.trace_id.empty()) interaction_.trace_id = make_trace_id(core_.random);
 
   auto info = read_request(type_, request.body);
@@ -210,7 +212,8 @@ void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
   } else {
     breaker.succeeded();  // it answered, if only to refuse
   }
-  (outcome ? provider.attempts_failed : provider.attempts_ok)->add();
+  Counter* const answered = outcome ? provider.attempts_refused : provider.attempts_ok;
+  (outcome && outcome->unhealthy ? provider.attempts_failed : answered)->add();
   const BreakerState state = breaker.state(now);
   const auto before = static_cast<BreakerState>(provider.breaker_state->value());
   if (before == state) return;
@@ -449,6 +452,7 @@ void Call::record(const Outcome& outcome) {
   if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
   if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
   gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);
+  if (outcome) gateway_->count_error(type_, outcome->type);
   log_call();
   gateway_->sink.record(std::move(interaction_));
 }

@@ -62,6 +62,14 @@ void Gateway::Impl::count(CoreState& core, RequestType type, int status, double 
   counter->add();
 }
 
+// Failures are rare enough to be looked up each time.
+void Gateway::Impl::count_error(RequestType type, ErrorType error) {
+  metrics
+      .counter("errors_total", "Requests that failed, by whose fault it was.",
+               {{"error_type", std::string(error_name(error))}, {"endpoint", std::string(endpoint_path(type))}})
+      .add();
+}
+
 void Gateway::Impl::call_begins(CoreState& core, Call& call) {
   active.add(1);
   calls_open.fetch_add(1);

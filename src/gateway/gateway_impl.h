@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "base/thread_annotations.h"
+#include "gateway/errors.h"
 #include "gateway/gateway.h"
 #include "gateway/openai.h"
 #include "gateway/plan.h"
@@ -34,6 +35,7 @@ struct Gateway::Impl {
 
   CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
   void count(CoreState& core, RequestType type, int status, double seconds);
+  void count_error(RequestType type, ErrorType error);
   void call_begins(CoreState& core, Call& call);
   void call_ends(CoreState& core, Call& call);
   bool wait_for_calls(Millis patience);

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <thread>
 
+#include "base/hash.h"
 #include "base/strings.h"
+#include "gateway/attributes.h"
 #include "gateway/gateway_fixture.h"
 
 namespace sentinel::gateway {
@@ -124,6 +127,29 @@ TEST_F(GatewayTest, TagsAreAListOfPairsOrAJsonObject) {
   request.headers.add("x-sentinel-tags", many + "}");
   EXPECT_EQ(ok(std::move(request)).status, 200);
   EXPECT_EQ(sink_.at(std::size(cases)).tags.size(), 16U);
+}
+
+TEST(Attributes, TheNetworkOfACallerIsItsAddressWithoutTheEnd) {
+  for (const auto& [peer, network] :
+       std::map<std::string, std::string>{{"192.0.2.77:5123", "192.0.2.0/24"},
+                                          {"[2001:db8:12:3456::9]:80", "2001:db8:12::/48"},
+                                          {"[::1]:80", "0:0:0::/48"},
+                                          {"[::ffff:192.0.2.1]:80", "192.0.2.0/24"},
+                                          {"2001:db8::1:80", "2001:db8:0::/48"},
+                                          {"", ""},
+                                          {"unix", ""},
+                                          {"host:80", ""}}) {
+    EXPECT_EQ(network_of(peer), network) << peer;
+  }
+}
+
+TEST_F(GatewayTest, ACallSaysWhichKeyAndNetworkItCameFromWithoutTheKey) {
+  a_.add({.body = kAnswer});
+  start();
+  ok(chat());
+  const model::Interaction call = sink_.at(0);
+  EXPECT_EQ(call.network, "127.0.0.0/24");
+  EXPECT_EQ(call.key_hash, hex_encode(sha256("Bearer caller-key").substr(0, 8)));
 }
 
 TEST_F(GatewayTest, TheCallersKeyGoesThroughWhereTheProviderHasNone) {
@@ -404,6 +430,30 @@ TEST_F(GatewayTest, TheBreakerStopsHammeringAndProbesAfterItsPause) {
   EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "a");
   sink_.at(13);  // recorded after the breaker was told
   EXPECT_EQ(gateway_->breakers().at(0).state, BreakerState::kClosed);
+}
+
+TEST_F(GatewayTest, ARefusedRequestIsNoFailureOfItsProvider) {
+  route().retries.attempts = 1;
+  config_.breaker.threshold = 0;
+  a_.add({.body = kAnswer});
+  a_.add({.status = 400, .body = R"({"error":{"message":"no such field"}})"});
+  a_.add({.status = 429, .body = "slow down"});
+  a_.add({.status = 503, .body = "down"});
+  start();
+  for (int i = 0; i < 4; ++i) ok(chat());
+  const auto attempts = [&](const char* result) {
+    return metrics_.counter("sentinel_gateway_upstream_attempts_total", "", {{"provider", "a"}, {"result", result}})
+        .value();
+  };
+  EXPECT_EQ(attempts("ok"), 1);
+  EXPECT_EQ(attempts("refused"), 2);
+  EXPECT_EQ(attempts("error"), 1);
+  const auto errors = [&](const char* type) {
+    return metrics_.counter("errors_total", "", {{"error_type", type}, {"endpoint", "/v1/chat/completions"}}).value();
+  };
+  EXPECT_EQ(errors("caller_invalid_request"), 1);
+  EXPECT_EQ(errors("provider_rate_limited"), 1);
+  EXPECT_EQ(errors("provider_error"), 1);
 }
 
 TEST_F(GatewayTest, WithEveryBreakerOpenTheCallFailsAtOnce) {

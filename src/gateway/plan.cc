@@ -73,8 +73,9 @@ Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& br
     if (breaker == nullptr) breaker = std::make_shared<Breaker>(config.breaker);
     provider->breaker = breaker;
     const std::string_view attempts = "sentinel_gateway_upstream_attempts_total";
-    const std::string_view help = "Requests sent to providers, by result.";
+    const std::string_view help = "Requests sent to providers, by result: error says that the provider is not well.";
     provider->attempts_ok = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "ok"}});
+    provider->attempts_refused = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "refused"}});
     provider->attempts_failed = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "error"}});
     provider->retries = &metrics.counter("sentinel_gateway_retries_total", "Attempts after the first on one provider.",
                                          {{"provider", each.name}});

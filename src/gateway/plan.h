@@ -22,6 +22,8 @@ struct Provider {
   std::string key_error;      // why the key could not be had
   std::shared_ptr<Breaker> breaker;
   Counter* attempts_ok = nullptr;
+  Counter* attempts_refused =
+      nullptr;  // answered, but not with what was asked for: 4xx, 429, or given up by the client
   Counter* attempts_failed = nullptr;
   Counter* retries = nullptr;
   Gauge* breaker_state = nullptr;

@@ -1,15 +1,25 @@
 #include "ingest/call_metrics.h"
 
+#include <algorithm>
+#include <array>
+
 #include <absl/container/flat_hash_map.h>
+
+#include "ingest/genai_metrics.h"
 
 namespace sentinel::ingest {
 namespace {
 
-const std::vector<double> kLatencyMs{25,   50,   100,  200,  300,  400,   500,   750,   1000,
-                                     1500, 2000, 3000, 5000, 7500, 10000, 20000, 30000, 60000};
+const std::vector<double> kLatencyMs{25,   50,   100,  200,  300,  400,   500,   750,   1000, 1500,
+                                     2000, 3000, 4000, 5000, 7500, 10000, 20000, 30000, 60000};
 const std::vector<double> kScore{0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1};
 const std::vector<double> kLength{0, 10, 50, 100, 200, 400, 800, 1600, 3200, 6400, 12800};
 const std::vector<double> kInferenceSeconds{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10};
+
+// Flags that may be labels. A caller may send any other: it stays in llm_events.
+constexpr std::array<std::string_view, 10> kSimulateLabels{
+    "simulate_bad_prompt", "simulate_block",        "simulate_drift", "simulate_empty", "simulate_error",
+    "simulate_latency",    "simulate_long_context", "simulate_pii",   "simulate_retry", "simulate_ungrounded"};
 
 }  // namespace
 
@@ -35,6 +45,8 @@ struct CallMetrics::Series {
   Histogram& semantic_similarity;
   Histogram& safety_score;
   Histogram& injection_risk;
+  Histogram& inference_seconds;  // of the model, whatever the other labels
+  Counter& tokens_generated;     // likewise
   // Made with their first value: a gauge that says 0 because nothing is known yet ends an alert that is right.
   Gauge* drift_score = nullptr;
   Gauge* similarity_score = nullptr;
@@ -43,6 +55,7 @@ struct CallMetrics::Series {
 
 struct CallMetrics::Impl {
   MetricRegistry& registry;
+  GenAiMetrics gen_ai{registry};
   absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
 };
 
@@ -56,7 +69,10 @@ MetricLabels labels_of(const model::Interaction& i) {
                       {"model_version", i.model_version},
                       {"provider", i.provider},
                       {"request_type", i.request_type}};
-  for (const std::string& flag : i.simulate_flags) labels.emplace_back(flag, "true");
+  for (const std::string& flag : i.simulate_flags) {
+    if (std::find(kSimulateLabels.begin(), kSimulateLabels.end(), flag) != kSimulateLabels.end())
+      labels.emplace_back(flag, "true");
+  }
   std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
   return labels;
 }
@@ -76,7 +92,7 @@ MetricLabels plus(MetricLabels labels, std::string name, std::string value) {
 
 }  // namespace
 
-CallMetrics::CallMetrics(MetricRegistry& registry) : impl_(new Impl{registry, {}}) {}
+CallMetrics::CallMetrics(MetricRegistry& registry) : impl_(new Impl{.registry = registry, .by_key = {}}) {}
 CallMetrics::~CallMetrics() = default;
 
 CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
@@ -106,7 +122,10 @@ CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
       r.histogram("llm_response_length", "Characters of the answer.", kLength, l),
       r.histogram("llm_semantic_similarity_score", "Answer against question, 0..1.", kScore, l),
       r.histogram("llm_safety_score", "1 is safe.", kScore, l),
-      r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l)});
+      r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l),
+      r.histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds,
+                  {{"model_name", i.model}}),
+      r.counter("tokens_generated_total", "Answer tokens by model.", {{"model_name", i.model}})});
   return *impl_->by_key.emplace(std::move(key), std::move(made)).first->second;
 }
 
@@ -116,6 +135,7 @@ void CallMetrics::record(const model::Interaction& i) {
         .add();
     return;
   }
+  impl_->gen_ai.record(i);
   Series& s = series_for(i);
   const bool ok = i.status == model::InteractionStatus::kOk;
   (ok ? s.ok : s.failed).add();
@@ -130,18 +150,14 @@ void CallMetrics::record(const model::Interaction& i) {
   if (i.tokens_input) s.tokens_input.add(static_cast<double>(*i.tokens_input));
   if (i.tokens_output) {
     s.tokens_output.add(static_cast<double>(*i.tokens_output));
-    impl_->registry.counter("tokens_generated_total", "Answer tokens by model.", {{"model_name", i.model}})
-        .add(static_cast<double>(*i.tokens_output));
+    s.tokens_generated.add(static_cast<double>(*i.tokens_output));
   }
   if (i.cost_microusd)
     s.cost_usd.add(static_cast<double>(*i.cost_microusd) / 1e6);
   else if (ok && i.tokens_output)
     s.cost_unknown.add();
   s.latency_ms.observe(i.latency_ms);
-  impl_->registry
-      .histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds,
-                 {{"model_name", i.model}})
-      .observe(i.latency_ms / 1000);
+  s.inference_seconds.observe(i.latency_ms / 1000);
   if (i.ttft_ms) s.ttft_ms.observe(*i.ttft_ms);
   if (ok) s.response_length.observe(static_cast<double>(i.response_length));
   if (i.semantic_similarity_score) s.semantic_similarity.observe(*i.semantic_similarity_score);

@@ -3,8 +3,11 @@
 // and no text or protobuf in between. Also process and machine gauges from /proc.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/metrics.h"
@@ -35,18 +38,31 @@ class Collector {
   std::unique_ptr<Impl> impl_;
 };
 
-// process_*, node_* like gauges, refreshed from /proc when called.
+// One line of /proc/net/dev: what a network device has carried since the machine started.
+struct NetworkDevice {
+  std::string name;
+  double bytes_received = 0;
+  double bytes_sent = 0;
+};
+// Lines that are no device (the two of the heading, or unreadable ones) are left out.
+std::vector<NetworkDevice> parse_net_dev(std::string_view text);
+
+// process_*, node_* like series, refreshed from /proc when called.
 class MachineMetrics {
  public:
   MachineMetrics(MetricRegistry& registry, std::string disk_path);
   void refresh();
 
  private:
+  void refresh_process();
+  void refresh_network();
+
   MetricRegistry& registry_;
   std::string disk_path_;
   double process_cpu_s_ = 0;  // counted so far
   double cpu_busy_ = 0;
   double cpu_total_ = 0;
+  std::map<std::string, NetworkDevice> network_;  // as last read
 };
 
 }  // namespace sentinel::ingest

@@ -50,4 +50,12 @@ inline constexpr Millis kWriteRetryAfterMax{3'600'000};        // a receiver tha
 inline constexpr uint64_t kWriteLogKeptBytesMax = 8ULL << 30;  // of the log, for receivers that are behind
 inline constexpr size_t kWriteAnswerBytesMax = 1u << 20;       // of a receiver
 
+// Networks of keys (access_watch.h).
+inline constexpr Millis kAccessLearning = std::chrono::hours(24);
+inline constexpr Millis kAccessNew = std::chrono::hours(1);
+inline constexpr uint64_t kAccessCallsMin = 50;
+inline constexpr size_t kAccessKeysMax = 2000;  // one more is not watched
+inline constexpr size_t kAccessNetworksMax = 32;
+inline constexpr size_t kAccessStateBytesMax = 8u << 20;
+
 }  // namespace sentinel::ingest

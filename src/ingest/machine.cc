@@ -30,22 +30,49 @@ double meminfo_bytes(const std::string& text, std::string_view field) {
   return kib * 1024;
 }
 
-double open_files() {
+struct OpenFiles {
+  double all = 0;
+  double sockets = 0;
+};
+
+OpenFiles open_files() {
+  OpenFiles found;
   std::error_code ec;
-  double count = 0;
   for (auto it = std::filesystem::directory_iterator("/proc/self/fd", ec);
        !ec && it != std::filesystem::directory_iterator(); it.increment(ec)) {
-    ++count;
+    ++found.all;
+    std::error_code gone;
+    if (std::filesystem::read_symlink(it->path(), gone).native().starts_with("socket:")) ++found.sockets;
   }
-  return count;
+  return found;
 }
 
+// A device that was taken away and came back counts from zero.
+double grown(double before, double now) { return now >= before ? now - before : now; }
+
 }  // namespace
+
+std::vector<NetworkDevice> parse_net_dev(std::string_view text) {
+  constexpr size_t kReceived = 0, kSent = 8, kFields = 16;
+  std::vector<NetworkDevice> out;
+  for (const std::string_view line : split(text, '\n')) {
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos) continue;
+    std::vector<double> fields;
+    for (const std::string_view word : split(line.substr(colon + 1), ' ')) {
+      const auto value = word.empty() ? std::nullopt : parse_double(word);
+      if (value) fields.push_back(*value);
+    }
+    if (fields.size() < kFields) continue;
+    out.push_back({std::string(trim(line.substr(0, colon))), fields[kReceived], fields[kSent]});
+  }
+  return out;
+}
 
 MachineMetrics::MachineMetrics(MetricRegistry& registry, std::string disk_path)
     : registry_(registry), disk_path_(std::move(disk_path)) {}
 
-void MachineMetrics::refresh() {
+void MachineMetrics::refresh_process() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const auto seconds = [](const timeval& t) {
@@ -60,8 +87,25 @@ void MachineMetrics::refresh() {
   statm >> size_pages >> resident_pages;
   registry_.gauge("process_resident_memory_bytes", "Resident memory.")
       .set(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
-  registry_.gauge("process_open_fds", "Open file descriptors.").set(open_files());
+  const OpenFiles files = open_files();
+  registry_.gauge("process_open_fds", "Open file descriptors.").set(files.all);
+  registry_.gauge("process_open_sockets", "Open sockets: connections, and the listeners.").set(files.sockets);
+}
 
+void MachineMetrics::refresh_network() {
+  for (NetworkDevice& device : parse_net_dev(read_text("/proc/net/dev"))) {
+    NetworkDevice& before = network_[device.name];
+    registry_.counter("node_network_receive_bytes_total", "Received by the network device.", {{"device", device.name}})
+        .add(grown(before.bytes_received, device.bytes_received));
+    registry_.counter("node_network_transmit_bytes_total", "Sent by the network device.", {{"device", device.name}})
+        .add(grown(before.bytes_sent, device.bytes_sent));
+    before = std::move(device);
+  }
+}
+
+void MachineMetrics::refresh() {
+  refresh_process();
+  refresh_network();
   std::istringstream stat(read_text("/proc/stat"));
   std::string cpu;
   stat >> cpu;

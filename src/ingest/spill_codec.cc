@@ -31,8 +31,9 @@ void visit_fields(Call& c, F&& f) {
   f(c.baseline_ready), f(c.semantic_similarity_score), f(c.support_score), f(c.ungrounded), f(c.empty_response);
   f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags);
 }
-// `context` alone is not kept. When this fails a field was added: give it its place above, and kMagic a new version.
-static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1008);
+// `context`, `key_hash` and `network` are not kept. When this fails a field was added: give it its place above, and
+// kMagic a new version.
+static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1072);
 
 struct Writer {
   std::string& out;

@@ -28,6 +28,8 @@ struct Interaction {
   std::string prompt_template;
   std::string session_id;
   std::string user_hash;  // never the user's own name
+  std::string key_hash;   // of the credentials the caller showed, or empty; not stored
+  std::string network;    // "192.0.2.0/24" the caller came from, or empty; not stored
 
   // What. Redacted before it leaves analysis.
   std::string prompt;   // the last user message

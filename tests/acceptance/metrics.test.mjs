@@ -1,6 +1,7 @@
 // Everything at /metrics, held against promtool's lint. Debian's `prometheus` brings promtool.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Sentinel, folderWith, httpServer, until } from './lib/sentinel.mjs';
 
@@ -28,6 +29,10 @@ test('promtool check metrics finds nothing but the prescribed names', async () =
   assert.ok(lint.status === 0 || lint.status === 3, `${lint.error ?? ''} ${lint.status} ${lint.stderr}`);
   const found = `${lint.stdout}${lint.stderr}`.split('\n').filter((line) => line && !PRESCRIBED.test(line));
   assert.deepEqual(found, []);
+  const page = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8');
+  const names = [...text.matchAll(/^# TYPE (\S+) /gm)].map((m) => m[1]).filter((name) => !/^(sentinel|prometheus)_/.test(name));
+  assert.ok(names.length > 40, `${names.length} names`);
+  assert.deepEqual(names.filter((name) => !new RegExp('`' + name + '[`{]').test(page)), [], 'not in docs/metrics.md');
   await server.stop();
   await provider.close();
 });

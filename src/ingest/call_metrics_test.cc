@@ -1,0 +1,159 @@
+#include "ingest/call_metrics.h"
+
+#include <algorithm>
+#include <map>
+
+#include <gtest/gtest.h>
+
+#include "ingest/collector.h"
+
+namespace sentinel::ingest {
+namespace {
+
+model::Interaction streamed() {
+  model::Interaction i;
+  i.service = "shop";
+  i.env = "prod";
+  i.endpoint = "/qa";
+  i.request_type = "chat";
+  i.provider = "openai";
+  i.model = "gpt-4o";
+  i.model_version = "gpt-4o-2024-08-06";
+  i.latency_ms = 3000;
+  i.ttft_ms = 500;
+  i.tokens_input = 1000;
+  i.tokens_output = 51;
+  return i;
+}
+
+// A histogram is "count/sum".
+std::map<std::string, std::string> series(const MetricRegistry& registry, std::string_view prefix) {
+  std::map<std::string, std::string> out;
+  for (const MetricFamily& family : registry.collect()) {
+    if (!family.name.starts_with(prefix)) continue;
+    for (const MetricPoint& point : family.points) {
+      std::string name = family.name + "{";
+      for (const auto& [label, value] : point.labels) name += label + "=" + value + ",";
+      name.back() = '}';
+      out[name] = family.type == MetricType::kHistogram
+                      ? std::to_string(point.counts.back()) + "/" + std::to_string(point.sum).substr(0, 5)
+                      : std::to_string(point.value).substr(0, 5);
+    }
+  }
+  return out;
+}
+
+constexpr const char* kAbout =
+    "gen_ai_operation_name=chat,gen_ai_provider_name=openai,gen_ai_request_model=gpt-4o,gen_ai_response_model=gpt-4o-"
+    "2024-08-"
+    "06";
+
+TEST(CallMetrics, CountsUnderTheNamesOfOpenTelemetryToo) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  metrics.record(streamed());
+  const std::string about = kAbout;
+  EXPECT_EQ(series(registry, "gen_ai_"),
+            (std::map<std::string, std::string>{
+                {"gen_ai_client_operation_duration_seconds{" + about + "}", "1/3.000"},
+                {"gen_ai_client_operation_time_to_first_chunk_seconds{" + about + "}", "1/0.500"},
+                {"gen_ai_client_token_usage{" + about + ",gen_ai_token_type=input}", "1/1000."},
+                {"gen_ai_client_token_usage{" + about + ",gen_ai_token_type=output}", "1/51.00"},
+                {"gen_ai_server_request_duration_seconds{" + about + "}", "1/3.000"},
+                {"gen_ai_server_time_per_output_token_seconds{" + about + "}", "1/0.050"},  // 2.5 s for 50 tokens
+                {"gen_ai_server_time_to_first_token_seconds{" + about + "}", "1/0.500"},
+            }));
+}
+
+TEST(CallMetrics, OfAFailedCallOnlyTheDurationIsKnownAndWhyItFailed) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  model::Interaction call = streamed();
+  call.status = model::InteractionStatus::kError;
+  call.error_type = "provider_timeout";
+  call.model_version.clear();
+  call.ttft_ms.reset();
+  call.tokens_input.reset();
+  call.tokens_output.reset();
+  metrics.record(call);
+  metrics.record(call);
+  const std::string about =
+      "error_type=provider_timeout,gen_ai_operation_name=chat,gen_ai_provider_name=openai,gen_ai_request_model=gpt-4o";
+  EXPECT_EQ(series(registry, "gen_ai_"), (std::map<std::string, std::string>{
+                                             {"gen_ai_client_operation_duration_seconds{" + about + "}", "2/6.000"},
+                                             {"gen_ai_server_request_duration_seconds{" + about + "}", "2/6.000"},
+                                         }));
+}
+
+TEST(CallMetrics, NamesOfOperationsAreThoseOfTheConventions) {
+  for (const auto& [ours, theirs] : std::map<std::string, std::string>{
+           {"chat", "chat"}, {"completion", "text_completion"}, {"embedding", "embeddings"}}) {
+    MetricRegistry registry;
+    CallMetrics metrics(registry);
+    model::Interaction call = streamed();
+    call.request_type = ours;
+    metrics.record(call);
+    const auto found = series(registry, "gen_ai_server_request");
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_NE(found.begin()->first.find("gen_ai_operation_name=" + theirs + ","), std::string::npos);
+  }
+}
+
+TEST(CallMetrics, SimulateFlagsAreLabelsWhenTheyAreOurs) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  model::Interaction call = streamed();
+  call.simulate_flags = {"simulate_latency", "simulate_retry", "simulate_whatever", "not a label"};
+  call.retry_count = 2;
+  metrics.record(call);
+  EXPECT_EQ(
+      series(registry, "llm_retry_count_total"),
+      (std::map<std::string, std::string>{
+          {"llm_retry_count_total{endpoint=/qa,env=prod,model=gpt-4o,model_version=gpt-4o-2024-08-06,provider=openai,"
+           "request_type=chat,service=shop,simulate_latency=true,simulate_retry=true}",
+           "2.000"}}));
+}
+
+TEST(CallMetrics, TestTrafficTouchesNoSeriesOfItsOwn) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  model::Interaction call = streamed();
+  call.test_mode = true;
+  metrics.record(call);
+  EXPECT_TRUE(series(registry, "gen_ai_").empty());
+  EXPECT_EQ(series(registry, "llm_"), (std::map<std::string, std::string>{{"llm_test_calls_total}", "1.000"}}));
+}
+
+TEST(MachineMetrics, NetworkDevicesAreReadFromTheKernelsTable) {
+  constexpr std::string_view kTable =
+      "Inter-|   Receive                                                |  Transmit\n"
+      " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier "
+      "compressed\n"
+      "    lo: 9214811   55123    0    0    0     0          0         0  9214811   55123    0    0    0     0       0 "
+      "  "
+      "       0\n"
+      "  eth0:123456789012 1 0 0 0 0 0 0 42 1 0 0 0 0 0 0\n"
+      "  bad0: 1 2 x\n";
+  const std::vector<NetworkDevice> devices = parse_net_dev(kTable);
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices[0].name, "lo");
+  EXPECT_EQ(devices[0].bytes_received, 9214811);
+  EXPECT_EQ(devices[0].bytes_sent, 9214811);
+  EXPECT_EQ(devices[1].name, "eth0");
+  EXPECT_EQ(devices[1].bytes_received, 123456789012);
+  EXPECT_EQ(devices[1].bytes_sent, 42);
+}
+
+TEST(MachineMetrics, CountFromTheBootOfTheMachine) {
+  MetricRegistry registry;
+  MachineMetrics machine(registry, ".");
+  machine.refresh();
+  const auto before = series(registry, "node_network_receive");
+  machine.refresh();
+  EXPECT_FALSE(before.empty());
+  EXPECT_EQ(series(registry, "node_network_transmit").size(), before.size());
+  EXPECT_FALSE(series(registry, "process_open_sockets").empty());
+}
+
+}  // namespace
+}  // namespace sentinel::ingest

@@ -1,0 +1,102 @@
+#include "ingest/genai_metrics.h"
+
+#include <absl/container/flat_hash_map.h>
+
+namespace sentinel::ingest {
+namespace {
+
+// As the conventions prescribe them.
+const std::vector<double> kTokens{1,     4,     16,     64,      256,     1024,     4096,
+                                  16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864};
+const std::vector<double> kSeconds{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
+                                   1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+const std::vector<double> kFirstToken{0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1,
+                                      0.25,  0.5,   0.75, 1.0,  2.5,  5.0,  7.5,  10.0};
+const std::vector<double> kPerToken{0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.75, 1.0, 2.5};
+
+std::string operation_of(const model::Interaction& i) {
+  if (i.request_type == "completion") return "text_completion";
+  if (i.request_type == "embedding") return "embeddings";
+  return i.request_type;
+}
+
+MetricLabels labels_of(const model::Interaction& i) {
+  MetricLabels labels{{"gen_ai_operation_name", operation_of(i)},
+                      {"gen_ai_provider_name", i.provider},
+                      {"gen_ai_request_model", i.model},
+                      {"gen_ai_response_model", i.model_version},
+                      {"error_type", i.error_type}};
+  std::erase_if(labels, [](const auto& label) { return label.second.empty(); });
+  return labels;
+}
+
+}  // namespace
+
+// What a label set has not seen has no series: embeddings know no first token.
+struct GenAiMetrics::Series {
+  MetricLabels labels;
+  Histogram* duration = nullptr;
+  Histogram* served = nullptr;
+  Histogram* input = nullptr;
+  Histogram* output = nullptr;
+  Histogram* first_chunk = nullptr;
+  Histogram* first_token = nullptr;
+  Histogram* per_token = nullptr;
+};
+
+struct GenAiMetrics::Impl {
+  MetricRegistry& registry;
+  absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
+
+  Series& series_for(const model::Interaction& i) {
+    std::string key;
+    for (const std::string* part : {&i.request_type, &i.provider, &i.model, &i.model_version, &i.error_type})
+      key.append(*part).append(1, '\xff');
+    std::unique_ptr<Series>& series = by_key[key];
+    if (series == nullptr) {
+      series = std::make_unique<Series>();
+      series->labels = labels_of(i);
+    }
+    return *series;
+  }
+  Histogram& tokens(const Series& series, const char* type) {
+    MetricLabels labels = series.labels;
+    labels.emplace_back("gen_ai_token_type", type);
+    return registry.histogram("gen_ai_client_token_usage", "Tokens of a call.", kTokens, std::move(labels));
+  }
+};
+
+GenAiMetrics::GenAiMetrics(MetricRegistry& registry) : impl_(new Impl{registry, {}}) {}
+GenAiMetrics::~GenAiMetrics() = default;
+
+void GenAiMetrics::record(const model::Interaction& i) {
+  Series& s = impl_->series_for(i);
+  const auto observe = [&](Histogram*& histogram, const char* name, const char* help, const std::vector<double>& bounds,
+                           double value) {
+    if (histogram == nullptr) histogram = &impl_->registry.histogram(name, help, bounds, s.labels);
+    histogram->observe(value);
+  };
+  const double seconds = i.latency_ms / 1000;
+  observe(s.duration, "gen_ai_client_operation_duration_seconds", "Whole call.", kSeconds, seconds);
+  observe(s.served, "gen_ai_server_request_duration_seconds", "Whole call, as its caller sees it.", kSeconds, seconds);
+  if (i.tokens_input) {
+    if (s.input == nullptr) s.input = &impl_->tokens(s, "input");
+    s.input->observe(static_cast<double>(*i.tokens_input));
+  }
+  if (i.tokens_output) {
+    if (s.output == nullptr) s.output = &impl_->tokens(s, "output");
+    s.output->observe(static_cast<double>(*i.tokens_output));
+  }
+  if (!i.ttft_ms) return;
+  const double first = *i.ttft_ms / 1000;
+  observe(s.first_chunk, "gen_ai_client_operation_time_to_first_chunk_seconds", "Until the first chunk of a stream.",
+          kSeconds, first);
+  observe(s.first_token, "gen_ai_server_time_to_first_token_seconds", "Until the first token of a stream.", kFirstToken,
+          first);
+  if (i.tokens_output && *i.tokens_output > 1 && seconds >= first) {
+    observe(s.per_token, "gen_ai_server_time_per_output_token_seconds", "A token of a stream, after the first.",
+            kPerToken, (seconds - first) / static_cast<double>(*i.tokens_output - 1));
+  }
+}
+
+}  // namespace sentinel::ingest

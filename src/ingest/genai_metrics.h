@@ -1,0 +1,35 @@
+#pragma once
+// The metrics of OpenTelemetry's semantic conventions for generative AI, from the same calls as llm_*, under the names
+// and labels an OpenTelemetry collector gives them in Prometheus: dots are underscores, the unit is the name's end.
+//
+//   gen_ai_client_token_usage{gen_ai_token_type="input"|"output"}   tokens of a call, where the provider says them
+//   gen_ai_client_operation_duration_seconds                        the whole call; error_type when it failed
+//   gen_ai_client_operation_time_to_first_chunk_seconds             streams
+//   gen_ai_server_request_duration_seconds                          the same call as its caller sees the gateway
+//   gen_ai_server_time_to_first_token_seconds                       streams
+//   gen_ai_server_time_per_output_token_seconds                     streams, tokens after the first
+//
+// Labels: gen_ai_operation_name, gen_ai_provider_name (as the gateway's configuration names it), gen_ai_request_model,
+// gen_ai_response_model.
+
+#include <memory>
+
+#include "base/metrics.h"
+#include "model/interaction.h"
+
+namespace sentinel::ingest {
+
+// Called by one thread at a time. Once a label set is known, a call costs one look-up and no lock.
+class GenAiMetrics {
+ public:
+  explicit GenAiMetrics(MetricRegistry& registry);
+  ~GenAiMetrics();
+  void record(const model::Interaction& interaction);
+
+ private:
+  struct Series;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sentinel::ingest
