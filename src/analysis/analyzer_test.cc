@@ -286,6 +286,13 @@ TEST(Quality, SimilaritySeparatesOnTopicFromOffTopic) {
                        "The volcano erupted twice in the nineteenth century and buried three villages."),
             0.35);
   EXPECT_EQ(similarity("What?", ""), 0);
+  // Better answers score higher, and there is room above a good one.
+  const char* asked = "How do I reset my password?";
+  const double loose = similarity(asked, "Open the settings, choose security, and press the reset link you see there.");
+  const double close =
+      similarity(asked, "To reset your password, open the password settings and press reset password.");
+  EXPECT_LT(loose, close);
+  EXPECT_LT(close, 0.95);
 }
 
 TEST(Quality, RefusalTruncationRepetition) {

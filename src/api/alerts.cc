@@ -119,6 +119,17 @@ json::object monitor_counts(const detection::RuleManager& manager) {
           {"firing_alerts", alerts}};
 }
 
+json::object alert_counts(const detection::RuleManager& manager) {
+  size_t pending = 0, firing = 0;
+  for (const GroupStatusPtr& group : manager.groups()) {
+    for (const RuleStatus& rule : group->rules) {
+      if (!rule.alerting || rule.name == "Watchdog") continue;
+      for (const ActiveAlert& alert : rule.alerts) ++(alert.state == model::AlertState::kFiring ? firing : pending);
+    }
+  }
+  return {{"firing", firing}, {"pending", pending}};
+}
+
 void AlertsApi::add_routes(net::Router& router) {
   route(router, "GET", "/sentinel/v1/alerts", this, &AlertsApi::alerts);
   route(router, "GET", "/sentinel/v1/rules", this, &AlertsApi::rules);

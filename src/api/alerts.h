@@ -16,6 +16,9 @@ namespace sentinel::api {
 // {"monitors":{"ok","pending","firing","error"},"firing_alerts":n} for the overview.
 boost::json::object monitor_counts(const detection::RuleManager& rules);
 
+// {"firing":n,"pending":n}: alerts, the watchdog's left out.
+boost::json::object alert_counts(const detection::RuleManager& rules);
+
 class AlertsApi {
  public:
   struct Parts {

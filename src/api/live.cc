@@ -58,6 +58,16 @@ void LiveApi::publish(std::string_view event, std::string data_json) {
   }
 }
 
+void LiveApi::publish_state(std::string_view event, std::string data_json) {
+  {
+    MutexLock lock(mutex_);
+    std::string& last = states_[std::string(event)];
+    if (last == data_json) return;
+    last = data_json;
+  }
+  publish(event, std::move(data_json));
+}
+
 void LiveApi::publish_sampled(std::string_view event, std::string data_json, int per_second) {
   {
     MutexLock lock(mutex_);
@@ -90,7 +100,10 @@ net::Task<void> LiveApi::stream(net::Exchange* exchange) {
   {
     MutexLock lock(mutex_);
     refused = closed_ || subscribers_.size() >= kLiveSubscribersMax;
-    if (!refused) subscribers_.push_back(self);
+    if (!refused) {
+      subscribers_.push_back(self);
+      for (const auto& [event, data] : states_) self->push(net::format_sse({event, data, ""}));
+    }
   }
   if (refused) {
     (void)co_await exchange->respond(

@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,6 +30,8 @@ class LiveApi {
   void publish(std::string_view event, std::string data_json);
   // At most `per_second` events of a kind get through publish_sampled; the rest are dropped silently.
   void publish_sampled(std::string_view event, std::string data_json, int per_second);
+  // An event that says how things stand: sent when it differs from the last of its name, and to each newcomer.
+  void publish_state(std::string_view event, std::string data_json);
   bool has_subscribers() const;
   // Ends all streams; new ones get 503. For a graceful stop.
   void close();
@@ -39,6 +43,7 @@ class LiveApi {
   const Clock& clock_;
   mutable Mutex mutex_;
   std::vector<std::shared_ptr<Subscriber>> subscribers_ GUARDED_BY(mutex_);
+  std::map<std::string, std::string, std::less<>> states_ GUARDED_BY(mutex_);  // by event
   bool closed_ GUARDED_BY(mutex_) = false;
   int64_t sample_second_ GUARDED_BY(mutex_) = 0;
   int sampled_ GUARDED_BY(mutex_) = 0;

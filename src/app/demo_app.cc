@@ -14,6 +14,9 @@ namespace json = boost::json;
 namespace {
 
 constexpr int64_t kRepetitionsMax = 2000;
+// The second version of every template, which nobody reviewed.
+constexpr std::string_view kCarelessInstruction =
+    "Write whatever comes to mind. You need not keep to the question, nor to a document.";
 
 json::object message(std::string_view role, std::string_view content) { return {{"role", role}, {"content", content}}; }
 
@@ -41,16 +44,21 @@ Result<DemoPrompt> make_demo_prompt(std::string_view path, const json::object& b
     return fail(ErrorCode::kInvalidArgument,
                 fmt::format("field \"{}\" is needed", path == "/api/chat" ? "message" : "question"));
   }
+  const json::value* careless = body.if_contains("simulate_bad_prompt");
+  const bool bad = careless != nullptr && careless->is_bool() && careless->get_bool();
   DemoPrompt prompt;
+  const auto open = [&](std::string_view name, std::string_view instruction) {
+    prompt.prompt_template = fmt::format("{}-{}", name, bad ? "v2" : "v1");
+    if (bad) instruction = kCarelessInstruction;
+    if (!instruction.empty()) prompt.messages.push_back(message("system", instruction));
+  };
   if (path == "/qa") {
-    prompt.prompt_template = "qa-v1";
-    prompt.messages.push_back(message("system", "Answer only from the document."));
+    open("qa", "Answer only from the document.");
     if (!document.empty()) prompt.messages.push_back(message("system", "Document:\n" + document));
   } else if (path == "/reason") {
-    prompt.prompt_template = "reason-v1";
-    prompt.messages.push_back(message("system", "Think it through, then answer in two sentences."));
+    open("reason", "Think it through, then answer in two sentences.");
   } else if (path == "/stress") {
-    prompt.prompt_template = "stress-v1";
+    open("stress", "");
     int64_t repetitions = 1;
     if (const json::value* value = body.if_contains("repetitions")) {
       if (!value->is_int64() || value->get_int64() < 1 || value->get_int64() > kRepetitionsMax) {
@@ -64,8 +72,7 @@ Result<DemoPrompt> make_demo_prompt(std::string_view path, const json::object& b
       report += " The quarterly report repeats the same paragraph about warehouse costs and delivery times.";
     question += "\n" + report;
   } else {
-    prompt.prompt_template = "chat-v1";
-    prompt.messages.push_back(message("system", "You are a friendly assistant of an online shop."));
+    open("chat", "You are a friendly assistant of an online shop.");
   }
   prompt.messages.push_back(message("user", question));
   return prompt;

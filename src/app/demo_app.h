@@ -25,7 +25,8 @@ namespace sentinel::app {
 inline constexpr std::array<std::string_view, 4> kSimulateToggles{"simulate_latency", "simulate_retry",
                                                                   "simulate_bad_prompt", "simulate_long_context"};
 
-// What an endpoint asks the model, and the prompt template it says it used.
+// What an endpoint asks the model, and the prompt template it says it used: version 1, or with "simulate_bad_prompt"
+// the careless version 2, whose answers the simulated provider spoils.
 struct DemoPrompt {
   boost::json::array messages;
   std::string prompt_template;

@@ -80,5 +80,19 @@ TEST_F(DemoQuestions, HostileMessagesAreFound) {
   }
 }
 
+TEST(DemoPrompt, ABadPromptIsASecondVersionOfTheTemplate) {
+  for (const std::string_view path : {"/qa", "/reason", "/stress", "/api/chat"}) {
+    json::object body{{"question", "When is my parcel here?"}, {"message", "When is my parcel here?"}};
+    const Result<DemoPrompt> good = make_demo_prompt(path, body);
+    body["simulate_bad_prompt"] = true;
+    const Result<DemoPrompt> bad = make_demo_prompt(path, body);
+    ASSERT_TRUE(good && bad) << path;
+    EXPECT_TRUE(good->prompt_template.ends_with("-v1")) << good->prompt_template;
+    EXPECT_TRUE(bad->prompt_template.ends_with("-v2")) << bad->prompt_template;
+    EXPECT_NE(good->messages, bad->messages) << path;
+    EXPECT_EQ(good->messages.back(), bad->messages.back()) << "the user asks the same";
+  }
+}
+
 }  // namespace
 }  // namespace sentinel::app

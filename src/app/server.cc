@@ -55,6 +55,7 @@ constexpr std::string_view kAccessKey = "ingest/access";
 constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
+constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr int kLiveCallsPerSecond = 5;
 constexpr Micros kWorkerPatience = std::chrono::seconds(10);
@@ -143,6 +144,7 @@ struct Server::Parts {
   Result<size_t> reset_drift(const analysis::DriftRoute& which);
   void collect();
   void collect_soon();
+  void tell_alerts();
   void upkeep();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void follow_lead(const incident::IncidentDetail& detail);
@@ -455,6 +457,13 @@ void Server::Parts::start_upkeep() {
   next_drift_save = clock.now() + kDriftSaveInterval;
   next_upkeep = clock.now() + kUpkeepInterval;
   upkeep_loop.post([this] { collect(); });
+  upkeep_loop.post([this] { tell_alerts(); });
+}
+
+// What the page shows beside "Alerts", as it changes.
+void Server::Parts::tell_alerts() {
+  if (live->has_subscribers()) live->publish_state("alerts", text::serialize(api::alert_counts(*rules)));
+  upkeep_loop.at(clock.now() + kAlertCountsInterval, [this] { tell_alerts(); });
 }
 
 // One pass of the collector, and now and then the upkeep of the stores; then sets itself again on the grid of the

@@ -167,8 +167,8 @@ void ScrapeManager::sync(Job& job, const DiscoveredTargets& found) {
   Status forced;
   const uint64_t limit = job.config->target_limit;
   if (limit > 0 && kept.size() > limit) {
-    forced = fail(ErrorCode::kTooLarge, fmt::format("target_limit exceeded (number of targets: {}, limit: {})",
-                                                    kept.size(), limit));
+    forced = fail(ErrorCode::kTooLarge,
+                  fmt::format("target_limit exceeded (number of targets: {}, limit: {})", kept.size(), limit));
   }
   for (auto& [key, target] : kept) {
     MutexLock target_lock(target->mutex);

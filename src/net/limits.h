@@ -15,8 +15,8 @@ inline constexpr size_t kGatherBytesMax = 32 * 1024;       // a body up to this 
 inline constexpr size_t kChunkLineBytesMax = 256;          // size line of a chunk, with extensions
 inline constexpr size_t kTrailerBytesMax = 8 * 1024;       // all trailer lines of a chunked body
 inline constexpr size_t kClientHeadBytesMax = 256 * 1024;  // response head of a server we talk to
-inline constexpr size_t kUrlBytesMax = 32 * 1024;  // Pushover takes a whole message in the query
-inline constexpr size_t kLingerBytesMax = 1024 * 1024;  // discarded after an early error answer
+inline constexpr size_t kUrlBytesMax = 32 * 1024;          // Pushover takes a whole message in the query
+inline constexpr size_t kLingerBytesMax = 1024 * 1024;     // discarded after an early error answer
 inline constexpr Millis kLingerTime = std::chrono::seconds(1);
 inline constexpr Millis kWriteStallMax = std::chrono::seconds(60);  // a client that takes no byte for so long is gone
 inline constexpr Millis kStopHardMax = std::chrono::seconds(5);     // after `grace`, for handlers to see the end
@@ -24,7 +24,6 @@ inline constexpr Millis kDnsTtl = std::chrono::seconds(30);
 inline constexpr size_t kDnsEntriesMax = 1024;
 inline constexpr Millis kPeekAfterIdle =
     std::chrono::seconds(1);  // a connection pooled for longer is checked before use
-
 
 inline constexpr size_t kSmtpLineBytesMax = 16 * 1024;  // of an answer that has not ended
 inline constexpr size_t kSmtpReplyLinesMax = 200;

@@ -47,7 +47,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!query) return 0;
   const std::string printed = promql::to_string(**query);
   const auto again = promql::parse(printed);
-  if (again && promql::to_string(**again) != printed) std::abort();
+  if (!again || promql::to_string(**again) != printed) std::abort();
   promql::EngineOptions options;
   options.samples_max = 20'000;
   options.timeout = std::chrono::milliseconds(200);

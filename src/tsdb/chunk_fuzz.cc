@@ -36,6 +36,12 @@ void floats(const std::string& bytes, uint32_t count) {
   SENTINEL_CHECK(decode_range(chunk, newest, again));
   SENTINEL_CHECK(decode_range(chunk.bytes, chunk.count, newest.min_ms, kFar, slow));
   SENTINEL_CHECK(again.size() == slow.size());
+  // And from where it is written as from a copy.
+  std::vector<model::Sample> in_place;
+  SENTINEL_CHECK(resumed->decode(newest, in_place) && in_place.size() == slow.size());
+  in_place.clear();
+  slow.clear();
+  SENTINEL_CHECK(resumed->decode({}, in_place) && decode_range(chunk, {}, slow) && in_place.size() == slow.size());
 }
 
 void histograms(const std::string& bytes, uint32_t count) {

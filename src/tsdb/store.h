@@ -49,9 +49,10 @@ class Appender {
   // the series has samples in memory or is used between two maintenance rounds.
   virtual Result<SeriesRef> ref(const model::Labels& labels) = 0;
   // kConflict: out of order, or the same time with another value (the same value is accepted and stored once), or
-  // older than what the head still takes. Where two appenders write one series at once, or maintenance moves the start
-  // of the head past the sample meanwhile, this may show at commit only: such a sample is dropped and counted in
-  // sentinel_tsdb_samples_rejected_total. No other is, once accepted here.
+  // older than what the head still takes. This may show at commit only, where two appenders write one series at once,
+  // where one batch has several late samples of one series, or where maintenance moves the start of the head past the
+  // sample meanwhile: such a sample is dropped and counted in sentinel_tsdb_samples_rejected_total. No other is, once
+  // accepted here.
   // kNotFound: the reference is not good any more. A stale marker after a histogram ends the histogram series.
   virtual Status append(SeriesRef series, model::Sample sample) = 0;
   // The same for a native histogram; float and histogram samples share the times of a series. The histogram is kept as

@@ -282,9 +282,11 @@ Status StoreImpl::log_batch(const BatchRecord& batch) {
 
 void StoreImpl::apply(const BatchRecord& batch) {
   const auto id_of = [](uint64_t ref) { return std::optional<uint32_t>(static_cast<uint32_t>(ref)); };
-  const uint64_t stored = apply_samples(head_, batch, options_.out_of_order_window.count(), id_of);
-  samples_appended_.fetch_add(stored, std::memory_order_relaxed);
-  appended_total_.add(static_cast<double>(stored));
+  const Applied applied = apply_samples(head_, batch, options_.out_of_order_window.count(), id_of);
+  samples_appended_.fetch_add(applied.stored, std::memory_order_relaxed);
+  appended_total_.add(static_cast<double>(applied.stored));
+  // Each was admitted as if it came alone; late samples of one batch can still exclude each other.
+  if (applied.refused > 0) rejected_total_.add(static_cast<double>(applied.refused));
   for (const RefExemplar& e : batch.exemplars) {
     const ExemplarVerdict verdict = exemplars_.add(head_.labels_of(static_cast<uint32_t>(e.ref)), e.exemplar);
     if (verdict == ExemplarVerdict::kAdd) {

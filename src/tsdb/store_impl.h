@@ -188,19 +188,29 @@ void in_order(const BatchRecord& batch, S on_sample, H on_histogram) {
   while (next < batch.samples.size()) on_sample(batch.samples[next++]);
 }
 
-// Puts the samples of a batch into the head and returns how many were stored. `id_of` gives the series of a reference,
-// or none. What each sample touches lies scattered over the whole head: it is asked for some samples ahead.
+// What became of a batch; the rest were duplicates, or of series that are not known.
+struct Applied {
+  uint64_t stored = 0;
+  uint64_t refused = 0;
+};
+
+// Puts the samples of a batch into the head. `id_of` gives the series of a reference, or none. What each sample touches
+// lies scattered over the whole head: it is asked for some samples ahead.
 template <class F>
-uint64_t apply_samples(Head& head, const BatchRecord& batch, int64_t late_window_ms, F id_of) {
+Applied apply_samples(Head& head, const BatchRecord& batch, int64_t late_window_ms, F id_of) {
   constexpr size_t kSoon = 12;
   constexpr size_t kNext = 4;
-  uint64_t stored = 0;
+  Applied out;
   Head::Writer writer(head, late_window_ms);
   const auto take = [&](uint64_t ref, const Incoming& sample) {
     const std::optional<uint32_t> id = id_of(ref);
     if (!id) return;
     const Verdict verdict = writer.apply(*id, sample);
-    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) ++stored;
+    if (verdict == Verdict::kAppend || verdict == Verdict::kLate) {
+      ++out.stored;
+    } else if (verdict != Verdict::kDuplicate) {
+      ++out.refused;
+    }
   };
   const auto& samples = batch.samples;
   in_order(
@@ -214,7 +224,7 @@ uint64_t apply_samples(Head& head, const BatchRecord& batch, int64_t late_window
         take(s.ref, s.sample);
       },
       [&](const RefHistogram& h) { take(h.ref, h.sample); });
-  return stored;
+  return out;
 }
 
 }  // namespace sentinel::tsdb

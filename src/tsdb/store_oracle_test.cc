@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "base/strings.h"
+#include "tsdb/log_reader.h"
 #include "tsdb/store.h"
 
 namespace sentinel::tsdb {
@@ -290,9 +292,70 @@ TEST(StoreOracle, AnswersAsAMapWould) {
   }
 }
 
+// Reads the log for somebody far away, as remote write out does: what it handed on before its position was saved is
+// there for good; the rest it reads again.
+class Follower {
+ public:
+  Follower(Env& env, std::function<LogPosition()> end) : env_(env), end_(std::move(end)) {}
+
+  // Where it would go on; without a saved position, at the very beginning.
+  LogPosition saved() const {
+    const auto text = env_.read_file(kFile);
+    if (!text) return {1, 0};
+    const size_t space = text->find(' ');
+    const auto number = [](std::string_view digits) { return static_cast<uint64_t>(parse_int(digits).value()); };
+    return {number(text->substr(0, space)), number(text->substr(space + 1))};
+  }
+  // After the store was opened.
+  void start() {
+    reader_.emplace(env_, "data", end_);
+    series_.clear();
+    const LogPosition from = saved();
+    got_ = at_[from];
+    const Status sought = reader_->seek(from, [&](const SeriesDef& def) { series_[def.ref] = def.labels; });
+    EXPECT_TRUE(sought) << sought.error().to_string();
+  }
+  // Everything there is to read now.
+  void read() {
+    BatchRecord batch;
+    for (;;) {
+      const auto more = reader_->next(batch);
+      ASSERT_TRUE(more) << more.error().to_string();
+      if (!*more) return;
+      for (const SeriesDef& def : batch.series) series_[def.ref] = def.labels;
+      for (const RefSample& s : batch.samples) got_[labels(s.ref)][s.sample.t_ms] = text_of(s.sample.v);
+      for (const RefHistogram& h : batch.histograms) got_[labels(h.ref)][h.sample.t_ms] = text_of(*h.sample.h);
+    }
+  }
+  // REQUIRES: the log is synced up to here.
+  bool save() {
+    const LogPosition at = reader_->position();
+    at_[at] = got_;
+    return env_.write_file_atomic(kFile, std::to_string(at.segment) + " " + std::to_string(at.offset)).has_value();
+  }
+  const Model& got() const { return got_; }
+
+ private:
+  static constexpr const char* kFile = "position";
+  const Labels& labels(uint64_t ref) {
+    EXPECT_TRUE(series_.contains(ref)) << "a sample of a series that nobody defined";
+    return series_[ref];
+  }
+
+  Env& env_;
+  const std::function<LogPosition()> end_;
+  std::optional<LogReader> reader_;
+  std::map<uint64_t, Labels> series_;
+  Model got_;
+  std::map<LogPosition, Model> at_;  // what it had handed on where it saved
+};
+
 // One scripted life of a store on a disk whose power fails at some write.
 class Life {
  public:
+  static constexpr int kBatches = 64;
+  static constexpr int kBack = 58;
+
   explicit Life(uint64_t seed) : env(seed) {
     options.dir = "data";
     options.sync_interval = Micros(0);
@@ -305,21 +368,29 @@ class Life {
 
   bool open() {
     metrics = std::make_unique<MetricRegistry>();
+    options.log.keep_from = follower.saved().segment;
     auto opened = Store::open(env, clock, *metrics, options);
-    if (opened) store = std::move(*opened);
-    return opened.has_value();
+    if (!opened) return false;
+    store = std::move(*opened);
+    follower.start();
+    return true;
   }
 
   // Runs until the end or the first failure.
   void run() {
     if (!open()) return;
-    for (int i = 0; i < 60; ++i) {
+    for (int i = 0; i < kBatches; ++i) {
       if (!append(i)) return;
+      if (i % 3 == 0) follower.read();
       if (i % 29 == 20) {  // seldom, so that maintenance meets batches the log has not synced
         if (!store->sync()) return;
         synced = prefixes.size() - 1;
+        if (!follower.save()) return;
+        store->keep_log_from(follower.saved().segment);
       }
-      if (i % 20 == 15 && !store->maintain()) return;
+      // In the end twice more, so that series that only blocks have leave memory.
+      if ((i % 20 == 15 || i == 56 || i == kBack - 1) && !store->maintain()) return;
+      if (i == kBack - 1) in_memory = metric("sentinel_tsdb_series_in_memory");
       if (i % 20 == 18 && !erase(i)) return;
       if (i == 45 && !store->clean_tombstones()) return;
       if (i == 50 && !store->snapshot(true)) return;
@@ -328,6 +399,13 @@ class Life {
         if (!open()) return;
       }
     }
+  }
+
+  double metric(std::string_view name) const {
+    for (const auto families = metrics->collect(); const auto& family : families) {
+      if (family.name == name) return family.points.at(0).value;
+    }
+    return -1;
   }
 
   // Deletes from one series in blocks and head. Not atomic: who got no answer asks again after a power cut.
@@ -351,7 +429,7 @@ class Life {
   bool append(int i) {
     auto appender = store->appender();
     for (int s = 0; s < 3; ++s) {
-      const Labels labels{{"__name__", "m"}, {"s", std::to_string((i + s) % 5)}, {"era", std::to_string(i / 20)}};
+      const Labels labels{{"__name__", "m"}, {"s", std::to_string((i + s) % 5)}, {"era", era(i)}};
       const Sample sample{kStart + i * 1'000 - (s == 2 && i % 5 == 0 ? 1'500 : 0), double(i * 10 + s)};
       const auto ref = appender->ref(labels);
       if (!ref || !appender->append(*ref, sample)) continue;
@@ -364,7 +442,7 @@ class Life {
 
   // A histogram a batch, and an exemplar, which stands in the model as a sample of a series of its own.
   void append_others(Appender& appender, int i) {
-    const Labels labels{{"__name__", "h"}, {"era", std::to_string(i / 20)}};
+    const Labels labels{{"__name__", "h"}, {"era", era(i)}};
     const auto ref = appender.ref(labels);
     const auto h = make_histogram(static_cast<uint64_t>(i) + 1, i % 2 == 0);
     const int64_t t_ms = kStart + i * 1'000;
@@ -372,6 +450,8 @@ class Life {
     const model::Exemplar exemplar{Labels{{"trace_id", std::to_string(i)}}, t_ms, double(i)};
     if (ref && appender.append_exemplar(*ref, exemplar)) model[of_exemplars(labels)][t_ms] = text_of(exemplar.v);
   }
+  // The first series come back when they have left memory.
+  static std::string era(int i) { return i < kBack ? std::to_string(i / 20) : "0"; }
   static Labels of_exemplars(const Labels& labels) { return labels.with("__name__", "z_exemplars"); }
 
   FaultEnv env;
@@ -379,10 +459,12 @@ class Life {
   StoreOptions options;
   std::unique_ptr<MetricRegistry> metrics;
   std::unique_ptr<Store> store;
+  Follower follower{env, [this] { return store->log_end(); }};
   Model model;
   std::vector<Model> prefixes;  // after 0, 1, 2, … batches
   std::optional<int> erasing;   // the deletion that the power failed during
   size_t synced = 0;            // batches known to be on disk
+  double in_memory = 0;         // series, when the first ones should have left
 };
 
 // Which prefix of the batches the store holds, or none.
@@ -394,13 +476,28 @@ std::optional<size_t> prefix_of(const Life& life) {
   return std::nullopt;
 }
 
+// All of the store that the log carries has gone far away: what was deleted as well.
+void expect_followed(Life& life) {
+  life.follower.read();
+  for (const auto& [labels, points] : life.model) {
+    if (labels.get("__name__") == "z_exemplars") continue;
+    const auto there = life.follower.got().find(labels);
+    for (const auto& [t_ms, text] : points) {
+      ASSERT_TRUE(there != life.follower.got().end() && there->second.contains(t_ms)) << labels.to_string() << t_ms;
+      ASSERT_EQ(there->second.at(t_ms), text) << labels.to_string() << " " << t_ms;
+    }
+  }
+}
+
 TEST(StoreOracle, WhateverWriteThePowerFailsAtNothingSyncedIsLostAndNothingInvented) {
   uint64_t operations = 0;
   {
     Life whole(1);
     whole.run();
-    ASSERT_EQ(prefix_of(whole), 60u);
+    ASSERT_EQ(prefix_of(whole), size_t{Life::kBatches});
     EXPECT_GT(whole.store->stats().blocks, 0u) << "the script should reach block cutting";
+    EXPECT_EQ(whole.in_memory, 6) << "the script should reach the removal of series";
+    expect_followed(whole);
     operations = whole.env.write_operations();
   }
   ASSERT_GT(operations, 100u);
@@ -420,6 +517,7 @@ TEST(StoreOracle, WhateverWriteThePowerFailsAtNothingSyncedIsLostAndNothingInven
       // And on it goes.
       life.model = life.prefixes[*kept];
       life.prefixes.resize(*kept + 1);
+      expect_followed(life);
       ASSERT_TRUE(life.append(70));
       ASSERT_TRUE(life.store->sync());
       ASSERT_TRUE(life.store->maintain());
@@ -429,6 +527,8 @@ TEST(StoreOracle, WhateverWriteThePowerFailsAtNothingSyncedIsLostAndNothingInven
       life.env.reopen_after_crash();
       ASSERT_TRUE(life.open());
       ASSERT_EQ(content(*life.store), show(life.model, everything(), -kFar, kFar));
+      expect_followed(life);
+      if (testing::Test::HasFailure()) return;
     }
   }
 }

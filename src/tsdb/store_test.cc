@@ -170,6 +170,30 @@ TEST(Store, TakesLateSamplesWithinTheWindow) {
   EXPECT_EQ(show(f.all()), before);
 }
 
+// append() looks at what the store holds and at the newest of the batch, not at every late one in it.
+TEST(Store, LateSamplesOfOneBatchThatExcludeEachOtherAreCounted) {
+  StoreOptions options = manual();
+  options.out_of_order_window = Millis(1'000'000);
+  Fixture f(options);
+  const auto appender = f.store->appender();
+  const auto ref = *appender->ref(kUp);
+  for (const Sample& sample : {Sample{60, 1}, Sample{50, 1}, Sample{50, 2}, Sample{50, 1}}) {
+    ASSERT_TRUE(appender->append(ref, sample)) << sample.v;
+  }
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(show(f.all()), show({{kUp, {{50, 1}, {60, 1}}}}));
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 1);
+
+  const auto many = static_cast<int64_t>(kLateSamplesMax) + 5;
+  ASSERT_TRUE(f.put(kUp, {many + 100, 1}));
+  for (int64_t t = 61; t < 61 + many; ++t) ASSERT_TRUE(appender->append(ref, {t, 1}));
+  ASSERT_TRUE(appender->commit());
+  EXPECT_EQ(f.all()[0].samples.size(), kLateSamplesMax + 2) << "the two that came in order";
+  EXPECT_EQ(f.metric("sentinel_tsdb_samples_rejected_total"), 1 + 6) << "one late sample was there already";
+  f.reopen();
+  EXPECT_EQ(f.all()[0].samples.size(), kLateSamplesMax + 2);
+}
+
 TEST(Store, KeepsEveryBitOfANaN) {
   Fixture f;
   const double odd_nan = std::bit_cast<double>(uint64_t{0xfff8000000000123});

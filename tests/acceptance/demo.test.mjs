@@ -175,6 +175,7 @@ test('the live stream told of the incident', async () => {
   const told = await until('an incident event arrived', () => live.events.find((e) => e.event === 'incident' && JSON.parse(e.data).id === incident.id));
   assert.equal(JSON.parse(told.data).name, incident.name);
   assert.equal(live.events[0].event, 'hello');
+  await until('the count of firing alerts arrived', () => live.events.some((e) => e.event === 'alerts' && JSON.parse(e.data).firing > 0));
   await until('calls arrived', () => live.events.some((e) => e.event === 'call'));
   assert.deepEqual(live.events.filter((e) => e.event === 'error'), []);
 });

@@ -1,6 +1,7 @@
 // The page in a browser, on a running demo: what a person on call sees and clicks. Takes the pictures of docs/images.
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
@@ -143,6 +144,30 @@ test('the postmortem is a tab of the incident', async () => {
   await text.getByText(incident.name).first().waitFor();
   await text.getByText('Pinned the old model version').first().waitFor();
 });
+
+// WCAG 2.1 A and AA and the usual good practice, as axe checks them. Evaluated, not added as a script element: the page's
+// content policy refuses inline scripts.
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
+async function barriers() {
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).map((one) => one.finished.catch(() => {}))));
+  await page.evaluate(AXE);
+  const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), RULES);
+  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any.map((a) => a.message).join('; ')}`).join(' | ')}`);
+}
+
+for (const colorScheme of ['dark', 'light']) {
+  test(`no page is a barrier to a screen reader or weak eyes, ${colorScheme}`, async () => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    const places = ['overview', `incidents/${incident.name}`, 'incidents', 'alerts', 'rules', 'calls', 'explore', 'analytics', 'status', 'demo'];
+    for (const place of places) {
+      await page.goto(`${demo.url}/#/${place}`);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      await page.waitForFunction(() => !document.querySelector('.lines .skeleton'));
+      assert.deepEqual(await barriers(), [], place);
+    }
+  });
+}
 
 test('every other page opens', async () => {
   for (const name of ['Incidents', 'Alerts', 'Rules', 'Calls', 'Explore', 'Analytics', 'Status', 'Demo']) {
