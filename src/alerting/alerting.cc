@@ -62,6 +62,7 @@ Status Alerting::load() {
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(silences_.load(tx));
     SENTINEL_TRY(log_.load(tx));
+    SENTINEL_TRY(acknowledgements_.load(tx));
     SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
     for (AlertRow& row : alerts) {
       // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
@@ -246,12 +247,14 @@ void Alerting::on_timer() {
 void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
   const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
+  const Status acknowledged = acknowledgements_.prune(database_, now - options_.data_retention);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
-  if (!silences || !log_status || !rows) log_warn("alerting", "old rows cannot be removed, trying again later");
+  if (!silences || !acknowledged || !log_status || !rows)
+    log_warn("alerting", "old rows cannot be removed, trying again later");
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
 }
 

@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
 #include "alerting/config.h"
 #include "alerting/delivery.h"
@@ -74,6 +75,13 @@ class Alerting {
   Status expire_silence(std::string_view id);
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
+
+  // "Somebody is on it": while all alerts that a group would tell as firing are acknowledged, it is not repeated; news
+  // (another alert, an end) goes out. Ends with the alert, at `until`, or by unacknowledge(). All or nothing, durable
+  // on return, in the history. kNotFound: an alert does not fire; unacknowledge: kConflict when none was acknowledged.
+  Result<std::vector<Acknowledgement>> acknowledge(const AlertSelection& which, const AlertAction& action);
+  Result<std::vector<Acknowledgement>> unacknowledge(const AlertSelection& which, const AlertAction& action);
+  std::vector<Acknowledgement> acknowledgements() const;  // in force, by fingerprint
 
   // Alerts that have not ended, sorted by fingerprint.
   std::vector<AlertView> alerts(const AlertQuery& query) const;
@@ -133,6 +141,7 @@ class Alerting {
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
+    std::vector<Acknowledgement> acknowledgements;  // that end
   };
   // What the end of a flush takes out of its group.
   struct Removal {
@@ -197,7 +206,16 @@ class Alerting {
   void finished();
   std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
 
+  // acknowledge.cc
+  Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
+  Status write_acknowledgements(const std::vector<Acknowledgement>& changed, AlertChange::Kind kind,
+                                const AlertAction& action);
+  bool all_acknowledged(const Fingerprints& alerts, TimePoint now) const;
+  std::vector<Acknowledgement> ending_acknowledgements(const Batch& batch) const;
+  Result<size_t> merge_acknowledgements(const std::vector<Acknowledgement>& theirs);
+
   // cluster_state.cc
+  void replicate_acknowledgement(const Acknowledgement& acknowledgement);
   void replicate_silence(const std::string& id);
   void replicate_log(const LogEntry& entry);
 
@@ -220,6 +238,7 @@ class Alerting {
   Inhibitor inhibitor_;
   Silences silences_;
   NotificationLog log_;
+  Acknowledgements acknowledgements_;
   FinishPlan finishing_;
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;

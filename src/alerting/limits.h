@@ -21,6 +21,8 @@ inline constexpr size_t kAlertLabelBytesMax = 64 * 1024;  // labels, annotations
 inline constexpr size_t kAlertsMax = 2'000'000;           // stored at a time
 inline constexpr size_t kGroupsPerFlushMax = 200;         // groups that share one transaction
 inline constexpr size_t kSilencesMax = 100'000;
+inline constexpr size_t kAcknowledgementsMax = kAlertsMax;     // ended ones too, until they are pruned
+inline constexpr size_t kAcknowledgementBytesMax = 16 * 1024;  // name and note of one
 inline constexpr size_t kEventsPerQueryMax = 10'000;
 
 // A group that has become empty still has its timer this long, as Alertmanager's has until its maintenance run.

@@ -124,6 +124,7 @@ class ScriptRun {
       EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0))));
       return;
     }
+    if (w.verb == "acknowledge" || w.verb == "unacknowledge") return acknowledge(w);
     if (w.verb == "restart")
       return world_->restart(w.options.contains("down") ? duration_of(w.options.at("down")) : Micros(0));
     if (w.verb == "reload") {
@@ -166,6 +167,24 @@ class ScriptRun {
     silences_[w.options.at("as")] = *id;
   }
 
+  // acknowledge {labels} [group=RECEIVER] [by=NAME] [note=text] [for=1h] [bad]
+  void acknowledge(const Words& w) {
+    AlertSelection which;
+    if (w.options.contains("group")) {
+      which.group = {w.options.at("group"), labels_of(w.labels)};
+    } else {
+      model::Alert alert;
+      alert.labels = labels_of(w.labels);
+      which.fingerprints.push_back(alert.fingerprint());
+    }
+    AlertAction action{{w.options.contains("by") ? w.options.at("by") : "ada", "cli", "127.0.0.1:1"}};
+    if (w.options.contains("note")) action.note = w.options.at("note");
+    if (w.options.contains("for")) action.until = world_->scheduler.now() + duration_of(w.options.at("for"));
+    const auto done = w.verb == "acknowledge" ? world_->alerting->acknowledge(which, action)
+                                              : world_->alerting->unacknowledge(which, action);
+    EXPECT_EQ(done.has_value(), w.plain.empty()) << (done ? "expected an error" : done.error().to_string());
+  }
+
   void fail_receiver(const Words& w) {
     using Kind = receivers::SendResult::Kind;
     const std::string how = w.plain.at(1);
@@ -206,6 +225,7 @@ class ScriptRun {
       if (!v.silenced_by.empty()) line += " silenced";
       if (!v.inhibited_by.empty()) line += " inhibited";
       for (const std::string& name : v.muted_by) line += " muted:" + name;
+      if (v.acknowledged) line += " acknowledged:" + v.acknowledged->by.name;
       for (const std::string& name : v.receivers) line += " >" + name;
       lines.push_back(line);
     }
@@ -218,8 +238,14 @@ class ScriptRun {
     const auto events = world_->alerting->history({});
     EXPECT_TRUE(events);
     for (const AlertEvent& e : *events) {
-      lines.insert(lines.begin(),
-                   since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string());
+      std::string line =
+          since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string();
+      if (e.action) {
+        line += " by " + e.action->by.name + " (" + e.action->by.source + " " + e.action->by.address + ")";
+        if (!e.action->note.empty()) line += " \"" + e.action->note + "\"";
+        if (e.action->until) line += " until " + since_start(*e.action->until);
+      }
+      lines.insert(lines.begin(), line);
     }
     return lines;
   }

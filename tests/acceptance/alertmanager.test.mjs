@@ -240,6 +240,26 @@ describe('the API', () => {
     assert.equal((await ask('POST', '/sentinel/v1/silences/preview', { matchers: [] })).status, 400);
   });
 
+  test('an alert is acknowledged and taken back, by fingerprint and by group', async () => {
+    const where = '/sentinel/v1/alerts';
+    const [alert] = await server.get('/api/v2/alerts?filter=alertname="A"');
+    const until = new Date(Date.now() + 3600_000).toISOString();
+    const { items } = await server.post(`${where}/acknowledge`, { fingerprints: [alert.fingerprint], note: 'on it', actor: 'ada', until });
+    assert.deepEqual(items.map((a) => [a.fingerprint, a.by, a.source, a.note]), [[alert.fingerprint, 'ada', 'api', 'on it']]);
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, items);
+    const { items: [event] } = await server.get(`${where}/history?kind=acknowledged`);
+    assert.equal(event.action.by, 'ada');
+    assert.match(event.action.address, /^127\.0\.0\.1:/);
+    assert.equal(Date.parse(event.action.until), Date.parse(until));
+    const [group] = await server.get('/api/v2/alerts/groups?filter=alertname="A"');
+    await server.post(`${where}/unacknowledge`, { group: { receiver: group.receiver.name, labels: group.labels }, actor: 'bo' });
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, []);
+    assert.equal((await ask('POST', `${where}/unacknowledge`, { fingerprints: [alert.fingerprint] })).status, 409);
+    assert.equal((await ask('POST', `${where}/acknowledge`, { fingerprints: ['0000000000000000'] })).status, 404);
+    for (const body of [{}, { fingerprints: ['x'] }, { fingerprints: [alert.fingerprint], until: 'soon' }, { group: { receiver: 'x' } }])
+      assert.equal((await ask('POST', `${where}/acknowledge`, body)).status, 400);
+  });
+
   test('sentinel silence previews, adds, lists and expires', async () => {
     const cli = async (...args) => {
       const { code, stdout, stderr } = await server.cli('silence', ...args);

@@ -30,7 +30,7 @@ test('the checker sees what does not fit', () => {
 });
 
 test('lists and figures of an empty server', async () => {
-  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/openapi.json'])
+  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/alerts/acknowledgements', '/alerts/history', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/openapi.json'])
     await ok('GET', where);
   const { items } = await ok('GET', '/rules');
   await ok('GET', `/rules/${items[0].key}/history?limit=3`);
