@@ -98,6 +98,7 @@ Status Alerting::load() {
       });
   if (!same) SENTINEL_TRY(write_groups(groups));
   adopt(config_, std::move(groups));
+  watch_silences();
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
   delivery_.wake();
   return {};
@@ -223,6 +224,7 @@ void Alerting::arm() {
   std::optional<TimePoint> next;
   if (!ends_.empty()) next = ends_.begin()->first;
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
+  if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -234,7 +236,8 @@ void Alerting::on_timer() {
   const Result<state::Written> committed = commit(batch);
   const Status ended = committed ? Status() : Status(fail(committed.error()));
   const Status flushed = flush_due(now);
-  for (const Status& s : {ended, flushed}) {
+  const Status quiet = end_quiet_silences(now);
+  for (const Status& s : {ended, flushed, quiet}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();

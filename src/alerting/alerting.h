@@ -29,6 +29,7 @@
 #include "alerting/limits.h"
 #include "alerting/notification_log.h"
 #include "alerting/query.h"
+#include "alerting/quiet_watch.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -71,6 +72,8 @@ class Alerting {
   Status reload(Config config);
   const Config& config() const { return *config_; }
 
+  // With the annotation until_resolved it ends by itself once no alert that it matches has fired for that time
+  // (quiet_watch.h), at the latest at its end.
   Result<std::string> set_silence(Silence silence);
   Status expire_silence(std::string_view id);
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
@@ -206,6 +209,10 @@ class Alerting {
   void finished();
   std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
 
+  // silencing.cc
+  void watch_silences();
+  Status end_quiet_silences(TimePoint now);
+
   // acknowledge.cc
   Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
   Status write_acknowledgements(const std::vector<Acknowledgement>& changed, AlertChange::Kind kind,
@@ -237,6 +244,7 @@ class Alerting {
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
   Inhibitor inhibitor_;
   Silences silences_;
+  QuietWatch quiet_watch_;
   NotificationLog log_;
   Acknowledgements acknowledgements_;
   FinishPlan finishing_;

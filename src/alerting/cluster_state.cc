@@ -47,6 +47,7 @@ Result<size_t> Alerting::merge_replica(const ReplicaState& state) {
   SENTINEL_ASSIGN(size_t merged, silences_.merge(database_, state.silences, now - options_.data_retention));
   SENTINEL_ASSIGN(const size_t acknowledged, merge_acknowledgements(state.acknowledgements));
   merged += acknowledged;
+  if (!state.silences.empty()) watch_silences();
   std::vector<LogEntry> newer;
   for (const ReplicaEntry& theirs : state.log) {
     const LogEntry* ours = log_.find(theirs.group_key, theirs.integration);

@@ -248,6 +248,11 @@ void Alerting::apply(Batch& batch) {
     inhibitor_.update(staged.next.alert, batch.now);
     alerts_[fingerprint] = std::move(staged.next);
   }
+  for (const AlertChange& change : batch.changes) {
+    const uint64_t fingerprint = change.alert.fingerprint();
+    if (change.kind == AlertChange::Kind::kFired) quiet_watch_.fired(fingerprint, change.alert.labels);
+    if (change.kind == AlertChange::Kind::kResolved) quiet_watch_.ended(fingerprint, change.alert.labels, change.at);
+  }
   for (const Acknowledgement& a : batch.acknowledgements) {
     acknowledgements_.put(a);
     replicate_acknowledgement(a);

@@ -30,7 +30,8 @@ inline constexpr Micros kEmptyGroupKept = std::chrono::seconds(30);
 // After a start, an alert whose end passed meanwhile fires on this long, so that its sender can say that it still does.
 inline constexpr Micros kStartGrace = std::chrono::minutes(2);
 inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
-inline constexpr Micros kDataRetention = std::chrono::hours(120);  // silences after their end, notification log
+inline constexpr Micros kDataRetention = std::chrono::hours(120);       // silences after their end, notification log
+inline constexpr Micros kUntilResolvedQuiet = std::chrono::minutes(5);  // of until_resolved: "true"
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
 inline constexpr Micros kDeliveredRetention = std::chrono::hours(24 * 7);
 

@@ -134,6 +134,7 @@ class ScriptRun {
     }
     if (w.verb == "fail") return fail_receiver(w);
     if (w.verb == "alerts") return show_block(alert_lines(w));
+    if (w.verb == "silences") return show_block(silence_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
     FAIL() << "unknown command: " << command;
@@ -162,7 +163,12 @@ class ScriptRun {
     s.starts_at = world_->scheduler.now() + (w.options.contains("in") ? duration_of(w.options.at("in")) : Micros(0));
     s.ends_at = s.starts_at + duration_of(w.options.at("for"));
     s.created_by = "test";
+    if (w.options.contains("until_resolved")) s.annotations.set("until_resolved", w.options.at("until_resolved"));
     const auto id = world_->alerting->set_silence(s);
+    if (!w.plain.empty()) {
+      EXPECT_FALSE(id) << "expected an error";
+      return;
+    }
     ASSERT_TRUE(id) << id.error().to_string();
     silences_[w.options.at("as")] = *id;
   }
@@ -230,6 +236,18 @@ class ScriptRun {
       lines.push_back(line);
     }
     std::sort(lines.begin(), lines.end());
+    return lines;
+  }
+
+  std::vector<std::string> silence_lines() {
+    std::vector<std::string> lines;
+    for (const auto& [name, id] : silences_) {
+      const auto s = world_->alerting->silence(id);
+      EXPECT_TRUE(s) << name;
+      if (!s) continue;
+      lines.push_back(name + " " + std::string(silence_state_name(s->state(world_->scheduler.now()))) + " " +
+                      since_start(s->starts_at) + " to " + since_start(s->ends_at));
+    }
     return lines;
   }
 

@@ -214,6 +214,7 @@ describe('the API', () => {
     assert.deepEqual((await server.get('/api/v2/alerts?filter=host="2"'))[0].status.silencedBy, [sets.silenceID], 'either set silences');
     const full = await ask('POST', '/api/v2/silences', silence());
     assert.deepEqual([full.status, full.json], [400, 'exceeded maximum number of silences: 3 (limit: 3)']);
+    assert.match((await ask('POST', '/api/v2/silences', { ...silence(), annotations: { until_resolved: 'soon' } })).json, /until_resolved must be/);
     const large = await ask('POST', '/api/v2/silences', { ...known, id: sets.silenceID, matchers: [{ name: 'a', value: 'b', isRegex: false }], comment: 'x'.repeat(3000) });
     assert.equal(large.status, 400);
     assert.equal((await ask('DELETE', `/api/v2/silence/${second}`)).status, 200);
