@@ -61,6 +61,7 @@ Status Alerting::load() {
   std::map<std::string, std::unique_ptr<Group>> stored;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(silences_.load(tx));
+    SENTINEL_TRY(recurring_.load(tx));
     SENTINEL_TRY(log_.load(tx));
     SENTINEL_TRY(acknowledgements_.load(tx));
     SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
@@ -225,6 +226,7 @@ void Alerting::arm() {
   if (!ends_.empty()) next = ends_.begin()->first;
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
+  if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -235,9 +237,10 @@ void Alerting::on_timer() {
   stage_ended(batch);
   const Result<state::Written> committed = commit(batch);
   const Status ended = committed ? Status() : Status(fail(committed.error()));
+  const Status recurring = make_instances(now);  // before they are to mute
   const Status flushed = flush_due(now);
   const Status quiet = end_quiet_silences(now);
-  for (const Status& s : {ended, flushed, quiet}) {
+  for (const Status& s : {ended, recurring, flushed, quiet}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();

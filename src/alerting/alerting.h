@@ -30,6 +30,7 @@
 #include "alerting/notification_log.h"
 #include "alerting/query.h"
 #include "alerting/quiet_watch.h"
+#include "alerting/recurring_silences.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -78,6 +79,14 @@ class Alerting {
   Status expire_silence(std::string_view id);
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
+
+  // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
+  // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
+  // cluster get the silences, not the schedule.
+  Result<RecurringSilence> add_recurring_silence(RecurringSilence recurring);
+  // Ends its silences too. kNotFound.
+  Status remove_recurring_silence(const std::string& id);
+  std::vector<RecurringSilence> recurring_silences() const;
 
   // "Somebody is on it": while all alerts that a group would tell as firing are acknowledged, it is not repeated; news
   // (another alert, an end) goes out. Ends with the alert, at `until`, or by unacknowledge(). All or nothing, durable
@@ -212,6 +221,8 @@ class Alerting {
   // silencing.cc
   void watch_silences();
   Status end_quiet_silences(TimePoint now);
+  Status make_instances(TimePoint now);
+  Status make_instance(RecurringSilence recurring, TimePoint now);
 
   // acknowledge.cc
   Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
@@ -245,6 +256,7 @@ class Alerting {
   Inhibitor inhibitor_;
   Silences silences_;
   QuietWatch quiet_watch_;
+  RecurringSilences recurring_;
   NotificationLog log_;
   Acknowledgements acknowledgements_;
   FinishPlan finishing_;

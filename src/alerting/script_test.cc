@@ -134,6 +134,12 @@ class ScriptRun {
     }
     if (w.verb == "fail") return fail_receiver(w);
     if (w.verb == "alerts") return show_block(alert_lines(w));
+    if (w.verb == "recurring") return recurring(w);
+    if (w.verb == "unrecurring") {
+      EXPECT_TRUE(world_->alerting->remove_recurring_silence(silences_.at(w.plain.at(0))));
+      return;
+    }
+    if (w.verb == "instances") return show_block(instance_lines(silences_.at(w.plain.at(0))));
     if (w.verb == "silences") return show_block(silence_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
@@ -171,6 +177,42 @@ class ScriptRun {
     }
     ASSERT_TRUE(id) << id.error().to_string();
     silences_[w.options.at("as")] = *id;
+  }
+
+  // recurring {matchers} times=22:00-06:00 … as=NAME
+  void recurring(const Words& w) {
+    std::string schedule = "[{";
+    for (const char* name : {"weekdays", "days_of_month", "months", "years"}) {
+      if (w.options.contains(name)) schedule += std::string(name) + ": ['" + w.options.at(name) + "'], ";
+    }
+    if (w.options.contains("times")) {
+      const auto times = split(w.options.at("times"), '-');
+      schedule +=
+          "times: [{start_time: '" + std::string(times.at(0)) + "', end_time: '" + std::string(times.at(1)) + "'}], ";
+    }
+    if (w.options.contains("location")) schedule += "location: " + w.options.at("location");
+    RecurringSilence r;
+    r.schedule_text = schedule + "}]";
+    r.instance.matcher_sets.push_back(parse_matchers(w.labels).value());
+    r.instance.created_by = "test";
+    if (w.options.contains("until")) r.ends_at = world_->start() + duration_of(w.options.at("until"));
+    const auto added = world_->alerting->add_recurring_silence(r);
+    EXPECT_EQ(added.has_value(), w.plain.empty()) << (added ? "expected an error" : added.error().to_string());
+    if (added) silences_[w.options.at("as")] = added->id;
+  }
+
+  std::vector<std::string> instance_lines(const std::string& id) {
+    std::vector<Silence> list;
+    for (Silence& s : world_->alerting->silences()) {
+      if (s.annotations.get(kRecurringAnnotation) == id) list.push_back(std::move(s));
+    }
+    std::sort(list.begin(), list.end(), [](const Silence& a, const Silence& b) { return a.starts_at < b.starts_at; });
+    std::vector<std::string> lines;
+    for (const Silence& s : list) {
+      lines.push_back(std::string(silence_state_name(s.state(world_->scheduler.now()))) + " " +
+                      format_rfc3339(s.starts_at) + " to " + format_rfc3339(s.ends_at));
+    }
+    return lines;
   }
 
   // acknowledge {labels} [group=RECEIVER] [by=NAME] [note=text] [for=1h] [bad]
@@ -242,8 +284,7 @@ class ScriptRun {
   std::vector<std::string> silence_lines() {
     std::vector<std::string> lines;
     for (const auto& [name, id] : silences_) {
-      const auto s = world_->alerting->silence(id);
-      EXPECT_TRUE(s) << name;
+      const auto s = world_->alerting->silence(id);  // a recurring one is none itself
       if (!s) continue;
       lines.push_back(name + " " + std::string(silence_state_name(s->state(world_->scheduler.now()))) + " " +
                       since_start(s->starts_at) + " to " + since_start(s->ends_at));

@@ -103,6 +103,19 @@ constexpr const char* kAcknowledgementTables =
     "ALTER TABLE alert_events ADD COLUMN note TEXT;"
     "ALTER TABLE alert_events ADD COLUMN until INTEGER;";
 
+constexpr const char* kRecurringTable =
+    "CREATE TABLE alert_recurring_silences ("
+    "  id TEXT PRIMARY KEY,"
+    "  matchers TEXT NOT NULL,"
+    "  schedule TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER,"
+    "  updated_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  comment TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL,"
+    "  next_from INTEGER NOT NULL);";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -205,7 +218,8 @@ std::optional<AlertChange::Kind> parse_alert_change(std::string_view name) {
 }
 
 Status Store::migrate(state::Database& database) {
-  return database.migrate("alerting", {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}});
+  return database.migrate("alerting",
+                          {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}, {4, kRecurringTable}});
 }
 
 Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {
