@@ -61,7 +61,9 @@ Status Alerting::load() {
   std::map<std::string, std::unique_ptr<Group>> stored;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(silences_.load(tx));
+    SENTINEL_TRY(recurring_.load(tx));
     SENTINEL_TRY(log_.load(tx));
+    SENTINEL_TRY(acknowledgements_.load(tx));
     SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
     for (AlertRow& row : alerts) {
       // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
@@ -97,6 +99,7 @@ Status Alerting::load() {
       });
   if (!same) SENTINEL_TRY(write_groups(groups));
   adopt(config_, std::move(groups));
+  watch_silences();
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
   delivery_.wake();
   return {};
@@ -222,6 +225,8 @@ void Alerting::arm() {
   std::optional<TimePoint> next;
   if (!ends_.empty()) next = ends_.begin()->first;
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
+  if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
+  if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -232,8 +237,10 @@ void Alerting::on_timer() {
   stage_ended(batch);
   const Result<state::Written> committed = commit(batch);
   const Status ended = committed ? Status() : Status(fail(committed.error()));
+  const Status recurring = make_instances(now);  // before they are to mute
   const Status flushed = flush_due(now);
-  for (const Status& s : {ended, flushed}) {
+  const Status quiet = end_quiet_silences(now);
+  for (const Status& s : {ended, recurring, flushed, quiet}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();
@@ -246,12 +253,14 @@ void Alerting::on_timer() {
 void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
   const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
+  const Status acknowledged = acknowledgements_.prune(database_, now - options_.data_retention);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
-  if (!silences || !log_status || !rows) log_warn("alerting", "old rows cannot be removed, trying again later");
+  if (!silences || !acknowledged || !log_status || !rows)
+    log_warn("alerting", "old rows cannot be removed, trying again later");
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
 }
 

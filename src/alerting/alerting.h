@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
 #include "alerting/config.h"
 #include "alerting/delivery.h"
@@ -28,6 +29,8 @@
 #include "alerting/limits.h"
 #include "alerting/notification_log.h"
 #include "alerting/query.h"
+#include "alerting/quiet_watch.h"
+#include "alerting/recurring_silences.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -70,10 +73,27 @@ class Alerting {
   Status reload(Config config);
   const Config& config() const { return *config_; }
 
+  // With the annotation until_resolved it ends by itself once no alert that it matches has fired for that time
+  // (quiet_watch.h), at the latest at its end.
   Result<std::string> set_silence(Silence silence);
   Status expire_silence(std::string_view id);
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
+
+  // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
+  // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
+  // cluster get the silences, not the schedule.
+  Result<RecurringSilence> add_recurring_silence(RecurringSilence recurring);
+  // Ends its silences too. kNotFound.
+  Status remove_recurring_silence(const std::string& id);
+  std::vector<RecurringSilence> recurring_silences() const;
+
+  // "Somebody is on it": while all alerts that a group would tell as firing are acknowledged, it is not repeated; news
+  // (another alert, an end) goes out. Ends with the alert, at `until`, or by unacknowledge(). All or nothing, durable
+  // on return, in the history. kNotFound: an alert does not fire; unacknowledge: kConflict when none was acknowledged.
+  Result<std::vector<Acknowledgement>> acknowledge(const AlertSelection& which, const AlertAction& action);
+  Result<std::vector<Acknowledgement>> unacknowledge(const AlertSelection& which, const AlertAction& action);
+  std::vector<Acknowledgement> acknowledgements() const;  // in force, by fingerprint
 
   // Alerts that have not ended, sorted by fingerprint.
   std::vector<AlertView> alerts(const AlertQuery& query) const;
@@ -133,6 +153,7 @@ class Alerting {
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
+    std::vector<Acknowledgement> acknowledgements;  // that end
   };
   // What the end of a flush takes out of its group.
   struct Removal {
@@ -197,7 +218,22 @@ class Alerting {
   void finished();
   std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
 
+  // silencing.cc
+  void watch_silences();
+  Status end_quiet_silences(TimePoint now);
+  Status make_instances(TimePoint now);
+  Status make_instance(RecurringSilence recurring, TimePoint now);
+
+  // acknowledge.cc
+  Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
+  Status write_acknowledgements(const std::vector<Acknowledgement>& changed, AlertChange::Kind kind,
+                                const AlertAction& action);
+  bool all_acknowledged(const Fingerprints& alerts, TimePoint now) const;
+  std::vector<Acknowledgement> ending_acknowledgements(const Batch& batch) const;
+  Result<size_t> merge_acknowledgements(const std::vector<Acknowledgement>& theirs);
+
   // cluster_state.cc
+  void replicate_acknowledgement(const Acknowledgement& acknowledgement);
   void replicate_silence(const std::string& id);
   void replicate_log(const LogEntry& entry);
 
@@ -219,7 +255,10 @@ class Alerting {
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
   Inhibitor inhibitor_;
   Silences silences_;
+  QuietWatch quiet_watch_;
+  RecurringSilences recurring_;
   NotificationLog log_;
+  Acknowledgements acknowledgements_;
   FinishPlan finishing_;
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;

@@ -6,7 +6,6 @@
 #include "alerting/alerting.h"
 #include "alerting/codec.h"
 #include "alerting/limits.h"
-#include "base/log.h"
 
 namespace sentinel::alerting {
 namespace {
@@ -31,25 +30,6 @@ bool is_wanted(const HistoryQuery& query, const AlertEvent& event) {
 }
 
 }  // namespace
-
-Result<std::string> Alerting::set_silence(Silence silence) {
-  const std::string asked = silence.id;
-  const std::string by = silence.created_by;
-  SENTINEL_ASSIGN(const std::string id,
-                  silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences));
-  log_info("silences", asked == id ? "changed" : "added",
-           {{"id", id}, {"by", by}, {"instead_of", asked == id ? "" : asked}});
-  if (!asked.empty() && asked != id) replicate_silence(asked);
-  replicate_silence(id);
-  return id;
-}
-
-Status Alerting::expire_silence(std::string_view id) {
-  SENTINEL_TRY(silences_.expire(database_, id, scheduler_.now()));
-  log_info("silences", "ended", {{"id", id}});
-  replicate_silence(std::string(id));
-  return {};
-}
 
 std::vector<std::string> Alerting::receivers_of(const model::Labels& labels) const {
   std::vector<std::string> out;
@@ -81,6 +61,7 @@ AlertView Alerting::view(const Record& record, const std::vector<Group*>& groups
   for (const uint64_t f : inhibitor_.inhibited_by(record.alert.labels, now))
     v.inhibited_by.push_back(fingerprint_text(f));
   v.receivers = receivers_of(record.alert.labels);
+  if (const Acknowledgement* a = acknowledgements_.active(record.alert.fingerprint(), now)) v.acknowledged = *a;
   bool everywhere = !groups.empty();
   for (const Group* group : groups) {
     const std::vector<std::string> muting = muting_intervals(*group->route, now);

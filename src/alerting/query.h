@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
 #include "base/clock.h"
 #include "model/alert.h"
@@ -25,6 +26,7 @@ struct AlertView {
   std::vector<std::string> inhibited_by;  // fingerprints in hex
   std::vector<std::string> muted_by;      // time intervals that mute all its routes now
   std::vector<std::string> receivers;     // by name, in the order of the routes
+  std::optional<Acknowledgement> acknowledged{};
 };
 
 struct GroupView {
@@ -35,6 +37,16 @@ struct GroupView {
   model::Labels route_labels;
   TimePoint next_flush;
   std::vector<AlertView> alerts;  // by fingerprint
+};
+
+// Alerts that somebody does something about: those named, and those that fire in the groups with these labels.
+struct AlertSelection {
+  struct Group {
+    std::string receiver;
+    model::Labels labels;
+  };
+  std::vector<uint64_t> fingerprints{};
+  std::optional<Group> group{};
 };
 
 struct AlertQuery {

@@ -34,6 +34,12 @@ struct Silence {
   bool matches(const model::Labels& labels) const;
 };
 
+std::string encode_matcher_sets(const std::vector<model::Matchers>& sets);
+Result<std::vector<model::Matchers>> decode_matcher_sets(std::string_view text);
+
+// kInvalidArgument in Alertmanager's words.
+Status check_silence(const Silence& silence, TimePoint now);
+
 // Zero: no limit of the user's.
 struct SilenceLimits {
   size_t count_max = 0;
@@ -62,9 +68,12 @@ class Silences {
   Result<size_t> prune(state::Database& database, TimePoint ended_before);
   size_t count(SilenceState state, TimePoint now) const;
 
- private:
+  // As it is: SQL first, inside the caller's transaction; memory once that has been committed.
   static Status write(state::Tx& tx, const Silence& silence);
+  void put(Silence silence);
+  size_t size() const { return silences_.size(); }
 
+ private:
   std::map<std::string, Silence, std::less<>> silences_;
 };
 

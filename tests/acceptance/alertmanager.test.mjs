@@ -214,6 +214,7 @@ describe('the API', () => {
     assert.deepEqual((await server.get('/api/v2/alerts?filter=host="2"'))[0].status.silencedBy, [sets.silenceID], 'either set silences');
     const full = await ask('POST', '/api/v2/silences', silence());
     assert.deepEqual([full.status, full.json], [400, 'exceeded maximum number of silences: 3 (limit: 3)']);
+    assert.match((await ask('POST', '/api/v2/silences', { ...silence(), annotations: { until_resolved: 'soon' } })).json, /until_resolved must be/);
     const large = await ask('POST', '/api/v2/silences', { ...known, id: sets.silenceID, matchers: [{ name: 'a', value: 'b', isRegex: false }], comment: 'x'.repeat(3000) });
     assert.equal(large.status, 400);
     assert.equal((await ask('DELETE', `/api/v2/silence/${second}`)).status, 200);
@@ -238,6 +239,26 @@ describe('the API', () => {
     const half = await server.post('/sentinel/v1/silences/preview', { matchers: [{ name: 'host', value: '1', isRegex: false }] });
     assert.equal(half.alert_count, 1);
     assert.equal((await ask('POST', '/sentinel/v1/silences/preview', { matchers: [] })).status, 400);
+  });
+
+  test('an alert is acknowledged and taken back, by fingerprint and by group', async () => {
+    const where = '/sentinel/v1/alerts';
+    const [alert] = await server.get('/api/v2/alerts?filter=alertname="A"');
+    const until = new Date(Date.now() + 3600_000).toISOString();
+    const { items } = await server.post(`${where}/acknowledge`, { fingerprints: [alert.fingerprint], note: 'on it', actor: 'ada', until });
+    assert.deepEqual(items.map((a) => [a.fingerprint, a.by, a.source, a.note]), [[alert.fingerprint, 'ada', 'api', 'on it']]);
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, items);
+    const { items: [event] } = await server.get(`${where}/history?kind=acknowledged`);
+    assert.equal(event.action.by, 'ada');
+    assert.match(event.action.address, /^127\.0\.0\.1:/);
+    assert.equal(Date.parse(event.action.until), Date.parse(until));
+    const [group] = await server.get('/api/v2/alerts/groups?filter=alertname="A"');
+    await server.post(`${where}/unacknowledge`, { group: { receiver: group.receiver.name, labels: group.labels }, actor: 'bo' });
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, []);
+    assert.equal((await ask('POST', `${where}/unacknowledge`, { fingerprints: [alert.fingerprint] })).status, 409);
+    assert.equal((await ask('POST', `${where}/acknowledge`, { fingerprints: ['0000000000000000'] })).status, 404);
+    for (const body of [{}, { fingerprints: ['x'] }, { fingerprints: [alert.fingerprint], until: 'soon' }, { group: { receiver: 'x' } }])
+      assert.equal((await ask('POST', `${where}/acknowledge`, body)).status, 400);
   });
 
   test('sentinel silence previews, adds, lists and expires', async () => {
