@@ -179,4 +179,15 @@ Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) con
   return out;
 }
 
+Result<std::vector<AuditEntry>> Alerting::audit(const AuditQuery& query) const {
+  AuditQuery bounded = query;
+  bounded.limit = std::min(query.limit, kAuditPerQueryMax);
+  std::vector<AuditEntry> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, Audit::list(tx, bounded));
+    return {};
+  }));
+  return out;
+}
+
 }  // namespace sentinel::alerting

@@ -232,8 +232,11 @@ AlertmanagerApi::Answer AlertmanagerApi::post_silence(net::Exchange* exchange) {
     co_return string_error(400, "Failed to create silence: start time must be before end time");
   if (silence->ends_at < parts_.clock.now())
     co_return string_error(400, "Failed to create silence: end time can't be in the past");
-  const Result<std::string> id = co_await net::on_loop(
-      &parts_.control, [this, s = std::move(*silence)]() mutable { return parts_.alerting.set_silence(std::move(s)); });
+  alerting::Actor by = alert_actor_of(exchange->request(), {});
+  if (exchange->request().headers.get("x-sentinel-user").empty()) by.name = silence->created_by;
+  const Result<std::string> id = co_await net::on_loop(&parts_.control, [this, by, s = std::move(*silence)]() mutable {
+    return parts_.alerting.set_silence(std::move(s), by);
+  });
   if (!id) {
     const ErrorCode code = id.error().code();
     const bool theirs = code == ErrorCode::kInvalidArgument || code == ErrorCode::kTooLarge;
@@ -257,8 +260,9 @@ AlertmanagerApi::Answer AlertmanagerApi::delete_silence(net::Exchange* exchange)
   const std::string id(exchange->request().path_params.get("id"));
   if (!is_uuid(id))
     co_return alertmanager_response({422, 601, "silenceID in path must be of type uuid: " + go_quote(id)});
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
   const Status ended =
-      co_await net::on_loop(&parts_.control, [this, id] { return parts_.alerting.expire_silence(id); });
+      co_await net::on_loop(&parts_.control, [this, id, by] { return parts_.alerting.expire_silence(id, by); });
   if (ended) co_return alertmanager_json(200, "");
   if (ended.error().code() == ErrorCode::kNotFound) co_return alertmanager_json(404, "");
   if (ended.error().code() == ErrorCode::kConflict) co_return alertmanager_json(200, "");  // it has ended already
