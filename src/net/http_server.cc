@@ -47,6 +47,7 @@ class Server final : public HttpServer {
   Task<void> accept_loop(Core* core);
   Task<void> serve_connection(Core* core, TcpSocket socket, std::string peer);
   void task_ended();
+  void post_to_cores(void (*what)(Core&));
   bool wait_for_end(Millis limit);
 
   Runtime& runtime_;
@@ -55,7 +56,7 @@ class Server final : public HttpServer {
   Counter& refused_;
   std::vector<std::unique_ptr<Core>> cores_;
   std::atomic<size_t> connection_count_{0};
-  std::atomic<size_t> open_tasks_{0};  // connections and accept loops
+  std::atomic<size_t> open_tasks_{0};  // connections, accept loops, and what stop() posted
   std::mutex mutex_;
   std::condition_variable ended_;
   bool stopped_ = false;
@@ -162,6 +163,18 @@ bool Server::wait_for_end(Millis limit) {
   return ended_.wait_for(lock, limit, [this] { return open_tasks_.load() == 0; });
 }
 
+// Each counts as a task until it has run: the last connection may end, and this object go, while one still waits for
+// its turn on a busy core.
+void Server::post_to_cores(void (*what)(Core&)) {
+  for (auto& core : cores_) {
+    open_tasks_.fetch_add(1);
+    asio::post(core->context, [this, c = core.get(), what] {
+      what(*c);
+      task_ended();
+    });
+  }
+}
+
 void Server::stop(Millis grace) {
   {
     const std::lock_guard lock(mutex_);
@@ -169,19 +182,15 @@ void Server::stop(Millis grace) {
     stopped_ = true;
   }
   shared_.stopping.store(true);
-  for (auto& core : cores_) {
-    asio::post(core->context, [c = core.get()] {
-      SysError ignored;
-      c->acceptor.close(ignored);
-      for (auto* connection : c->connections) connection->close_if_idle();
-    });
-  }
+  post_to_cores([](Core& core) {
+    SysError ignored;
+    core.acceptor.close(ignored);
+    for (auto* connection : core.connections) connection->close_if_idle();
+  });
   if (!wait_for_end(std::max(grace, Millis(1)))) {
-    for (auto& core : cores_) {
-      asio::post(core->context, [c = core.get()] {
-        for (auto* connection : c->connections) connection->close();
-      });
-    }
+    post_to_cores([](Core& core) {
+      for (auto* connection : core.connections) connection->close();
+    });
     if (!wait_for_end(kStopHardMax)) {
       log_error("net", "handlers do not end at stop", {{"tasks", open_tasks_.load()}});
     }

@@ -45,12 +45,18 @@ std::string_view kind_name(YamlKind kind) {
   return "";
 }
 
+// `[:,` holds three nodes in two bytes; no text holds more than four a byte. yaml-cpp gives nulls without end for some
+// that are malformed (a `,` alone): this stops it long before the limit of nodes does.
+constexpr size_t kNodesPerByteMax = 4;
+
 // Builds our tree from yaml-cpp's events, which know the position of everything and whether a scalar was quoted.
 // Errors are thrown as YAML::ParserException inside and caught in parse_yaml_documents.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::string_view file, const YamlLimits& limits)
-      : file_(std::make_shared<const std::string>(file)), limits_(limits) {}
+  Builder(std::string_view file, size_t text_bytes, const YamlLimits& limits)
+      : file_(std::make_shared<const std::string>(file)),
+        limits_(limits),
+        written_max_(kNodesPerByteMax * (text_bytes + 1)) {}
 
   YamlNode take() { return std::exchange(root_, YamlNode()); }
 
@@ -115,6 +121,7 @@ class Builder final : public YAML::EventHandler {
 
   std::shared_ptr<Data> make(const YAML::Mark& mark, YamlKind kind) {
     ++nodes_;
+    if (++written_ > written_max_) throw YAML::ParserException(mark, "nothing can begin with what stands here");
     check_limits(mark);
     auto data = std::make_shared<Data>();
     data->kind = kind;
@@ -198,6 +205,8 @@ class Builder final : public YAML::EventHandler {
   std::vector<Frame> stack_;
   std::map<YAML::anchor_t, Anchored> anchors_;
   size_t nodes_ = 0;
+  size_t written_ = 0;  // without aliases
+  const size_t written_max_;
 };
 
 // Damerau-free Levenshtein distance, small words only.
@@ -374,7 +383,7 @@ Result<std::vector<YamlNode>> parse_yaml_documents(std::string_view text, std::s
   std::vector<YamlNode> documents;
   try {
     YAML::Parser parser(stream);
-    Builder builder(file, limits);
+    Builder builder(file, text.size(), limits);
     while (parser.HandleNextDocument(builder)) documents.push_back(builder.take());
   } catch (const YAML::Exception& e) {
     return fail(

@@ -44,6 +44,25 @@ TEST(Yaml, LimitsHold) {
   EXPECT_NE(error_of(laughs).find("more than"), std::string::npos);
 }
 
+// yaml-cpp reads each of the first as documents without end, which cost a second and half a gigabyte.
+TEST(Yaml, NodesAreBoundedByTheBytesThatHoldThem) {
+  for (const char* text : {",", "a: 1\n,\n", "groups:\n- name: x\n  , y\n"}) {
+    auto parsed = parse_yaml_documents(text, "f.yml", {.nodes_max = 1000});
+    ASSERT_FALSE(parsed) << text;
+    EXPECT_EQ(parsed.error().to_string().find("more than"), std::string::npos) << parsed.error().to_string();
+    EXPECT_TRUE(parsed.error().position()) << text;
+  }
+  EXPECT_EQ(error_of(","), "f.yml:1:1: YAML: nothing can begin with what stands here");
+  // The densest there are.
+  std::string flow = "[";
+  for (int i = 0; i < 1000; ++i) flow += ":,";
+  for (const std::string& dense : {flow + "]", "{" + std::string(1, 'a') + "}", std::string(":"), std::string("? "),
+                                   std::string("-"), std::string("[]"), std::string("[,]")}) {
+    const std::string error = error_of(dense);
+    EXPECT_EQ(error.find("nothing can begin"), std::string::npos) << dense.substr(0, 20) << ": " << error;
+  }
+}
+
 TEST(Yaml, AliasesDoNotDeepenPastTheLimit) {
   std::string text = "a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n";
   for (int i = 1; i < 30; ++i)
