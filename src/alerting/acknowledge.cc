@@ -5,8 +5,24 @@
 #include "alerting/alerting.h"
 #include "alerting/limits.h"
 #include "base/log.h"
+#include "base/strings.h"
+#include "text/json.h"
 
 namespace sentinel::alerting {
+namespace {
+
+std::string audit_text(const Acknowledgement& a, const model::Labels& labels) {
+  std::string out;
+  text::JsonWriter w(out);
+  w.begin_object().field("by", a.by.name).field("note", a.note).key("until");
+  a.until ? w.string(format_rfc3339(*a.until)) : w.null();
+  w.key("labels").begin_object();
+  for (const model::Label& label : labels) w.field(label.name, label.value);
+  w.end_object().end_object();
+  return out;
+}
+
+}  // namespace
 
 Result<std::vector<uint64_t>> Alerting::selected(const AlertSelection& which) const {
   std::vector<uint64_t> out;
@@ -42,6 +58,12 @@ Status Alerting::write_acknowledgements(const std::vector<Acknowledgement>& chan
       const model::Alert& alert = alerts_.at(a.fingerprint).alert;
       AlertChange change{kind, alert, scheduler_.now(), receivers_of(alert.labels), action};
       SENTINEL_TRY(Store::add_event(tx, change));
+      const Acknowledgement* before = acknowledgements_.active(a.fingerprint, scheduler_.now());
+      const bool taken_back = kind == AlertChange::Kind::kUnacknowledged;
+      SENTINEL_TRY(
+          Audit::add(tx, {0, scheduler_.now(), action.by, taken_back ? "alert.unacknowledged" : "alert.acknowledged",
+                          fingerprint_text(a.fingerprint), before == nullptr ? "" : audit_text(*before, alert.labels),
+                          taken_back ? "" : audit_text(a, alert.labels)}));
     }
     return {};
   }));

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "alerting/limits.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "state/outbox.h"
 
 namespace sentinel::alerting {
@@ -166,14 +168,14 @@ Status Alerting::regroup(const Config& config, std::map<std::string, std::unique
   return {};
 }
 
-Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups) {
+Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups, const Also& also) {
   return database_.write([&](state::Tx& tx) -> Status {
     for (const auto& [id, group] : groups_) SENTINEL_TRY(Store::delete_group(tx, id));
     for (const auto& [id, group] : groups) {
       SENTINEL_TRY(Store::put_group(tx, group->row));
       for (const uint64_t fingerprint : ended_members(*group)) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
     }
-    return {};
+    return also ? also(tx) : Status();
   });
 }
 
@@ -205,11 +207,14 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   arm();
 }
 
-Status Alerting::reload(Config config) {
+Status Alerting::reload(Config config, const Actor& by) {
   auto next = std::make_shared<const Config>(std::move(config));
   std::map<std::string, std::unique_ptr<Group>> groups;
   SENTINEL_TRY(regroup(*next, groups, scheduler_.now(), Timers::kReset));
-  SENTINEL_TRY(write_groups(groups));
+  // Texts hold secrets and are long: what they hash to says whether, and back to what, something has changed.
+  const auto hash = [](const Config& c) { return R"({"sha256":")" + hex_encode(sha256(c.text)) + R"("})"; };
+  const AuditEntry entry{0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash(*config_), hash(*next)};
+  SENTINEL_TRY(write_groups(groups, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
   adopt(std::move(next), std::move(groups));
   return {};
 }
@@ -257,6 +262,7 @@ void Alerting::maintain() {
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
+    SENTINEL_TRY(Audit::prune(tx, now - kAuditRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
   if (!silences || !acknowledged || !log_status || !rows)

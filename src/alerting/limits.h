@@ -38,6 +38,8 @@ inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
 inline constexpr Micros kDataRetention = std::chrono::hours(120);       // silences after their end, notification log
 inline constexpr Micros kUntilResolvedQuiet = std::chrono::minutes(5);  // of until_resolved: "true"
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
+inline constexpr Micros kAuditRetention = std::chrono::hours(24 * 365);
+inline constexpr size_t kAuditPerQueryMax = 1000;
 inline constexpr Micros kDeliveredRetention = std::chrono::hours(24 * 7);
 
 inline constexpr size_t kClusterPeersMax = 64;

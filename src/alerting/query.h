@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
+#include "receivers/config.h"
 
 namespace sentinel::alerting {
 
@@ -51,12 +52,16 @@ struct AlertSelection {
 
 struct AlertQuery {
   model::Matchers matchers;
-  model::Matchers receiver_matchers;  // their label name is ignored: each is asked about the receiver's name
-  bool active = true;                 // false leaves out …
+  model::Matchers receiver_matchers;        // their label name is ignored: each is asked about the receiver's name
+  model::Matchers receiver_label_matchers;  // on the receiver's labels, among them its name
+  bool active = true;                       // false leaves out …
   bool silenced = true;
   bool inhibited = true;
   bool muted = true;
 };
+
+// With its name.
+model::Labels receiver_labels(const receivers::ReceiverConfig& receiver);
 
 // As /api/v2/status shows it.
 struct ClusterStatus {

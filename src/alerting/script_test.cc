@@ -121,7 +121,7 @@ class ScriptRun {
     if (w.verb == "put" || w.verb == "resolve") return put(w);
     if (w.verb == "silence") return silence(w);
     if (w.verb == "unsilence") {
-      EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0))));
+      EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0)), {"ada", "cli", "127.0.0.1:1"}));
       return;
     }
     if (w.verb == "acknowledge" || w.verb == "unacknowledge") return acknowledge(w);
@@ -140,6 +140,7 @@ class ScriptRun {
       return;
     }
     if (w.verb == "instances") return show_block(instance_lines(silences_.at(w.plain.at(0))));
+    if (w.verb == "audit") return show_block(audit_lines());
     if (w.verb == "silences") return show_block(silence_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
@@ -170,7 +171,8 @@ class ScriptRun {
     s.ends_at = s.starts_at + duration_of(w.options.at("for"));
     s.created_by = "test";
     if (w.options.contains("until_resolved")) s.annotations.set("until_resolved", w.options.at("until_resolved"));
-    const auto id = world_->alerting->set_silence(s);
+    if (w.options.contains("change")) s.id = silences_.at(w.options.at("change"));
+    const auto id = world_->alerting->set_silence(s, {"ada", "cli", "127.0.0.1:1"});
     if (!w.plain.empty()) {
       EXPECT_FALSE(id) << "expected an error";
       return;
@@ -196,7 +198,7 @@ class ScriptRun {
     r.instance.matcher_sets.push_back(parse_matchers(w.labels).value());
     r.instance.created_by = "test";
     if (w.options.contains("until")) r.ends_at = world_->start() + duration_of(w.options.at("until"));
-    const auto added = world_->alerting->add_recurring_silence(r);
+    const auto added = world_->alerting->add_recurring_silence(r, {"ada", "cli", "127.0.0.1:1"});
     EXPECT_EQ(added.has_value(), w.plain.empty()) << (added ? "expected an error" : added.error().to_string());
     if (added) silences_[w.options.at("as")] = added->id;
   }
@@ -278,6 +280,21 @@ class ScriptRun {
       lines.push_back(line);
     }
     std::sort(lines.begin(), lines.end());
+    return lines;
+  }
+
+  // Ids are random: silences are shown by their script names.
+  std::vector<std::string> audit_lines() {
+    std::vector<std::string> lines;
+    const auto entries = world_->alerting->audit({});
+    EXPECT_TRUE(entries);
+    for (const AuditEntry& e : *entries) {
+      std::string line = since_start(e.at) + " " + e.by.name + " (" + e.by.source + " " + e.by.address + ") " +
+                         e.action + " " + e.target + " " + (e.before.empty() ? "nothing" : e.before) + " -> " +
+                         (e.after.empty() ? "nothing" : e.after);
+      for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
+      lines.insert(lines.begin(), line);
+    }
     return lines;
   }
 

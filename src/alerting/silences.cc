@@ -154,7 +154,7 @@ Status Silences::write(state::Tx& tx, const Silence& s) {
 }
 
 Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now,
-                                  const SilenceLimits& limits) {
+                                  const SilenceLimits& limits, const Also& also) {
   if (silence.starts_at == TimePoint{}) silence.starts_at = now;
   SENTINEL_TRY(check_silence(silence, now));
   const auto previous = silence.id.empty() ? silences_.end() : silences_.find(silence.id);
@@ -180,7 +180,8 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
   SENTINEL_TRY(check_size(silence, limits));
   SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
     if (expired) SENTINEL_TRY(write(tx, *expired));
-    return write(tx, silence);
+    SENTINEL_TRY(write(tx, silence));
+    return also ? also(tx, previous == silences_.end() ? nullptr : &previous->second, silence) : Status();
   }));
   if (expired) silences_[expired->id] = *expired;
   const std::string id = silence.id;
@@ -188,7 +189,7 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
   return id;
 }
 
-Status Silences::expire(state::Database& database, std::string_view id, TimePoint now) {
+Status Silences::expire(state::Database& database, std::string_view id, TimePoint now, const Also& also) {
   const auto it = silences_.find(id);
   if (it == silences_.end()) return fail(ErrorCode::kNotFound, "silence not found");
   if (it->second.state(now) == SilenceState::kExpired) {
@@ -196,7 +197,10 @@ Status Silences::expire(state::Database& database, std::string_view id, TimePoin
   }
   Silence ended = it->second;
   end_now(ended, now);
-  SENTINEL_TRY(database.write([&](state::Tx& tx) { return write(tx, ended); }));
+  SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(write(tx, ended));
+    return also ? also(tx, &it->second, ended) : Status();
+  }));
   it->second = std::move(ended);
   return {};
 }

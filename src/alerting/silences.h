@@ -1,6 +1,7 @@
 #pragma once
 // Silences as Alertmanager keeps them, in SQL and in memory. Lives on the control scheduler.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -48,15 +49,19 @@ struct SilenceLimits {
 
 class Silences {
  public:
+  // What else is written in the transaction of a change; `before` is null when there was none.
+  using Also = std::function<Status(state::Tx&, const Silence* before, const Silence& after)>;
+
   // REQUIRES: the tables of store.h are there. Reads them all.
   Status load(state::Tx& tx);
 
   // Creates, or changes the one with that id; where the change is more than Alertmanager allows (other matchers, a
   // start in the past), the old one is expired and a new one made. Returns the id. Durable on return.
   // kNotFound: an id that is not there. kInvalidArgument, kTooLarge: say what is wrong, in Alertmanager's words.
-  Result<std::string> set(state::Database& database, Silence silence, TimePoint now, const SilenceLimits& limits = {});
+  Result<std::string> set(state::Database& database, Silence silence, TimePoint now, const SilenceLimits& limits = {},
+                          const Also& also = {});
   // kNotFound; kConflict when it has expired already.
-  Status expire(state::Database& database, std::string_view id, TimePoint now);
+  Status expire(state::Database& database, std::string_view id, TimePoint now, const Also& also = {});
   // Takes over those of other instances that are newer than ours. Returns how many.
   Result<size_t> merge(state::Database& database, const std::vector<Silence>& theirs, TimePoint ended_before);
   std::optional<Silence> get(std::string_view id) const;

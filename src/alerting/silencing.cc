@@ -9,23 +9,31 @@
 
 namespace sentinel::alerting {
 
-Result<std::string> Alerting::set_silence(Silence silence) {
+Silences::Also Alerting::audit_silence(std::string action, Actor by) const {
+  return [this, action = std::move(action), by = std::move(by)](state::Tx& tx, const Silence* before,
+                                                                const Silence& after) {
+    return Audit::add(tx, {0, scheduler_.now(), by, action, after.id, before == nullptr ? "" : audit_json(*before),
+                           audit_json(after)});
+  };
+}
+
+Result<std::string> Alerting::set_silence(Silence silence, const Actor& by) {
   const std::string asked = silence.id;
-  const std::string by = silence.created_by;
   SENTINEL_TRY(until_resolved(silence));
   SENTINEL_ASSIGN(const std::string id,
-                  silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences));
+                  silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences,
+                                audit_silence(asked.empty() ? "silence.added" : "silence.changed", by)));
   log_info("silences", asked == id ? "changed" : "added",
-           {{"id", id}, {"by", by}, {"instead_of", asked == id ? "" : asked}});
+           {{"id", id}, {"by", by.name}, {"instead_of", asked == id ? "" : asked}});
   if (!asked.empty() && asked != id) replicate_silence(asked);
   replicate_silence(id);
   watch_silences();
   return id;
 }
 
-Status Alerting::expire_silence(std::string_view id) {
-  SENTINEL_TRY(silences_.expire(database_, id, scheduler_.now()));
-  log_info("silences", "ended", {{"id", id}});
+Status Alerting::expire_silence(std::string_view id, const Actor& by) {
+  SENTINEL_TRY(silences_.expire(database_, id, scheduler_.now(), audit_silence("silence.expired", by)));
+  log_info("silences", "ended", {{"id", id}, {"by", by.name}});
   replicate_silence(std::string(id));
   watch_silences();
   return {};
@@ -63,7 +71,7 @@ void Alerting::watch_silences() {
 Status Alerting::end_quiet_silences(TimePoint now) {
   const std::vector<std::string> due = quiet_watch_.due(now);
   for (const std::string& id : due) {
-    const Status ended = silences_.expire(database_, id, now);
+    const Status ended = silences_.expire(database_, id, now, audit_silence("silence.expired", {}));
     if (!ended && ended.error().code() != ErrorCode::kConflict) return ended;
     quiet_watch_.forget(id);
     log_info("silences", "ended, since it is quiet", {{"id", id}});
@@ -72,7 +80,7 @@ Status Alerting::end_quiet_silences(TimePoint now) {
   return {};
 }
 
-Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurring) {
+Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurring, const Actor& by) {
   const TimePoint now = scheduler_.now();
   if (recurring_.all().size() >= kRecurringSilencesMax)
     return fail(ErrorCode::kTooLarge, "more than " + std::to_string(kRecurringSilencesMax) + " recurring silences");
@@ -91,22 +99,27 @@ Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurr
   if (recurring.spans(now, 1).empty())
     return fail(ErrorCode::kInvalidArgument, "invalid silence: its time intervals do not come within " +
                                                  std::to_string(kRecurringHorizon / std::chrono::hours(24)) + " days");
-  SENTINEL_TRY(make_instance(recurring, now));
-  log_info("silences", "recurring one added", {{"id", recurring.id}, {"by", recurring.instance.created_by}});
+  const AuditEntry entry{0, now, by, "recurring_silence.added", recurring.id, "", audit_json(instance)};
+  SENTINEL_TRY(make_instance(recurring, now, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
+  log_info("silences", "recurring one added", {{"id", recurring.id}, {"by", by.name}});
   watch_silences();
   return *recurring_.find(recurring.id);
 }
 
-Status Alerting::remove_recurring_silence(const std::string& id) {
+Status Alerting::remove_recurring_silence(const std::string& id, const Actor& by) {
   const TimePoint now = scheduler_.now();
   if (recurring_.find(id) == nullptr) return fail(ErrorCode::kNotFound, "recurring silence not found");
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) { return RecurringSilences::remove(tx, id); }));
+  const AuditEntry entry{0, now, by, "recurring_silence.removed", id, audit_json(recurring_.find(id)->instance), ""};
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(RecurringSilences::remove(tx, id));
+    return Audit::add(tx, entry);
+  }));
   recurring_.erase(id);
   for (const Silence& s : silences_.list()) {
     if (s.annotations.get(kRecurringAnnotation) != id || s.state(now) == SilenceState::kExpired) continue;
-    SENTINEL_TRY(expire_silence(s.id));
+    SENTINEL_TRY(expire_silence(s.id, by));
   }
-  log_info("silences", "recurring one removed", {{"id", id}});
+  log_info("silences", "recurring one removed", {{"id", id}, {"by", by.name}});
   arm();
   return {};
 }
@@ -126,7 +139,7 @@ Status Alerting::make_instances(TimePoint now) {
 
 // One transaction: the silence, and from where the one after it is looked for. What passed while nobody was here is
 // not made up for.
-Status Alerting::make_instance(RecurringSilence recurring, TimePoint now) {
+Status Alerting::make_instance(RecurringSilence recurring, TimePoint now, const Also& also) {
   const std::vector<TimeSpan> spans = recurring.spans(std::max(now, recurring.next_from), 1);
   std::optional<Silence> made;
   if (spans.empty()) {
@@ -143,7 +156,8 @@ Status Alerting::make_instance(RecurringSilence recurring, TimePoint now) {
   }
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
     if (made) SENTINEL_TRY(Silences::write(tx, *made));
-    return RecurringSilences::write(tx, recurring);
+    SENTINEL_TRY(RecurringSilences::write(tx, recurring));
+    return also ? also(tx) : Status();
   }));
   if (made) {
     silences_.put(*made);

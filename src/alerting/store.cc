@@ -116,6 +116,19 @@ constexpr const char* kRecurringTable =
     "  annotations TEXT NOT NULL,"
     "  next_from INTEGER NOT NULL);";
 
+constexpr const char* kAuditTable =
+    "CREATE TABLE alert_audit ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  at INTEGER NOT NULL,"
+    "  actor TEXT NOT NULL,"
+    "  source TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  action TEXT NOT NULL,"
+    "  target TEXT NOT NULL,"
+    "  before_json TEXT NOT NULL,"
+    "  after_json TEXT NOT NULL);"
+    "CREATE INDEX alert_audit_at ON alert_audit (at);";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -218,8 +231,9 @@ std::optional<AlertChange::Kind> parse_alert_change(std::string_view name) {
 }
 
 Status Store::migrate(state::Database& database) {
-  return database.migrate("alerting",
-                          {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}, {4, kRecurringTable}});
+  return database.migrate(
+      "alerting",
+      {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}, {4, kRecurringTable}, {5, kAuditTable}});
 }
 
 Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {

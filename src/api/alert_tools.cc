@@ -182,6 +182,7 @@ void AlertToolsApi::add_routes(net::Router& router, const std::string& prefix) {
   route(router, "POST", prefix + "/sentinel/v1/alerts/acknowledge", this, &AlertToolsApi::acknowledge);
   route(router, "POST", prefix + "/sentinel/v1/alerts/unacknowledge", this, &AlertToolsApi::unacknowledge);
   route(router, "GET", prefix + "/sentinel/v1/alerts/acknowledgements", this, &AlertToolsApi::acknowledgements);
+  route(router, "GET", prefix + "/sentinel/v1/audit", this, &AlertToolsApi::audit);
   route(router, "GET", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::recurring);
   route(router, "POST", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::add_recurring);
   route(router, "DELETE", prefix + "/sentinel/v1/silences/recurring/{id}", this, &AlertToolsApi::remove_recurring);

@@ -95,9 +95,11 @@ Result<alerting::RecurringSilence> read_recurring(const net::Request& request) {
 
 AlertToolsApi::Answer AlertToolsApi::add_recurring(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(alerting::RecurringSilence wanted, read_recurring(exchange->request()));
+  alerting::Actor by = alert_actor_of(exchange->request(), {});
+  by.name = wanted.instance.created_by;
   SENTINEL_CO_ASSIGN(const Known added,
-                     co_await net::on_loop(&parts_.control, [this, wanted = std::move(wanted)]() -> Result<Known> {
-                       SENTINEL_ASSIGN(alerting::RecurringSilence r, parts_.alerting.add_recurring_silence(wanted));
+                     co_await net::on_loop(&parts_.control, [this, by, wanted = std::move(wanted)]() -> Result<Known> {
+                       SENTINEL_ASSIGN(alerting::RecurringSilence r, parts_.alerting.add_recurring_silence(wanted, by));
                        return known(parts_.alerting, std::move(r));
                      }));
   const TimePoint now = parts_.clock.now();
@@ -125,8 +127,9 @@ AlertToolsApi::Answer AlertToolsApi::recurring(net::Exchange*) {
 
 AlertToolsApi::Answer AlertToolsApi::remove_recurring(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
-  const Status removed =
-      co_await net::on_loop(&parts_.control, [this, id] { return parts_.alerting.remove_recurring_silence(id); });
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
+  const Status removed = co_await net::on_loop(
+      &parts_.control, [this, id, by] { return parts_.alerting.remove_recurring_silence(id, by); });
   SENTINEL_CO_TRY(removed);
   co_return net::json_response(200, text::serialize(json::object{{"id", id}}));
 }

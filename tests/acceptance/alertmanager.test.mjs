@@ -149,7 +149,11 @@ describe('the API', () => {
 
   before(async () => {
     hook = await webhook();
-    folder = folderWith({ 'alertmanager.yml': config(hook.url) });
+    // Debian's amtool is older than these labels.
+    const labelled = config(hook.url)
+      .replace('mute_time_intervals: [always]}', 'mute_time_intervals: [always], labels: {shift: night}}')
+      .replace('- name: nights', '- name: nights\n    labels: {owner: ops}');
+    folder = folderWith({ 'alertmanager.yml': labelled });
     port = await freePorts();
     server = await start({ folder, port, prefix: '/foo', flags: ['--web.external-url=http://sentinel.test/foo', '--silences.max-silences=3', '--silences.max-silence-size-bytes=2000'] });
   });
@@ -194,7 +198,16 @@ describe('the API', () => {
     assert.deepEqual((await server.get('/api/v2/alerts/groups?muted=false')).map((g) => g.labels.alertname), ['A']);
     assert.deepEqual((await server.get('/api/v2/alerts/groups?receiver=night.*')).map((g) => g.labels.alertname), ['B']);
     assert.deepEqual((await server.get('/api/v2/alerts?filter=host="1"')).map((a) => a.labels.host), ['1']);
-    assert.deepEqual(await server.get('/api/v2/receivers'), [{ name: 'default' }, { name: 'team-x' }, { name: 'nights' }]);
+    assert.deepEqual(groups.map((g) => g.routeLabels), [{}, { shift: 'night' }]);
+    assert.deepEqual(await server.get('/api/v2/receivers'), [
+      { name: 'default', labels: { name: 'default' } }, { name: 'team-x', labels: { name: 'team-x' } }, { name: 'nights', labels: { name: 'nights', owner: 'ops' } },
+    ]);
+    assert.deepEqual((await server.get('/api/v2/receivers?receiver_matchers=owner="ops"')).map((r) => r.name), ['nights']);
+    assert.deepEqual((await server.get('/api/v2/receivers?receiver_matchers=owner=""&receiver_matchers=name!="default"')).map((r) => r.name), ['team-x']);
+    assert.deepEqual((await server.get('/api/v2/alerts?receiver_matchers=owner="ops"')).map((a) => a.labels.alertname), ['B']);
+    assert.deepEqual((await server.get('/api/v2/alerts?receiver_matchers=owner="ops"&receiver=default')).length, 0);
+    assert.deepEqual((await server.get('/api/v2/alerts/groups?receiver_matchers=name="default"')).map((g) => g.labels.alertname), ['A']);
+    assert.equal((await ask('GET', '/api/v2/alerts?receiver_matchers=owner')).status, 400);
     const status = await server.get('/api/v2/status');
     assert.equal(status.cluster.status, 'disabled');
     assert.equal(status.versionInfo.version, '0.34.0');

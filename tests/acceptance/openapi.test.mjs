@@ -54,6 +54,16 @@ test('a recurring silence is kept, shown with its instances, and removed', async
   await ok('DELETE', `/silences/recurring/${added.id}`);
   await refused(404, 'DELETE', `/silences/recurring/${added.id}`);
   assert.deepEqual((await ok('GET', '/silences/recurring')).items, []);
+  await server.request('POST', '/-/reload', undefined, { 'X-Sentinel-User': 'bo' });
+  const { items } = await ok('GET', '/audit?limit=10');
+  assert.deepEqual(items.map((e) => e.action).reverse().slice(0, 3), ['recurring_silence.added', 'recurring_silence.removed', 'silence.expired']);
+  assert.deepEqual(items.map((e) => e.actor), ['bo', 'someone', 'someone', 'ada']);
+  assert.match(items[0].address, /^127\.0\.0\.1:/);
+  const page = await ok('GET', '/audit?limit=1&actor=someone&from=2020-01-01T00:00:00Z');
+  assert.equal(page.items.length, 1);
+  assert.notEqual((await ok('GET', `/audit?limit=1&actor=someone&cursor=${page.next_cursor}`)).items[0].id, page.items[0].id);
+  assert.deepEqual((await ok('GET', `/audit?target=${added.id}&action=recurring_silence.added`)).items[0].after.matchers, ['alertname="Backup"']);
+  await refused(400, 'GET', '/audit?cursor=x');
 });
 
 test('every change of an incident answers with the whole of it', async () => {
