@@ -122,6 +122,22 @@ test('the command line acknowledges another one', async () => {
   assert.equal((await demo.get(`/sentinel/v1/incidents/${made.name}`)).root_cause, 'a test');
 });
 
+test('the command line acknowledges alerts, and takes it back', async () => {
+  const listed = await demo.cli('alert', 'list', 'alertname=Watchdog');
+  assert.equal(listed.code, 0, listed.stderr);
+  const [, fingerprint] = /^([0-9a-f]{16}) +active /m.exec(listed.stdout) ?? assert.fail(listed.stdout);
+  const by = async () => (await demo.get('/sentinel/v1/audit?limit=1')).items[0];
+  const taken = await demo.cli('alert', 'ack', fingerprint, '--for', '2h', '--note', 'being looked at');
+  assert.equal(taken.code, 0, taken.stderr);
+  assert.match((await demo.cli('alert', 'list', 'alertname=Watchdog')).stdout, /^[0-9a-f]{16} +active +cli /m);
+  assert.match(JSON.stringify(await by()), /being looked at/);
+  assert.equal((await demo.cli('alert', 'unack', fingerprint)).code, 0);
+  assert.doesNotMatch((await demo.cli('alert', 'list', 'alertname=Watchdog')).stdout, / cli /);
+  const none = await demo.cli('alert', 'ack', 'alertname=Absent');
+  assert.equal(none.code, 3);
+  assert.match(none.stderr, /no alert fires that the matchers match/);
+});
+
 test('both investigations run as written', async () => {
   for (const [name, query] of Object.entries(INVESTIGATIONS)) {
     const answer = await demo.post('/sentinel/v1/sql', { query });
