@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "alerting/actor.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/alert.h"
@@ -12,18 +13,27 @@
 
 namespace sentinel::alerting {
 
+// What a person did, for the history.
+struct AlertAction {
+  Actor by;
+  std::string note{};
+  std::optional<TimePoint> until{};
+};
+
 struct AlertChange {
-  enum class Kind { kFired, kUpdated, kResolved };
+  enum class Kind { kFired, kUpdated, kResolved, kAcknowledged, kUnacknowledged };
   Kind kind = Kind::kFired;
   model::Alert alert;  // as stored now
   TimePoint at;
-  std::vector<std::string> receivers;  // it is routed to
+  std::vector<std::string> receivers;   // it is routed to
+  std::optional<AlertAction> action{};  // of acknowledgements
 };
 
 class AlertListener {
  public:
   virtual ~AlertListener() = default;
-  // Inside the write transaction that stores the alerts, on the control thread. An error rolls all of it back.
+  // Inside the write transaction that stores the alerts, on the control thread. An error rolls all of it back. Only
+  // what alerts do: fired, updated, resolved.
   virtual Status on_alerts(state::Tx& tx, const std::vector<AlertChange>& changes) = 0;
 };
 

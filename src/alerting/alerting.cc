@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "alerting/limits.h"
+#include "base/hash.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "state/outbox.h"
 
 namespace sentinel::alerting {
@@ -61,7 +63,9 @@ Status Alerting::load() {
   std::map<std::string, std::unique_ptr<Group>> stored;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(silences_.load(tx));
+    SENTINEL_TRY(recurring_.load(tx));
     SENTINEL_TRY(log_.load(tx));
+    SENTINEL_TRY(acknowledgements_.load(tx));
     SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
     for (AlertRow& row : alerts) {
       // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
@@ -97,6 +101,7 @@ Status Alerting::load() {
       });
   if (!same) SENTINEL_TRY(write_groups(groups));
   adopt(config_, std::move(groups));
+  watch_silences();
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
   delivery_.wake();
   return {};
@@ -163,14 +168,14 @@ Status Alerting::regroup(const Config& config, std::map<std::string, std::unique
   return {};
 }
 
-Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups) {
+Status Alerting::write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups, const Also& also) {
   return database_.write([&](state::Tx& tx) -> Status {
     for (const auto& [id, group] : groups_) SENTINEL_TRY(Store::delete_group(tx, id));
     for (const auto& [id, group] : groups) {
       SENTINEL_TRY(Store::put_group(tx, group->row));
       for (const uint64_t fingerprint : ended_members(*group)) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
     }
-    return {};
+    return also ? also(tx) : Status();
   });
 }
 
@@ -202,11 +207,14 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   arm();
 }
 
-Status Alerting::reload(Config config) {
+Status Alerting::reload(Config config, const Actor& by) {
   auto next = std::make_shared<const Config>(std::move(config));
   std::map<std::string, std::unique_ptr<Group>> groups;
   SENTINEL_TRY(regroup(*next, groups, scheduler_.now(), Timers::kReset));
-  SENTINEL_TRY(write_groups(groups));
+  // Texts hold secrets and are long: what they hash to says whether, and back to what, something has changed.
+  const auto hash = [](const Config& c) { return R"({"sha256":")" + hex_encode(sha256(c.text)) + R"("})"; };
+  const AuditEntry entry{0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash(*config_), hash(*next)};
+  SENTINEL_TRY(write_groups(groups, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
   adopt(std::move(next), std::move(groups));
   return {};
 }
@@ -222,6 +230,8 @@ void Alerting::arm() {
   std::optional<TimePoint> next;
   if (!ends_.empty()) next = ends_.begin()->first;
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
+  if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
+  if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -232,8 +242,10 @@ void Alerting::on_timer() {
   stage_ended(batch);
   const Result<state::Written> committed = commit(batch);
   const Status ended = committed ? Status() : Status(fail(committed.error()));
+  const Status recurring = make_instances(now);  // before they are to mute
   const Status flushed = flush_due(now);
-  for (const Status& s : {ended, flushed}) {
+  const Status quiet = end_quiet_silences(now);
+  for (const Status& s : {ended, recurring, flushed, quiet}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();
@@ -246,12 +258,15 @@ void Alerting::on_timer() {
 void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
   const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
+  const Status acknowledged = acknowledgements_.prune(database_, now - options_.data_retention);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
+    SENTINEL_TRY(Audit::prune(tx, now - kAuditRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
-  if (!silences || !log_status || !rows) log_warn("alerting", "old rows cannot be removed, trying again later");
+  if (!silences || !acknowledged || !log_status || !rows)
+    log_warn("alerting", "old rows cannot be removed, trying again later");
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
 }
 

@@ -20,7 +20,9 @@
 #include <utility>
 #include <vector>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
+#include "alerting/audit.h"
 #include "alerting/config.h"
 #include "alerting/delivery.h"
 #include "alerting/inhibitor.h"
@@ -28,6 +30,8 @@
 #include "alerting/limits.h"
 #include "alerting/notification_log.h"
 #include "alerting/query.h"
+#include "alerting/quiet_watch.h"
+#include "alerting/recurring_silences.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -67,13 +71,30 @@ class Alerting {
   // Goes on with another configuration: alerts, silences, history and the log stay; groups whose route is still there
   // are judged at once and then in their rhythm from here, as Alertmanager's are; the others are made anew. On an error
   // nothing has changed.
-  Status reload(Config config);
+  Status reload(Config config, const Actor& by = {});
   const Config& config() const { return *config_; }
 
-  Result<std::string> set_silence(Silence silence);
-  Status expire_silence(std::string_view id);
+  // With the annotation until_resolved it ends by itself once no alert that it matches has fired for that time
+  // (quiet_watch.h), at the latest at its end.
+  Result<std::string> set_silence(Silence silence, const Actor& by = {});
+  Status expire_silence(std::string_view id, const Actor& by = {});
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
+
+  // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
+  // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
+  // cluster get the silences, not the schedule.
+  Result<RecurringSilence> add_recurring_silence(RecurringSilence recurring, const Actor& by = {});
+  // Ends its silences too. kNotFound.
+  Status remove_recurring_silence(const std::string& id, const Actor& by = {});
+  std::vector<RecurringSilence> recurring_silences() const;
+
+  // "Somebody is on it": while all alerts that a group would tell as firing are acknowledged, it is not repeated; news
+  // (another alert, an end) goes out. Ends with the alert, at `until`, or by unacknowledge(). All or nothing, durable
+  // on return, in the history. kNotFound: an alert does not fire; unacknowledge: kConflict when none was acknowledged.
+  Result<std::vector<Acknowledgement>> acknowledge(const AlertSelection& which, const AlertAction& action);
+  Result<std::vector<Acknowledgement>> unacknowledge(const AlertSelection& which, const AlertAction& action);
+  std::vector<Acknowledgement> acknowledgements() const;  // in force, by fingerprint
 
   // Alerts that have not ended, sorted by fingerprint.
   std::vector<AlertView> alerts(const AlertQuery& query) const;
@@ -81,6 +102,8 @@ class Alerting {
   std::vector<GroupView> groups(const AlertQuery& query) const;
   SilencePreview preview_silence(const std::vector<model::Matchers>& matcher_sets) const;
   Result<std::vector<AlertEvent>> history(const HistoryQuery& query) const;
+  // Who did what: silences, acknowledgements, configurations. Kept for kAuditRetention.
+  Result<std::vector<AuditEntry>> audit(const AuditQuery& query) const;
   // What would become of alerts with these labels: receivers in the order of the routes.
   std::vector<std::string> receivers_of(const model::Labels& labels) const;
 
@@ -133,6 +156,7 @@ class Alerting {
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
+    std::vector<Acknowledgement> acknowledgements;  // that end
   };
   // What the end of a flush takes out of its group.
   struct Removal {
@@ -164,7 +188,8 @@ class Alerting {
   enum class Timers { kKept, kReset };
   Status regroup(const Config& config, std::map<std::string, std::unique_ptr<Group>>& groups, TimePoint now,
                  Timers timers) const;
-  Status write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups);
+  using Also = std::function<Status(state::Tx&)>;  // written in the same transaction
+  Status write_groups(const std::map<std::string, std::unique_ptr<Group>>& groups, const Also& also = {});
   std::set<uint64_t> ended_members(const Group& group) const;
   void adopt(std::shared_ptr<const Config> config, std::map<std::string, std::unique_ptr<Group>> groups);
   void arm();
@@ -197,7 +222,23 @@ class Alerting {
   void finished();
   std::vector<std::string> muting_intervals(const Route& route, TimePoint now) const;
 
+  // silencing.cc
+  Silences::Also audit_silence(std::string action, Actor by) const;
+  void watch_silences();
+  Status end_quiet_silences(TimePoint now);
+  Status make_instances(TimePoint now);
+  Status make_instance(RecurringSilence recurring, TimePoint now, const Also& also = {});
+
+  // acknowledge.cc
+  Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
+  Status write_acknowledgements(const std::vector<Acknowledgement>& changed, AlertChange::Kind kind,
+                                const AlertAction& action);
+  bool all_acknowledged(const Fingerprints& alerts, TimePoint now) const;
+  std::vector<Acknowledgement> ending_acknowledgements(const Batch& batch) const;
+  Result<size_t> merge_acknowledgements(const std::vector<Acknowledgement>& theirs);
+
   // cluster_state.cc
+  void replicate_acknowledgement(const Acknowledgement& acknowledgement);
   void replicate_silence(const std::string& id);
   void replicate_log(const LogEntry& entry);
 
@@ -219,7 +260,10 @@ class Alerting {
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
   Inhibitor inhibitor_;
   Silences silences_;
+  QuietWatch quiet_watch_;
+  RecurringSilences recurring_;
   NotificationLog log_;
+  Acknowledgements acknowledgements_;
   FinishPlan finishing_;
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;

@@ -297,7 +297,7 @@ void Cluster::changed() {
     const ReplicaState changes = alerting_.take_replica_changes();
     for (auto& [name, peer] : peers_) {
       if (!peer.alive) continue;
-      if (peer.busy || peer.waiting.silences.size() + peer.waiting.log.size() > kClusterWaitingMax) {
+      if (peer.busy || peer.waiting.size() > kClusterWaitingMax) {
         peer.behind = true;  // the next exchange brings everything
         peer.next_try = control_.now();
         continue;

@@ -17,6 +17,7 @@ ReplicaState Alerting::take_replica_changes() { return std::exchange(replica_cha
 ReplicaState Alerting::replica_state() const {
   ReplicaState state;
   state.silences = silences_.list();
+  for (const auto& [fingerprint, a] : acknowledgements_.all()) state.acknowledgements.push_back(a);
   for (const auto& [key, entry] : log_.entries()) {
     if (entry.told) state.log.push_back({entry.group_key, entry.integration, *entry.told, entry.expires_at});
   }
@@ -29,6 +30,12 @@ void Alerting::replicate_silence(const std::string& id) {
   replicate_();
 }
 
+void Alerting::replicate_acknowledgement(const Acknowledgement& acknowledgement) {
+  if (!replicate_) return;
+  replica_changes_.acknowledgements.push_back(acknowledgement);
+  replicate_();
+}
+
 void Alerting::replicate_log(const LogEntry& entry) {
   if (!replicate_ || !entry.told || !entry.message_key.empty()) return;  // not known yet what became of it
   replica_changes_.log.push_back({entry.group_key, entry.integration, *entry.told, entry.expires_at});
@@ -38,6 +45,9 @@ void Alerting::replicate_log(const LogEntry& entry) {
 Result<size_t> Alerting::merge_replica(const ReplicaState& state) {
   const TimePoint now = scheduler_.now();
   SENTINEL_ASSIGN(size_t merged, silences_.merge(database_, state.silences, now - options_.data_retention));
+  SENTINEL_ASSIGN(const size_t acknowledged, merge_acknowledgements(state.acknowledgements));
+  merged += acknowledged;
+  if (!state.silences.empty()) watch_silences();
   std::vector<LogEntry> newer;
   for (const ReplicaEntry& theirs : state.log) {
     const LogEntry* ours = log_.find(theirs.group_key, theirs.integration);

@@ -41,6 +41,39 @@ TEST(ClusterState, the_second_instance_is_silent_when_the_first_has_told) {
   EXPECT_EQ(second.sender.sent.size(), 0u) << "and remembers";
 }
 
+TEST(ClusterState, an_acknowledgement_at_one_instance_holds_at_the_other_and_ends_there_too) {
+  World first(kConfig), second(kConfig);
+  first.alerting->on_replicate([] {});
+  model::Alert a = alert("A");
+  a.ends_at = first.start() + std::chrono::hours(100);
+  for (World* w : {&first, &second}) {
+    ASSERT_TRUE(w->alerting->put({a}));
+    w->scheduler.run_for(std::chrono::seconds(2));
+    ASSERT_EQ(w->sender.sent.size(), 1u);
+  }
+  const AlertSelection which{{a.fingerprint()}};
+  const AlertAction action{{"ada", "page", "10.0.0.1:5"}, "on it", first.start() + std::chrono::hours(50)};
+  ASSERT_TRUE(first.alerting->acknowledge(which, action));
+  const auto copied = decode_replica(encode_replica(first.alerting->take_replica_changes()));
+  ASSERT_TRUE(copied) << copied.error().to_string();
+  ASSERT_EQ(copied->acknowledgements.size(), 1u);
+  ASSERT_TRUE(second.alerting->merge_replica(*copied));
+  second.restart();
+  second.scheduler.run_for(std::chrono::hours(3));
+  EXPECT_EQ(second.sender.sent.size(), 1u) << "somebody is on it";
+  const std::vector<Acknowledgement> there = second.alerting->acknowledgements();
+  ASSERT_EQ(there.size(), 1u);
+  EXPECT_EQ(there[0].by.name, "ada");
+  EXPECT_EQ(there[0].until, action.until);
+  ASSERT_TRUE(first.alerting->unacknowledge(which, action));
+  first.scheduler.run_for(std::chrono::seconds(1));
+  const auto taken_back = second.alerting->merge_replica(first.alerting->replica_state());
+  ASSERT_TRUE(taken_back);
+  second.scheduler.run_for(std::chrono::hours(2));
+  EXPECT_EQ(second.sender.sent.size(), 3u) << "reminders go on";
+  EXPECT_TRUE(second.alerting->acknowledgements().empty());
+}
+
 TEST(ClusterState, the_second_instance_tells_when_it_hears_nothing) {
   World w(kConfig);
   w.alerting->set_peer_wait(std::chrono::seconds(15));

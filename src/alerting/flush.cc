@@ -139,13 +139,22 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
       notification_reason(known == nullptr ? std::nullopt : known->told, telling.firing, telling.resolved,
                           integration.send_resolved(), route.repeat_interval, now);
   if (reason.empty()) return;
+  const TimePoint log_until = now + std::max<Micros>(2 * route.repeat_interval, options_.data_retention);
+  if (reason == kRepeatReason && all_acknowledged(telling.firing, now)) {
+    // What was told must stay known, or the group would be told as a new one.
+    if (known->expires_at - now < (log_until - now) / 2) {
+      plan.log.push_back(*known);
+      plan.log.back().expires_at = log_until;
+    }
+    return;
+  }
   LogEntry entry = known != nullptr ? *known : LogEntry{};
   if (known == nullptr) {
     entry.group_key = plan.row.group_key;
     entry.integration = integration.id();
     entry.generation = to_us(now);  // above all that an earlier, forgotten entry can have reached
   }
-  entry.expires_at = now + std::max<Micros>(2 * route.repeat_interval, options_.data_retention);
+  entry.expires_at = log_until;
   entry.telling = telling;
   if (!integration.send_resolved() && telling.firing.empty()) {
     plan.log.push_back(NotificationLog::delivered(std::move(entry)));  // only the log has to hear of it

@@ -200,6 +200,7 @@ void Alerting::stage_ended(Batch& batch) const {
 
 Result<state::Written> Alerting::commit(Batch& batch) {
   if (batch.order.empty()) return state::Written::kDurable;
+  batch.acknowledgements = ending_acknowledgements(batch);
   SENTINEL_ASSIGN(const state::Written written,
                   database_.write_fail_open([&](state::Tx& tx) { return write(tx, batch); }));
   const bool told_listeners = !batch.changes.empty() && !listeners_.empty();
@@ -224,6 +225,7 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
       if (!batch.alerts.at(fingerprint).next.firing) SENTINEL_TRY(Store::add_member(tx, id, fingerprint));
     }
   }
+  for (const Acknowledgement& a : batch.acknowledgements) SENTINEL_TRY(Acknowledgements::write(tx, a));
   for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
   if (batch.changes.empty()) return {};
   for (AlertListener* listener : listeners_) SENTINEL_TRY(listener->on_alerts(tx, batch.changes));
@@ -245,6 +247,15 @@ void Alerting::apply(Batch& batch) {
     if (staged.next.firing && !same_end) ends_.emplace(staged.next.alert.ends_at, fingerprint);
     inhibitor_.update(staged.next.alert, batch.now);
     alerts_[fingerprint] = std::move(staged.next);
+  }
+  for (const AlertChange& change : batch.changes) {
+    const uint64_t fingerprint = change.alert.fingerprint();
+    if (change.kind == AlertChange::Kind::kFired) quiet_watch_.fired(fingerprint, change.alert.labels);
+    if (change.kind == AlertChange::Kind::kResolved) quiet_watch_.ended(fingerprint, change.alert.labels, change.at);
+  }
+  for (const Acknowledgement& a : batch.acknowledgements) {
+    acknowledgements_.put(a);
+    replicate_acknowledgement(a);
   }
   for (auto& [id, staged] : batch.groups) {
     std::unique_ptr<Group>& group = groups_[id];

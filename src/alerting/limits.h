@@ -21,6 +21,13 @@ inline constexpr size_t kAlertLabelBytesMax = 64 * 1024;  // labels, annotations
 inline constexpr size_t kAlertsMax = 2'000'000;           // stored at a time
 inline constexpr size_t kGroupsPerFlushMax = 200;         // groups that share one transaction
 inline constexpr size_t kSilencesMax = 100'000;
+inline constexpr size_t kRecurringSilencesMax = 1000;
+inline constexpr size_t kScheduleIntervalsMax = 50;  // time intervals of one
+inline constexpr size_t kScheduleBytesMax = 64 * 1024;
+inline constexpr Micros kRecurringHorizon = std::chrono::hours(24 * 400);  // how far ahead an instance is looked for
+inline constexpr Micros kRecurringSpanMax = std::chrono::hours(24 * 7);    // of one instance; the next one goes on
+inline constexpr size_t kAcknowledgementsMax = kAlertsMax;                 // ended ones too, until they are pruned
+inline constexpr size_t kAcknowledgementBytesMax = 16 * 1024;              // name and note of one
 inline constexpr size_t kEventsPerQueryMax = 10'000;
 
 // A group that has become empty still has its timer this long, as Alertmanager's has until its maintenance run.
@@ -28,8 +35,11 @@ inline constexpr Micros kEmptyGroupKept = std::chrono::seconds(30);
 // After a start, an alert whose end passed meanwhile fires on this long, so that its sender can say that it still does.
 inline constexpr Micros kStartGrace = std::chrono::minutes(2);
 inline constexpr Micros kMaintenanceInterval = std::chrono::minutes(15);
-inline constexpr Micros kDataRetention = std::chrono::hours(120);  // silences after their end, notification log
+inline constexpr Micros kDataRetention = std::chrono::hours(120);       // silences after their end, notification log
+inline constexpr Micros kUntilResolvedQuiet = std::chrono::minutes(5);  // of until_resolved: "true"
 inline constexpr Micros kEventRetention = std::chrono::hours(24 * 90);
+inline constexpr Micros kAuditRetention = std::chrono::hours(24 * 365);
+inline constexpr size_t kAuditPerQueryMax = 1000;
 inline constexpr Micros kDeliveredRetention = std::chrono::hours(24 * 7);
 
 inline constexpr size_t kClusterPeersMax = 64;

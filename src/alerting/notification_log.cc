@@ -41,7 +41,7 @@ std::string_view notification_reason(const std::optional<Told>& told, const Fing
   // Also when resolved ones are not sent: the log must forget that they fire.
   if (firing.empty()) return told->firing.empty() && told->maybe_firing.empty() ? "" : "all alerts resolved";
   if (send_resolved && !is_subset(resolved, told->resolved)) return "some alerts resolved";
-  return told->at < now - repeat_interval ? "repeat interval elapsed" : "";
+  return told->at < now - repeat_interval ? kRepeatReason : "";
 }
 
 Status NotificationLog::load(state::Tx& tx) {

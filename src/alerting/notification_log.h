@@ -37,6 +37,8 @@ struct LogEntry {
   TimePoint expires_at;
 };
 
+inline constexpr std::string_view kRepeatReason = "repeat interval elapsed";
+
 // Alertmanager's DedupStage: why a receiver has to be told now, in its words ("first notification"); "" when it has
 // not.
 std::string_view notification_reason(const std::optional<Told>& told, const Fingerprints& firing,

@@ -6,13 +6,18 @@
 #include "alerting/alerting.h"
 #include "alerting/codec.h"
 #include "alerting/limits.h"
-#include "base/log.h"
 
 namespace sentinel::alerting {
 namespace {
 
-bool receiver_matches(const model::Matchers& matchers, std::string_view receiver) {
-  return std::all_of(matchers.begin(), matchers.end(), [&](const model::Matcher& m) { return m.matches(receiver); });
+// By name and by labels, both of them.
+bool receiver_matches(const AlertQuery& query, const Config& config, std::string_view name) {
+  const model::Matchers& by_name = query.receiver_matchers;
+  if (!std::all_of(by_name.begin(), by_name.end(), [&](const model::Matcher& m) { return m.matches(name); }))
+    return false;
+  if (query.receiver_label_matchers.empty()) return true;
+  const receivers::ReceiverConfig* receiver = config.find_receiver(name);
+  return receiver != nullptr && model::matches_all(query.receiver_label_matchers, receiver_labels(*receiver));
 }
 
 bool keeps(const AlertQuery& query, const AlertView& view) {
@@ -32,23 +37,10 @@ bool is_wanted(const HistoryQuery& query, const AlertEvent& event) {
 
 }  // namespace
 
-Result<std::string> Alerting::set_silence(Silence silence) {
-  const std::string asked = silence.id;
-  const std::string by = silence.created_by;
-  SENTINEL_ASSIGN(const std::string id,
-                  silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences));
-  log_info("silences", asked == id ? "changed" : "added",
-           {{"id", id}, {"by", by}, {"instead_of", asked == id ? "" : asked}});
-  if (!asked.empty() && asked != id) replicate_silence(asked);
-  replicate_silence(id);
-  return id;
-}
-
-Status Alerting::expire_silence(std::string_view id) {
-  SENTINEL_TRY(silences_.expire(database_, id, scheduler_.now()));
-  log_info("silences", "ended", {{"id", id}});
-  replicate_silence(std::string(id));
-  return {};
+model::Labels receiver_labels(const receivers::ReceiverConfig& receiver) {
+  model::Labels labels;
+  for (const auto& [name, value] : receiver.labels) labels.set(name, value);
+  return labels;
 }
 
 std::vector<std::string> Alerting::receivers_of(const model::Labels& labels) const {
@@ -81,6 +73,7 @@ AlertView Alerting::view(const Record& record, const std::vector<Group*>& groups
   for (const uint64_t f : inhibitor_.inhibited_by(record.alert.labels, now))
     v.inhibited_by.push_back(fingerprint_text(f));
   v.receivers = receivers_of(record.alert.labels);
+  if (const Acknowledgement* a = acknowledgements_.active(record.alert.fingerprint(), now)) v.acknowledged = *a;
   bool everywhere = !groups.empty();
   for (const Group* group : groups) {
     const std::vector<std::string> muting = muting_intervals(*group->route, now);
@@ -98,9 +91,9 @@ std::vector<AlertView> Alerting::alerts(const AlertQuery& query) const {
   std::vector<AlertView> out;
   for (const auto& [fingerprint, record] : candidates(query.matchers, now)) {
     AlertView v = view(*record, record->groups, now);
-    const bool received = query.receiver_matchers.empty() ||
-                          std::any_of(v.receivers.begin(), v.receivers.end(),
-                                      [&](const auto& r) { return receiver_matches(query.receiver_matchers, r); });
+    const bool any = query.receiver_matchers.empty() && query.receiver_label_matchers.empty();
+    const bool received = any || std::any_of(v.receivers.begin(), v.receivers.end(),
+                                             [&](const auto& r) { return receiver_matches(query, *config_, r); });
     if (received && keeps(query, v)) out.push_back(std::move(v));
   }
   return out;
@@ -111,13 +104,18 @@ std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
   std::map<Group*, std::vector<const Record*>> found;
   for (const auto& [fingerprint, record] : candidates(query.matchers, now)) {
     for (Group* group : record->groups) {
-      if (receiver_matches(query.receiver_matchers, group->row.receiver)) found[group].push_back(record);
+      if (receiver_matches(query, *config_, group->row.receiver)) found[group].push_back(record);
     }
   }
   std::vector<GroupView> out;
   for (const auto& [group, records] : found) {
-    GroupView g{
-        group->row.id, group->row.group_key, group->row.receiver, group->row.labels, {}, group->row.next_flush, {}};
+    GroupView g{group->row.id,
+                group->row.group_key,
+                group->row.receiver,
+                group->row.labels,
+                group->route->labels,
+                group->row.next_flush,
+                {}};
     for (const Record* record : records) {
       AlertView v = view(*record, {group}, now);
       if (keeps(query, v)) g.alerts.push_back(std::move(v));
@@ -176,6 +174,17 @@ Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) con
       }
       if (page.size() < kPage) break;
     }
+    return {};
+  }));
+  return out;
+}
+
+Result<std::vector<AuditEntry>> Alerting::audit(const AuditQuery& query) const {
+  AuditQuery bounded = query;
+  bounded.limit = std::min(query.limit, kAuditPerQueryMax);
+  std::vector<AuditEntry> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, Audit::list(tx, bounded));
     return {};
   }));
   return out;

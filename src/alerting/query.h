@@ -8,10 +8,12 @@
 #include <utility>
 #include <vector>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
+#include "receivers/config.h"
 
 namespace sentinel::alerting {
 
@@ -25,6 +27,7 @@ struct AlertView {
   std::vector<std::string> inhibited_by;  // fingerprints in hex
   std::vector<std::string> muted_by;      // time intervals that mute all its routes now
   std::vector<std::string> receivers;     // by name, in the order of the routes
+  std::optional<Acknowledgement> acknowledged{};
 };
 
 struct GroupView {
@@ -37,14 +40,28 @@ struct GroupView {
   std::vector<AlertView> alerts;  // by fingerprint
 };
 
+// Alerts that somebody does something about: those named, and those that fire in the groups with these labels.
+struct AlertSelection {
+  struct Group {
+    std::string receiver;
+    model::Labels labels;
+  };
+  std::vector<uint64_t> fingerprints{};
+  std::optional<Group> group{};
+};
+
 struct AlertQuery {
   model::Matchers matchers;
-  model::Matchers receiver_matchers;  // their label name is ignored: each is asked about the receiver's name
-  bool active = true;                 // false leaves out …
+  model::Matchers receiver_matchers;        // their label name is ignored: each is asked about the receiver's name
+  model::Matchers receiver_label_matchers;  // on the receiver's labels, among them its name
+  bool active = true;                       // false leaves out …
   bool silenced = true;
   bool inhibited = true;
   bool muted = true;
 };
+
+// With its name.
+model::Labels receiver_labels(const receivers::ReceiverConfig& receiver);
 
 // As /api/v2/status shows it.
 struct ClusterStatus {

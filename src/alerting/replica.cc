@@ -36,6 +36,13 @@ void write_entry(text::JsonWriter& w, const ReplicaEntry& e) {
   w.field("expires_at", to_us(e.expires_at)).end_object();
 }
 
+void write_acknowledgement(text::JsonWriter& w, const Acknowledgement& a) {
+  w.begin_object().field("fingerprint", fingerprint_text(a.fingerprint)).field("at", to_us(a.at));
+  w.field("actor", a.by.name).field("source", a.by.source).field("address", a.by.address).field("note", a.note);
+  if (a.until) w.field("until", to_us(*a.until));
+  w.field("ended", static_cast<int64_t>(a.ended)).field("updated_at", to_us(a.updated_at)).end_object();
+}
+
 Result<TimePoint> read_time(const json::object& object, std::string_view key) {
   SENTINEL_ASSIGN(const int64_t us, text::json_int(object, key));
   return time_from_us(us);
@@ -95,6 +102,26 @@ Result<ReplicaEntry> read_entry(const json::object& object) {
   return e;
 }
 
+Result<Acknowledgement> read_acknowledgement(const json::object& object) {
+  Acknowledgement a;
+  SENTINEL_ASSIGN(const std::string fingerprint, text::json_string(object, "fingerprint"));
+  const Fingerprints one = decode_fingerprints(fingerprint);
+  if (one.size() != 1) return fail(ErrorCode::kInvalidArgument, "an acknowledgement without an alert");
+  a.fingerprint = *one.begin();
+  SENTINEL_ASSIGN(a.at, read_time(object, "at"));
+  SENTINEL_ASSIGN(a.by.name, text::json_string(object, "actor"));
+  SENTINEL_ASSIGN(a.by.source, text::json_string(object, "source"));
+  SENTINEL_ASSIGN(a.by.address, text::json_string(object, "address"));
+  SENTINEL_ASSIGN(a.note, text::json_string(object, "note"));
+  if (object.contains("until")) {
+    SENTINEL_ASSIGN(a.until, read_time(object, "until"));
+  }
+  SENTINEL_ASSIGN(const int64_t ended, text::json_int(object, "ended"));
+  a.ended = ended != 0;
+  SENTINEL_ASSIGN(a.updated_at, read_time(object, "updated_at"));
+  return a;
+}
+
 template <class T>
 Status read_list(const json::object& object, std::string_view key, std::vector<T>& out,
                  Result<T> (*read)(const json::object&)) {
@@ -116,6 +143,8 @@ std::string encode_replica(const ReplicaState& state) {
   for (const Silence& s : state.silences) write_silence(w, s);
   w.end_array().key("log").begin_array();
   for (const ReplicaEntry& e : state.log) write_entry(w, e);
+  w.end_array().key("acknowledgements").begin_array();
+  for (const Acknowledgement& a : state.acknowledgements) write_acknowledgement(w, a);
   w.end_array().end_object();
   return out;
 }
@@ -129,6 +158,9 @@ Result<ReplicaState> decode_replica(const json::object& object) {
   ReplicaState state;
   SENTINEL_TRY(read_list<Silence>(object, "silences", state.silences, read_silence));
   SENTINEL_TRY(read_list<ReplicaEntry>(object, "log", state.log, read_entry));
+  // Instances of earlier versions do not have them.
+  if (object.contains("acknowledgements"))
+    SENTINEL_TRY(read_list<Acknowledgement>(object, "acknowledgements", state.acknowledgements, read_acknowledgement));
   return state;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// What instances of a cluster tell each other: silences and what was told to whom. A value, and its JSON.
+// What instances of a cluster tell each other: silences, acknowledgements and what was told to whom. A value, and its
+// JSON.
 
 #include <string>
 #include <string_view>
@@ -7,6 +8,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "alerting/acknowledgements.h"
 #include "alerting/notification_log.h"
 #include "alerting/silences.h"
 #include "base/result.h"
@@ -23,7 +25,9 @@ struct ReplicaEntry {
 struct ReplicaState {
   std::vector<Silence> silences;
   std::vector<ReplicaEntry> log;
-  bool empty() const { return silences.empty() && log.empty(); }
+  std::vector<Acknowledgement> acknowledgements{};
+  size_t size() const { return silences.size() + log.size() + acknowledgements.size(); }
+  bool empty() const { return size() == 0; }
 };
 
 std::string encode_replica(const ReplicaState& state);  // a JSON object

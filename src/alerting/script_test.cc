@@ -121,9 +121,10 @@ class ScriptRun {
     if (w.verb == "put" || w.verb == "resolve") return put(w);
     if (w.verb == "silence") return silence(w);
     if (w.verb == "unsilence") {
-      EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0))));
+      EXPECT_TRUE(world_->alerting->expire_silence(silences_.at(w.plain.at(0)), {"ada", "cli", "127.0.0.1:1"}));
       return;
     }
+    if (w.verb == "acknowledge" || w.verb == "unacknowledge") return acknowledge(w);
     if (w.verb == "restart")
       return world_->restart(w.options.contains("down") ? duration_of(w.options.at("down")) : Micros(0));
     if (w.verb == "reload") {
@@ -133,6 +134,14 @@ class ScriptRun {
     }
     if (w.verb == "fail") return fail_receiver(w);
     if (w.verb == "alerts") return show_block(alert_lines(w));
+    if (w.verb == "recurring") return recurring(w);
+    if (w.verb == "unrecurring") {
+      EXPECT_TRUE(world_->alerting->remove_recurring_silence(silences_.at(w.plain.at(0))));
+      return;
+    }
+    if (w.verb == "instances") return show_block(instance_lines(silences_.at(w.plain.at(0))));
+    if (w.verb == "audit") return show_block(audit_lines());
+    if (w.verb == "silences") return show_block(silence_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
     FAIL() << "unknown command: " << command;
@@ -161,9 +170,69 @@ class ScriptRun {
     s.starts_at = world_->scheduler.now() + (w.options.contains("in") ? duration_of(w.options.at("in")) : Micros(0));
     s.ends_at = s.starts_at + duration_of(w.options.at("for"));
     s.created_by = "test";
-    const auto id = world_->alerting->set_silence(s);
+    if (w.options.contains("until_resolved")) s.annotations.set("until_resolved", w.options.at("until_resolved"));
+    if (w.options.contains("change")) s.id = silences_.at(w.options.at("change"));
+    const auto id = world_->alerting->set_silence(s, {"ada", "cli", "127.0.0.1:1"});
+    if (!w.plain.empty()) {
+      EXPECT_FALSE(id) << "expected an error";
+      return;
+    }
     ASSERT_TRUE(id) << id.error().to_string();
     silences_[w.options.at("as")] = *id;
+  }
+
+  // recurring {matchers} times=22:00-06:00 … as=NAME
+  void recurring(const Words& w) {
+    std::string schedule = "[{";
+    for (const char* name : {"weekdays", "days_of_month", "months", "years"}) {
+      if (w.options.contains(name)) schedule += std::string(name) + ": ['" + w.options.at(name) + "'], ";
+    }
+    if (w.options.contains("times")) {
+      const auto times = split(w.options.at("times"), '-');
+      schedule +=
+          "times: [{start_time: '" + std::string(times.at(0)) + "', end_time: '" + std::string(times.at(1)) + "'}], ";
+    }
+    if (w.options.contains("location")) schedule += "location: " + w.options.at("location");
+    RecurringSilence r;
+    r.schedule_text = schedule + "}]";
+    r.instance.matcher_sets.push_back(parse_matchers(w.labels).value());
+    r.instance.created_by = "test";
+    if (w.options.contains("until")) r.ends_at = world_->start() + duration_of(w.options.at("until"));
+    const auto added = world_->alerting->add_recurring_silence(r, {"ada", "cli", "127.0.0.1:1"});
+    EXPECT_EQ(added.has_value(), w.plain.empty()) << (added ? "expected an error" : added.error().to_string());
+    if (added) silences_[w.options.at("as")] = added->id;
+  }
+
+  std::vector<std::string> instance_lines(const std::string& id) {
+    std::vector<Silence> list;
+    for (Silence& s : world_->alerting->silences()) {
+      if (s.annotations.get(kRecurringAnnotation) == id) list.push_back(std::move(s));
+    }
+    std::sort(list.begin(), list.end(), [](const Silence& a, const Silence& b) { return a.starts_at < b.starts_at; });
+    std::vector<std::string> lines;
+    for (const Silence& s : list) {
+      lines.push_back(std::string(silence_state_name(s.state(world_->scheduler.now()))) + " " +
+                      format_rfc3339(s.starts_at) + " to " + format_rfc3339(s.ends_at));
+    }
+    return lines;
+  }
+
+  // acknowledge {labels} [group=RECEIVER] [by=NAME] [note=text] [for=1h] [bad]
+  void acknowledge(const Words& w) {
+    AlertSelection which;
+    if (w.options.contains("group")) {
+      which.group = {w.options.at("group"), labels_of(w.labels)};
+    } else {
+      model::Alert alert;
+      alert.labels = labels_of(w.labels);
+      which.fingerprints.push_back(alert.fingerprint());
+    }
+    AlertAction action{{w.options.contains("by") ? w.options.at("by") : "ada", "cli", "127.0.0.1:1"}};
+    if (w.options.contains("note")) action.note = w.options.at("note");
+    if (w.options.contains("for")) action.until = world_->scheduler.now() + duration_of(w.options.at("for"));
+    const auto done = w.verb == "acknowledge" ? world_->alerting->acknowledge(which, action)
+                                              : world_->alerting->unacknowledge(which, action);
+    EXPECT_EQ(done.has_value(), w.plain.empty()) << (done ? "expected an error" : done.error().to_string());
   }
 
   void fail_receiver(const Words& w) {
@@ -206,10 +275,37 @@ class ScriptRun {
       if (!v.silenced_by.empty()) line += " silenced";
       if (!v.inhibited_by.empty()) line += " inhibited";
       for (const std::string& name : v.muted_by) line += " muted:" + name;
+      if (v.acknowledged) line += " acknowledged:" + v.acknowledged->by.name;
       for (const std::string& name : v.receivers) line += " >" + name;
       lines.push_back(line);
     }
     std::sort(lines.begin(), lines.end());
+    return lines;
+  }
+
+  // Ids are random: silences are shown by their script names.
+  std::vector<std::string> audit_lines() {
+    std::vector<std::string> lines;
+    const auto entries = world_->alerting->audit({});
+    EXPECT_TRUE(entries);
+    for (const AuditEntry& e : *entries) {
+      std::string line = since_start(e.at) + " " + e.by.name + " (" + e.by.source + " " + e.by.address + ") " +
+                         e.action + " " + e.target + " " + (e.before.empty() ? "nothing" : e.before) + " -> " +
+                         (e.after.empty() ? "nothing" : e.after);
+      for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
+      lines.insert(lines.begin(), line);
+    }
+    return lines;
+  }
+
+  std::vector<std::string> silence_lines() {
+    std::vector<std::string> lines;
+    for (const auto& [name, id] : silences_) {
+      const auto s = world_->alerting->silence(id);  // a recurring one is none itself
+      if (!s) continue;
+      lines.push_back(name + " " + std::string(silence_state_name(s->state(world_->scheduler.now()))) + " " +
+                      since_start(s->starts_at) + " to " + since_start(s->ends_at));
+    }
     return lines;
   }
 
@@ -218,8 +314,14 @@ class ScriptRun {
     const auto events = world_->alerting->history({});
     EXPECT_TRUE(events);
     for (const AlertEvent& e : *events) {
-      lines.insert(lines.begin(),
-                   since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string());
+      std::string line =
+          since_start(e.at) + " " + std::string(alert_change_name(e.kind)) + " " + e.alert.labels.to_string();
+      if (e.action) {
+        line += " by " + e.action->by.name + " (" + e.action->by.source + " " + e.action->by.address + ")";
+        if (!e.action->note.empty()) line += " \"" + e.action->note + "\"";
+        if (e.action->until) line += " until " + since_start(*e.action->until);
+      }
+      lines.insert(lines.begin(), line);
     }
     return lines;
   }

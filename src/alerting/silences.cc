@@ -16,40 +16,6 @@ namespace {
 
 namespace json = boost::json;
 
-std::string encode_sets(const std::vector<model::Matchers>& sets) {
-  json::array out;
-  for (const model::Matchers& set : sets) {
-    json::array matchers;
-    for (const model::Matcher& m : set) {
-      matchers.push_back(json::array{static_cast<int64_t>(m.type()), m.name(), m.value()});
-    }
-    out.push_back(std::move(matchers));
-  }
-  return text::serialize(out);
-}
-
-Result<std::vector<model::Matchers>> decode_sets(std::string_view text) {
-  try {
-    std::vector<model::Matchers> sets;
-    const json::value parsed = json::parse(text);
-    for (const json::value& set : parsed.as_array()) {
-      model::Matchers matchers;
-      for (const json::value& m : set.as_array()) {
-        const json::array& fields = m.as_array();
-        SENTINEL_ASSIGN(
-            model::Matcher matcher,
-            model::Matcher::make(static_cast<model::MatchType>(fields.at(0).to_number<int>()),
-                                 std::string(fields.at(1).as_string()), std::string(fields.at(2).as_string())));
-        matchers.push_back(std::move(matcher));
-      }
-      sets.push_back(std::move(matchers));
-    }
-    return sets;
-  } catch (const std::exception& e) {
-    return fail(ErrorCode::kInternal, std::string("a stored silence cannot be read: ") + e.what());
-  }
-}
-
 Error invalid(const std::string& why) { return Error(ErrorCode::kInvalidArgument, "invalid silence: " + why); }
 
 Status check_set(const model::Matchers& set) {
@@ -73,14 +39,6 @@ Status check_set(const model::Matchers& set) {
   return {};
 }
 
-Status check(const Silence& s, TimePoint now) {
-  if (s.matcher_sets.empty()) return fail(invalid("at least one matcher required"));
-  for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
-  if (s.ends_at < s.starts_at) return fail(invalid("end time must not be before start time"));
-  if (s.ends_at < now) return fail(invalid("end time must not be in the past"));
-  return {};
-}
-
 // Whether `next` may keep the id of `previous`. Clients send times back with milliseconds at best, so a start is the
 // same when its second is.
 bool can_update(const Silence& previous, const Silence& next, TimePoint now) {
@@ -95,7 +53,7 @@ bool can_update(const Silence& previous, const Silence& next, TimePoint now) {
 }
 
 Status check_size(const Silence& s, const SilenceLimits& limits) {
-  size_t size = s.id.size() + s.created_by.size() + s.comment.size() + encode_sets(s.matcher_sets).size();
+  size_t size = s.id.size() + s.created_by.size() + s.comment.size() + encode_matcher_sets(s.matcher_sets).size();
   for (const model::Label& label : s.annotations) size += label.name.size() + label.value.size();
   if (limits.bytes_max == 0 || size <= limits.bytes_max) return {};
   return fail(ErrorCode::kTooLarge, "silence exceeded maximum size: " + std::to_string(size) +
@@ -109,6 +67,48 @@ void end_now(Silence& s, TimePoint now) {
 }
 
 }  // namespace
+
+std::string encode_matcher_sets(const std::vector<model::Matchers>& sets) {
+  json::array out;
+  for (const model::Matchers& set : sets) {
+    json::array matchers;
+    for (const model::Matcher& m : set) {
+      matchers.push_back(json::array{static_cast<int64_t>(m.type()), m.name(), m.value()});
+    }
+    out.push_back(std::move(matchers));
+  }
+  return text::serialize(out);
+}
+
+Result<std::vector<model::Matchers>> decode_matcher_sets(std::string_view text) {
+  try {
+    std::vector<model::Matchers> sets;
+    const json::value parsed = json::parse(text);
+    for (const json::value& set : parsed.as_array()) {
+      model::Matchers matchers;
+      for (const json::value& m : set.as_array()) {
+        const json::array& fields = m.as_array();
+        SENTINEL_ASSIGN(
+            model::Matcher matcher,
+            model::Matcher::make(static_cast<model::MatchType>(fields.at(0).to_number<int>()),
+                                 std::string(fields.at(1).as_string()), std::string(fields.at(2).as_string())));
+        matchers.push_back(std::move(matcher));
+      }
+      sets.push_back(std::move(matchers));
+    }
+    return sets;
+  } catch (const std::exception& e) {
+    return fail(ErrorCode::kInternal, std::string("a stored silence cannot be read: ") + e.what());
+  }
+}
+
+Status check_silence(const Silence& s, TimePoint now) {
+  if (s.matcher_sets.empty()) return fail(invalid("at least one matcher required"));
+  for (const model::Matchers& set : s.matcher_sets) SENTINEL_TRY(check_set(set));
+  if (s.ends_at < s.starts_at) return fail(invalid("end time must not be before start time"));
+  if (s.ends_at < now) return fail(invalid("end time must not be in the past"));
+  return {};
+}
 
 std::string_view silence_state_name(SilenceState state) {
   switch (state) {
@@ -131,7 +131,7 @@ Status Silences::load(state::Tx& tx) {
   for (const state::Row& row : rows) {
     Silence s;
     s.id = row.text(0);
-    SENTINEL_ASSIGN(s.matcher_sets, decode_sets(row.text(1)));
+    SENTINEL_ASSIGN(s.matcher_sets, decode_matcher_sets(row.text(1)));
     s.starts_at = time_from_us(row.integer(2));
     s.ends_at = time_from_us(row.integer(3));
     s.updated_at = time_from_us(row.integer(4));
@@ -149,14 +149,14 @@ Status Silences::write(state::Tx& tx, const Silence& s) {
       " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET matchers = excluded.matchers,"
       " starts_at = excluded.starts_at, ends_at = excluded.ends_at, updated_at = excluded.updated_at,"
       " created_by = excluded.created_by, comment = excluded.comment, annotations = excluded.annotations",
-      {s.id, encode_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at), s.created_by,
-       s.comment, text::encode_labels(s.annotations)});
+      {s.id, encode_matcher_sets(s.matcher_sets), to_us(s.starts_at), to_us(s.ends_at), to_us(s.updated_at),
+       s.created_by, s.comment, text::encode_labels(s.annotations)});
 }
 
 Result<std::string> Silences::set(state::Database& database, Silence silence, TimePoint now,
-                                  const SilenceLimits& limits) {
+                                  const SilenceLimits& limits, const Also& also) {
   if (silence.starts_at == TimePoint{}) silence.starts_at = now;
-  SENTINEL_TRY(check(silence, now));
+  SENTINEL_TRY(check_silence(silence, now));
   const auto previous = silence.id.empty() ? silences_.end() : silences_.find(silence.id);
   if (!silence.id.empty() && previous == silences_.end()) return fail(ErrorCode::kNotFound, "silence not found");
   std::optional<Silence> expired;
@@ -180,7 +180,8 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
   SENTINEL_TRY(check_size(silence, limits));
   SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
     if (expired) SENTINEL_TRY(write(tx, *expired));
-    return write(tx, silence);
+    SENTINEL_TRY(write(tx, silence));
+    return also ? also(tx, previous == silences_.end() ? nullptr : &previous->second, silence) : Status();
   }));
   if (expired) silences_[expired->id] = *expired;
   const std::string id = silence.id;
@@ -188,7 +189,7 @@ Result<std::string> Silences::set(state::Database& database, Silence silence, Ti
   return id;
 }
 
-Status Silences::expire(state::Database& database, std::string_view id, TimePoint now) {
+Status Silences::expire(state::Database& database, std::string_view id, TimePoint now, const Also& also) {
   const auto it = silences_.find(id);
   if (it == silences_.end()) return fail(ErrorCode::kNotFound, "silence not found");
   if (it->second.state(now) == SilenceState::kExpired) {
@@ -196,7 +197,10 @@ Status Silences::expire(state::Database& database, std::string_view id, TimePoin
   }
   Silence ended = it->second;
   end_now(ended, now);
-  SENTINEL_TRY(database.write([&](state::Tx& tx) { return write(tx, ended); }));
+  SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(write(tx, ended));
+    return also ? also(tx, &it->second, ended) : Status();
+  }));
   it->second = std::move(ended);
   return {};
 }
@@ -217,6 +221,11 @@ Result<size_t> Silences::merge(state::Database& database, const std::vector<Sile
   }));
   for (const Silence* s : newer) silences_[s->id] = *s;
   return newer.size();
+}
+
+void Silences::put(Silence silence) {
+  const std::string id = silence.id;
+  silences_.insert_or_assign(id, std::move(silence));
 }
 
 std::optional<Silence> Silences::get(std::string_view id) const {

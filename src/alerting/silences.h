@@ -1,6 +1,7 @@
 #pragma once
 // Silences as Alertmanager keeps them, in SQL and in memory. Lives on the control scheduler.
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,6 +35,12 @@ struct Silence {
   bool matches(const model::Labels& labels) const;
 };
 
+std::string encode_matcher_sets(const std::vector<model::Matchers>& sets);
+Result<std::vector<model::Matchers>> decode_matcher_sets(std::string_view text);
+
+// kInvalidArgument in Alertmanager's words.
+Status check_silence(const Silence& silence, TimePoint now);
+
 // Zero: no limit of the user's.
 struct SilenceLimits {
   size_t count_max = 0;
@@ -42,15 +49,19 @@ struct SilenceLimits {
 
 class Silences {
  public:
+  // What else is written in the transaction of a change; `before` is null when there was none.
+  using Also = std::function<Status(state::Tx&, const Silence* before, const Silence& after)>;
+
   // REQUIRES: the tables of store.h are there. Reads them all.
   Status load(state::Tx& tx);
 
   // Creates, or changes the one with that id; where the change is more than Alertmanager allows (other matchers, a
   // start in the past), the old one is expired and a new one made. Returns the id. Durable on return.
   // kNotFound: an id that is not there. kInvalidArgument, kTooLarge: say what is wrong, in Alertmanager's words.
-  Result<std::string> set(state::Database& database, Silence silence, TimePoint now, const SilenceLimits& limits = {});
+  Result<std::string> set(state::Database& database, Silence silence, TimePoint now, const SilenceLimits& limits = {},
+                          const Also& also = {});
   // kNotFound; kConflict when it has expired already.
-  Status expire(state::Database& database, std::string_view id, TimePoint now);
+  Status expire(state::Database& database, std::string_view id, TimePoint now, const Also& also = {});
   // Takes over those of other instances that are newer than ours. Returns how many.
   Result<size_t> merge(state::Database& database, const std::vector<Silence>& theirs, TimePoint ended_before);
   std::optional<Silence> get(std::string_view id) const;
@@ -62,9 +73,12 @@ class Silences {
   Result<size_t> prune(state::Database& database, TimePoint ended_before);
   size_t count(SilenceState state, TimePoint now) const;
 
- private:
+  // As it is: SQL first, inside the caller's transaction; memory once that has been committed.
   static Status write(state::Tx& tx, const Silence& silence);
+  void put(Silence silence);
+  size_t size() const { return silences_.size(); }
 
+ private:
   std::map<std::string, Silence, std::less<>> silences_;
 };
 

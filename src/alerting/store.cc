@@ -86,6 +86,49 @@ constexpr const char* kAlertsInOrder =
     "  timed_out INTEGER NOT NULL,"
     "  firing INTEGER NOT NULL);";
 
+constexpr const char* kAcknowledgementTables =
+    "CREATE TABLE alert_acknowledgements ("
+    "  fingerprint INTEGER PRIMARY KEY,"
+    "  at INTEGER NOT NULL,"
+    "  actor TEXT NOT NULL,"
+    "  source TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  note TEXT NOT NULL,"
+    "  until INTEGER,"
+    "  ended INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL);"
+    "ALTER TABLE alert_events ADD COLUMN actor TEXT;"  // NULL: not an action
+    "ALTER TABLE alert_events ADD COLUMN source TEXT;"
+    "ALTER TABLE alert_events ADD COLUMN address TEXT;"
+    "ALTER TABLE alert_events ADD COLUMN note TEXT;"
+    "ALTER TABLE alert_events ADD COLUMN until INTEGER;";
+
+constexpr const char* kRecurringTable =
+    "CREATE TABLE alert_recurring_silences ("
+    "  id TEXT PRIMARY KEY,"
+    "  matchers TEXT NOT NULL,"
+    "  schedule TEXT NOT NULL,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER,"
+    "  updated_at INTEGER NOT NULL,"
+    "  created_by TEXT NOT NULL,"
+    "  comment TEXT NOT NULL,"
+    "  annotations TEXT NOT NULL,"
+    "  next_from INTEGER NOT NULL);";
+
+constexpr const char* kAuditTable =
+    "CREATE TABLE alert_audit ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  at INTEGER NOT NULL,"
+    "  actor TEXT NOT NULL,"
+    "  source TEXT NOT NULL,"
+    "  address TEXT NOT NULL,"
+    "  action TEXT NOT NULL,"
+    "  target TEXT NOT NULL,"
+    "  before_json TEXT NOT NULL,"
+    "  after_json TEXT NOT NULL);"
+    "CREATE INDEX alert_audit_at ON alert_audit (at);";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -135,17 +178,11 @@ Result<GroupRow> read_group(const state::Row& row) {
   return g;
 }
 
-AlertChange::Kind kind_from(std::string_view name) {
-  return name == "resolved"  ? AlertChange::Kind::kResolved
-         : name == "updated" ? AlertChange::Kind::kUpdated
-                             : AlertChange::Kind::kFired;
-}
-
 Result<AlertEvent> read_event(const state::Row& row) {
   AlertEvent e;
   e.id = row.integer(0);
   e.at = time_from_us(row.integer(1));
-  e.kind = kind_from(row.text(2));
+  e.kind = parse_alert_change(row.text(2)).value_or(AlertChange::Kind::kFired);
   SENTINEL_ASSIGN(e.alert.labels, text::decode_labels(row.text(3)));
   SENTINEL_ASSIGN(e.alert.annotations, text::decode_labels(row.text(4)));
   e.alert.generator_url = row.text(5);
@@ -153,6 +190,10 @@ Result<AlertEvent> read_event(const state::Row& row) {
   e.alert.ends_at = time_from_us(row.integer(7));
   e.alert.updated_at = e.at;
   SENTINEL_ASSIGN(e.receivers, decode_strings(row.text(8)));
+  if (!row.is_null(9)) {
+    e.action = AlertAction{{row.text(9), row.text(10), row.text(11)}, row.text(12)};
+    if (!row.is_null(13)) e.action->until = time_from_us(row.integer(13));
+  }
   return e;
 }
 
@@ -175,12 +216,24 @@ std::string_view alert_change_name(AlertChange::Kind kind) {
     case AlertChange::Kind::kFired: return "fired";
     case AlertChange::Kind::kUpdated: return "updated";
     case AlertChange::Kind::kResolved: return "resolved";
+    case AlertChange::Kind::kAcknowledged: return "acknowledged";
+    case AlertChange::Kind::kUnacknowledged: return "unacknowledged";
   }
   return "fired";
 }
 
+std::optional<AlertChange::Kind> parse_alert_change(std::string_view name) {
+  using Kind = AlertChange::Kind;
+  for (const Kind kind : {Kind::kFired, Kind::kUpdated, Kind::kResolved, Kind::kAcknowledged, Kind::kUnacknowledged}) {
+    if (alert_change_name(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
 Status Store::migrate(state::Database& database) {
-  return database.migrate("alerting", {{1, kTables}, {2, kAlertsInOrder}});
+  return database.migrate(
+      "alerting",
+      {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}, {4, kRecurringTable}, {5, kAuditTable}});
 }
 
 Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {
@@ -252,24 +305,38 @@ Result<std::vector<std::pair<std::string, uint64_t>>> Store::members(state::Tx& 
 }
 
 Status Store::add_event(state::Tx& tx, const AlertChange& c) {
+  state::SqlParams params = {to_us(c.at),
+                             std::string(alert_change_name(c.kind)),
+                             sql_fingerprint(c.alert.fingerprint()),
+                             std::string(c.alert.name()),
+                             text::encode_labels(c.alert.labels),
+                             text::encode_labels(c.alert.annotations),
+                             c.alert.generator_url,
+                             to_us(c.alert.starts_at),
+                             to_us(c.alert.ends_at),
+                             encode_strings(c.receivers)};
+  if (c.action) {
+    params.insert(params.end(), {c.action->by.name, c.action->by.source, c.action->by.address, c.action->note});
+  } else {
+    params.insert(params.end(), {std::monostate{}, std::monostate{}, std::monostate{}, std::monostate{}});
+  }
+  params.push_back(c.action && c.action->until ? state::SqlValue(to_us(*c.action->until))
+                                               : state::SqlValue(std::monostate{}));
   return tx.exec(
-      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at, "
-      "ends_at,"
-      " receivers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-      {to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(c.alert.fingerprint()),
-       std::string(c.alert.name()), text::encode_labels(c.alert.labels), text::encode_labels(c.alert.annotations),
-       c.alert.generator_url, to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers)});
+      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at,"
+      " ends_at, receivers, actor, source, address, note, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      params);
 }
 
 Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, TimePoint from, TimePoint to, int64_t before_id,
                                               std::string_view alert_name, size_t limit) {
   const std::string name(alert_name);
-  return read_all<AlertEvent>(
-      tx.query(
-          "SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, receivers FROM alert_events"
-          " WHERE id < ? AND at >= ? AND at < ? AND (? = '' OR alert_name = ?) ORDER BY id DESC LIMIT ?",
-          {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
-      read_event);
+  return read_all<AlertEvent>(tx.query("SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, "
+                                       "receivers, actor, source, address,"
+                                       " note, until FROM alert_events WHERE id < ? AND at >= ? AND at < ? AND (? = '' "
+                                       "OR alert_name = ?) ORDER BY id DESC LIMIT ?",
+                                       {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
+                              read_event);
 }
 
 Status Store::prune_events(state::Tx& tx, TimePoint before) {

@@ -44,8 +44,11 @@ struct AlertEvent {
   AlertChange::Kind kind = AlertChange::Kind::kFired;
   model::Alert alert;
   std::vector<std::string> receivers;
+  std::optional<AlertAction> action{};  // of acknowledgements
 };
-std::string_view alert_change_name(AlertChange::Kind kind);  // fired, updated, resolved
+// fired, updated, resolved, acknowledged, unacknowledged
+std::string_view alert_change_name(AlertChange::Kind kind);
+std::optional<AlertChange::Kind> parse_alert_change(std::string_view name);
 
 class Store {
  public:

@@ -157,21 +157,54 @@ Result<TimeInterval> TimeInterval::parse(const YamlNode& node) {
   return out;
 }
 
-bool TimeInterval::contains(TimePoint t) const {
+namespace {
+
+cctz::civil_second local_time(const std::string& location, TimePoint t) {
   cctz::time_zone zone = cctz::utc_time_zone();
-  if (location_ == "Local") {
+  if (location == "Local") {
     zone = cctz::local_time_zone();
-  } else if (!location_.empty()) {
-    cctz::load_time_zone(location_, &zone);  // parse() has seen it; cctz keeps it
+  } else if (!location.empty()) {
+    cctz::load_time_zone(location, &zone);  // parse() has seen it; cctz keeps it
   }
-  const cctz::civil_second local = cctz::convert(std::chrono::floor<std::chrono::seconds>(t), zone);
+  return cctz::convert(std::chrono::floor<std::chrono::seconds>(t), zone);
+}
+
+}  // namespace
+
+bool TimeInterval::contains(TimePoint t) const {
+  const cctz::civil_second local = local_time(location_, t);
   const int minute = local.hour() * 60 + local.minute();
   const bool in_minutes = minutes_.empty() || std::any_of(minutes_.begin(), minutes_.end(), [minute](const Range& r) {
                             return minute >= r.first && minute < r.second;
                           });
-  if (!in_minutes || !in_days_of_month(days_of_month_, local) || !in_any(months_, local.month())) return false;
+  return in_minutes && contains_day(t);
+}
+
+bool TimeInterval::contains_day(TimePoint t) const {
+  const cctz::civil_second local = local_time(location_, t);
+  if (!in_days_of_month(days_of_month_, local) || !in_any(months_, local.month())) return false;
   const int weekday = (static_cast<int>(cctz::get_weekday(cctz::civil_day(local))) + 1) % 7;  // cctz counts from Monday
   return in_any(weekdays_, weekday) && in_any(years_, static_cast<int>(local.year()));
+}
+
+std::optional<TimeSpan> next_span(const std::vector<TimeInterval>& intervals, TimePoint from, TimePoint horizon,
+                                  Micros length_max) {
+  // Offsets of time zones are whole quarters of an hour, so a day begins at one everywhere.
+  constexpr Micros kMinute = std::chrono::minutes(1);
+  constexpr Micros kQuarter = std::chrono::minutes(15);
+  const auto after = [](TimePoint t, Micros step) { return t - t.time_since_epoch() % step + step; };
+  const auto holds = [&](TimePoint t) {
+    return std::any_of(intervals.begin(), intervals.end(), [t](const TimeInterval& i) { return i.contains(t); });
+  };
+  const auto day_holds = [&](TimePoint t) {
+    return std::any_of(intervals.begin(), intervals.end(), [t](const TimeInterval& i) { return i.contains_day(t); });
+  };
+  TimePoint start = from;
+  while (start < horizon && !holds(start)) start = after(start, day_holds(start) ? kMinute : kQuarter);
+  if (start >= horizon) return std::nullopt;
+  TimePoint end = after(start, kMinute);
+  while (end < start + length_max && holds(end)) end = after(end, kMinute);
+  return TimeSpan{start, std::min(end, start + length_max)};
 }
 
 }  // namespace sentinel::alerting

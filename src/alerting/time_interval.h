@@ -2,6 +2,7 @@
 // Alertmanager's time intervals: "weekdays, 9 to 17, in Berlin". Pure values.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ class TimeInterval {
   static Result<TimeInterval> parse(const text::YamlNode& node);
 
   bool contains(TimePoint t) const;
+  // Whether it contains any time of the day, in its location, that t is in. Cheaper than asking for all minutes.
+  bool contains_day(TimePoint t) const;
 
  private:
   std::vector<Range> minutes_;        // of the day, the end excluded
@@ -30,6 +33,18 @@ class TimeInterval {
   std::vector<Range> years_;
   std::string location_;  // IANA name, "" is UTC
 };
+
+// Start included, end excluded.
+struct TimeSpan {
+  TimePoint start;
+  TimePoint end;
+  bool operator==(const TimeSpan&) const = default;
+};
+
+// The first stretch from `from` on in which any of the intervals holds, cut at `from` and at `length_max`. What begins
+// at the horizon or later is not looked for.
+std::optional<TimeSpan> next_span(const std::vector<TimeInterval>& intervals, TimePoint from, TimePoint horizon,
+                                  Micros length_max);
 
 struct NamedTimeIntervals {
   std::string name;

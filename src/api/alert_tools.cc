@@ -4,6 +4,7 @@
 
 #include <boost/json.hpp>
 
+#include "alerting/codec.h"
 #include "api/alertmanager_json.h"
 #include "base/strings.h"
 #include "text/json.h"
@@ -13,6 +14,7 @@ namespace {
 
 constexpr size_t kPreviewAlertsMax = 500;  // shown; the count is of all
 constexpr size_t kPreviewEventsMax = 10'000;
+constexpr size_t kSelectionMax = 10'000;
 
 void write_labels(text::JsonWriter& w, std::string_view name, const model::Labels& labels) {
   w.key(name).begin_object();
@@ -20,10 +22,80 @@ void write_labels(text::JsonWriter& w, std::string_view name, const model::Label
   w.end_object();
 }
 
+void write_time_or_null(text::JsonWriter& w, std::string_view name, const std::optional<TimePoint>& time) {
+  w.key(name);
+  time ? w.string(format_rfc3339(*time)) : w.null();
+}
+
 void write_strings(text::JsonWriter& w, std::string_view name, const std::vector<std::string>& list) {
   w.key(name).begin_array();
   for (const std::string& item : list) w.string(item);
   w.end_array();
+}
+
+void write_acknowledgement(text::JsonWriter& w, const alerting::Acknowledgement& a) {
+  w.begin_object().field("fingerprint", alerting::fingerprint_text(a.fingerprint)).field("by", a.by.name);
+  w.field("source", a.by.source).field("at", format_rfc3339(a.at)).field("note", a.note);
+  write_time_or_null(w, "until", a.until);
+  w.end_object();
+}
+
+std::string acknowledgements_json(const std::vector<alerting::Acknowledgement>& list) {
+  std::string body;
+  text::JsonWriter w(body);
+  w.begin_object().key("items").begin_array();
+  for (const alerting::Acknowledgement& a : list) write_acknowledgement(w, a);
+  w.end_array().key("next_cursor").null().end_object();
+  return body;
+}
+
+Result<alerting::AlertSelection> selection(const boost::json::object& body) {
+  alerting::AlertSelection which;
+  if (body.contains("fingerprints")) {
+    SENTINEL_ASSIGN(const std::vector<std::string> list, text::json_strings(body, "fingerprints"));
+    if (list.size() > kSelectionMax)
+      return fail(ErrorCode::kTooLarge, "more than " + std::to_string(kSelectionMax) + " fingerprints");
+    for (const std::string& text : list) {
+      const alerting::Fingerprints one = alerting::decode_fingerprints(text);
+      if (one.size() != 1 || text.size() != 16)
+        return fail(ErrorCode::kInvalidArgument, go_quote(text) + " is no fingerprint: 16 hexadecimal digits");
+      which.fingerprints.push_back(*one.begin());
+    }
+  }
+  if (body.contains("group")) {
+    SENTINEL_ASSIGN(const boost::json::object* group, text::json_object(body, "group"));
+    alerting::AlertSelection::Group named;
+    SENTINEL_ASSIGN(named.receiver, text::json_string(*group, "receiver"));
+    SENTINEL_ASSIGN(const boost::json::object* labels, text::json_object(*group, "labels"));
+    for (const auto& [name, value] : *labels) {
+      if (!value.is_string()) return fail(ErrorCode::kInvalidArgument, "a label's value must be a string");
+      named.labels.set(name, value.get_string());
+    }
+    which.group = std::move(named);
+  }
+  if (which.fingerprints.empty() && !which.group)
+    return fail(ErrorCode::kInvalidArgument, "name \"fingerprints\" or a \"group\" of receiver and labels");
+  return which;
+}
+
+struct ActionRequest {
+  alerting::AlertSelection which;
+  alerting::AlertAction action;
+};
+
+Result<ActionRequest> action_request(const net::Request& request) {
+  SENTINEL_ASSIGN(const boost::json::object body, json_body(request));
+  ActionRequest out;
+  SENTINEL_ASSIGN(out.which, selection(body));
+  out.action.by = alert_actor_of(request, body);
+  SENTINEL_ASSIGN(out.action.note, string_field(body, "note"));
+  SENTINEL_ASSIGN(const std::string until, string_field(body, "until"));
+  if (!until.empty()) {
+    auto time = parse_time(until);
+    if (!time) return fail(time.error().with_context("field \"until\""));
+    out.action.until = *time;
+  }
+  return out;
 }
 
 void write_event(text::JsonWriter& w, const alerting::AlertEvent& event) {
@@ -33,16 +105,24 @@ void write_event(text::JsonWriter& w, const alerting::AlertEvent& event) {
   write_labels(w, "annotations", event.alert.annotations);
   w.field("starts_at", format_rfc3339(event.alert.starts_at)).field("ends_at", format_rfc3339(event.alert.ends_at));
   write_strings(w, "receivers", event.receivers);
+  w.key("action");
+  if (event.action) {
+    w.begin_object().field("by", event.action->by.name).field("source", event.action->by.source);
+    w.field("address", event.action->by.address).field("note", event.action->note);
+    write_time_or_null(w, "until", event.action->until);
+    w.end_object();
+  } else {
+    w.null();
+  }
   w.end_object();
 }
 
 Result<std::optional<alerting::AlertChange::Kind>> kind_param(std::string_view text) {
-  using Kind = alerting::AlertChange::Kind;
   if (text.empty()) return std::nullopt;
-  for (const Kind kind : {Kind::kFired, Kind::kUpdated, Kind::kResolved}) {
-    if (alerting::alert_change_name(kind) == text) return kind;
-  }
-  return fail(ErrorCode::kInvalidArgument, "parameter \"kind\" must be fired, updated or resolved");
+  const auto kind = alerting::parse_alert_change(text);
+  if (kind) return kind;
+  return fail(ErrorCode::kInvalidArgument,
+              "parameter \"kind\" must be fired, updated, resolved, acknowledged or unacknowledged");
 }
 
 Result<alerting::HistoryQuery> history_query(const net::Params& params, TimePoint now) {
@@ -99,6 +179,13 @@ std::string preview_json(const alerting::SilencePreview& preview, const std::vec
 void AlertToolsApi::add_routes(net::Router& router, const std::string& prefix) {
   route(router, "GET", prefix + "/sentinel/v1/alerts/history", this, &AlertToolsApi::history);
   route(router, "POST", prefix + "/sentinel/v1/silences/preview", this, &AlertToolsApi::preview);
+  route(router, "POST", prefix + "/sentinel/v1/alerts/acknowledge", this, &AlertToolsApi::acknowledge);
+  route(router, "POST", prefix + "/sentinel/v1/alerts/unacknowledge", this, &AlertToolsApi::unacknowledge);
+  route(router, "GET", prefix + "/sentinel/v1/alerts/acknowledgements", this, &AlertToolsApi::acknowledgements);
+  route(router, "GET", prefix + "/sentinel/v1/audit", this, &AlertToolsApi::audit);
+  route(router, "GET", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::recurring);
+  route(router, "POST", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::add_recurring);
+  route(router, "DELETE", prefix + "/sentinel/v1/silences/recurring/{id}", this, &AlertToolsApi::remove_recurring);
 }
 
 AlertToolsApi::Answer AlertToolsApi::history(net::Exchange* exchange) {
@@ -116,6 +203,27 @@ AlertToolsApi::Answer AlertToolsApi::history(net::Exchange* exchange) {
     w.string(std::to_string(events.back().id));
   w.end_object();
   co_return net::json_response(200, std::move(body));
+}
+
+AlertToolsApi::Answer AlertToolsApi::acknowledge(net::Exchange* exchange) {
+  SENTINEL_CO_ASSIGN(const ActionRequest wanted, action_request(exchange->request()));
+  SENTINEL_CO_ASSIGN(const auto done, co_await net::on_loop(&parts_.control, [this, wanted] {
+                       return parts_.alerting.acknowledge(wanted.which, wanted.action);
+                     }));
+  co_return net::json_response(200, acknowledgements_json(done));
+}
+
+AlertToolsApi::Answer AlertToolsApi::unacknowledge(net::Exchange* exchange) {
+  SENTINEL_CO_ASSIGN(const ActionRequest wanted, action_request(exchange->request()));
+  SENTINEL_CO_ASSIGN(const auto done, co_await net::on_loop(&parts_.control, [this, wanted] {
+                       return parts_.alerting.unacknowledge(wanted.which, wanted.action);
+                     }));
+  co_return net::json_response(200, acknowledgements_json(done));
+}
+
+AlertToolsApi::Answer AlertToolsApi::acknowledgements(net::Exchange*) {
+  const auto list = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.acknowledgements(); });
+  co_return net::json_response(200, acknowledgements_json(list));
 }
 
 AlertToolsApi::Answer AlertToolsApi::preview(net::Exchange* exchange) {

@@ -1,5 +1,6 @@
 #pragma once
-// What Alertmanager's API lacks: the history of alerts, and what a silence would mute before it is made.
+// What Alertmanager's API lacks: the history of alerts, acknowledgements, and what a silence would mute before it is
+// made.
 
 #include <string>
 
@@ -18,13 +19,22 @@ class AlertToolsApi {
     alerting::Alerting& alerting;  // on the control loop
   };
   explicit AlertToolsApi(Parts parts) : parts_(parts) {}
-  // GET /sentinel/v1/alerts/history, POST /sentinel/v1/silences/preview.
+  // Under /sentinel/v1: alerts/history, alerts/acknowledge, alerts/unacknowledge, alerts/acknowledgements,
+  // silences/preview, silences/recurring, audit.
   void add_routes(net::Router& router, const std::string& prefix = "");
 
  private:
   using Answer = net::Task<Result<net::Response>>;
   Answer history(net::Exchange* exchange);
   Answer preview(net::Exchange* exchange);
+  Answer acknowledge(net::Exchange* exchange);
+  Answer unacknowledge(net::Exchange* exchange);
+  Answer acknowledgements(net::Exchange* exchange);
+  Answer audit(net::Exchange* exchange);  // audit.cc
+  // recurring_silences.cc
+  Answer recurring(net::Exchange* exchange);
+  Answer add_recurring(net::Exchange* exchange);
+  Answer remove_recurring(net::Exchange* exchange);
 
   Parts parts_;
 };

@@ -47,6 +47,9 @@ AlertmanagerResult<alerting::AlertQuery> read_query(const net::Params& params) {
   auto matchers = parse_filter(params.all("filter"));
   if (!matchers) return tl::unexpected(matchers.error());
   query.matchers = std::move(*matchers);
+  auto receiver_labels = parse_filter(params.all("receiver_matchers"));
+  if (!receiver_labels) return tl::unexpected(receiver_labels.error());
+  query.receiver_label_matchers = std::move(*receiver_labels);
   if (params.has("receiver")) {
     const std::string expression(params.get("receiver"));
     auto matcher = model::Matcher::make(model::MatchType::kRegexp, "receiver", expression);
@@ -145,19 +148,23 @@ AlertmanagerApi::Answer AlertmanagerApi::status(net::Exchange*) {
 }
 
 AlertmanagerApi::Answer AlertmanagerApi::receivers(net::Exchange* exchange) {
-  // Receivers have no labels, so a matcher holds for all or for none.
   const auto matchers = parse_filter(exchange->request().query.all("receiver_matchers"));
   if (!matchers) co_return alertmanager_response(matchers.error());
-  const std::vector<std::string> names = co_await net::on_loop(&parts_.control, [this] {
-    std::vector<std::string> out;
-    for (const auto& receiver : parts_.alerting.config().receivers) out.push_back(receiver.name);
+  using Receiver = std::pair<std::string, model::Labels>;
+  const std::vector<Receiver> receivers = co_await net::on_loop(&parts_.control, [this] {
+    std::vector<Receiver> out;
+    for (const auto& receiver : parts_.alerting.config().receivers)
+      out.emplace_back(receiver.name, alerting::receiver_labels(receiver));
     return out;
   });
   std::string body;
   text::JsonWriter w(body);
   w.begin_array();
-  if (model::matches_all(*matchers, {})) {
-    for (const std::string& name : names) w.begin_object().field("name", name).end_object();
+  for (const auto& [receiver, labels] : receivers) {
+    if (!model::matches_all(*matchers, labels)) continue;
+    w.begin_object().field("name", receiver).key("labels").begin_object();
+    for (const model::Label& label : labels) w.field(label.name, label.value);
+    w.end_object().end_object();
   }
   w.end_array();
   co_return alertmanager_json(200, body + "\n");
@@ -225,8 +232,11 @@ AlertmanagerApi::Answer AlertmanagerApi::post_silence(net::Exchange* exchange) {
     co_return string_error(400, "Failed to create silence: start time must be before end time");
   if (silence->ends_at < parts_.clock.now())
     co_return string_error(400, "Failed to create silence: end time can't be in the past");
-  const Result<std::string> id = co_await net::on_loop(
-      &parts_.control, [this, s = std::move(*silence)]() mutable { return parts_.alerting.set_silence(std::move(s)); });
+  alerting::Actor by = alert_actor_of(exchange->request(), {});
+  if (exchange->request().headers.get("x-sentinel-user").empty()) by.name = silence->created_by;
+  const Result<std::string> id = co_await net::on_loop(&parts_.control, [this, by, s = std::move(*silence)]() mutable {
+    return parts_.alerting.set_silence(std::move(s), by);
+  });
   if (!id) {
     const ErrorCode code = id.error().code();
     const bool theirs = code == ErrorCode::kInvalidArgument || code == ErrorCode::kTooLarge;
@@ -250,8 +260,9 @@ AlertmanagerApi::Answer AlertmanagerApi::delete_silence(net::Exchange* exchange)
   const std::string id(exchange->request().path_params.get("id"));
   if (!is_uuid(id))
     co_return alertmanager_response({422, 601, "silenceID in path must be of type uuid: " + go_quote(id)});
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
   const Status ended =
-      co_await net::on_loop(&parts_.control, [this, id] { return parts_.alerting.expire_silence(id); });
+      co_await net::on_loop(&parts_.control, [this, id, by] { return parts_.alerting.expire_silence(id, by); });
   if (ended) co_return alertmanager_json(200, "");
   if (ended.error().code() == ErrorCode::kNotFound) co_return alertmanager_json(404, "");
   if (ended.error().code() == ErrorCode::kConflict) co_return alertmanager_json(200, "");  // it has ended already

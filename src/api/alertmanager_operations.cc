@@ -16,8 +16,9 @@ void AlertmanagerOperations::add_routes(net::Router& router, const std::string& 
 
 AlertmanagerOperations::Answer AlertmanagerOperations::ok(net::Exchange*) { co_return net::text_response(200, "OK"); }
 
-AlertmanagerOperations::Answer AlertmanagerOperations::reload(net::Exchange*) {
-  const Status done = co_await net::blocking(&runtime_, [this] { return reload_(); });
+AlertmanagerOperations::Answer AlertmanagerOperations::reload(net::Exchange* exchange) {
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
+  const Status done = co_await net::blocking(&runtime_, [this, by] { return reload_(by); });
   if (done) co_return net::text_response(200, "");
   co_return net::text_response(500, "failed to reload config: " + done.error().to_string() + "\n");
 }

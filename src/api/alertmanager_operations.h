@@ -13,7 +13,8 @@ namespace sentinel::api {
 class AlertmanagerOperations {
  public:
   // `reload` is called on a pool thread.
-  AlertmanagerOperations(net::Runtime& runtime, MetricRegistry& metrics, std::function<Status()> reload)
+  AlertmanagerOperations(net::Runtime& runtime, MetricRegistry& metrics,
+                         std::function<Status(const alerting::Actor&)> reload)
       : runtime_(runtime), metrics_(metrics), reload_(std::move(reload)) {}
   void add_routes(net::Router& router, const std::string& prefix);
 
@@ -26,7 +27,7 @@ class AlertmanagerOperations {
 
   net::Runtime& runtime_;
   MetricRegistry& metrics_;
-  const std::function<Status()> reload_;
+  const std::function<Status(const alerting::Actor&)> reload_;
 };
 
 }  // namespace sentinel::api

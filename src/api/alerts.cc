@@ -32,9 +32,31 @@ double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
 // How an alert reads to people in the event stream.
 std::string_view alert_type(const alerting::AlertEvent& event) {
   if (event.kind == alerting::AlertChange::Kind::kResolved) return "success";
+  if (event.action) return "info";
   const auto severity = model::parse_severity(event.alert.labels.get("severity")).value_or(model::Severity::kSev3);
   if (severity <= model::Severity::kSev2) return "error";
   return severity == model::Severity::kSev3 ? "warning" : "info";
+}
+
+json::object acknowledgement_json(const alerting::Acknowledgement& a) {
+  return {{"by", a.by.name},
+          {"source", a.by.source},
+          {"at", format_rfc3339(a.at)},
+          {"note", a.note},
+          {"until", a.until ? json::value(format_rfc3339(*a.until)) : json::value(nullptr)}};
+}
+
+std::string event_title(const alerting::AlertEvent& event, std::string_view summary) {
+  using Kind = alerting::AlertChange::Kind;
+  const std::string by = event.action ? " by " + event.action->by.name : "";
+  switch (event.kind) {
+    case Kind::kFired:
+    case Kind::kUpdated: return std::string(summary);
+    case Kind::kResolved: return fmt::format("Resolved: {}", summary);
+    case Kind::kAcknowledged: return fmt::format("Acknowledged{}: {}", by, summary);
+    case Kind::kUnacknowledged: return fmt::format("No longer acknowledged{}: {}", by, summary);
+  }
+  return std::string(summary);
 }
 
 json::object event_json(const alerting::AlertEvent& event) {
@@ -45,11 +67,11 @@ json::object event_json(const alerting::AlertEvent& event) {
   if (const auto action = a.annotations.get("action"); !action.empty())
     text += fmt::format("\nRecommended: {}", action);
   const std::string_view summary = a.annotations.get("summary").empty() ? a.name() : a.annotations.get("summary");
-  const bool resolved = event.kind == alerting::AlertChange::Kind::kResolved;
+  if (event.action && !event.action->note.empty()) text = event.action->note;
   return {{"id", event.id},
           {"at", format_rfc3339(event.at)},
           {"source", "sentinel"},
-          {"title", resolved ? fmt::format("Resolved: {}", summary) : std::string(summary)},
+          {"title", event_title(event, summary)},
           {"text", text},
           {"alert_type", alert_type(event)},
           {"kind", alerting::alert_change_name(event.kind)},
@@ -182,12 +204,15 @@ AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
         const auto incident = known.incidents.find(fingerprint);
         item["incident"] = incident == known.incidents.end() ? json::value(nullptr) : json::value(incident->second);
         json::array silenced, receivers;
+        json::value acknowledged = nullptr;
         if (const auto view = known.views.find(fingerprint); view != known.views.end()) {
           for (const std::string& id : view->second.silenced_by) silenced.emplace_back(id);
           for (const std::string& name : view->second.receivers) receivers.emplace_back(name);
+          if (view->second.acknowledged) acknowledged = acknowledgement_json(*view->second.acknowledged);
         }
         item["silenced_by"] = std::move(silenced);
         item["receiver"] = std::move(receivers);
+        item["acknowledged"] = std::move(acknowledged);
         items.push_back(std::move(item));
       }
     }

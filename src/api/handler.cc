@@ -69,4 +69,9 @@ incident::Actor actor_of(const net::Request& request, const boost::json::object&
   return {std::move(name), source.empty() ? "api" : std::string(source)};
 }
 
+alerting::Actor alert_actor_of(const net::Request& request, const boost::json::object& body) {
+  incident::Actor actor = actor_of(request, body);
+  return {std::move(actor.name), std::move(actor.source), request.peer};
+}
+
 }  // namespace sentinel::api

@@ -8,6 +8,7 @@
 
 #include <boost/json/object.hpp>
 
+#include "alerting/actor.h"
 #include "base/result.h"
 #include "incident/service.h"
 #include "net/http_server.h"
@@ -45,5 +46,7 @@ Result<size_t> limit_param(const net::Params& params, size_t fallback, size_t ma
 
 // X-Sentinel-User or "actor" of the body, else "someone"; the source is X-Sentinel-Source (page, cli), else "api".
 incident::Actor actor_of(const net::Request& request, const boost::json::object& body);
+// The same with the address of the client.
+alerting::Actor alert_actor_of(const net::Request& request, const boost::json::object& body);
 
 }  // namespace sentinel::api

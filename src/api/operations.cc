@@ -38,8 +38,9 @@ OperationsApi::Answer OperationsApi::ready(net::Exchange*) {
   co_return net::text_response(200, "Sentinel is ready.\n");
 }
 
-OperationsApi::Answer OperationsApi::reload(net::Exchange*) {
-  const Status status = co_await net::blocking(&parts_.runtime, [this] { return parts_.reload(); });
+OperationsApi::Answer OperationsApi::reload(net::Exchange* exchange) {
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
+  const Status status = co_await net::blocking(&parts_.runtime, [this, by] { return parts_.reload(by); });
   if (!status) {
     log_error("server", "reload refused, the old configuration stays", {{"error", status.error().to_string()}});
     co_return fail(status.error());

@@ -29,7 +29,7 @@ class OperationsApi {
     const Clock& clock;
     MetricRegistry& metrics;
     std::function<bool()> ready;
-    std::function<Status()> reload;
+    std::function<Status(const alerting::Actor&)> reload;
     std::function<std::vector<ComponentState>()> components;
     std::function<boost::json::object()> config_summary;
     std::function<std::vector<net::HttpServer::ActiveRequest>()> active_requests;

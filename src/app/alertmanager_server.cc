@@ -35,7 +35,7 @@ struct AlertmanagerServer::Parts {
   Status open();
   Status open_http();
   void tend();
-  Status reload();
+  Status reload(const alerting::Actor& by);
   void stop();
 
   const AlertmanagerOptions options;
@@ -104,7 +104,8 @@ Status AlertmanagerServer::Parts::open_http() {
   api->add_routes(*router, options.route_prefix);
   tools = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   tools->add_routes(*router, options.route_prefix);
-  operations = std::make_unique<api::AlertmanagerOperations>(runtime, metrics, [this] { return reload(); });
+  operations = std::make_unique<api::AlertmanagerOperations>(runtime, metrics,
+                                                             [this](const alerting::Actor& by) { return reload(by); });
   operations->add_routes(*router, options.route_prefix);
   net::ServerOptions listen;
   listen.address = options.address;
@@ -120,12 +121,12 @@ void AlertmanagerServer::Parts::tend() {
 }
 
 // Everything is read before anything is put in force, so that a wrong file changes nothing.
-Status AlertmanagerServer::Parts::reload() {
+Status AlertmanagerServer::Parts::reload(const alerting::Actor& by) {
   MutexLock one_at_a_time(reloading);
   SENTINEL_ASSIGN(alerting::Config config, read_alertmanager_config(options.config_file));
   SENTINEL_ASSIGN(auto receivers, sender->prepare(config.receivers, config.template_globs));
   SENTINEL_TRY(control.call([&]() -> Status {
-    SENTINEL_TRY(alerting->reload(std::move(config)));
+    SENTINEL_TRY(alerting->reload(std::move(config), by));
     sender->install(std::move(receivers));
     return {};
   }));
@@ -148,7 +149,7 @@ AlertmanagerServer::~AlertmanagerServer() { stop(); }
 void AlertmanagerServer::stop() {
   if (parts_) parts_->stop();
 }
-Status AlertmanagerServer::reload() { return parts_->reload(); }
+Status AlertmanagerServer::reload() { return parts_->reload({"operator", "signal"}); }
 std::string AlertmanagerServer::url() const {
   return fmt::format("http://{}:{}{}", parts_->options.address, parts_->http->port(), parts_->options.route_prefix);
 }

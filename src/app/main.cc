@@ -50,6 +50,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_sql_command(cli, exit_code);
   sentinel::app::add_incident_command(cli, exit_code);
   sentinel::app::add_drift_command(cli, exit_code);
+  sentinel::app::add_alert_command(cli, exit_code);
   sentinel::app::add_silence_command(cli, exit_code);
   add_config_command(cli);
   try {

@@ -152,8 +152,8 @@ struct Server::Parts {
   net::Task<boost::json::object> overview_extras();
   boost::json::object overview_from_control();
   std::vector<api::ComponentState> components();
-  Status reload();
-  Status reload_files();
+  Status reload(const alerting::Actor& by);
+  Status reload_files(const alerting::Actor& by);
   void stop();
 
   Config config;
@@ -404,8 +404,8 @@ Status Server::Parts::open_http() {
       api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
   alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
-      runtime, clock, metrics, [this] { return ready.load(); }, [this] { return reload(); },
-      [this] { return components(); },
+      runtime, clock, metrics, [this] { return ready.load(); },
+      [this](const alerting::Actor& by) { return reload(by); }, [this] { return components(); },
       [this] {
         return boost::json::object{
             {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
@@ -622,15 +622,15 @@ std::vector<api::ComponentState> Server::Parts::components() {
 
 // ---- reload and stop ----
 
-Status Server::Parts::reload() {
-  SENTINEL_TRY(reload_files());
+Status Server::Parts::reload(const alerting::Actor& by) {
+  SENTINEL_TRY(reload_files(by));
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }
 
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
 // still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
-Status Server::Parts::reload_files() {
+Status Server::Parts::reload_files(const alerting::Actor& by) {
   MutexLock one_at_a_time(reloading);
   auto fresh = config.file.empty() ? Result<Config>(config) : load_config(config.file);
   if (!fresh) return fail(fresh.error());
@@ -640,7 +640,7 @@ Status Server::Parts::reload_files() {
   SENTINEL_ASSIGN(auto receivers, sender->prepare(loaded.alerting.receivers, loaded.alerting.template_globs));
 
   SENTINEL_TRY(control.call([&]() -> Status {
-    SENTINEL_TRY(alerting->reload(std::move(loaded.alerting)));
+    SENTINEL_TRY(alerting->reload(std::move(loaded.alerting), by));
     sender->install(std::move(receivers));
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
@@ -686,7 +686,7 @@ Server::~Server() { stop(); }
 void Server::stop() {
   if (parts_) parts_->stop();
 }
-Status Server::reload() { return parts_->reload(); }
+Status Server::reload() { return parts_->reload({"operator", "signal"}); }
 uint16_t Server::port() const { return parts_->http->port(); }
 std::string Server::url() const { return fmt::format("http://{}:{}", parts_->config.address, port()); }
 net::Runtime& Server::runtime() { return parts_->runtime; }

@@ -1,12 +1,6 @@
 #include "ingest/discovery.h"
 
-#include <arpa/inet.h>
-#include <arpa/nameser.h>
-#include <netdb.h>
-#include <resolv.h>
-
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <map>
 
@@ -57,60 +51,6 @@ Result<std::vector<std::string>> files_of(Env& env, const std::string& pattern) 
   return out;
 }
 
-model::Labels dns_labels(const std::string& name, const std::string& address) {
-  return model::Labels{{kAddress, address}, {"__meta_dns_name", name}};
-}
-
-Status lookup_addresses(const DnsDiscovery& discovery, const std::string& name, DiscoveredTargets& out) {
-  addrinfo hints{};
-  hints.ai_family = discovery.type == DnsDiscovery::Type::kA ? AF_INET : AF_INET6;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int status = getaddrinfo(name.c_str(), nullptr, &hints, &found);
-  if (status == EAI_NONAME) return {};
-  if (status != 0)
-    return fail(ErrorCode::kUnavailable, fmt::format("cannot resolve {}: {}", name, gai_strerror(status)));
-  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    std::array<char, NI_MAXHOST> host{};
-    if (getnameinfo(at->ai_addr, at->ai_addrlen, host.data(), host.size(), nullptr, 0, NI_NUMERICHOST) != 0) continue;
-    const std::string text = host.data();
-    const std::string shown = at->ai_family == AF_INET6 ? "[" + text + "]" : text;
-    out.push_back(dns_labels(name, fmt::format("{}:{}", shown, discovery.port)));
-  }
-  freeaddrinfo(found);
-  return {};
-}
-
-Status lookup_services(const std::string& name, DiscoveredTargets& out) {
-  std::vector<unsigned char> answer(NS_MAXMSG);
-  const int size = res_query(name.c_str(), ns_c_in, ns_t_srv, answer.data(), static_cast<int>(answer.size()));
-  if (size < 0) {
-    if (h_errno == HOST_NOT_FOUND || h_errno == NO_DATA) return {};
-    return fail(ErrorCode::kUnavailable,
-                fmt::format("cannot resolve the SRV records of {}: {}", name, hstrerror(h_errno)));
-  }
-  ns_msg message{};
-  if (ns_initparse(answer.data(), size, &message) != 0) return fail(ErrorCode::kUnavailable, "malformed DNS answer");
-  for (int i = 0; i < ns_msg_count(message, ns_s_an); ++i) {
-    ns_rr record{};
-    constexpr int kFixedBytes = 6;  // priority, weight, port
-    if (ns_parserr(&message, ns_s_an, i, &record) != 0 || ns_rr_type(record) != ns_t_srv ||
-        ns_rr_rdlen(record) <= kFixedBytes) {
-      continue;
-    }
-    const unsigned char* data = ns_rr_rdata(record);
-    std::array<char, NS_MAXDNAME> target{};
-    if (dn_expand(ns_msg_base(message), ns_msg_end(message), data + kFixedBytes, target.data(), target.size()) < 0)
-      continue;
-    const unsigned port = ns_get16(data + 4);
-    model::Labels labels = dns_labels(name, fmt::format("{}:{}", target.data(), port));
-    labels.set("__meta_dns_srv_record_target", target.data());
-    labels.set("__meta_dns_srv_record_port", std::to_string(port));
-    out.push_back(std::move(labels));
-  }
-  return {};
-}
-
 // The query of the scrape: the job's parameters, of which __param_ labels replace the first value.
 std::string query_of(const ScrapeJob& job, const model::Labels& labels) {
   std::map<std::string, std::vector<std::string>> params;
@@ -153,15 +93,6 @@ Result<DiscoveredTargets> file_targets(Env& env, const FileDiscovery& discovery)
       SENTINEL_ASSIGN(const std::vector<TargetGroup> groups, parse_target_groups(text, file));
       for (const TargetGroup& group : groups) add_group(group, model::Labels{{"__meta_filepath", file}}, out);
     }
-  }
-  return out;
-}
-
-Result<DiscoveredTargets> dns_targets(const DnsDiscovery& discovery) {
-  DiscoveredTargets out;
-  for (const std::string& name : discovery.names) {
-    SENTINEL_TRY(discovery.type == DnsDiscovery::Type::kSrv ? lookup_services(name, out)
-                                                            : lookup_addresses(discovery, name, out));
   }
   return out;
 }

@@ -16,9 +16,6 @@ using DiscoveredTargets = std::vector<model::Labels>;
 DiscoveredTargets static_targets(const ScrapeJob& job);
 // Reads all files that the patterns name. A file that cannot be read or parsed is the error.
 Result<DiscoveredTargets> file_targets(Env& env, const FileDiscovery& discovery);
-// Blocks on the resolver.
-Result<DiscoveredTargets> dns_targets(const DnsDiscovery& discovery);
-
 struct ScrapeTarget {
   model::Labels discovered;  // with the job's defaults, as relabelling saw it
   model::Labels labels;      // of its series; empty: dropped

@@ -75,14 +75,16 @@ Result<DnsDiscovery> parse_dns_discovery(const YamlNode& node) {
   SENTINEL_ASSIGN(const int64_t port, node.integer_or("port", 0));
   if (port < 0 || port > 65535) return fail(node.get("port").error("expected a port"));
   out.port = static_cast<int>(port);
-  if (iequals(type, "SRV"))
-    out.type = DnsDiscovery::Type::kSrv;
-  else if (iequals(type, "A"))
-    out.type = DnsDiscovery::Type::kA;
-  else if (iequals(type, "AAAA"))
-    out.type = DnsDiscovery::Type::kAaaa;
-  else
-    return fail(node.get("type").error(fmt::format("invalid DNS-SD records type {}; expected SRV, A or AAAA", type)));
+  using Type = DnsDiscovery::Type;
+  constexpr std::pair<std::string_view, Type> kTypes[] = {
+      {"SRV", Type::kSrv}, {"A", Type::kA}, {"AAAA", Type::kAaaa}, {"MX", Type::kMx}, {"NS", Type::kNs}};
+  const auto* const found =
+      std::find_if(std::begin(kTypes), std::end(kTypes), [&](const auto& one) { return iequals(type, one.first); });
+  if (found == std::end(kTypes)) {
+    return fail(
+        node.get("type").error(fmt::format("invalid DNS-SD records type {}; expected SRV, A, AAAA, MX or NS", type)));
+  }
+  out.type = found->second;
   if (out.type != DnsDiscovery::Type::kSrv && out.port == 0) {
     return fail(node.error("a port is required in DNS-SD configs for all record types except SRV"));
   }

@@ -28,10 +28,10 @@ struct FileDiscovery {
 };
 
 struct DnsDiscovery {
-  enum class Type { kA, kAaaa, kSrv };
+  enum class Type { kA, kAaaa, kMx, kNs, kSrv };
   std::vector<std::string> names;
   Type type = Type::kSrv;
-  int port = 0;  // of A and AAAA
+  int port = 0;  // of all but SRV
   Millis refresh_interval = std::chrono::seconds(30);
 };
 

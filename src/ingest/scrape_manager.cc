@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "ingest/dns_discovery.h"
 #include "ingest/limits.h"
 #include "net/gzip.h"
 

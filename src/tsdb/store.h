@@ -33,7 +33,7 @@ struct StoreOptions {
   // Telemetry is durable within one second. 0: no background thread, only sync() makes durable.
   Micros sync_interval = std::chrono::milliseconds(200);
   uint64_t exemplars_max = 100'000;            // the oldest give way; 0: exemplars are refused
-  uint64_t retention_bytes = 0;                // blocks beyond this many bytes go, oldest first; 0: no limit
+  uint64_t retention_bytes = 0;                // of blocks and log; blocks go until it fits, oldest first; 0: no limit
   Millis block_range = std::chrono::hours(2);  // the head keeps 1.5 of these, older samples go to block files
   uint64_t checkpoint_log_bytes = 256u << 20;  // a log longer than this (and than the head) is condensed
   WalOptions log;                              // what readers of the log need of it at the start, and at most

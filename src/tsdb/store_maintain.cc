@@ -51,7 +51,7 @@ Status StoreImpl::drop_expired() {
   BlockList gone;
   {
     std::unique_lock lock(view_mutex_);
-    uint64_t bytes = 0;
+    uint64_t bytes = wal_->size_bytes();
     for (const auto& block : blocks_) bytes += block->meta().bytes;
     while (!blocks_.empty()) {
       const BlockMeta& oldest = blocks_.front()->meta();

@@ -341,6 +341,21 @@ TEST(Store, RetentionRemovesBlocksByTimeAndBySize) {
   const int64_t oldest = f.all()[0].samples.front().t_ms;
   EXPECT_GE(oldest, kStart - 600'000 - 120'000);
   EXPECT_LE(oldest, kStart - 600'000);
+  // What the limit is of: the log and the blocks. One byte less than there is costs the oldest block, no more.
+  ASSERT_TRUE(f.store->maintain());
+  const auto size = [&] {
+    return static_cast<uint64_t>(f.metric("sentinel_tsdb_log_bytes") + f.metric("sentinel_tsdb_block_bytes"));
+  };
+  const size_t blocks = f.store->stats().blocks;
+  ASSERT_GE(blocks, 2u);
+  f.options_.retention_bytes = size();
+  f.reopen();
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.store->stats().blocks, blocks);
+  f.options_.retention_bytes = size() - 1;
+  f.reopen();
+  ASSERT_TRUE(f.store->maintain());
+  EXPECT_EQ(f.store->stats().blocks, blocks - 1);
   f.options_.retention_bytes = 1;
   f.reopen();
   ASSERT_TRUE(f.store->maintain());

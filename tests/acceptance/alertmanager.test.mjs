@@ -149,7 +149,11 @@ describe('the API', () => {
 
   before(async () => {
     hook = await webhook();
-    folder = folderWith({ 'alertmanager.yml': config(hook.url) });
+    // Debian's amtool is older than these labels.
+    const labelled = config(hook.url)
+      .replace('mute_time_intervals: [always]}', 'mute_time_intervals: [always], labels: {shift: night}}')
+      .replace('- name: nights', '- name: nights\n    labels: {owner: ops}');
+    folder = folderWith({ 'alertmanager.yml': labelled });
     port = await freePorts();
     server = await start({ folder, port, prefix: '/foo', flags: ['--web.external-url=http://sentinel.test/foo', '--silences.max-silences=3', '--silences.max-silence-size-bytes=2000'] });
   });
@@ -194,7 +198,16 @@ describe('the API', () => {
     assert.deepEqual((await server.get('/api/v2/alerts/groups?muted=false')).map((g) => g.labels.alertname), ['A']);
     assert.deepEqual((await server.get('/api/v2/alerts/groups?receiver=night.*')).map((g) => g.labels.alertname), ['B']);
     assert.deepEqual((await server.get('/api/v2/alerts?filter=host="1"')).map((a) => a.labels.host), ['1']);
-    assert.deepEqual(await server.get('/api/v2/receivers'), [{ name: 'default' }, { name: 'team-x' }, { name: 'nights' }]);
+    assert.deepEqual(groups.map((g) => g.routeLabels), [{}, { shift: 'night' }]);
+    assert.deepEqual(await server.get('/api/v2/receivers'), [
+      { name: 'default', labels: { name: 'default' } }, { name: 'team-x', labels: { name: 'team-x' } }, { name: 'nights', labels: { name: 'nights', owner: 'ops' } },
+    ]);
+    assert.deepEqual((await server.get('/api/v2/receivers?receiver_matchers=owner="ops"')).map((r) => r.name), ['nights']);
+    assert.deepEqual((await server.get('/api/v2/receivers?receiver_matchers=owner=""&receiver_matchers=name!="default"')).map((r) => r.name), ['team-x']);
+    assert.deepEqual((await server.get('/api/v2/alerts?receiver_matchers=owner="ops"')).map((a) => a.labels.alertname), ['B']);
+    assert.deepEqual((await server.get('/api/v2/alerts?receiver_matchers=owner="ops"&receiver=default')).length, 0);
+    assert.deepEqual((await server.get('/api/v2/alerts/groups?receiver_matchers=name="default"')).map((g) => g.labels.alertname), ['A']);
+    assert.equal((await ask('GET', '/api/v2/alerts?receiver_matchers=owner')).status, 400);
     const status = await server.get('/api/v2/status');
     assert.equal(status.cluster.status, 'disabled');
     assert.equal(status.versionInfo.version, '0.34.0');
@@ -214,6 +227,7 @@ describe('the API', () => {
     assert.deepEqual((await server.get('/api/v2/alerts?filter=host="2"'))[0].status.silencedBy, [sets.silenceID], 'either set silences');
     const full = await ask('POST', '/api/v2/silences', silence());
     assert.deepEqual([full.status, full.json], [400, 'exceeded maximum number of silences: 3 (limit: 3)']);
+    assert.match((await ask('POST', '/api/v2/silences', { ...silence(), annotations: { until_resolved: 'soon' } })).json, /until_resolved must be/);
     const large = await ask('POST', '/api/v2/silences', { ...known, id: sets.silenceID, matchers: [{ name: 'a', value: 'b', isRegex: false }], comment: 'x'.repeat(3000) });
     assert.equal(large.status, 400);
     assert.equal((await ask('DELETE', `/api/v2/silence/${second}`)).status, 200);
@@ -238,6 +252,26 @@ describe('the API', () => {
     const half = await server.post('/sentinel/v1/silences/preview', { matchers: [{ name: 'host', value: '1', isRegex: false }] });
     assert.equal(half.alert_count, 1);
     assert.equal((await ask('POST', '/sentinel/v1/silences/preview', { matchers: [] })).status, 400);
+  });
+
+  test('an alert is acknowledged and taken back, by fingerprint and by group', async () => {
+    const where = '/sentinel/v1/alerts';
+    const [alert] = await server.get('/api/v2/alerts?filter=alertname="A"');
+    const until = new Date(Date.now() + 3600_000).toISOString();
+    const { items } = await server.post(`${where}/acknowledge`, { fingerprints: [alert.fingerprint], note: 'on it', actor: 'ada', until });
+    assert.deepEqual(items.map((a) => [a.fingerprint, a.by, a.source, a.note]), [[alert.fingerprint, 'ada', 'api', 'on it']]);
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, items);
+    const { items: [event] } = await server.get(`${where}/history?kind=acknowledged`);
+    assert.equal(event.action.by, 'ada');
+    assert.match(event.action.address, /^127\.0\.0\.1:/);
+    assert.equal(Date.parse(event.action.until), Date.parse(until));
+    const [group] = await server.get('/api/v2/alerts/groups?filter=alertname="A"');
+    await server.post(`${where}/unacknowledge`, { group: { receiver: group.receiver.name, labels: group.labels }, actor: 'bo' });
+    assert.deepEqual((await server.get(`${where}/acknowledgements`)).items, []);
+    assert.equal((await ask('POST', `${where}/unacknowledge`, { fingerprints: [alert.fingerprint] })).status, 409);
+    assert.equal((await ask('POST', `${where}/acknowledge`, { fingerprints: ['0000000000000000'] })).status, 404);
+    for (const body of [{}, { fingerprints: ['x'] }, { fingerprints: [alert.fingerprint], until: 'soon' }, { group: { receiver: 'x' } }])
+      assert.equal((await ask('POST', `${where}/acknowledge`, body)).status, 400);
   });
 
   test('sentinel silence previews, adds, lists and expires', async () => {

@@ -30,11 +30,40 @@ test('the checker sees what does not fit', () => {
 });
 
 test('lists and figures of an empty server', async () => {
-  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/openapi.json'])
+  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/alerts/acknowledgements', '/alerts/history', '/silences/recurring', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/openapi.json'])
     await ok('GET', where);
   const { items } = await ok('GET', '/rules');
   await ok('GET', `/rules/${items[0].key}/history?limit=3`);
   assert.equal((await ok('GET', '/overview')).latency_p50_ms, null);
+});
+
+test('a recurring silence is kept, shown with its instances, and removed', async () => {
+  const body = {
+    matchers: [{ name: 'alertname', value: 'Backup', isRegex: false }], comment: 'backups', actor: 'ada',
+    time_intervals: [{ weekdays: ['monday:friday'], times: [{ start_time: '22:00', end_time: '24:00' }], location: 'Europe/Berlin' }],
+  };
+  const added = await ok('POST', '/silences/recurring', body);
+  assert.equal(added.instances.length, 5);
+  assert.match(added.instances[0].silence, /^[0-9a-f-]{36}$/);
+  assert.deepEqual((await ok('GET', '/silences/recurring')).items, [added]);
+  const shown = await server.get(`/api/v2/silence/${added.instances[0].silence}`);
+  assert.equal(shown.annotations.recurring_silence, added.id);
+  await refused(400, 'POST', '/silences/recurring', { ...body, time_intervals: [{ weekdays: ['someday'] }] });
+  await refused(400, 'POST', '/silences/recurring', { ...body, time_intervals: [] });
+  await refused(400, 'POST', '/silences/recurring', { ...body, matchers: [] });
+  await ok('DELETE', `/silences/recurring/${added.id}`);
+  await refused(404, 'DELETE', `/silences/recurring/${added.id}`);
+  assert.deepEqual((await ok('GET', '/silences/recurring')).items, []);
+  await server.request('POST', '/-/reload', undefined, { 'X-Sentinel-User': 'bo' });
+  const { items } = await ok('GET', '/audit?limit=10');
+  assert.deepEqual(items.map((e) => e.action).reverse().slice(0, 3), ['recurring_silence.added', 'recurring_silence.removed', 'silence.expired']);
+  assert.deepEqual(items.map((e) => e.actor), ['bo', 'someone', 'someone', 'ada']);
+  assert.match(items[0].address, /^127\.0\.0\.1:/);
+  const page = await ok('GET', '/audit?limit=1&actor=someone&from=2020-01-01T00:00:00Z');
+  assert.equal(page.items.length, 1);
+  assert.notEqual((await ok('GET', `/audit?limit=1&actor=someone&cursor=${page.next_cursor}`)).items[0].id, page.items[0].id);
+  assert.deepEqual((await ok('GET', `/audit?target=${added.id}&action=recurring_silence.added`)).items[0].after.matchers, ['alertname="Backup"']);
+  await refused(400, 'GET', '/audit?cursor=x');
 });
 
 test('every change of an incident answers with the whole of it', async () => {

@@ -31,6 +31,7 @@ void add_query_command(CLI::App& cli, int& exit_code);
 void add_sql_command(CLI::App& cli, int& exit_code);
 void add_incident_command(CLI::App& cli, int& exit_code);
 void add_drift_command(CLI::App& cli, int& exit_code);
+void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "alerting/matcher_parser.h"
+#include "alerting/quiet_watch.h"
 #include "api/alertmanager_json.h"
 #include "app/commands/client.h"
 #include "app/commands/commands.h"
@@ -29,6 +30,7 @@ struct SilenceFlags {
   std::string duration = "1h";
   std::string comment;
   std::string author;
+  std::string until_resolved;
   bool expired = false;
 };
 
@@ -51,6 +53,7 @@ Result<std::string> silence_body(const SilenceFlags& f) {
   s.ends_at = s.starts_at + duration;
   s.comment = f.comment;
   s.created_by = f.author;
+  if (!f.until_resolved.empty()) s.annotations.set(alerting::kUntilResolvedAnnotation, f.until_resolved);
   json::object body = json::parse(api::silence_json(s, s.starts_at)).as_object();
   for (const char* name : {"id", "status", "updatedAt"}) body.erase(name);
   return text::serialize(body);
@@ -149,6 +152,8 @@ void add_silence_command(CLI::App& cli, int& exit_code) {
   CLI::App* preview = sub("preview", "What a silence would mute now, and would have last week", preview_silence);
   for (CLI::App* s : {add, preview}) s->add_option("matchers", f->matchers, "matchers")->required();
   add->add_option("--duration", f->duration, "for how long")->capture_default_str();
+  add->add_option("--until-resolved", f->until_resolved,
+                  "end earlier, once no alert it matches has fired for this long, as 5m");
   add->add_option("--comment", f->comment, "why")->required();
   add->add_option("--author", f->author, "who")->envname("USER");
   sub("expire", "End one now", expire_silence)->add_option("id", f->id, "its id")->required();

@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -87,9 +88,11 @@ export const sqlite = (file, statement) =>
   });
 
 const living = new Set();
-process.on('exit', () => {
+const killTheLiving = () => {
   for (const child of living) child.kill('SIGKILL');
-});
+};
+process.on('exit', killTheLiving);
+after(killTheLiving); // what a failing test left running keeps the file from ending
 
 /** A running `sentinel`. */
 export class Sentinel {
