@@ -51,6 +51,8 @@ BANNED = (
     ban("using namespace", r"\busing namespace\b", "a using declaration of what is needed", (), True),
     ban("sleep_for", r"\bthis_thread::sleep_(?:for|until)\(|(?<![\w.>:])(?:::)?u?sleep\(|\bnanosleep\(",
         "a timer of the Scheduler; in tests SimScheduler", ("src/base/scheduler.cc",)),
+    ban("dangling entries()", r"\bfor \(.*[^:]:[^:].*\)\.entries\(\)\)",
+        "a named YamlNode: the one that get() returned is gone before the first entry is read"),
     ban("std::cout", r"\bstd::cout\b", "log_info() of base/log.h; only src/app talks to the terminal", ("src/app/",)),
 )
 

@@ -61,6 +61,7 @@ class BannedTest(TreeCase):
             "auto t = time(nullptr);": "Clock",
             "co_spawn(ex, f(), asio::detached);": "net::spawn",
             "std::this_thread::sleep_for(1s);": "Scheduler",
+            'for (const auto& e : node.get("x").entries()) {': "named YamlNode",
             "usleep(10);": "Scheduler",
             "std::cout << x;": "log_info",
         }
@@ -72,7 +73,9 @@ class BannedTest(TreeCase):
 
     def test_what_only_looks_like_it_passes(self):
         for code in ("// std::regex", "/* rand() */", 'log("std::cout");', "random.rand(3);", "int operand(int);",
-                     'R"(std::stoi(x))";', "net::sleep_for(1s);", "my_time(nullptr);", "co_await sleep_for(x);"):
+                     'R"(std::stoi(x))";', "net::sleep_for(1s);", "my_time(nullptr);", "co_await sleep_for(x);",
+                     "for (const auto& e : node.entries()) {",
+                     "for (const auto& e : std::as_const(x)) y(z.entries());"):
             self.write("src/net/a.cc", code + "\n")
             self.assertEqual(self.check(), [], code)
 

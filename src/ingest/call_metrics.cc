@@ -6,6 +6,8 @@
 #include <absl/container/flat_hash_map.h>
 
 #include "ingest/genai_metrics.h"
+#include "ingest/limits.h"
+#include "ingest/overflow.h"
 
 namespace sentinel::ingest {
 namespace {
@@ -25,6 +27,8 @@ constexpr std::array<std::string_view, 10> kSimulateLabels{
 
 // One for each label set; the references live as long as the registry.
 struct CallMetrics::Series {
+  MetricLabels labels;
+  bool shared;  // by every label set past the limit
   Counter& ok;
   Counter& failed;
   Counter& retries;
@@ -57,6 +61,10 @@ struct CallMetrics::Impl {
   MetricRegistry& registry;
   GenAiMetrics gen_ai{registry};
   absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
+  std::unique_ptr<Series> shared;
+  Counter* over_limit = nullptr;
+
+  std::unique_ptr<Series> make(MetricLabels labels, const MetricLabels& by_model, bool for_all_others);
 };
 
 namespace {
@@ -92,17 +100,12 @@ MetricLabels plus(MetricLabels labels, std::string name, std::string value) {
 
 }  // namespace
 
-CallMetrics::CallMetrics(MetricRegistry& registry) : impl_(new Impl{.registry = registry, .by_key = {}}) {}
-CallMetrics::~CallMetrics() = default;
-
-CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
-  const MetricLabels l = labels_of(i);
-  std::string key;
-  for (const auto& [name, value] : l) key.append(name).append(1, '\xff').append(value).append(1, '\xfe');
-  const auto found = impl_->by_key.find(key);
-  if (found != impl_->by_key.end()) return *found->second;
-  MetricRegistry& r = impl_->registry;
-  auto made = std::unique_ptr<Series>(new Series{
+std::unique_ptr<CallMetrics::Series> CallMetrics::Impl::make(MetricLabels l, const MetricLabels& by_model,
+                                                             bool for_all_others) {
+  MetricRegistry& r = registry;
+  return std::unique_ptr<Series>(new Series{
+      l,
+      for_all_others,
       r.counter("llm_requests_total", "LLM calls by outcome.", plus(l, "status", "ok")),
       r.counter("llm_requests_total", "LLM calls by outcome.", plus(l, "status", "error")),
       r.counter("llm_retry_count_total", "Attempts beyond the first.", l),
@@ -123,10 +126,31 @@ CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
       r.histogram("llm_semantic_similarity_score", "Answer against question, 0..1.", kScore, l),
       r.histogram("llm_safety_score", "1 is safe.", kScore, l),
       r.histogram("llm_security_prompt_injection_risk", "Risk of the prompt, 0..1.", kScore, l),
-      r.histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds,
-                  {{"model_name", i.model}}),
-      r.counter("tokens_generated_total", "Answer tokens by model.", {{"model_name", i.model}})});
-  return *impl_->by_key.emplace(std::move(key), std::move(made)).first->second;
+      r.histogram("model_inference_duration_seconds", "Whole call by model.", kInferenceSeconds, by_model),
+      r.counter("tokens_generated_total", "Answer tokens by model.", by_model)});
+}
+
+CallMetrics::CallMetrics(MetricRegistry& registry)
+    : impl_(new Impl{.registry = registry, .by_key = {}, .shared = {}}) {}
+CallMetrics::~CallMetrics() = default;
+
+size_t CallMetrics::label_sets() const { return impl_->by_key.size(); }
+
+CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
+  MetricLabels l = labels_of(i);
+  std::string key;
+  for (const auto& [name, value] : l) key.append(name).append(1, '\xff').append(value).append(1, '\xfe');
+  if (const auto found = impl_->by_key.find(key); found != impl_->by_key.end()) return *found->second;
+  if (impl_->by_key.size() < kCallLabelSetsMax) {
+    return *impl_->by_key.emplace(std::move(key), impl_->make(std::move(l), {{"model_name", i.model}}, false))
+                .first->second;
+  }
+  if (impl_->shared == nullptr) {
+    impl_->shared = impl_->make(overflow_labels(), overflow_labels(), true);
+    impl_->over_limit = &overflow_counter(impl_->registry, "llm_requests_total");
+  }
+  impl_->over_limit->add();
+  return *impl_->shared;
 }
 
 void CallMetrics::record(const model::Interaction& i) {
@@ -137,10 +161,15 @@ void CallMetrics::record(const model::Interaction& i) {
   }
   impl_->gen_ai.record(i);
   Series& s = series_for(i);
+  record_outcome(s, i);
+  record_scores(s, i);
+}
+
+void CallMetrics::record_outcome(Series& s, const model::Interaction& i) {
   const bool ok = i.status == model::InteractionStatus::kOk;
   (ok ? s.ok : s.failed).add();
   if (!ok) {
-    MetricLabels l = plus(labels_of(i), "error_type", i.error_type);
+    MetricLabels l = plus(s.labels, "error_type", i.error_type);
     impl_->registry.counter("llm_error_count_total", "Failed calls by whose fault it was.", std::move(l)).add();
     if (i.error_type.find("timeout") != std::string::npos) s.timeouts.add();
   }
@@ -160,10 +189,13 @@ void CallMetrics::record(const model::Interaction& i) {
   s.inference_seconds.observe(i.latency_ms / 1000);
   if (i.ttft_ms) s.ttft_ms.observe(*i.ttft_ms);
   if (ok) s.response_length.observe(static_cast<double>(i.response_length));
+}
+
+void CallMetrics::record_scores(Series& s, const model::Interaction& i) {
   if (i.semantic_similarity_score) s.semantic_similarity.observe(*i.semantic_similarity_score);
   if (i.safety_score) s.safety_score.observe(*i.safety_score);
   if (!i.safety_label.empty() && i.safety_label != "SAFE") {
-    MetricLabels l = plus(labels_of(i), "label", i.safety_label);
+    MetricLabels l = plus(s.labels, "label", i.safety_label);
     impl_->registry.counter("llm_safety_events_total", "Calls by worst safety label.", std::move(l)).add();
   }
   if (i.prompt_injection_risk) s.injection_risk.observe(*i.prompt_injection_risk);
@@ -173,6 +205,7 @@ void CallMetrics::record(const model::Interaction& i) {
     s.support_checked.add();
     if (*i.ungrounded) s.ungrounded.add();
   }
+  if (s.shared) return;  // the last value of many models says nothing of any
   const auto set = [&](Gauge*& gauge, const char* name, const char* help, double value) {
     if (gauge == nullptr) gauge = &impl_->registry.gauge(name, help, drift_labels_of(i));
     gauge->set(value);
@@ -180,7 +213,8 @@ void CallMetrics::record(const model::Interaction& i) {
   if (i.drift_score) set(s.drift_score, "llm_drift_score", "1 - similarity to the frozen reference.", *i.drift_score);
   if (i.similarity_score)
     set(s.similarity_score, "llm_similarity_score", "Similarity to the frozen reference.", *i.similarity_score);
-  if (ok) set(s.baseline_ready, "llm_baseline_ready", "1 when the reference is frozen.", i.baseline_ready ? 1 : 0);
+  if (i.status == model::InteractionStatus::kOk)
+    set(s.baseline_ready, "llm_baseline_ready", "1 when the reference is frozen.", i.baseline_ready ? 1 : 0);
 }
 
 }  // namespace sentinel::ingest

@@ -1,11 +1,15 @@
 #include "ingest/call_metrics.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <map>
 
 #include <gtest/gtest.h>
 
 #include "ingest/collector.h"
+#include "ingest/genai_metrics.h"
+#include "ingest/limits.h"
 
 namespace sentinel::ingest {
 namespace {
@@ -122,6 +126,65 @@ TEST(CallMetrics, TestTrafficTouchesNoSeriesOfItsOwn) {
   metrics.record(call);
   EXPECT_TRUE(series(registry, "gen_ai_").empty());
   EXPECT_EQ(series(registry, "llm_"), (std::map<std::string, std::string>{{"llm_test_calls_total}", "1.000"}}));
+}
+
+// Callers name models. A million names cost no more than the limit, and what is over it is counted.
+TEST(CallMetrics, AMillionModelNamesAreBounded) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  constexpr size_t kCalls = 1'000'000;
+  model::Interaction call = streamed();
+  call.drift_score = 0.5;
+  size_t bytes_at_limit = 0;
+  for (size_t n = 0; n < kCalls; ++n) {
+    call.model = "model-" + std::to_string(n);
+    call.model_version = call.model;
+    call.status = n % 2 == 0 ? model::InteractionStatus::kOk : model::InteractionStatus::kError;
+    call.error_type = n % 2 == 0 ? "" : "provider_error";
+    metrics.record(call);
+    if (n == 2 * kCallLabelSetsMax) bytes_at_limit = mallinfo2().uordblks;
+  }
+  EXPECT_EQ(metrics.label_sets(), kCallLabelSetsMax);
+  // The sanitizers' allocators say 0 both times.
+  EXPECT_LT(mallinfo2().uordblks, bytes_at_limit + (4u << 20));
+
+  constexpr size_t kOver = kCalls - kCallLabelSetsMax;
+  const auto value = [&](const char* name, MetricLabels labels) { return registry.counter(name, "", labels).value(); };
+  EXPECT_EQ(value("sentinel_metric_overflow_total", {{"metric", "llm_requests_total"}}), kOver);
+  EXPECT_EQ(value("sentinel_metric_overflow_total", {{"metric", "gen_ai_client_operation_duration_seconds"}}), kOver);
+  // Nothing is lost: the shared series still tell outcomes and kinds apart.
+  EXPECT_EQ(value("llm_requests_total", {{"overflow", "true"}, {"status", "ok"}}),
+            kCalls / 2 - (kCallLabelSetsMax + 1) / 2);
+  EXPECT_EQ(value("llm_requests_total", {{"overflow", "true"}, {"status", "error"}}),
+            kCalls / 2 - kCallLabelSetsMax / 2);
+  EXPECT_EQ(value("llm_tokens_input_total", {{"overflow", "true"}}), 1000.0 * kOver);
+  EXPECT_EQ(value("tokens_generated_total", {{"overflow", "true"}}), 51.0 * kOver);
+  const auto tokens = series(registry, "gen_ai_client_token_usage");
+  EXPECT_TRUE(tokens.contains("gen_ai_client_token_usage{gen_ai_token_type=input,overflow=true}"));
+  EXPECT_TRUE(tokens.contains("gen_ai_client_token_usage{gen_ai_token_type=output,overflow=true}"));
+  // A gauge shared by many models would say what none of them is.
+  const auto drift = series(registry, "llm_drift_score");
+  EXPECT_EQ(drift.size(), kCallLabelSetsMax);
+  EXPECT_FALSE(drift.contains("llm_drift_score{overflow=true}"));
+  for (const MetricFamily& family : registry.collect())
+    EXPECT_LE(family.points.size(), kMetricSeriesMax) << family.name;
+}
+
+TEST(CallMetrics, AKnownModelKeepsItsSeriesWhenTheLimitIsReached) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  const model::Interaction known = streamed();
+  metrics.record(known);
+  model::Interaction other = streamed();
+  for (size_t n = 0; n < 2 * kCallLabelSetsMax; ++n) {
+    other.model = std::to_string(n);
+    metrics.record(other);
+  }
+  metrics.record(known);
+  const std::string labels =
+      "{endpoint=/qa,env=prod,model=gpt-4o,model_version=gpt-4o-2024-08-06,provider=openai,request_type=chat,"
+      "service=shop,status=ok}";
+  EXPECT_EQ(series(registry, "llm_requests_total")["llm_requests_total" + labels], "2.000");
 }
 
 TEST(MachineMetrics, NetworkDevicesAreReadFromTheKernelsTable) {

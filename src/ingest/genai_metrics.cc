@@ -2,6 +2,9 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include "ingest/limits.h"
+#include "ingest/overflow.h"
+
 namespace sentinel::ingest {
 namespace {
 
@@ -47,17 +50,22 @@ struct GenAiMetrics::Series {
 struct GenAiMetrics::Impl {
   MetricRegistry& registry;
   absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
+  Series shared;
+  Counter* over_limit = nullptr;
 
   Series& series_for(const model::Interaction& i) {
     std::string key;
     for (const std::string* part : {&i.request_type, &i.provider, &i.model, &i.model_version, &i.error_type})
       key.append(*part).append(1, '\xff');
-    std::unique_ptr<Series>& series = by_key[key];
-    if (series == nullptr) {
-      series = std::make_unique<Series>();
-      series->labels = labels_of(i);
+    if (const auto found = by_key.find(key); found != by_key.end()) return *found->second;
+    if (by_key.size() < kCallLabelSetsMax)
+      return *by_key.emplace(std::move(key), std::make_unique<Series>(Series{.labels = labels_of(i)})).first->second;
+    if (over_limit == nullptr) {
+      shared.labels = overflow_labels();
+      over_limit = &overflow_counter(registry, "gen_ai_client_operation_duration_seconds");
     }
-    return *series;
+    over_limit->add();
+    return shared;
   }
   Histogram& tokens(const Series& series, const char* type) {
     MetricLabels labels = series.labels;
@@ -66,8 +74,11 @@ struct GenAiMetrics::Impl {
   }
 };
 
-GenAiMetrics::GenAiMetrics(MetricRegistry& registry) : impl_(new Impl{registry, {}}) {}
+GenAiMetrics::GenAiMetrics(MetricRegistry& registry)
+    : impl_(new Impl{.registry = registry, .by_key = {}, .shared = {}}) {}
 GenAiMetrics::~GenAiMetrics() = default;
+
+size_t GenAiMetrics::label_sets() const { return impl_->by_key.size(); }
 
 void GenAiMetrics::record(const model::Interaction& i) {
   Series& s = impl_->series_for(i);

@@ -10,7 +10,8 @@
 //   gen_ai_server_time_per_output_token_seconds                     streams, tokens after the first
 //
 // Labels: gen_ai_operation_name, gen_ai_provider_name (as the gateway's configuration names it), gen_ai_request_model,
-// gen_ai_response_model.
+// gen_ai_response_model. Past kCallLabelSetsMax label sets the calls of all others share {overflow="true"}, and
+// sentinel_metric_overflow_total{metric="gen_ai_client_operation_duration_seconds"} counts them.
 
 #include <memory>
 
@@ -25,6 +26,7 @@ class GenAiMetrics {
   explicit GenAiMetrics(MetricRegistry& registry);
   ~GenAiMetrics();
   void record(const model::Interaction& interaction);
+  size_t label_sets() const;  // remembered, without the shared one
 
  private:
   struct Series;

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "base/clock.h"
+#include "base/metrics.h"
 
 namespace sentinel::ingest {
 
@@ -49,6 +50,10 @@ inline constexpr Millis kWriteForgetInterval{60'000};          // series that en
 inline constexpr Millis kWriteRetryAfterMax{3'600'000};        // a receiver that asks for more is asked earlier
 inline constexpr uint64_t kWriteLogKeptBytesMax = 8ULL << 30;  // of the log, for receivers that are behind
 inline constexpr size_t kWriteAnswerBytesMax = 1u << 20;       // of a receiver
+
+// Label sets of calls, in llm_* and again in gen_ai_*. Models are named by callers. The widest family has two series a
+// label set (ok and error, input and output); those of all further label sets together must fit the registry, too.
+inline constexpr size_t kCallLabelSetsMax = kMetricSeriesMax / 2 - 1;
 
 // Networks of keys (access_watch.h).
 inline constexpr Millis kAccessLearning = std::chrono::hours(24);

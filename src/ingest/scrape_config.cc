@@ -267,7 +267,8 @@ Result<HttpClientConfig> parse_http_client(const YamlNode& node, const std::stri
   out.verify_tls = !insecure;
   SENTINEL_ASSIGN(const std::string ca_file, tls.string_or("ca_file", ""));
   out.ca_file = resolve(ca_file, folder);
-  for (const YamlNode::Entry& entry : node.get("http_headers").entries()) {
+  const YamlNode headers = node.get("http_headers");  // owns the entries
+  for (const YamlNode::Entry& entry : headers.entries()) {
     SENTINEL_TRY(entry.value.expect_keys("http header", {"values"}));
     SENTINEL_ASSIGN(const std::vector<std::string> values, entry.value.strings_or("values", {}));
     for (const std::string& value : values) out.headers.emplace_back(entry.name(), value);

@@ -51,7 +51,8 @@ Result<Runbook> parse_yaml_runbook(std::string_view text, std::string_view file)
   SENTINEL_ASSIGN(book.estimated_time, root.string_or("estimated_time", ""));
   SENTINEL_ASSIGN(book.prerequisites, root.strings_or("prerequisites", {}));
   SENTINEL_ASSIGN(book.escalation_contacts, root.strings_or("escalation_contacts", {}));
-  for (const auto& entry : root.get("match").entries()) {
+  const text::YamlNode match = root.get("match");  // owns the entries
+  for (const auto& entry : match.entries()) {
     SENTINEL_ASSIGN(std::string value, entry.value.string());
     book.match_labels.push_back({entry.name(), std::move(value)});
   }
