@@ -145,6 +145,28 @@ test('the postmortem is a tab of the incident', async () => {
   await text.getByText('Pinned the old model version').first().waitFor();
 });
 
+test('a point of a chart shows the calls behind it, and a call in full', async () => {
+  await page.goto(`${demo.url}/#/overview`);
+  const plot = page.locator('.u-over').first();
+  await plot.waitFor();
+  const box = await plot.boundingBox();
+  await plot.click({ position: { x: box.width * 0.9, y: box.height / 2 } });
+  const drawer = page.getByRole('complementary', { name: /^Example calls: / });
+  await drawer.getByRole('button', { name: /^Call / }).first().click();
+  await page.getByRole('heading', { name: 'Prompt', exact: true }).waitFor();
+  await page.keyboard.press('Escape');
+});
+
+test('a chart opens its query, which runs', async () => {
+  await page.goto(`${demo.url}/#/overview`);
+  await page.getByRole('button', { name: 'Latency: chart menu' }).click();
+  await page.getByRole('menuitem', { name: 'Open query' }).click();
+  const query = page.getByRole('textbox', { name: 'PromQL query' }).first();
+  await query.waitFor();
+  assert.match((await query.inputValue().catch(() => '')) || (await query.innerText()), /llm_request_latency_ms/);
+  await page.getByRole('img', { name: / from / }).first().waitFor();
+});
+
 // WCAG 2.1 A and AA and the usual good practice, as axe checks them. Evaluated, not added as a script element: the page's
 // content policy refuses inline scripts.
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
