@@ -45,7 +45,7 @@ test('in calm the overview says that all is well', async () => {
 });
 
 test('a young demo fills its charts, and is compared with nothing', async () => {
-  await page.getByRole('button', { name: 'Last 5 minutes', pressed: true }).waitFor();
+  await page.getByRole('button', { name: 'Last minute', pressed: true }).waitFor();
   const tiles = page.getByRole('region', { name: 'Totals of the range', exact: true });
   await tiles.waitFor();
   assert.doesNotMatch(await tiles.innerText(), /steady|%\s*steady|[+−]\d/);
@@ -103,10 +103,10 @@ test('the pictures of the documentation', async () => {
   mkdirSync(folder, { recursive: true });
   const wide = { viewport: { width: 1440, height: 1180 } };
   const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true };
-  const at = `#/incidents/${incident.name}?range=5m`;
+  const at = `#/incidents/${incident.name}?range=1m`;
   for (const [name, hash, colorScheme, size] of [
-    ['overview-dark', '#/overview?range=5m', 'dark', wide],
-    ['overview-light', '#/overview?range=5m', 'light', wide],
+    ['overview-dark', '#/overview?range=1m', 'dark', wide],
+    ['overview-light', '#/overview?range=1m', 'light', wide],
     ['incident', at, 'dark', wide],
     ['incident-phone', at, 'dark', phone],
   ]) {

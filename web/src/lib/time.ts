@@ -8,6 +8,7 @@ export interface Window {
 }
 
 export const PRESETS: { label: string; long: string; seconds: number }[] = [
+  { label: '1m', long: 'Last minute', seconds: 60 },
   { label: '5m', long: 'Last 5 minutes', seconds: 300 },
   { label: '15m', long: 'Last 15 minutes', seconds: 900 },
   { label: '1h', long: 'Last hour', seconds: 3600 },
