@@ -422,13 +422,13 @@ std::vector<Head::Candidate> Head::sorted_candidates(const model::Matchers& matc
   return found;
 }
 
-// Ranked ones by number, the few new ones by their texts, then both together.
+// Ranked ones by number, new ones by their texts, then both together.
 void Head::sort_candidates(std::vector<Candidate>& candidates) const {
   const auto ranked_end =
       std::partition(candidates.begin(), candidates.end(), [](const Candidate& c) { return c.rank != kUnranked; });
   const auto by_labels = [&](const Candidate& a, const Candidate& b) { return index_.less(*a.labels, *b.labels); };
   std::sort(candidates.begin(), ranked_end, [](const Candidate& a, const Candidate& b) { return a.rank < b.rank; });
-  std::sort(ranked_end, candidates.end(), by_labels);
+  LabelOrder(index_).sort(ranked_end, candidates.end());
   if (ranked_end == candidates.begin() || ranked_end == candidates.end()) return;
   std::vector<Candidate> merged;
   merged.reserve(candidates.size());
@@ -451,51 +451,47 @@ void Head::rank_series() {
   ranks_ = std::move(ranks);
 }
 
-bool Head::fill_plain(const Series& series, TimeRange range, ReadRoom& out) {
+bool Head::fill_plain(const Series& series, TimeRange range, std::vector<ChunkPtr>& sealed,
+                      std::vector<model::Sample>& newest) {
   if (series.late || (series.tail && series.tail->open.count() > 0)) return false;
-  out.sealed.clear();
-  out.newest.clear();
   for (const ChunkPtr& chunk : series.sealed) {
-    if (touches(*chunk, range)) out.sealed.push_back(chunk);
+    if (touches(*chunk, range)) sealed.push_back(chunk);
   }
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) {
-    (void)series.open->decode(range, out.newest);
+    (void)series.open->decode(range, newest);
   }
   return true;
 }
 
 // A plain series is read without a copy of its open chunk: decoding that takes less than copying it would.
-Status Head::read(const model::Matchers& matchers, TimeRange range,
-                  absl::FunctionRef<Status(const LabelSet&, Points)> fn) const {
-  const std::vector<Candidate> candidates = sorted_candidates(matchers);
-  ReadRoom room;
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const uint32_t id = candidates[i].id;
-    Points points;
-    bool plain = false;
-    SeriesSnapshot snapshot;
-    {
-      std::lock_guard lock(stripe(id));
-      const Series* series = series_[id].get();
-      if (series == nullptr || !overlaps(*series, range)) continue;
-      plain = fill_plain(*series, range, room);
-      if (!plain) fill(*series, range, snapshot);
+bool Head::read_one(const Candidate& candidate, TimeRange range, Points& out) const {
+  // Room that the thread uses again and again.
+  thread_local std::vector<ChunkPtr> sealed;
+  thread_local std::vector<model::Sample> newest;
+  sealed.clear();
+  newest.clear();
+  {
+    std::unique_lock lock(stripe(candidate.id));
+    const Series* series = series_[candidate.id].get();
+    if (series == nullptr || !overlaps(*series, range)) return false;
+    if (!fill_plain(*series, range, sealed, newest)) {
+      SeriesSnapshot snapshot;
+      fill(*series, range, snapshot);
+      lock.unlock();
+      snapshot.decode(range, out);
+      return !out.empty();
     }
-    if (plain) {
-      size_t expected = room.newest.size();
-      for (const ChunkPtr& chunk : room.sealed) {
-        if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
-      }
-      points.samples.reserve(expected);
-      // What is in memory was checked when it came in.
-      for (const ChunkPtr& chunk : room.sealed) (void)tsdb::decode(*chunk, range, points);
-      points.samples.insert(points.samples.end(), room.newest.begin(), room.newest.end());
-    } else {
-      snapshot.decode(range, points);
-    }
-    if (!points.empty()) SENTINEL_TRY(fn(*candidates[i].labels, std::move(points)));
   }
-  return {};
+  size_t expected = newest.size();
+  for (const ChunkPtr& chunk : sealed) {
+    if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
+  }
+  out.samples.reserve(expected);
+  // What is in memory was checked when it came in.
+  for (const ChunkPtr& chunk : sealed) (void)tsdb::decode(*chunk, range, out);
+  sealed.clear();
+  out.samples.insert(out.samples.end(), newest.begin(), newest.end());
+  return !out.empty();
 }
 
 std::vector<uint32_t> Head::sorted_ids() const {

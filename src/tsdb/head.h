@@ -24,6 +24,7 @@
 #include "tsdb/chunk.h"
 #include "tsdb/epoch.h"
 #include "tsdb/label_index.h"
+#include "tsdb/label_order.h"
 #include "tsdb/points.h"
 #include "tsdb/queryable.h"
 #include "tsdb/store.h"
@@ -101,10 +102,11 @@ class Head {
 
   // Hold it from before ids or snapshots are taken until they and their labels are not used any more.
   EpochPin pin() const { return epochs_.pin(); }
-  // Calls fn(labels, points) for each series that matches and has points in the range, sorted by labels, until it
-  // returns a failure.
-  Status read(const model::Matchers& matchers, TimeRange range,
-              absl::FunctionRef<Status(const LabelSet&, Points)> fn) const;
+  using Candidate = SeriesCandidate;
+  // The series that match, sorted by labels.
+  std::vector<Candidate> sorted_candidates(const model::Matchers& matchers) const;
+  // Appends the samples of one in the range; false: it has none. Thread-safe.
+  bool read_one(const Candidate& candidate, TimeRange range, Points& out) const;
   SeriesIds resolve(const model::Matchers& matchers) const;
   std::vector<uint32_t> sorted_ids() const;  // all, by labels
   SeriesSnapshot snapshot_one(uint32_t id, TimeRange range) const;
@@ -113,6 +115,9 @@ class Head {
   const LabelSet* labels_if_in(uint32_t id, TimeRange range) const;
   model::Labels labels_of(uint32_t id) const { return index_.make_labels(id); }
   model::Labels labels_of(const LabelSet& set) const { return index_.make_labels(set); }
+  model::Labels labels_of(const LabelSet& set, std::span<const uint32_t> names) const {
+    return index_.make_labels(set, names);
+  }
   // Adds names and values of labels on such series, those that any of the sets selects; no sets: all.
   void label_names(const std::vector<model::Matchers>& sets, TimeRange range, std::set<std::string>& out) const;
   void label_values(const std::string& name, const std::vector<model::Matchers>& sets, TimeRange range,
@@ -142,6 +147,11 @@ class Head {
   int64_t min_ms() const { return min_ms_.load(std::memory_order_relaxed); }  // a lower bound; int64 max when empty
   int64_t max_ms() const { return max_ms_.load(std::memory_order_relaxed); }  // int64 min when empty
   const LabelIndex& index() const { return index_; }
+  // The number of a label name or value; none: no series in memory has it.
+  std::optional<uint32_t> find_symbol(std::string_view text) const {
+    std::shared_lock lock(index_mutex_);
+    return index_.symbols().find(text);
+  }
 
  private:
   // The histogram chunk being written, while the newest sample is a histogram.
@@ -187,12 +197,6 @@ class Head {
     std::vector<std::unique_ptr<Series>> series;
     std::vector<RemovedLabels> labels;
   };
-  // One that matchers selected, in the order of labels.
-  struct Candidate {
-    uint32_t id = 0;
-    uint32_t rank = 0;
-    const LabelSet* labels = nullptr;
-  };
   // Places in the order of labels, by series number; kUnranked: came later.
   using Ranks = std::vector<uint32_t>;
   static constexpr uint32_t kUnranked = UINT32_MAX;
@@ -207,18 +211,14 @@ class Head {
   std::mutex& stripe(uint32_t id) const { return stripes_[stripe_of(id)].mutex; }
   int64_t newest_ms(uint32_t id) const { return facts_[id].newest_ms.load(std::memory_order_relaxed); }
   void note_used(uint32_t id) const;
-  std::vector<Candidate> sorted_candidates(const model::Matchers& matchers) const;
   void sort_candidates(std::vector<Candidate>& candidates) const;
   bool any_in(const SeriesIds& ids, TimeRange range) const;
   static bool overlaps(const Series& series, TimeRange range);
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
-  // Room that read() uses again and again.
-  struct ReadRoom {
-    std::vector<ChunkPtr> sealed;
-    std::vector<model::Sample> newest;
-  };
-  // What is sealed, and the samples of the open chunk; false: the series has late ones or an open histogram chunk.
-  static bool fill_plain(const Series& series, TimeRange range, ReadRoom& out);
+  // What is sealed, to be decoded outside of the lock, and the samples of the open chunk; false: the series has late
+  // ones or an open histogram chunk.
+  static bool fill_plain(const Series& series, TimeRange range, std::vector<ChunkPtr>& sealed,
+                         std::vector<model::Sample>& newest);
   Verdict judge_locked(uint32_t id, const Series& series, const Incoming& sample, int64_t late_window_ms) const;
   Verdict apply_locked(uint32_t id, const Incoming& sample, int64_t late_window_ms);
   static Verdict judge_late(const Series& series, const Incoming& sample);

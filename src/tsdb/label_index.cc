@@ -109,6 +109,16 @@ model::Labels LabelIndex::make_labels(const LabelSet& set) const {
   return model::Labels(std::move(labels));
 }
 
+model::Labels LabelIndex::make_labels(const LabelSet& set, std::span<const uint32_t> names) const {
+  std::vector<model::Label> labels;
+  labels.reserve(names.size());
+  for (const LabelPair pair : set.pairs()) {
+    if (std::find(names.begin(), names.end(), pair.name) == names.end()) continue;
+    labels.push_back({std::string(symbols_.at(pair.name)), std::string(symbols_.at(pair.value))});
+  }
+  return model::Labels(std::move(labels));
+}
+
 bool LabelIndex::less(const LabelSet& a, const LabelSet& b) const {
   const auto left = a.pairs();
   const auto right = b.pairs();

@@ -80,6 +80,8 @@ class LabelIndex final : public PostingsSource {
   const LabelSet& set_of(uint32_t id) const { return *series_[id]; }
   std::span<const LabelPair> labels_of(uint32_t id) const { return set_of(id).pairs(); }
   model::Labels make_labels(const LabelSet& set) const;
+  // Of these names only.
+  model::Labels make_labels(const LabelSet& set, std::span<const uint32_t> names) const;
   model::Labels make_labels(uint32_t id) const { return make_labels(set_of(id)); }
   bool less(const LabelSet& a, const LabelSet& b) const;  // as model::Labels compares
   bool less(uint32_t a, uint32_t b) const { return less(set_of(a), set_of(b)); }

@@ -54,6 +54,8 @@ class StoreImpl final : public Store {
 
   Result<std::vector<SeriesData>> select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
                                          const SelectLimits& limits) const override;
+  Result<std::unique_ptr<Selection>> begin_select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms,
+                                                  const SelectLimits& limits, WantedLabels wanted) const override;
   Result<std::vector<model::Labels>> series(const std::vector<model::Matchers>& sets, int64_t min_ms,
                                             int64_t max_ms) const override;
   Result<std::vector<std::string>> label_names(const std::vector<model::Matchers>& sets, int64_t min_ms,

@@ -1,6 +1,7 @@
 // The reading half of the store: head and blocks answer together.
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 
 #include "tsdb/store_impl.h"
@@ -8,21 +9,18 @@
 namespace sentinel::tsdb {
 namespace {
 
-// Counts decoded samples down; shared by all sources of one read.
+// Counts decoded samples; shared by all sources of one read. Thread-safe.
 class Budget {
  public:
-  explicit Budget(uint64_t samples_max) : left_(samples_max), limit_(samples_max) {}
+  explicit Budget(uint64_t samples_max) : limit_(samples_max) {}
   Status take(uint64_t samples) {
-    if (samples > left_) {
-      return fail(ErrorCode::kTooLarge, "the query reads more than " + std::to_string(limit_) + " samples");
-    }
-    left_ -= samples;
-    return {};
+    if (taken_.fetch_add(samples, std::memory_order_relaxed) + samples <= limit_) return {};
+    return fail(ErrorCode::kTooLarge, "the query reads more than " + std::to_string(limit_) + " samples");
   }
 
  private:
-  uint64_t left_;
-  uint64_t limit_;
+  std::atomic<uint64_t> taken_{0};
+  const uint64_t limit_;
 };
 
 // Both sorted by labels; `later` holds later samples.
@@ -83,6 +81,51 @@ Status visit_series(Block& block, const BlockIndex& index, const std::vector<mod
   return {};
 }
 
+// What lies in the head alone. While it lives the head is not truncated: the lock is the view's, the pin the labels'.
+class HeadSelection final : public Selection {
+ public:
+  HeadSelection(const Head& head, std::shared_lock<std::shared_mutex> lock, const model::Matchers& matchers,
+                TimeRange range, const SelectLimits& limits, WantedLabels wanted)
+      : head_(head),
+        lock_(std::move(lock)),
+        pin_(head.pin()),
+        range_(range),
+        budget_(limits.samples_max),
+        all_labels_(wanted.all),
+        candidates_(range.empty() ? std::vector<Head::Candidate>() : head.sorted_candidates(matchers)) {
+    for (const std::string& name : wanted.names) {
+      if (const auto symbol = head.find_symbol(name)) wanted_.push_back(*symbol);
+    }
+  }
+  size_t size() const override { return candidates_.size(); }
+  Result<bool> read(size_t i, SeriesData& out) override {
+    Points points;
+    points.samples = std::move(out.samples);
+    points.histograms = std::move(out.histograms);
+    points.samples.clear();
+    points.histograms.clear();
+    const bool any = head_.read_one(candidates_[i], range_, points);
+    const uint64_t weight = points.weight();
+    out.samples = std::move(points.samples);
+    out.histograms = std::move(points.histograms);
+    if (!any) return false;
+    SENTINEL_TRY(budget_.take(weight));
+    out.labels =
+        all_labels_ ? head_.labels_of(*candidates_[i].labels) : head_.labels_of(*candidates_[i].labels, wanted_);
+    return true;
+  }
+
+ private:
+  const Head& head_;
+  const std::shared_lock<std::shared_mutex> lock_;
+  const EpochPin pin_;
+  const TimeRange range_;
+  Budget budget_;
+  const bool all_labels_;
+  std::vector<uint32_t> wanted_;  // names
+  const std::vector<Head::Candidate> candidates_;
+};
+
 }  // namespace
 
 Status require_selective(const model::Matchers& matchers) {
@@ -113,11 +156,12 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
     std::shared_lock lock(view_mutex_);
     view = view_locked(range);
     if (!view.head.empty()) {
-      SENTINEL_TRY(head_.read(matchers, view.head, [&](const LabelSet& labels, Points points) -> Status {
+      for (const Head::Candidate& candidate : head_.sorted_candidates(matchers)) {
+        Points points;
+        if (!head_.read_one(candidate, view.head, points)) continue;
         SENTINEL_TRY(budget.take(points.weight()));
-        newest.push_back({head_.labels_of(labels), std::move(points.samples), std::move(points.histograms)});
-        return {};
-      }));
+        newest.push_back({head_.labels_of(*candidate.labels), std::move(points.samples), std::move(points.histograms)});
+      }
     }
   }
   std::vector<SeriesData> out;
@@ -127,6 +171,19 @@ Result<std::vector<SeriesData>> StoreImpl::select(const model::Matchers& matcher
     out = merge(std::move(out), std::move(part));
   }
   return merge(std::move(out), std::move(newest));
+}
+
+Result<std::unique_ptr<Selection>> StoreImpl::begin_select(const model::Matchers& matchers, int64_t min_ms,
+                                                           int64_t max_ms, const SelectLimits& limits,
+                                                           WantedLabels wanted) const {
+  SENTINEL_TRY(require_selective(matchers));
+  std::shared_lock lock(view_mutex_);
+  const View view = view_locked({min_ms, max_ms});
+  if (view.blocks.empty()) {
+    return std::make_unique<HeadSelection>(head_, std::move(lock), matchers, view.head, limits, std::move(wanted));
+  }
+  lock.unlock();
+  return Store::begin_select(matchers, min_ms, max_ms, limits, std::move(wanted));
 }
 
 Result<std::vector<model::Labels>> StoreImpl::series(const std::vector<model::Matchers>& sets, int64_t min_ms,

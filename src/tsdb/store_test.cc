@@ -51,7 +51,35 @@ struct Fixture {
   std::vector<SeriesData> all(int64_t min_ms = -kAll, int64_t max_ms = kAll) {
     auto found = store->select({Matcher::make(MatchType::kRegexp, "__name__", ".+").value()}, min_ms, max_ms, {});
     EXPECT_TRUE(found) << found.error().to_string();
+    if (found && alone) expect_same_in_pieces(*found, min_ms, max_ms);
     return found ? *found : std::vector<SeriesData>();
+  }
+  // Read piece by piece, and back to front, the answer is the same; labels that nobody asked for may be left out.
+  void expect_same_in_pieces(const std::vector<SeriesData>& expected, int64_t min_ms, int64_t max_ms) {
+    for (const WantedLabels& wanted : {WantedLabels{}, WantedLabels{false, {"job", "nowhere"}}}) {
+      const auto selection = store->begin_select({Matcher::make(MatchType::kRegexp, "__name__", ".+").value()}, min_ms,
+                                                 max_ms, {}, wanted);
+      ASSERT_TRUE(selection) << selection.error().to_string();
+      size_t at = expected.size();
+      SeriesData one;
+      for (size_t i = (*selection)->size(); i-- > 0;) {
+        const auto any = (*selection)->read(i, one);
+        ASSERT_TRUE(any) << any.error().to_string();
+        if (!*any) continue;
+        ASSERT_GT(at, 0u);
+        const SeriesData& same = expected[--at];
+        EXPECT_EQ(one.labels.get("job"), same.labels.get("job"));
+        if (wanted.all) EXPECT_EQ(one.labels, same.labels);
+        EXPECT_EQ(one.samples.size(), same.samples.size());
+        EXPECT_TRUE(std::equal(one.samples.begin(), one.samples.end(), same.samples.begin(), same.samples.end(),
+                               [](const Sample& a, const Sample& b) {
+                                 return a.t_ms == b.t_ms &&
+                                        std::bit_cast<uint64_t>(a.v) == std::bit_cast<uint64_t>(b.v);
+                               }));
+        EXPECT_EQ(one.histograms.size(), same.histograms.size());
+      }
+      EXPECT_EQ(at, 0u);
+    }
   }
   double metric(std::string_view name) {
     for (const auto& family : metrics->collect()) {
@@ -60,6 +88,7 @@ struct Fixture {
     return -1;
   }
 
+  bool alone = true;  // nobody writes beside this thread
   FaultEnv env;
   FakeClock clock;
   StoreOptions options_;
@@ -401,6 +430,7 @@ TEST(Store, ReadersBesideTheWriterSeeWholePrefixes) {
   options.block_range = Millis(1'000);
   options.retention = Millis(std::numeric_limits<int32_t>::max());
   Fixture f(options);
+  f.alone = false;
   constexpr int kBatches = 20'000;
   std::atomic<int> committed{0};
   std::thread writer([&] {
@@ -745,6 +775,7 @@ TEST(Store, ReadersMaySeeSeriesThatAreBeingRemoved) {
   options.block_range = Millis(200);
   options.retention = Millis(std::numeric_limits<int32_t>::max());
   Fixture f(options);
+  f.alone = false;
   constexpr int kBatches = 3'000;
   std::atomic<bool> done{false};
   std::thread writer([&] {
@@ -786,6 +817,7 @@ TEST(Store, KeptReferencesMeetTheRemovalOfTheirSeries) {
   options.block_range = Millis(200);
   options.retention = Millis(std::numeric_limits<int32_t>::max());
   Fixture f(options);
+  f.alone = false;
   constexpr int kSteps = 2'000;
   constexpr int kSeries = 50;  // each comes back after 500 ms
   constexpr int kTogether = 5;
