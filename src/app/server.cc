@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <mutex>
 #include <optional>
+#include <thread>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -30,6 +31,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/thread_annotations.h"
+#include "base/work_crew.h"
 #include "detection/rule_file.h"
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
@@ -57,6 +59,7 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
+constexpr size_t kQueryHelpersMax = 8;
 constexpr int kLiveCallsPerSecond = 5;
 constexpr Micros kWorkerPatience = std::chrono::seconds(10);
 constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
@@ -87,6 +90,11 @@ Result<Loaded> load_all(const Config& config) {
   SENTINEL_ASSIGN(loaded.prices, read_config(env, config.prices));
   SENTINEL_TRY(analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
   return loaded;
+}
+
+// Threads beside the one that a query runs on, for all queries together.
+size_t query_helpers() {
+  return std::min<size_t>(std::max(1u, std::thread::hardware_concurrency()) - 1, kQueryHelpersMax);
 }
 
 // From the gateway's cores to the telemetry worker.
@@ -167,6 +175,7 @@ struct Server::Parts {
   std::unique_ptr<tsdb::Store> tsdb;
   std::unique_ptr<events::EventStore> events;
   std::unique_ptr<state::Database> database;
+  std::unique_ptr<WorkCrew> query_crew;  // all queries share it
   std::unique_ptr<promql::Engine> engine;
   std::unique_ptr<analysis::Analyzer> analyzer;
   std::unique_ptr<ingest::Pipeline> pipeline;
@@ -280,6 +289,8 @@ Status Server::Parts::open_stores() {
   feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
   promql::EngineOptions engine_options = config.query;
   engine_options.default_step = config.evaluation_interval;
+  query_crew = std::make_unique<WorkCrew>("query", query_helpers());
+  engine_options.crew = query_crew.get();
   engine = std::make_unique<promql::Engine>(*tsdb, engine_options);
   ingest::CollectorOptions collect_options;
   collect_options.target =

@@ -49,13 +49,16 @@ void Annotations::forced_monotonicity(std::string_view metric, PosRange pos, con
     entry->monotonicity = m;
     return;
   }
-  Monotonicity& all = entry->monotonicity;
-  all.min_ts = std::min(all.min_ts, m.min_ts);
-  all.max_ts = std::max(all.max_ts, m.max_ts);
-  all.min_bucket = std::min(all.min_bucket, m.min_bucket);
-  all.max_bucket = std::max(all.max_bucket, m.max_bucket);
-  all.max_diff = std::max(all.max_diff, m.max_diff);
-  all.samples += m.samples;
+  entry->monotonicity.widen(m);
+}
+
+void Annotations::Monotonicity::widen(const Monotonicity& other) {
+  min_ts = std::min(min_ts, other.min_ts);
+  max_ts = std::max(max_ts, other.max_ts);
+  min_bucket = std::min(min_bucket, other.min_bucket);
+  max_bucket = std::max(max_bucket, other.max_bucket);
+  max_diff = std::max(max_diff, other.max_diff);
+  samples += other.samples;
 }
 
 void Annotations::start_time_overlap(std::string_view metric, PosRange pos) {
@@ -63,6 +66,27 @@ void Annotations::start_time_overlap(std::string_view metric, PosRange pos) {
       add(true, "sample has start time that overlaps with previous sample timestamp for metric " + go_quote(metric),
           pos, Kind::kOverlap);
   if (entry != nullptr && !last_was_new_) ++entry->count;
+}
+
+void Annotations::add_all(const Annotations& other) {
+  for (const Entry& e : other.entries_) {
+    const auto it = by_message_.find(e.message);
+    if (it == by_message_.end()) {
+      if (entries_.size() >= static_cast<size_t>(kAnnotationsMax)) {
+        ++(e.warning ? dropped_warnings_ : dropped_infos_);
+        continue;
+      }
+      by_message_.emplace(e.message, entries_.size());
+      entries_.push_back(e);
+      continue;
+    }
+    Entry& known = entries_[it->second];
+    known.pos = e.pos;
+    if (e.kind == Kind::kMonotonicity) known.monotonicity.widen(e.monotonicity);
+    if (e.kind == Kind::kOverlap) known.count += e.count;
+  }
+  dropped_warnings_ += other.dropped_warnings_;
+  dropped_infos_ += other.dropped_infos_;
 }
 
 std::vector<std::string> Annotations::texts(bool warning, std::string_view query) const {

@@ -26,9 +26,14 @@ class Annotations {
     double max_bucket = 0;
     double max_diff = 0;
     int64_t samples = 1;
+    void widen(const Monotonicity& other);
   };
   void forced_monotonicity(std::string_view metric, PosRange pos, const Monotonicity& m);
   void start_time_overlap(std::string_view metric, PosRange pos);
+
+  // Takes over what came up elsewhere, as if it came up now.
+  void add_all(const Annotations& other);
+  bool empty() const { return entries_.empty(); }
 
   // As shown to users: "PromQL warning: ... (1:5)".
   std::vector<std::string> warnings(std::string_view query) const { return texts(true, query); }

@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "base/strings.h"
+#include "base/work_crew.h"
 #include "promql/test_script.h"
 
 namespace sentinel::promql {
@@ -49,6 +50,22 @@ std::vector<std::filesystem::path> scripts() {
   }
   std::sort(out.begin(), out.end());
   return out;
+}
+
+TEST(Conformance, every_script_passes_with_helpers_and_the_smallest_pieces) {
+  WorkCrew crew("crew", 2);
+  EngineOptions options = script_engine_options();
+  options.crew = &crew;
+  options.piece_series = 1;
+  const std::map<std::string, std::string> known = known_failures();
+  for (const auto& file : scripts()) {
+    const auto cases = run_script(read_file(file), options);
+    ASSERT_TRUE(cases.has_value()) << file << ":" << cases.error().to_string();
+    for (const ScriptCase& c : *cases) {
+      const std::string id = file.filename().string() + ":" + std::to_string(c.line);
+      EXPECT_TRUE(c.passed || known.contains(id)) << id << ": " << c.query << "\n  " << c.failure;
+    }
+  }
 }
 
 TEST(Conformance, every_script_of_prometheus_passes_but_for_the_known_failures) {

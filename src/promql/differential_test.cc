@@ -10,6 +10,7 @@
 
 #include "base/random.h"
 #include "base/strings.h"
+#include "base/work_crew.h"
 #include "promql/engine.h"
 #include "promql/memory_queryable.h"
 #include "promql/naive_evaluator.h"
@@ -277,13 +278,14 @@ TEST(Differential, EngineAndNaiveEvaluatorAgreeOnRandomQueries) {
   const uint64_t queries = from_environment("SENTINEL_DIFFERENTIAL_QUERIES", kQueries);
   Random random(seed);
   uint64_t refused = 0, failed = 0, empty = 0;
+  WorkCrew crew("crew", 1);
   for (uint64_t n = 0; n < queries;) {
     const NaiveData data = random_data(random);
     MemoryQueryable store;
     for (const NaiveSeries& series : data) {
       for (const model::Sample& s : series.samples) store.add(series.labels, s.t_ms, s.v);
     }
-    const Engine engine(store, {});
+    const Engine engine(store, {.crew = &crew, .piece_series = 1 + random.below(4)});
     for (int i = 0; i < 50 && n < queries; ++i, ++n) {
       const std::string text = Grammar(random).query();
       const auto query = parse(text);

@@ -16,6 +16,10 @@
 #include "model/sample.h"
 #include "tsdb/queryable.h"
 
+namespace sentinel {
+class WorkCrew;
+}
+
 namespace sentinel::promql {
 
 struct VectorSample {
@@ -55,6 +59,9 @@ struct EngineOptions {
   bool delayed_name_removal = false;
   bool use_start_timestamps = false;
   bool type_and_unit_labels = false;
+  // Threads that help with queries over many series; null: none. The answer does not depend on it, to the last bit.
+  WorkCrew* crew = nullptr;
+  size_t piece_series = 128;  // that a thread takes at a time; > 0
 };
 
 // A parsed query: parse once, evaluate often. Immutable, thread-safe.

@@ -1,12 +1,16 @@
 #include "promql/engine.h"
 
 #include <atomic>
+#include <bit>
 #include <cmath>
 #include <string>
 #include <vector>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "base/random.h"
+#include "base/work_crew.h"
 #include "promql/memory_queryable.h"
 #include "promql/series_description.h"
 #include "promql/test_script.h"
@@ -264,6 +268,92 @@ TEST_F(EngineTest, range_queries_agree_with_instant_queries_at_every_step) {
       EXPECT_EQ(points, expected) << query;
     }
   }
+}
+
+// Everything an answer says, to the bit.
+std::string all_of(const Result<QueryResult>& result) {
+  if (!result) return result.error().message();
+  std::string out;
+  const auto number = [&](int64_t t, double v) { out += fmt::format(" {}={:x}", t, std::bit_cast<uint64_t>(v)); };
+  const auto histogram = [&](const model::HistogramPtr& h) {
+    if (h) out += fmt::format(" h{:x}/{:x}", std::bit_cast<uint64_t>(h->sum), std::bit_cast<uint64_t>(h->count));
+  };
+  if (const auto* vector = std::get_if<Vector>(&result->value)) {
+    for (const VectorSample& s : *vector) {
+      out += "\n" + s.labels.to_string();
+      number(s.t_ms, s.v);
+      histogram(s.h);
+    }
+  } else if (const auto* matrix = std::get_if<Matrix>(&result->value)) {
+    for (const tsdb::SeriesData& s : *matrix) {
+      out += "\n" + s.labels.to_string();
+      for (const model::Sample& p : s.samples) number(p.t_ms, p.v);
+      for (const model::HistogramSample& p : s.histograms) histogram(p.h);
+    }
+  }
+  for (const std::string& text : result->warnings) out += "\nwarning " + text;
+  for (const std::string& text : result->infos) out += "\ninfo " + text;
+  return out + fmt::format("\nread {} {}", result->samples_read, result->read_histograms);
+}
+
+TEST_F(EngineTest, answers_do_not_depend_on_who_helps) {
+  Random random(5);
+  for (int i = 0; i < 300; ++i) {
+    const model::Labels labels{{"__name__", "m"}, {"i", std::to_string(i)}, {"g", std::to_string(i % 7)}};
+    double v = 0;
+    for (int64_t t = 0; t <= 30 * kMinute; t += kMinute) {
+      v = random.below(40) == 0 ? 0 : v + random.uniform() * (i % 3 == 0 ? 1e17 : 0.1);
+      if (random.below(10) != 0) store_.add(labels, t, v);
+    }
+  }
+  load("m{i=\"h\",g=\"1\"} {{schema:0 sum:5 count:4 buckets:[1 2 1]}}x20");
+  load("typed{__type__=\"counter\"} 1+1x20");
+  load("typed{__type__=\"gauge\"} 1+1x20");
+  const char* queries[] = {"sum by (g) (rate(m[5m]))",
+                           "avg without (i) (m)",
+                           "stddev(m)",
+                           "sum(m)",
+                           "max by (i) (m)",
+                           "count(m)",
+                           "topk(3, rate(m[5m]))",
+                           "rate(m[5m])",
+                           "m",
+                           "sum(rate(typed[5m]))",
+                           "quantile(0.3, m)",
+                           "sum by (g) (max_over_time(m[5m:1m]))",
+                           "sum by (i) (m)",
+                           "group(last_over_time({__name__=~\"m|typed\"}[3m]))",
+                           "sum by (g) (quantile_over_time(2, m[5m]))",
+                           "sum(predict_linear(m[5m], scalar(sum(m))))"};
+  for (const char* query : queries) {
+    const std::string expected = all_of(range(query, 0, 30 * kMinute, kMinute));
+    const std::string at_once = all_of(instant(query, 20 * kMinute));
+    for (const size_t helpers : {0, 1, 3}) {
+      WorkCrew crew("crew", helpers);
+      for (const size_t piece : {1, 7, 128}) {
+        EXPECT_EQ(all_of(range(query, 0, 30 * kMinute, kMinute, {.crew = &crew, .piece_series = piece})), expected);
+        EXPECT_EQ(all_of(instant(query, 20 * kMinute, {.crew = &crew, .piece_series = piece})), at_once);
+      }
+    }
+  }
+}
+
+TEST_F(EngineTest, helpers_stop_at_limits_and_when_canceled) {
+  for (int i = 0; i < 100; ++i) load(fmt::format("m{{i=\"{}\"}} 1x100", i));
+  WorkCrew crew("crew", 2);
+  EngineOptions options{.crew = &crew, .piece_series = 3};
+  options.samples_max = 5000;
+  for (const char* query : {"rate(m[5m])", "sum(rate(m[5m]))", "m", "sum(m)"}) {
+    const auto refused = range(query, 0, 100 * kMinute, kMinute, options);
+    ASSERT_FALSE(refused.has_value()) << query;
+    EXPECT_EQ(refused.error().code(), ErrorCode::kTooLarge) << refused.error().message();
+  }
+  options.samples_max = 50'000'000;
+  const std::atomic<bool> cancel{true};
+  const auto parsed = parse("sum(rate(m[5m]))");
+  const auto canceled = Engine(store_, options).range(**parsed, 0, 100 * kMinute, 100, &cancel);
+  ASSERT_FALSE(canceled.has_value());
+  EXPECT_EQ(canceled.error().code(), ErrorCode::kCanceled);
 }
 
 }  // namespace

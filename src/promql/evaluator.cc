@@ -38,12 +38,12 @@ std::string labels_text(const model::Labels& labels) {
   return "{" + out + "}";
 }
 
-Status QueryContext::work(uint64_t points) {
-  if (points < until_check) {
-    until_check -= points;
+Status QueryContext::work(uint64_t points, uint64_t& left) const {
+  if (points < left) {
+    left -= points;
     return {};
   }
-  until_check = kCancelCheckInterval;
+  left = kCancelCheckInterval;
   if (cancel != nullptr && cancel->load(std::memory_order_relaxed)) {
     return fail(ErrorCode::kCanceled, "query was canceled in expression evaluation");
   }
@@ -54,14 +54,14 @@ Status QueryContext::work(uint64_t points) {
 }
 
 Status QueryContext::hold(uint64_t count) {
-  samples += count;
-  const uint64_t bytes = samples * sizeof(model::Sample) + read_bytes;
+  const uint64_t now = samples.fetch_add(count, std::memory_order_relaxed) + count;
+  const uint64_t bytes = now * sizeof(model::Sample) + read_bytes.load(std::memory_order_relaxed);
   if (options.memory_max != 0 && bytes > options.memory_max) {
     return fail(ErrorCode::kTooLarge,
                 fmt::format("query processing would use too much memory in query execution (limit {} bytes)",
                             options.memory_max));
   }
-  if (samples <= options.samples_max) return {};
+  if (now <= options.samples_max) return {};
   return fail(ErrorCode::kTooLarge,
               fmt::format("query processing would load too many samples into memory in query execution (limit {})",
                           options.samples_max));
@@ -108,6 +108,12 @@ SeriesMatrix MatrixBuilder::take() {
   matrix.reserve(emitted_.size());
   for (int index : emitted_) matrix.push_back(std::move(out_[static_cast<size_t>(index)]));
   return matrix;
+}
+
+bool names_one_metric(const model::Matchers& matchers) {
+  return std::any_of(matchers.begin(), matchers.end(), [](const model::Matcher& m) {
+    return m.name() == model::kMetricNameLabel && m.type() == model::MatchType::kEqual && !m.value().empty();
+  });
 }
 
 bool has_equal_labels(const SeriesMatrix& matrix) {

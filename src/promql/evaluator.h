@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <absl/container/flat_hash_map.h>
+#include <absl/functional/function_ref.h>
 
 #include "base/result.h"
 #include "model/histogram.h"
@@ -19,6 +20,7 @@
 #include "promql/annotations.h"
 #include "promql/ast.h"
 #include "promql/engine.h"
+#include "promql/limits.h"
 #include "tsdb/queryable.h"
 
 namespace sentinel::promql {
@@ -43,7 +45,7 @@ std::string_view metric_name(const model::Labels& labels);
 // {__name__="x", a="b"}, as Prometheus's error messages show label sets.
 std::string labels_text(const model::Labels& labels);
 
-// What all nodes of one query share. One thread.
+// What all nodes of one query share. One thread, but for what is said to be thread-safe.
 struct QueryContext {
   const tsdb::Queryable& storage;
   const EngineOptions& options;
@@ -51,16 +53,29 @@ struct QueryContext {
   const std::atomic<bool>* cancel = nullptr;
   int64_t deadline_us = 0;  // of monotonic_us()
   Annotations annotations{};
-  uint64_t samples = 0;       // in memory now
-  uint64_t samples_read = 0;  // from storage so far
-  uint64_t read_bytes = 0;    // of the selections of this query, labels included
+  std::atomic<uint64_t> samples{0};     // in memory now
+  uint64_t samples_read = 0;            // from storage so far
+  std::atomic<uint64_t> read_bytes{0};  // of the selections of this query, labels included
   uint64_t until_check = 0;
   bool saw_histograms = false;  // native ones were read
 
   // To be called with the amount of work done since the last call; fails when the query is cancelled or out of time.
-  Status work(uint64_t points);
-  // Accounts for samples held in memory; kTooLarge past the limit.
+  Status work(uint64_t points) { return work(points, until_check); }
+  Status work(uint64_t points, uint64_t& left) const;  // thread-safe; `left`: of the caller's thread
+  // Accounts for samples held in memory; kTooLarge past the limit. Thread-safe.
   Status hold(uint64_t count);
+};
+
+// What a thread needs that works on a part of the series of a node.
+struct Piece {
+  QueryContext& context;
+  Annotations annotations{};
+  uint64_t until_check = 0;
+  uint64_t samples_read = 0;
+  bool saw_histograms = false;
+  bool saw_type_or_unit = false;  // a series had __type__ or __unit__
+
+  Status work(uint64_t points) { return context.work(points, until_check); }
 };
 
 // Scalar operands by step: a constant or one value a step.
@@ -107,6 +122,9 @@ struct PointValue {
 };
 using MaybePoint = std::optional<PointValue>;
 
+// What a function makes of one stored series, appended to `out` if it is anything. Several threads at once.
+using SeriesFunction = std::function<Status(Piece& piece, tsdb::SeriesData& data, SeriesMatrix& out)>;
+
 // Collects output series for operations that go step by step over several inputs.
 class MatrixBuilder {
  public:
@@ -131,6 +149,10 @@ class MatrixBuilder {
   absl::flat_hash_map<uint64_t, int> by_hash_;
 };
 
+// Whether the matchers select one metric name only, so that dropping it makes no two series equal.
+bool names_one_metric(const model::Matchers& matchers);
+// The argument of the call that is a range vector; none: it has none.
+std::optional<size_t> range_argument(const Call& call);
 tl::unexpected<Error> duplicate_labelset();
 // Merges series of equal labels; points at the same time are an error.
 Status merge_equal_labels(SeriesMatrix& matrix);
@@ -167,6 +189,21 @@ class Evaluator {
   Result<ScalarValues> eval_scalar(Expr& expr);
 
   // evaluator_select.cc
+  // Calls fn(piece, part, begin, end) for parts of [0, count) on all threads that help; then takes over, in the order
+  // of the parts, what their pieces say. The failure is that of the first part that failed.
+  using PartFunction = absl::FunctionRef<Status(Piece& piece, size_t part, size_t begin, size_t end)>;
+  Status in_parts(size_t count, PartFunction fn);
+  size_t part_count(size_t count) const {
+    return (count + context_.options.piece_series - 1) / context_.options.piece_series;
+  }
+  Result<std::unique_ptr<tsdb::Selection>> begin_select(const VectorSelector& selector,
+                                                        tsdb::WantedLabels wanted) const;
+  // Reads series [begin, end) and applies the function to each. REQUIRES: on the thread of the piece.
+  Status map_part(Piece& piece, tsdb::Selection& selection, const VectorSelector& selector, const SeriesFunction& fn,
+                  size_t begin, size_t end, SeriesMatrix& out) const;
+  // All of it; `type_or_unit`: whether a series had one of these labels.
+  Matrix map_selected(const VectorSelector& selector, const SeriesFunction& fn, bool* type_or_unit = nullptr);
+  SeriesFunction sample_function(int64_t offset_ms, bool record_time, std::optional<int64_t> at_ms) const;
   Result<std::vector<tsdb::SeriesData>> select(VectorSelector& selector);
   Result<std::vector<tsdb::SeriesData>> select(const model::Matchers& matchers, int64_t min_ms, int64_t max_ms);
   Matrix eval_vector_selector(VectorSelector& expr);
@@ -180,6 +217,17 @@ class Evaluator {
   Matrix aggregate_selecting(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
   Matrix aggregate_quantile(AggregateExpr& expr, const SeriesMatrix& input, const ScalarValues& param);
   Matrix aggregate_folding(AggregateExpr& expr, const SeriesMatrix& input);
+  // evaluator_fold.cc
+  // An argument whose series are made one by one from stored ones.
+  struct Streamed {
+    const VectorSelector* selector = nullptr;
+    std::unique_ptr<std::vector<ScalarValues>> scalars{};  // the function refers to them
+    SeriesFunction function{};
+    bool drops = false;  // the metric name
+  };
+  Result<std::optional<Streamed>> streamed(AggregateExpr& expr);
+  // Folds series as they are read, without holding them all; none: it has to be done the other way.
+  Result<std::optional<SeriesMatrix>> aggregate_streaming(AggregateExpr& expr);
   Matrix eval_count_values(AggregateExpr& expr);
 
   // evaluator_binary.cc
@@ -192,8 +240,11 @@ class Evaluator {
   // evaluator_call.cc
   Matrix eval_call(Call& call);
   Matrix eval_range_call(Call& call, size_t matrix_arg);
-  Matrix range_call_over(Call& call, size_t matrix_arg, std::vector<tsdb::SeriesData> data, std::vector<bool> dropped,
-                         MatrixSelector& matrix, std::vector<ScalarValues> scalars);
+  Result<std::vector<ScalarValues>> scalar_arguments(Call& call, size_t matrix_arg);
+  // Refers to its arguments.
+  Result<SeriesFunction> range_function(const Call& call, size_t matrix_arg, const MatrixSelector& matrix,
+                                        const std::vector<ScalarValues>& scalars) const;
+  Matrix range_call_over_subquery(Call& call, size_t matrix_arg, SubqueryExpr& subquery);
   Matrix absent_over_time(const Call& call, const SeriesMatrix& matrix);
   Matrix eval_elementwise(Call& call, double (*fn)(double));
   Matrix eval_clamp(Call& call);

@@ -291,10 +291,7 @@ Status check_extended_use(const VectorSelector& selector, std::string_view funct
 
 Result<SeriesMatrix> Evaluator::eval_call(Call& call) {
   const std::string_view name = call.name();
-  for (size_t i = 0; i < call.args.size(); ++i) {
-    const Expr::Kind kind = call.args[i]->kind;
-    if (kind == Expr::Kind::kMatrixSelector || kind == Expr::Kind::kSubquery) return eval_range_call(call, i);
-  }
+  if (const auto argument = range_argument(call)) return eval_range_call(call, *argument);
   if (const MathFunction fn = find_math(name)) return eval_elementwise(call, fn);
   if (const DateFunction fn = find_date(name)) return eval_date(call, fn);
   using Handler = Matrix (Evaluator::*)(Call&);
@@ -330,17 +327,61 @@ Result<SeriesMatrix> Evaluator::eval_call(Call& call) {
 
 // ---- functions over ranges
 
+std::optional<size_t> range_argument(const Call& call) {
+  for (size_t i = 0; i < call.args.size(); ++i) {
+    const Expr::Kind kind = call.args[i]->kind;
+    if (kind == Expr::Kind::kMatrixSelector || kind == Expr::Kind::kSubquery) return i;
+  }
+  return std::nullopt;
+}
+
+Result<std::vector<ScalarValues>> Evaluator::scalar_arguments(Call& call, size_t matrix_arg) {
+  std::vector<ScalarValues> scalars(call.args.size());
+  for (size_t i = 0; i < call.args.size(); ++i) {
+    if (i == matrix_arg) continue;
+    SENTINEL_ASSIGN(scalars[i], eval_scalar(*call.args[i]));
+  }
+  return scalars;
+}
+
 Result<SeriesMatrix> Evaluator::eval_range_call(Call& call, size_t matrix_arg) {
-  std::vector<tsdb::SeriesData> data;
-  std::vector<bool> dropped;
-  std::unique_ptr<MatrixSelector> stand_in;
-  MatrixSelector* matrix = as<MatrixSelector>(call.args[matrix_arg].get());
-  if (matrix == nullptr) {
-    auto& subquery = *as<SubqueryExpr>(call.args[matrix_arg].get());
-    SeriesMatrix inner;
-    SENTINEL_ASSIGN(inner, eval_subquery(subquery));
-    for (Series& s : inner) {
-      dropped.push_back(s.drop_name);
+  SeriesMatrix out;
+  bool distinct = false;  // as the name was dropped from one metric's series
+  if (auto* subquery = as<SubqueryExpr>(call.args[matrix_arg].get())) {
+    SENTINEL_ASSIGN(out, range_call_over_subquery(call, matrix_arg, *subquery));
+  } else {
+    const auto& matrix = *as<MatrixSelector>(call.args[matrix_arg].get());
+    std::vector<ScalarValues> scalars;
+    SENTINEL_ASSIGN(scalars, scalar_arguments(call, matrix_arg));
+    SeriesFunction function;
+    SENTINEL_ASSIGN(function, range_function(call, matrix_arg, matrix, scalars));
+    bool type_or_unit = false;
+    SENTINEL_ASSIGN(out, map_selected(*matrix.selector, function, &type_or_unit));
+    distinct = !type_or_unit && names_one_metric(matrix.selector->matchers);
+  }
+  if (call.name() == "absent_over_time") return absent_over_time(call, out);
+  if (!distinct && !delayed() && has_equal_labels(out)) return duplicate_labelset();
+  return out;
+}
+
+Result<SeriesMatrix> Evaluator::range_call_over_subquery(Call& call, size_t matrix_arg, SubqueryExpr& subquery) {
+  SeriesMatrix inner;
+  SENTINEL_ASSIGN(inner, eval_subquery(subquery));
+  // Seen from the function, the subquery's result is a range selector over stored series.
+  MatrixSelector stand_in(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}), PosRange{});
+  stand_in.range_ms = subquery.range_ms;
+  stand_in.selector->time = subquery.time;
+  if (subquery.time.at_ms) {
+    stand_in.selector->time.offset_ms = subquery.time.original_offset_ms + (start_ - *subquery.time.at_ms);
+  }
+  std::vector<ScalarValues> scalars;
+  SENTINEL_ASSIGN(scalars, scalar_arguments(call, matrix_arg));
+  SeriesFunction function;
+  SENTINEL_ASSIGN(function, range_function(call, matrix_arg, stand_in, scalars));
+  std::vector<SeriesMatrix> parts(part_count(inner.size()));
+  const auto map = [&](Piece& piece, size_t part, size_t begin, size_t end) -> Status {
+    for (size_t i = begin; i < end; ++i) {
+      Series& s = inner[i];
       tsdb::SeriesData d;
       d.labels = std::move(s.labels);
       d.samples = std::move(s.floats);
@@ -352,56 +393,41 @@ Result<SeriesMatrix> Evaluator::eval_range_call(Call& call, size_t matrix_arg) {
         copy->hint = model::CounterResetHint::kUnknown;
         p.h = std::move(copy);
       }
-      data.push_back(std::move(d));
+      const size_t before = parts[part].size();
+      SENTINEL_TRY(function(piece, d, parts[part]));
+      if (s.drop_name && parts[part].size() > before) drop_name(parts[part].back());
     }
-    // Seen from the function, the subquery's result is a range selector over stored series.
-    stand_in = std::make_unique<MatrixSelector>(std::make_unique<VectorSelector>("", model::Matchers(), PosRange{}),
-                                                PosRange{});
-    stand_in->range_ms = subquery.range_ms;
-    stand_in->selector->time = subquery.time;
-    if (subquery.time.at_ms) {
-      stand_in->selector->time.offset_ms = subquery.time.original_offset_ms + (start_ - *subquery.time.at_ms);
-    }
-    matrix = stand_in.get();
-  }
-  std::vector<ScalarValues> scalars(call.args.size());
-  for (size_t i = 0; i < call.args.size(); ++i) {
-    if (i == matrix_arg) continue;
-    SENTINEL_ASSIGN(scalars[i], eval_scalar(*call.args[i]));
-  }
-  SENTINEL_TRY(check_extended_use(*matrix->selector, call.name()));
-  if (!stand_in) {
-    SENTINEL_ASSIGN(data, select(*matrix->selector));
-    dropped.assign(data.size(), false);
-  }
-  return range_call_over(call, matrix_arg, std::move(data), std::move(dropped), *matrix, std::move(scalars));
+    return {};
+  };
+  SENTINEL_TRY(in_parts(inner.size(), map));
+  SeriesMatrix out;
+  for (SeriesMatrix& part : parts) std::move(part.begin(), part.end(), std::back_inserter(out));
+  return out;
 }
 
-Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, std::vector<tsdb::SeriesData> data,
-                                                std::vector<bool> dropped, MatrixSelector& matrix,
-                                                std::vector<ScalarValues> scalars) {
+Result<SeriesFunction> Evaluator::range_function(const Call& call, size_t matrix_arg, const MatrixSelector& matrix,
+                                                 const std::vector<ScalarValues>& scalars) const {
   const std::string_view name = call.name();
+  SENTINEL_TRY(check_extended_use(*matrix.selector, name));
   const RangeFunction function = find_range_function(name);
   if (function == nullptr) return fail(ErrorCode::kInternal, fmt::format("function {} has no implementation", name));
   const PosRange arg0 = matrix_arg == 0 ? matrix.pos : call.args[0]->pos;
-  RangeCall range_call{call, matrix, scalars, context_.annotations, arg0, arg0};
   const bool use_starts = context_.options.use_start_timestamps &&
                           (name == "rate" || name == "irate" || name == "increase" || name == "resets");
   const bool drops = name != "last_over_time" && name != "first_over_time";
   const bool counter = name == "rate" || name == "increase";
-  const bool find_resets = counter && !single_step();  // one window sees each float once
-  SeriesMatrix out;
-  for (size_t i = 0; i < data.size(); ++i) {
-    tsdb::SeriesData& d = data[i];
+  return [=, this, &call, &matrix, &scalars](Piece& piece, tsdb::SeriesData& d, SeriesMatrix& out) -> Status {
+    RangeCall range_call{call, matrix, scalars, piece.annotations, arg0, arg0};
     drop_stale(d);
-    SENTINEL_TRY(context_.work(d.samples.size() + d.histograms.size() + static_cast<uint64_t>(steps())));
-    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts, find_resets);
+    SENTINEL_TRY(piece.work(d.samples.size() + d.histograms.size() + static_cast<uint64_t>(steps())));
+    // One window sees each float once.
+    Windows windows(d, matrix, context_.options.lookback_delta.count(), use_starts, counter && !single_step());
     Series s;
     int64_t step = 0;
     for (int64_t t = start_; t <= end_; t += interval_, ++step) {
       const Window& window = windows.at(t, step);
       if (window.float_count + window.hist_count == 0) continue;
-      SENTINEL_TRY(context_.work(window.float_count + window.hist_count));
+      SENTINEL_TRY(piece.work(window.float_count + window.hist_count));
       MaybePoint p = function(range_call, window);
       SENTINEL_TRY(range_call.status);
       if (!p) continue;
@@ -412,18 +438,19 @@ Result<SeriesMatrix> Evaluator::range_call_over(Call& call, size_t matrix_arg, s
         s.floats.push_back({t, p->v});
       }
     }
-    if (s.empty()) continue;
+    if (s.empty()) return {};
     SENTINEL_TRY(context_.hold(s.floats.size() + s.hists.size()));
     if (counter && !s.floats.empty()) {
-      check_counter_name(d.labels, context_.options.type_and_unit_labels, arg0, context_.annotations);
+      check_counter_name(d.labels, context_.options.type_and_unit_labels, arg0, piece.annotations);
     }
     s.labels = std::move(d.labels);
-    if (drops || dropped[i]) drop_name(s);
+    if (drops) {
+      piece.saw_type_or_unit = piece.saw_type_or_unit || s.labels.has("__type__") || s.labels.has("__unit__");
+      drop_name(s);
+    }
     out.push_back(std::move(s));
-  }
-  if (name == "absent_over_time") return absent_over_time(call, out);
-  if (!delayed() && has_equal_labels(out)) return duplicate_labelset();
-  return out;
+    return {};
+  };
 }
 
 Result<SeriesMatrix> Evaluator::absent_over_time(const Call& call, const SeriesMatrix& matrix) {

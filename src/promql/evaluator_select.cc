@@ -1,6 +1,7 @@
 // Selectors: reading from the storage, staleness and lookback.
 #include <algorithm>
 
+#include "base/work_crew.h"
 #include "promql/evaluator.h"
 #include "promql/limits.h"
 
@@ -102,22 +103,106 @@ Result<std::vector<tsdb::SeriesData>> Evaluator::select(VectorSelector& selector
   return data;
 }
 
-Result<SeriesMatrix> Evaluator::eval_vector_selector(VectorSelector& expr) {
-  std::vector<tsdb::SeriesData> data;
-  SENTINEL_ASSIGN(data, select(expr));
-  if (expr.smoothed) return smooth_series(std::move(data), expr);
-  return sample_series(std::move(data), expr.time.offset_ms, false, std::nullopt);
+Status Evaluator::in_parts(size_t count, PartFunction fn) {
+  const size_t parts = part_count(count);
+  const size_t width = context_.options.piece_series;
+  std::vector<std::unique_ptr<Piece>> pieces(parts);
+  std::vector<Status> outcomes(parts);
+  std::atomic<size_t> failed{parts};  // the first part that did
+  const auto run = [&](size_t part) {
+    if (part > failed.load(std::memory_order_relaxed)) return;
+    pieces[part] = std::make_unique<Piece>(Piece{context_});
+    outcomes[part] = fn(*pieces[part], part, part * width, std::min(count, (part + 1) * width));
+    if (outcomes[part]) return;
+    size_t first = failed.load();
+    while (part < first && !failed.compare_exchange_weak(first, part)) {
+    }
+  };
+  if (context_.options.crew != nullptr && parts > 1) {
+    context_.options.crew->run(parts, run);
+  } else {
+    for (size_t part = 0; part < parts; ++part) run(part);
+  }
+  if (failed.load() < parts) return std::move(outcomes[failed.load()]);
+  for (const auto& piece : pieces) {
+    context_.annotations.add_all(piece->annotations);
+    context_.samples_read += piece->samples_read;
+    context_.saw_histograms = context_.saw_histograms || piece->saw_histograms;
+  }
+  return {};
 }
 
-Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data, int64_t offset_ms, bool record_time,
-                                              std::optional<int64_t> at_ms) {
+Result<std::unique_ptr<tsdb::Selection>> Evaluator::begin_select(const VectorSelector& selector,
+                                                                 tsdb::WantedLabels wanted) const {
+  const tsdb::SelectLimits limits{context_.options.samples_max};
+  auto selection = context_.storage.begin_select(selector.matchers, selector.select_min_ms, selector.select_max_ms,
+                                                 limits, std::move(wanted));
+  if (!selection) return fail(std::move(selection).error().with_context("expanding series"));
+  return selection;
+}
+
+Status Evaluator::map_part(Piece& piece, tsdb::Selection& selection, const VectorSelector& selector,
+                           const SeriesFunction& fn, size_t begin, size_t end, SeriesMatrix& out) const {
+  tsdb::SeriesData data;
+  for (size_t i = begin; i < end; ++i) {
+    data.sample_starts_ms.clear();
+    data.histogram_starts_ms.clear();
+    const auto any = selection.read(i, data);
+    if (!any) return fail(Error(any.error()).with_context("expanding series"));
+    if (!*any) continue;
+    uint64_t read = data.samples.size();
+    for (const HPoint& p : data.histograms) read += p.h->size_in_samples();
+    piece.samples_read += read;
+    piece.saw_histograms = piece.saw_histograms || !data.histograms.empty();
+    SENTINEL_TRY(piece.work(read));
+    if (selector.skip_histogram_buckets) keep_histogram_totals(data);
+    SENTINEL_TRY(fn(piece, data, out));
+  }
+  return {};
+}
+
+Result<SeriesMatrix> Evaluator::map_selected(const VectorSelector& selector, const SeriesFunction& fn,
+                                             bool* type_or_unit) {
   SeriesMatrix out;
-  out.reserve(data.size());
-  const int64_t lookback = context_.options.lookback_delta.count();
-  for (tsdb::SeriesData& d : data) {
-    SENTINEL_TRY(context_.work(static_cast<uint64_t>(steps())));
+  if (selector.select_max_ms < selector.select_min_ms) return out;
+  std::unique_ptr<tsdb::Selection> selection;
+  SENTINEL_ASSIGN(selection, begin_select(selector, {}));
+  std::vector<SeriesMatrix> parts(part_count(selection->size()));
+  std::atomic<bool> reserved{false};
+  const auto map = [&](Piece& piece, size_t part, size_t begin, size_t end) -> Status {
+    SENTINEL_TRY(map_part(piece, *selection, selector, fn, begin, end, parts[part]));
+    if (piece.saw_type_or_unit) reserved = true;
+    uint64_t bytes = 0;
+    for (const Series& s : parts[part]) {
+      bytes += sizeof(s);
+      for (const auto& [name, value] : s.labels) bytes += name.size() + value.size();
+    }
+    context_.read_bytes.fetch_add(bytes, std::memory_order_relaxed);
+    return context_.hold(0);
+  };
+  SENTINEL_TRY(in_parts(selection->size(), map));
+  if (type_or_unit != nullptr) *type_or_unit = reserved;
+  size_t total = 0;
+  for (const SeriesMatrix& part : parts) total += part.size();
+  out.reserve(total);
+  for (SeriesMatrix& part : parts) std::move(part.begin(), part.end(), std::back_inserter(out));
+  return out;
+}
+
+Result<SeriesMatrix> Evaluator::eval_vector_selector(VectorSelector& expr) {
+  if (expr.smoothed) {
+    std::vector<tsdb::SeriesData> data;
+    SENTINEL_ASSIGN(data, select(expr));
+    return smooth_series(std::move(data), expr);
+  }
+  return map_selected(expr, sample_function(expr.time.offset_ms, false, std::nullopt));
+}
+
+SeriesFunction Evaluator::sample_function(int64_t offset_ms, bool record_time, std::optional<int64_t> at_ms) const {
+  return [this, offset_ms, record_time, at_ms](Piece& piece, tsdb::SeriesData& d, SeriesMatrix& out) -> Status {
+    SENTINEL_TRY(piece.work(static_cast<uint64_t>(steps())));
     Series s;
-    LookbackReader reader(d, lookback);
+    LookbackReader reader(d, context_.options.lookback_delta.count());
     for (int64_t t = start_; t <= end_; t += interval_) {
       auto found = reader.at(at_ms.value_or(t) - offset_ms);
       if (!found) continue;
@@ -132,11 +217,23 @@ Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data
         s.floats.push_back({t, record_time ? static_cast<double>(found->t) : found->value.v});
       }
     }
-    if (s.empty()) continue;
+    if (s.empty()) return {};
     SENTINEL_TRY(context_.hold(s.floats.size() + s.hists.size()));
     s.labels = std::move(d.labels);
     out.push_back(std::move(s));
-  }
+    return {};
+  };
+}
+
+// Of series that were read before.
+Result<SeriesMatrix> Evaluator::sample_series(std::vector<tsdb::SeriesData> data, int64_t offset_ms, bool record_time,
+                                              std::optional<int64_t> at_ms) {
+  SeriesMatrix out;
+  out.reserve(data.size());
+  const SeriesFunction sample = sample_function(offset_ms, record_time, at_ms);
+  Piece piece{context_};
+  for (tsdb::SeriesData& d : data) SENTINEL_TRY(sample(piece, d, out));
+  context_.annotations.add_all(piece.annotations);
   return out;
 }
 
