@@ -78,6 +78,7 @@ struct FaultEnv::State {
   uint64_t generation GUARDED_BY(mutex) = 0;  // files opened before a crash are dead after it
   bool crashed GUARDED_BY(mutex) = false;
   bool full GUARDED_BY(mutex) = false;
+  bool dir_syncs_fail GUARDED_BY(mutex) = false;
 
   // Counts one write operation; false when the power goes in the middle of it.
   bool begin_write() REQUIRES_LOCK(mutex) {
@@ -214,6 +215,11 @@ void FaultEnv::crash_after(uint64_t write_operations) {
 void FaultEnv::disk_full(bool full) {
   MutexLock lock(state_->mutex);
   state_->full = full;
+}
+
+void FaultEnv::fail_dir_syncs(bool fail) {
+  MutexLock lock(state_->mutex);
+  state_->dir_syncs_fail = fail;
 }
 
 bool FaultEnv::crashed() const {
@@ -354,6 +360,8 @@ Status FaultEnv::sync_dir(const std::string& raw_path) {
   const std::string dir = clean(raw_path);
   MutexLock lock(state_->mutex);
   if (!state_->begin_write()) return no_power();
+  if (state_->dir_syncs_fail)
+    return fail(ErrorCode::kIo, fmt::format("cannot sync {}: Input/output error (fault injection)", dir));
   std::vector<NameChange> left;
   for (NameChange& change : state_->unsynced) {
     const bool here =

@@ -50,6 +50,8 @@ class Block {
 
   const BlockMeta& meta() const { return meta_; }
   const std::string& path() const { return path_; }
+  // Tells files of the same name apart.
+  uint64_t id() const { return (index_offset_ << 32) ^ index_crc_; }
   std::string tombstone_path() const { return path_ + std::string(kTombstoneSuffix); }
   TimeRange range() const { return {meta_.min_ms, meta_.end_ms - 1}; }
   bool touches(TimeRange r) const { return meta_.min_ms <= r.max_ms && meta_.end_ms > r.min_ms; }
@@ -75,7 +77,6 @@ class Block {
  private:
   Block() = default;
   Status load_tombstones(Env& env);
-  uint64_t id() const { return (index_offset_ << 32) ^ index_crc_; }
   std::shared_ptr<const Tombstones> tombstones() const;
   const std::vector<TimeRange>* deleted(const Tombstones* tombstones, uint32_t series) const;
 

@@ -32,6 +32,7 @@ Status StoreImpl::delete_series(const std::vector<model::Matchers>& sets, int64_
   for (const model::Matchers& matchers : sets) SENTINEL_TRY(require_selective(matchers));
   const TimeRange range{min_ms, max_ms};
   std::lock_guard lock(maintain_mutex_);
+  SENTINEL_TRY(settle_blocks());
   std::vector<PostingsRef> found;
   for (const model::Matchers& matchers : sets) {
     found.push_back(std::make_shared<const SeriesIds>(head_.resolve(matchers)));
@@ -66,6 +67,7 @@ Status StoreImpl::erase_from_head(const SeriesIds& ids, TimeRange range) {
 // A block that loses all its series stays as an empty one: its end says where the head begins.
 Status StoreImpl::clean_tombstones() {
   std::lock_guard lock(maintain_mutex_);
+  SENTINEL_TRY(settle_blocks());
   for (const auto& block : block_list()) {
     if (block->has_tombstones()) SENTINEL_TRY(replace_blocks({block}));
   }

@@ -111,6 +111,9 @@ class StoreImpl final : public Store {
   Status compact_blocks();
   Result<bool> compact_window(int64_t width_ms);
   Status replace_blocks(const BlockList& parts);
+  // After a block got its name but what followed failed: makes the folder hold what is known, durably. Before that
+  // nothing may be deleted: the block that is not known would bring it back at the next start.
+  Status settle_blocks();
   Status checkpoint();
   Status write_exemplars(const Wal::Writer& write) const;
   std::string block_path(const std::string& dir, int64_t min_ms, int64_t end_ms) const;
@@ -149,7 +152,8 @@ class StoreImpl final : public Store {
   BlockList blocks_;
   // Guarded by view_mutex_; written under maintain_mutex_ only.
   int64_t head_from_ms_ = std::numeric_limits<int64_t>::min();
-  bool checkpoint_due_ = false;  // maintain_mutex_
+  bool checkpoint_due_ = false;    // maintain_mutex_
+  bool blocks_unsettled_ = false;  // maintain_mutex_; see settle_blocks()
   std::atomic<bool> sync_failed_{false};
   std::atomic<uint64_t> samples_appended_{0};
 

@@ -25,6 +25,7 @@ std::string StoreImpl::block_path(const std::string& dir, int64_t min_ms, int64_
 
 Status StoreImpl::maintain() {
   std::lock_guard lock(maintain_mutex_);
+  SENTINEL_TRY(settle_blocks());
   SENTINEL_TRY(drop_expired());
   SENTINEL_TRY(cut_blocks());
   SENTINEL_TRY(compact_blocks());
@@ -129,6 +130,7 @@ Status StoreImpl::write_head_block(TimeRange window) {
   std::shared_ptr<Block> block;
   if (writer) {
     SENTINEL_TRY(wal_->sync());  // never a block with part of a batch that the log could still lose
+    blocks_unsettled_ = true;
     SENTINEL_TRY(writer->publish(options_.dir + "/blocks"));
     SENTINEL_ASSIGN(block, Block::open(env_, path));
     compactions_total_.add();
@@ -136,6 +138,7 @@ Status StoreImpl::write_head_block(TimeRange window) {
   std::unique_lock lock(view_mutex_);
   if (block) blocks_.push_back(std::move(block));
   head_from_ms_ = end_ms;
+  blocks_unsettled_ = false;
   return {};
 }
 
@@ -175,6 +178,7 @@ Status StoreImpl::replace_blocks(const BlockList& parts) {
   SENTINEL_ASSIGN(const std::unique_ptr<BlockWriter> writer, BlockWriter::create(env_, path));
   SENTINEL_TRY(merge_blocks(parts, *writer));
   SENTINEL_TRY(writer->finish(min_ms, end_ms));
+  blocks_unsettled_ = true;
   SENTINEL_TRY(writer->publish(options_.dir + "/blocks"));
   SENTINEL_ASSIGN(std::shared_ptr<Block> merged, Block::open(env_, path));
   {
@@ -183,11 +187,36 @@ Status StoreImpl::replace_blocks(const BlockList& parts) {
     const auto at = blocks_.erase(first, first + static_cast<std::ptrdiff_t>(parts.size()));
     blocks_.insert(at, std::move(merged));
   }
+  blocks_unsettled_ = false;
   compactions_total_.add();
   for (const auto& part : parts) {
     if (part->path() != path) SENTINEL_TRY(env_.remove(part->path()));
     SENTINEL_TRY(env_.remove(part->tombstone_path()));
   }
+  return {};
+}
+
+Status StoreImpl::settle_blocks() {
+  if (!blocks_unsettled_) return {};
+  const std::string dir = options_.dir + "/blocks";
+  SENTINEL_ASSIGN(const std::vector<std::string> names, env_.list(dir));
+  for (const std::string& name : names) {
+    if (!name.ends_with(kBlockSuffix)) continue;
+    const std::string path = dir + "/" + name;
+    const auto known =
+        std::find_if(blocks_.begin(), blocks_.end(), [&](const auto& block) { return block->path() == path; });
+    if (known == blocks_.end()) {
+      log_warn("tsdb", "removed a block that was not completed", {{"block", path}});
+      SENTINEL_TRY(env_.remove(path));
+      continue;
+    }
+    SENTINEL_ASSIGN(std::shared_ptr<Block> now, Block::open(env_, path));
+    if (now->id() == (*known)->id()) continue;
+    std::unique_lock lock(view_mutex_);  // written anew under the same name: holds what the old one did
+    *known = std::move(now);
+  }
+  SENTINEL_TRY(env_.sync_dir(dir));
+  blocks_unsettled_ = false;
   return {};
 }
 

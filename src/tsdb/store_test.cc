@@ -713,6 +713,35 @@ TEST(Store, DeletedSamplesAreGoneFromBlocksAndHeadAndStayGone) {
   EXPECT_FALSE(f.store->delete_series({{Matcher::equal("job", "")}}, 0, 1));
 }
 
+// A block gets its name, and then its folder cannot be synced: the file is there, but the store goes on without it.
+// What is deleted then must not come back with that file at the next start.
+TEST(Store, WhatIsDeletedStaysGoneWhenABlockWasNotCompleted) {
+  const int64_t from = Aged::begin + 30'000;
+  const int64_t to = kStart + 900'000;
+  const std::vector<model::Matchers> job_a = {{Matcher::equal("job", "a")}};
+  for (const std::string step : {"clean", "cut"}) {
+    SCOPED_TRACE(step);
+    Aged f;
+    if (step == "clean") ASSERT_TRUE(f.store->delete_series(job_a, Aged::begin, Aged::begin + 10'000));
+    for (int64_t t = kStart; step != "clean" && t < kStart + 400'000; t += 5'000) ASSERT_TRUE(f.put(kUp, {t, 1}));
+    ASSERT_TRUE(f.store->sync());
+    f.env.fail_dir_syncs(true);
+    const Status failed = step == "clean" ? f.store->clean_tombstones() : f.store->maintain();
+    ASSERT_FALSE(failed);
+    EXPECT_THAT(failed.error().message(), testing::HasSubstr("cannot sync data/blocks"));
+    ASSERT_FALSE(f.store->delete_series(job_a, from, to)) << "it could not be kept";
+    f.env.fail_dir_syncs(false);
+    ASSERT_TRUE(f.store->delete_series(job_a, from, to));
+    const std::string after = show(f.all());
+    EXPECT_EQ(f.store->select({Matcher::equal("job", "a")}, from, to, {})->size(), 0u);
+    f.reopen();
+    EXPECT_EQ(show(f.all()), after);
+    ASSERT_TRUE(f.store->maintain());
+    ASSERT_TRUE(f.store->clean_tombstones());
+    EXPECT_EQ(show(f.all()), after);
+  }
+}
+
 TEST(Store, DeletingEverythingLeavesAnEmptyStoreThatGoesOn) {
   Aged f;
   ASSERT_TRUE(f.store->delete_series({{Matcher::equal("__name__", "up")}}, -kAll, kAll));
