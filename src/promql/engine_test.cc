@@ -270,6 +270,17 @@ TEST_F(EngineTest, range_queries_agree_with_instant_queries_at_every_step) {
   }
 }
 
+TEST(SeriesDescription, takes_a_word_to_its_end_as_prometheus_does) {
+  for (const char* good : {"m NaN Inf -Inf +inf nan stale", "m NaN+1x2", "m Inf-1x2\n1 _x3", "m NaN\t_"}) {
+    EXPECT_TRUE(parse_series_description(good).has_value()) << good;
+  }
+  for (const char* bad : {"m NaNx100", "m Infx3", "m -Infx2", "m nan_", "m 1+NaNx3", "m inf:x2", "m stalex5"}) {
+    EXPECT_FALSE(parse_series_description(bad).has_value()) << bad;
+  }
+  EXPECT_EQ(parse_series_description("m NaNx100").error().message(),
+            "parse error: unexpected identifier \"NaNx100\" in series values, expected number or \"stale\"");
+}
+
 // Everything an answer says, to the bit.
 std::string all_of(const Result<QueryResult>& result) {
   if (!result) return result.error().message();

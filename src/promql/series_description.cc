@@ -17,7 +17,8 @@
 namespace sentinel::promql {
 namespace {
 
-bool is_space(char c) { return c == ' ' || c == '\t'; }
+bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_word(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 tl::unexpected<Error> invalid(std::string message) {
   return fail(ErrorCode::kInvalidArgument, "parse error: " + std::move(message));
@@ -99,6 +100,13 @@ class ValueParser {
     if (n < rest_.size() && (rest_[n] == '+' || rest_[n] == '-')) ++n;
     if (iequals(rest_.substr(n, 3), "inf") || iequals(rest_.substr(n, 3), "nan")) {
       n += 3;
+      // Prometheus takes a word to its end: NaNx3 is one, and none that it knows.
+      const auto in_word = [&](size_t i) { return i < rest_.size() && (is_word(rest_[i]) || rest_[i] == ':'); };
+      if (in_word(n)) {
+        while (in_word(n)) ++n;
+        return invalid(fmt::format("unexpected identifier {} in series values, expected number or \"stale\"",
+                                   go_quote(rest_.substr(0, n))));
+      }
     } else {
       const auto digit = [&](size_t i) { return i < rest_.size() && rest_[i] >= '0' && rest_[i] <= '9'; };
       while (digit(n) || (n < rest_.size() && (rest_[n] == '.' || rest_[n] == '_'))) ++n;
