@@ -54,6 +54,28 @@ std::vector<RuleNumber> SelectorIndex::readers(const model::Labels& series) cons
   return out;
 }
 
+void SeriesNumbers::set(tsdb::SeriesRef series, uint32_t number) {
+  const auto at = static_cast<uint64_t>(series);
+  const uint64_t page = at / kPageSeries;
+  if (page >= kSeriesPagesMax) return;
+  if (page >= pages_.size()) pages_.resize(page + 1);
+  if (!pages_[page]) {
+    if ((pages_used_ + 1) * kPageSeries > kWatchedSeriesMax) {  // of series long gone, most of it
+      clear();
+      pages_.resize(page + 1);
+    }
+    pages_[page] = std::make_unique<Page>();
+    pages_[page]->fill(kNone);
+    ++pages_used_;
+  }
+  (*pages_[page])[at % kPageSeries] = number;
+}
+
+void SeriesNumbers::clear() {
+  pages_.clear();
+  pages_used_ = 0;
+}
+
 void ArrivalIndex::set_rules(const std::vector<std::vector<model::Matchers>>& selectors) {
   SelectorIndex index;
   for (size_t rule = 0; rule < selectors.size(); ++rule) {
@@ -72,16 +94,15 @@ void ArrivalIndex::set_rules(const std::vector<std::vector<model::Matchers>>& se
 }
 
 uint32_t ArrivalIndex::readers_of(tsdb::SeriesRef series) {
-  const auto known = set_of_series_.find(series);
-  if (known != set_of_series_.end()) return known->second;
-  if (set_of_series_.size() >= kWatchedSeriesMax) set_of_series_.clear();  // references of series long gone
+  const uint32_t known = set_of_series_.find(series);
+  if (known != SeriesNumbers::kNone) return known;
   std::vector<RuleNumber> readers = selectors_.readers(store_.labels(series));
   const auto [number, fresh] = set_numbers_.try_emplace(readers, static_cast<uint32_t>(sets_.size()));
   if (fresh) {
     sets_.push_back(std::move(readers));
     seen_in_.push_back(0);
   }
-  set_of_series_.emplace(series, number->second);
+  set_of_series_.set(series, number->second);
   return number->second;
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 // Which rules read a series, and which of them have got a sample since they were last asked for.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,27 @@ class SelectorIndex {
   Entries nameless_;
 };
 
+// A small number for each series. The store numbers its series one after the other, so the numbers lie in pages without
+// their keys: four bytes a series, and neighbours in a batch are neighbours here. One thread.
+class SeriesNumbers {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+  uint32_t find(tsdb::SeriesRef series) const {
+    const auto at = static_cast<uint64_t>(series);
+    const uint64_t page = at / kPageSeries;
+    return page < pages_.size() && pages_[page] ? (*pages_[page])[at % kPageSeries] : kNone;
+  }
+  // Forgets a series that is too far from all others, and everything when there are too many.
+  void set(tsdb::SeriesRef series, uint32_t number);
+  void clear();
+
+ private:
+  static constexpr uint64_t kPageSeries = 4096;
+  using Page = std::array<uint32_t, kPageSeries>;
+  std::vector<std::unique_ptr<Page>> pages_;
+  size_t pages_used_ = 0;
+};
+
 // Hears of commits on whatever thread commits; everything else is called from one thread (the rule manager's), which it
 // wakes. A series is matched once, when it is first seen, and looked up by its reference from then on.
 class ArrivalIndex final : public tsdb::CommitListener {
@@ -63,7 +86,7 @@ class ArrivalIndex final : public tsdb::CommitListener {
   mutable Mutex mutex_;
   SelectorIndex selectors_ GUARDED_BY(mutex_);
   size_t rules_ GUARDED_BY(mutex_) = 0;
-  absl::flat_hash_map<tsdb::SeriesRef, uint32_t> set_of_series_ GUARDED_BY(mutex_);
+  SeriesNumbers set_of_series_ GUARDED_BY(mutex_);
   std::vector<std::vector<RuleNumber>> sets_ GUARDED_BY(mutex_);  // distinct sets of readers; 0 is empty
   std::map<std::vector<RuleNumber>, uint32_t> set_numbers_ GUARDED_BY(mutex_);
   std::vector<uint64_t> seen_in_ GUARDED_BY(mutex_);  // by set: the last commit that touched it

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/random.h"
+#include "detection/limits.h"
 #include "detection/memory_store.h"
 
 namespace sentinel::detection {
@@ -81,6 +82,23 @@ TEST(ArrivalIndex, NamesEachRuleOnceUntilAskedAndWakesOnce) {
   EXPECT_TRUE(index.take().empty()) << "other rules now";
   index.committed(std::vector{c}, 40);
   EXPECT_EQ(index.take(), std::vector<RuleNumber>{0});
+}
+
+TEST(SeriesNumbers, RemembersUntilThereAreTooMany) {
+  SeriesNumbers numbers;
+  const auto ref = [](uint64_t n) { return static_cast<tsdb::SeriesRef>(n); };
+  EXPECT_EQ(numbers.find(ref(1)), SeriesNumbers::kNone);
+  for (const uint64_t n : {uint64_t{1}, uint64_t{4095}, uint64_t{4096}, uint64_t{1} << 31}) {
+    numbers.set(ref(n), static_cast<uint32_t>(n / 7));
+    EXPECT_EQ(numbers.find(ref(n)), n / 7);
+    EXPECT_EQ(numbers.find(ref(n + 1)), SeriesNumbers::kNone);
+  }
+  numbers.set(ref(uint64_t{1} << 60), 5);  // too far off to be worth the room
+  EXPECT_EQ(numbers.find(ref(uint64_t{1} << 60)), SeriesNumbers::kNone);
+  for (uint64_t n = 0; n < kWatchedSeriesMax; n += 4096) numbers.set(ref(n), 1);
+  EXPECT_EQ(numbers.find(ref(4095)), SeriesNumbers::kNone) << "forgotten, to be looked up anew";
+  numbers.clear();
+  EXPECT_EQ(numbers.find(ref(0)), SeriesNumbers::kNone);
 }
 
 }  // namespace
