@@ -86,15 +86,11 @@ std::optional<MetricKind> metric_kind_of(std::string_view name) {
   return std::nullopt;
 }
 
-std::string_view content_type_of(ExpositionFormat format) {
-  return format == ExpositionFormat::kOpenMetrics ? "application/openmetrics-text;version=1.0.0"
-                                                  : "text/plain;version=0.0.4";
-}
-
 std::optional<ExpositionFormat> format_of_content_type(std::string_view content_type) {
   const std::string media = to_lower(trim(content_type.substr(0, content_type.find(';'))));
   if (media == "application/openmetrics-text") return ExpositionFormat::kOpenMetrics;
   if (media == "text/plain") return ExpositionFormat::kText;
+  if (media == "application/vnd.google.protobuf") return ExpositionFormat::kProtobuf;
   return std::nullopt;
 }
 

@@ -13,7 +13,7 @@
 
 namespace sentinel::ingest {
 
-enum class ExpositionFormat { kText, kOpenMetrics };
+enum class ExpositionFormat { kText, kOpenMetrics, kProtobuf };  // the last: exposition_proto.h
 
 enum class MetricKind : uint8_t {
   kUnknown,
@@ -27,8 +27,7 @@ enum class MetricKind : uint8_t {
 };
 std::string_view metric_kind_name(MetricKind kind);               // "counter", ..., "unknown"
 std::optional<MetricKind> metric_kind_of(std::string_view name);  // OpenMetrics's names
-std::string_view content_type_of(ExpositionFormat format);        // as sent in Accept
-// What a Content-Type says; none: it is neither of the two.
+// What a Content-Type says; none: it is none of the three.
 std::optional<ExpositionFormat> format_of_content_type(std::string_view content_type);
 
 struct Exemplar {
@@ -43,6 +42,7 @@ class ExpositionParser {
  public:
   enum class Entry : uint8_t { kSeries, kType, kHelp, kUnit, kComment, kEnd, kInvalid };
 
+  // REQUIRES: not kProtobuf.
   ExpositionParser(std::string_view text, ExpositionFormat format);
 
   Entry next();

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string_view>
 
 namespace sentinel::ingest {
@@ -115,5 +116,21 @@ class ProtoReader {
   Wire wire_ = Wire::kVarint;
   bool ok_ = true;
 };
+
+// The next message of a stream of them, each after its length; `stream` goes on behind it. None: damage.
+inline std::optional<std::string_view> take_delimited(std::string_view& stream) {
+  uint64_t size = 0;
+  for (size_t i = 0; i < stream.size() && i < 10; ++i) {
+    const auto byte = static_cast<uint8_t>(stream[i]);
+    size |= static_cast<uint64_t>(byte & 0x7f) << (7 * i);
+    if (byte >= 0x80) continue;
+    stream.remove_prefix(i + 1);
+    if (size > stream.size()) return std::nullopt;
+    const std::string_view message = stream.substr(0, size);
+    stream.remove_prefix(size);
+    return message;
+  }
+  return std::nullopt;
+}
 
 }  // namespace sentinel::ingest

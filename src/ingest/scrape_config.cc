@@ -101,15 +101,61 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_params(const Yaml
   return out;
 }
 
+struct ProtocolName {
+  std::string_view name;
+  std::string_view media_type;  // as asked for
+  ExpositionFormat format;
+};
+// By ScrapeProtocol.
+constexpr std::array<ProtocolName, 5> kProtocols{
+    {{"PrometheusProto", "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited",
+      ExpositionFormat::kProtobuf},
+     {"PrometheusText0.0.4", "text/plain;version=0.0.4", ExpositionFormat::kText},
+     {"PrometheusText1.0.0", "text/plain;version=1.0.0;escaping=allow-utf-8", ExpositionFormat::kText},
+     {"OpenMetricsText0.0.1", "application/openmetrics-text;version=0.0.1", ExpositionFormat::kOpenMetrics},
+     {"OpenMetricsText1.0.0", "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+      ExpositionFormat::kOpenMetrics}}};
+
+Result<ScrapeProtocol> parse_protocol(const YamlNode& node) {
+  SENTINEL_ASSIGN(const std::string name, node.string());
+  for (size_t i = 0; i < kProtocols.size(); ++i) {
+    if (kProtocols[i].name == name) return static_cast<ScrapeProtocol>(i);
+  }
+  return fail(
+      node.error(fmt::format("unknown scrape protocol {}, supported: [OpenMetricsText0.0.1 OpenMetricsText1.0.0 "
+                             "PrometheusProto PrometheusText0.0.4 PrometheusText1.0.0]",
+                             name)));
+}
+
+Status parse_protocols(const YamlNode& node, ScrapeJob& job) {
+  const YamlNode list = node.get("scrape_protocols");
+  if (list.is_null()) return {};
+  if (!list.is_list() || list.items().empty()) return fail(list.error("scrape_protocols cannot be empty"));
+  job.protocols.clear();
+  for (const YamlNode& item : list.items()) {
+    SENTINEL_ASSIGN(const ScrapeProtocol protocol, parse_protocol(item));
+    if (std::find(job.protocols.begin(), job.protocols.end(), protocol) != job.protocols.end()) {
+      return fail(item.error("duplicated protocol in scrape_protocols"));
+    }
+    job.protocols.push_back(protocol);
+  }
+  return {};
+}
+
+Status parse_native_histograms(const YamlNode& node, ScrapeJob& job) {
+  SENTINEL_ASSIGN(job.native_histograms, node.boolean_or("scrape_native_histograms", job.native_histograms));
+  SENTINEL_ASSIGN(const bool old_name, node.boolean_or("scrape_classic_histograms", job.classic_histograms_too));
+  SENTINEL_ASSIGN(job.classic_histograms_too, node.boolean_or("always_scrape_classic_histograms", old_name));
+  SENTINEL_ASSIGN(job.native_bucket_limit, count_or(node, "native_histogram_bucket_limit", job.native_bucket_limit));
+  SENTINEL_ASSIGN(job.native_bucket_factor_min,
+                  node.number_or("native_histogram_min_bucket_factor", job.native_bucket_factor_min));
+  return {};
+}
+
 Result<std::optional<ExpositionFormat>> parse_fallback(const YamlNode& node) {
   if (node.is_null()) return std::optional<ExpositionFormat>();
-  SENTINEL_ASSIGN(const std::string name, node.string());
-  if (name.starts_with("OpenMetricsText")) return std::optional(ExpositionFormat::kOpenMetrics);
-  if (name.starts_with("PrometheusText")) return std::optional(ExpositionFormat::kText);
-  return fail(
-      node.error(fmt::format("unknown scrape protocol {}; expected PrometheusText0.0.4, PrometheusText1.0.0, "
-                             "OpenMetricsText0.0.1 or OpenMetricsText1.0.0",
-                             name)));
+  SENTINEL_ASSIGN(const ScrapeProtocol protocol, parse_protocol(node));
+  return std::optional(kProtocols[static_cast<size_t>(protocol)].format);
 }
 
 Status parse_discovery(const YamlNode& node, const std::string& folder, ScrapeJob& job) {
@@ -137,15 +183,8 @@ Status parse_limits(const YamlNode& node, ScrapeJob& job) {
 }
 
 // Keys that only Prometheus's own machinery needs, and whose absence changes nothing here.
-constexpr std::array<std::string_view, 9> kIgnoredKeys{"scrape_protocols",
-                                                       "scrape_classic_histograms",
-                                                       "always_scrape_classic_histograms",
-                                                       "native_histogram_bucket_limit",
-                                                       "native_histogram_min_bucket_factor",
-                                                       "keep_dropped_targets",
-                                                       "metric_name_validation_scheme",
-                                                       "metric_name_escaping_scheme",
-                                                       "scrape_native_histograms"};
+constexpr std::array<std::string_view, 3> kIgnoredKeys{"keep_dropped_targets", "metric_name_validation_scheme",
+                                                       "metric_name_escaping_scheme"};
 
 Status check_keys(const YamlNode& node) {
   static const std::set<std::string_view> known{"job_name",
@@ -158,7 +197,13 @@ Status check_keys(const YamlNode& node) {
                                                 "honor_timestamps",
                                                 "track_timestamps_staleness",
                                                 "enable_compression",
+                                                "scrape_protocols",
                                                 "fallback_scrape_protocol",
+                                                "scrape_native_histograms",
+                                                "scrape_classic_histograms",
+                                                "always_scrape_classic_histograms",
+                                                "native_histogram_bucket_limit",
+                                                "native_histogram_min_bucket_factor",
                                                 "body_size_limit",
                                                 "sample_limit",
                                                 "target_limit",
@@ -208,6 +253,8 @@ Result<ScrapeJob> parse_job(const YamlNode& node, const std::string& folder, con
   SENTINEL_ASSIGN(job.honor_timestamps, node.boolean_or("honor_timestamps", true));
   SENTINEL_ASSIGN(job.track_timestamps_staleness, node.boolean_or("track_timestamps_staleness", false));
   SENTINEL_ASSIGN(job.enable_compression, node.boolean_or("enable_compression", true));
+  SENTINEL_TRY(parse_protocols(node, job));
+  SENTINEL_TRY(parse_native_histograms(node, job));
   SENTINEL_ASSIGN(job.fallback, parse_fallback(node.get("fallback_scrape_protocol")));
   SENTINEL_TRY(parse_limits(node, job));
   SENTINEL_ASSIGN(job.relabel_rules, parse_relabel_rules(node.get("relabel_configs")));
@@ -250,6 +297,25 @@ Status parse_authorization(const YamlNode& node, const std::string& folder, Http
 }
 
 }  // namespace
+
+// Weights as Prometheus gives them: one less for each, so that anything else comes last.
+std::string accept_header(const std::vector<ScrapeProtocol>& protocols) {
+  size_t weight = kProtocols.size() + 1;
+  std::string out;
+  for (const ScrapeProtocol protocol : protocols) {
+    out += fmt::format("{};q=0.{},", kProtocols[static_cast<size_t>(protocol)].media_type, weight--);
+  }
+  return out + fmt::format("*/*;q=0.{}", weight);
+}
+
+std::string ScrapeJob::accept() const {
+  using enum ScrapeProtocol;
+  if (!protocols.empty()) return accept_header(protocols);
+  std::vector<ScrapeProtocol> usual{kOpenMetricsText1_0_0, kOpenMetricsText0_0_1, kPrometheusText1_0_0,
+                                    kPrometheusText0_0_4};
+  if (native_histograms) usual.insert(usual.begin(), kPrometheusProto);
+  return accept_header(usual);
+}
 
 Result<HttpClientConfig> parse_http_client(const YamlNode& node, const std::string& folder) {
   HttpClientConfig out;
@@ -298,6 +364,8 @@ Result<ScrapeConfig> parse_scrape_config(const YamlNode& root, const std::string
   SENTINEL_ASSIGN(defaults.timeout,
                   global.duration_or("scrape_timeout", std::min(defaults.timeout, defaults.interval)));
   SENTINEL_TRY(parse_limits(global, defaults));
+  SENTINEL_TRY(parse_protocols(global, defaults));
+  SENTINEL_TRY(parse_native_histograms(global, defaults));
   SENTINEL_ASSIGN(config.external_labels, parse_labels(global.get("external_labels")));
   const YamlNode jobs = root.get("scrape_configs");
   if (!jobs.is_null() && !jobs.is_list()) return fail(jobs.error("expected a list of scrape configs"));

@@ -54,6 +54,17 @@ inline constexpr std::initializer_list<std::string_view> kHttpClientKeys{
 // Reads those keys of `node`; others are the caller's. Files are relative to `folder`.
 Result<HttpClientConfig> parse_http_client(const text::YamlNode& node, const std::string& folder);
 
+// By Prometheus's names.
+enum class ScrapeProtocol : uint8_t {
+  kPrometheusProto,
+  kPrometheusText0_0_4,
+  kPrometheusText1_0_0,
+  kOpenMetricsText0_0_1,
+  kOpenMetricsText1_0_0,
+};
+// The Accept header that asks for them, the first one first.
+std::string accept_header(const std::vector<ScrapeProtocol>& protocols);
+
 struct ScrapeJob {
   std::string name;
   Millis interval = std::chrono::minutes(1);
@@ -65,9 +76,15 @@ struct ScrapeJob {
   bool honor_timestamps = true;
   bool track_timestamps_staleness = false;
   bool enable_compression = true;
+  std::vector<ScrapeProtocol> protocols;     // empty: Prometheus's order, protobuf first with native histograms
   std::optional<ExpositionFormat> fallback;  // of an answer without a usable Content-Type
-  uint64_t body_bytes_max = 0;               // 0: kScrapeBytesMax
-  uint64_t sample_limit = 0;                 // 0: none, here and below
+  bool native_histograms = false;
+  bool classic_histograms_too = false;  // where a target sends both
+  uint64_t native_bucket_limit = 0;
+  double native_bucket_factor_min = 0;
+  std::string accept() const;
+  uint64_t body_bytes_max = 0;  // 0: kScrapeBytesMax
+  uint64_t sample_limit = 0;    // 0: none, here and below
   uint64_t target_limit = 0;
   uint64_t label_limit = 0;
   uint64_t label_name_length_limit = 0;

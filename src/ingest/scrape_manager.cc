@@ -14,9 +14,6 @@
 namespace sentinel::ingest {
 namespace {
 
-constexpr std::string_view kAccept =
-    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,"
-    "text/plain;version=0.0.4;escaping=allow-utf-8;q=0.4,*/*;q=0.2";
 constexpr Millis kFileWatchInterval{2'000};
 constexpr int64_t kAlignUs = 2'000;  // a scrape so close to its due time gets that as its time
 
@@ -228,7 +225,7 @@ net::Task<Result<net::Response>> ScrapeManager::fetch(TargetPtr target) {
   }
   net::ClientRequest request;
   request.url = target->spec.url;
-  request.headers.set("Accept", kAccept);
+  request.headers.set("Accept", job->accept());
   request.headers.set("User-Agent", "Sentinel/0.1.0");
   request.headers.set("X-Prometheus-Scrape-Timeout-Seconds",
                       format_double(static_cast<double>(target->spec.timeout.count()) / 1000));

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "ingest/discovery.h"
+#include "ingest/proto_writer.h"
 #include "ingest/target_ingest.h"
 #include "model/sample.h"
 
@@ -94,6 +95,44 @@ TEST_F(Scrape, AFailedScrapeEndsEverythingAndStoresNothing) {
   EXPECT_EQ(stored("a|up"), "a: 1@0 end@15\nup: 1@0 0@15 0@30\n") << "what has ended ends once";
   (void)take("a 3\n", 45);
   EXPECT_EQ(stored("a"), "a: 1@0 end@15 3@45\n");
+}
+
+// A family `h` of one native histogram with a bucket and a count, in the protobuf format.
+std::string native(int count) {
+  std::string histogram;
+  ProtoWriter h(histogram);
+  h.varint(1, static_cast<uint64_t>(count));
+  h.float64(2, count);
+  h.bytes(12, std::string("\x08\x02\x10\x01", 4));  // one bucket, at index 1
+  h.sint64(13, count);
+  std::string metric;
+  ProtoWriter(metric).bytes(7, histogram);
+  std::string family;
+  ProtoWriter f(family);
+  f.bytes(1, "h");
+  f.varint(3, 4);
+  f.bytes(4, metric);
+  std::string out;
+  put_text(out, family);
+  return out;
+}
+
+TEST_F(Scrape, NativeHistogramsComeOverProtobufAndEnd) {
+  constexpr std::string_view kProto =
+      "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+  open("scrape_native_histograms: true");
+  ASSERT_TRUE(take(native(3), 0, kProto).status);
+  ASSERT_TRUE(take(native(5), 15, kProto).status);
+  EXPECT_EQ(take("a 1\n", 30).added, 1u) << "the target may answer in another format at any time";
+  const auto found = store->select({model::Matcher::equal("__name__", "h")}, INT64_MIN, INT64_MAX, {});
+  ASSERT_EQ(found->size(), 1u);
+  ASSERT_EQ(found->at(0).histograms.size(), 3u);
+  EXPECT_EQ(found->at(0).histograms[1].h->count, 5);
+  EXPECT_EQ(found->at(0).histograms[1].h->positive.index, std::vector<int32_t>{1});
+  EXPECT_TRUE(model::is_stale_nan(found->at(0).histograms[2].h->sum)) << "the end";
+  EXPECT_EQ(target->metadata()->count("h"), 0u);
+  const ScrapeResult broken = take("\x05xx", 45, kProto);
+  EXPECT_EQ(broken.status.error().message(), "proto: malformed length of a metric family");
 }
 
 TEST_F(Scrape, ATargetThatGoesEndsWithItsReports) {

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "ingest/exposition_parser.h"
+#include "ingest/exposition_proto.h"
 #include "model/sample.h"
 
 namespace sentinel::ingest {
@@ -84,12 +85,16 @@ Status TargetIngest::check_label_limits(const model::Labels& labels) const {
   return {};
 }
 
-Status TargetIngest::append(tsdb::Appender& appender, Known& known, model::Sample sample) {
-  Status status = appender.append(known.ref, sample);
+Status TargetIngest::append(tsdb::Appender& appender, Known& known, model::Sample sample,
+                            const model::HistogramPtr& h) {
+  const auto put = [&] {
+    return h ? appender.append_histogram(known.ref, {sample.t_ms, h}) : appender.append(known.ref, sample);
+  };
+  Status status = put();
   // A series that was quiet for long may have been given up by the store.
   if (!status && status.error().code() == ErrorCode::kNotFound) {
     SENTINEL_ASSIGN(known.ref, appender.ref(known.labels));
-    status = appender.append(known.ref, sample);
+    status = put();
   }
   return status;
 }
@@ -101,6 +106,7 @@ class TargetIngest::Scrape {
       : target_(target), appender_(appender), t_ms_(t_ms) {}
 
   Status read(std::string_view body, ExpositionFormat format) {
+    if (format == ExpositionFormat::kProtobuf) return read_proto(body);
     ExpositionParser parser(body, format);
     while (true) {
       const ExpositionParser::Entry entry = parser.next();
@@ -130,44 +136,86 @@ class TargetIngest::Scrape {
   Metadata metadata;
 
  private:
+  struct Reading {
+    double v = 0;
+    model::HistogramPtr h{};
+    std::optional<int64_t> t_ms{};
+  };
+
+  Status read_proto(std::string_view body) {
+    const ScrapeJob& job = *target_.job_;
+    ProtoExpositionOptions options;
+    options.native = job.native_histograms;
+    options.classic_too = job.classic_histograms_too;
+    options.buckets_max = job.native_bucket_limit;
+    options.bucket_factor = job.native_bucket_factor_min;
+    std::string key;
+    return read_proto_exposition(
+        body, options,
+        [this](const ExposedFamily& family) { metadata[family.name] = {family.kind, family.help, family.unit}; },
+        [&](const ExposedSample& sample) -> Status {
+          key.clear();
+          for (const model::Label& label : sample.labels) {
+            key.append(label.name).push_back('\xff');
+            key.append(label.value).push_back('\xff');
+          }
+          const auto labels = [&]() -> Result<model::Labels> { return sample.labels; };
+          const auto exemplars = [&] { return sample.exemplars; };
+          return take_reading(key, {sample.v, sample.h, sample.t_ms}, labels, exemplars);
+        });
+  }
+
   Status take_sample(const ExpositionParser& parser) {
+    const auto labels = [&] { return parser.labels(); };
+    const auto exemplars = [&] {
+      std::vector<Exemplar> out;
+      if (auto exemplar = parser.exemplar()) out.push_back(*std::move(exemplar));
+      return out;
+    };
+    return take_reading(parser.series(), {parser.value(), nullptr, parser.time_ms()}, labels, exemplars);
+  }
+
+  // `key` stands for the labels from one scrape to the next.
+  template <class MakeLabels, class MakeExemplars>
+  Status take_reading(std::string_view key, const Reading& reading, MakeLabels labels, MakeExemplars exemplars) {
     ++result.scraped;
-    const auto found = target_.known_.find(parser.series());
-    const bool fresh = found == target_.known_.end();
-    if (fresh) SENTINEL_TRY(meet(parser));
-    Known& known = fresh ? target_.known_.find(parser.series())->second : found->second;
+    auto found = target_.known_.find(key);
+    if (found == target_.known_.end()) {
+      SENTINEL_ASSIGN(const model::Labels exposed, labels());
+      SENTINEL_ASSIGN(Known known, meet(exposed));
+      found = target_.known_.emplace(std::string(key), std::move(known)).first;
+    }
+    Known& known = found->second;
     known.last_seen = target_.scrape_;
     if (known.ref == tsdb::SeriesRef::kNone) return {};
     ++result.after_relabel;
     const uint64_t limit = target_.job_->sample_limit;
     if (limit > 0 && result.after_relabel > limit) return fail(ErrorCode::kTooLarge, "sample limit exceeded");
-    const auto own_time = target_.job_->honor_timestamps ? parser.time_ms() : std::nullopt;
+    const auto own_time = target_.job_->honor_timestamps ? reading.t_ms : std::nullopt;
     known.tracked = !own_time || target_.job_->track_timestamps_staleness;
-    const Status status = target_.append(appender_, known, {own_time.value_or(t_ms_), parser.value()});
+    const Status status = target_.append(appender_, known, {own_time.value_or(t_ms_), reading.v}, reading.h);
     if (!status) {
       // One sample that does not fit spoils no scrape.
-      log_debug("scrape", "sample refused", {{"series", parser.series()}, {"error", status.error().to_string()}});
+      log_debug("scrape", "sample refused",
+                {{"series", known.labels.to_string()}, {"error", status.error().to_string()}});
       return {};
     }
-    if (const auto exemplar = parser.exemplar()) {
+    for (const Exemplar& exemplar : exemplars()) {
       (void)appender_.append_exemplar(
-          known.ref, {exemplar->labels, exemplar->t_ms.value_or(own_time.value_or(t_ms_)), exemplar->value});
+          known.ref, {exemplar.labels, exemplar.t_ms.value_or(own_time.value_or(t_ms_)), exemplar.value});
     }
     return {};
   }
 
-  // A series text for the first time.
-  Status meet(const ExpositionParser& parser) {
-    SENTINEL_ASSIGN(const model::Labels exposed, parser.labels());
+  // A series for the first time.
+  Result<Known> meet(const model::Labels& exposed) {
     SENTINEL_ASSIGN(model::Labels labels, target_.sample_labels(exposed));
     Known known;
-    if (!labels.empty()) {
-      SENTINEL_ASSIGN(known.ref, appender_.ref(labels));
-      known.labels = std::move(labels);
-      ++result.added;
-    }
-    target_.known_.emplace(std::string(parser.series()), std::move(known));
-    return {};
+    if (labels.empty()) return known;
+    SENTINEL_ASSIGN(known.ref, appender_.ref(labels));
+    known.labels = std::move(labels);
+    ++result.added;
+    return known;
   }
 
   void take_metadata(const ExpositionParser& parser, ExpositionParser::Entry entry) {

@@ -70,7 +70,8 @@ class TargetIngest {
   Status check_label_limits(const model::Labels& labels) const;
   void finish(const ScrapeResult& result, int64_t t_ms, double elapsed_s);
   void end_all(tsdb::Appender& appender, int64_t t_ms);
-  Status append(tsdb::Appender& appender, Known& known, model::Sample sample);
+  // A float, or a histogram where there is one.
+  Status append(tsdb::Appender& appender, Known& known, model::Sample sample, const model::HistogramPtr& h = nullptr);
 
   tsdb::Store& store_;
   MetadataStore& shared_metadata_;

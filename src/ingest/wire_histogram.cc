@@ -1,5 +1,6 @@
 #include "ingest/wire_histogram.h"
 
+#include <array>
 #include <limits>
 #include <memory>
 #include <vector>
@@ -87,48 +88,77 @@ model::CounterResetHint hint_of(uint64_t v) {
   }
 }
 
+// Both messages say the same under other numbers; these are the ones of remote write.
+struct Message {
+  model::FloatHistogram h;
+  int64_t t_ms = 0;
+  double count_float = 0;
+  double zero_count_float = 0;
+  bool counts_are_floats = false;
+  Side positive;
+  Side negative;
+};
+
+Status read_field(ProtoReader& in, uint32_t field, Message& out) {
+  switch (field) {
+    case 1: out.h.count = static_cast<double>(in.varint()); break;
+    case 2:
+      out.count_float = in.float64();
+      out.counts_are_floats = true;
+      break;
+    case 3: out.h.sum = in.float64(); break;
+    case 4: out.h.schema = in.sint32(); break;
+    case 5: out.h.zero_threshold = in.float64(); break;
+    case 6: out.h.zero_count = static_cast<double>(in.varint()); break;
+    case 7: out.zero_count_float = in.float64(); break;
+    case 8:
+    case 11:
+      if (!read_span(in.bytes(), field == 8 ? out.negative : out.positive)) {
+        return fail(ErrorCode::kInvalidArgument, "malformed bucket span");
+      }
+      break;
+    case 9: read_deltas(in, out.negative); break;
+    case 10: read_counts(in, out.negative.counts); break;
+    case 12: read_deltas(in, out.positive); break;
+    case 13: read_counts(in, out.positive.counts); break;
+    case 14: out.h.hint = hint_of(in.varint()); break;
+    case 15: out.t_ms = in.int64(); break;
+    case 16: read_counts(in, out.h.custom_values); break;
+    default: in.skip();
+  }
+  return {};
+}
+
+Status finish(const ProtoReader& in, Message& out) {
+  if (!in.ok()) return fail(ErrorCode::kInvalidArgument, "malformed histogram");
+  if (out.counts_are_floats) out.h.count = out.count_float;
+  if (out.zero_count_float != 0) out.h.zero_count = out.zero_count_float;
+  SENTINEL_TRY(fill(out.positive, out.counts_are_floats, out.h.positive));
+  return fill(out.negative, out.counts_are_floats, out.h.negative);
+}
+
 }  // namespace
 
 Result<model::HistogramSample> read_wire_histogram(std::string_view message) {
   ProtoReader in(message);
-  auto h = std::make_shared<model::FloatHistogram>();
-  model::HistogramSample out;
-  Side positive;
-  Side negative;
-  bool is_float = false;
+  Message out;
+  while (in.next()) SENTINEL_TRY(read_field(in, in.field(), out));
+  SENTINEL_TRY(finish(in, out));
+  return model::HistogramSample{out.t_ms, std::make_shared<const model::FloatHistogram>(std::move(out.h))};
+}
+
+Result<model::HistogramPtr> read_exposed_histogram(std::string_view message, bool gauge) {
+  static constexpr std::array<uint32_t, 15> kOfRemoteWrite{0, 1, 3, 0, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13};
+  ProtoReader in(message);
+  Message out;
   while (in.next()) {
-    switch (in.field()) {
-      case 1: h->count = static_cast<double>(in.varint()); break;
-      case 2:
-        h->count = in.float64();
-        is_float = true;
-        break;
-      case 3: h->sum = in.float64(); break;
-      case 4: h->schema = in.sint32(); break;
-      case 5: h->zero_threshold = in.float64(); break;
-      case 6: h->zero_count = static_cast<double>(in.varint()); break;
-      case 7: h->zero_count = in.float64(); break;
-      case 8:
-      case 11:
-        if (!read_span(in.bytes(), in.field() == 8 ? negative : positive)) {
-          return fail(ErrorCode::kInvalidArgument, "malformed bucket span");
-        }
-        break;
-      case 9: read_deltas(in, negative); break;
-      case 10: read_counts(in, negative.counts); break;
-      case 12: read_deltas(in, positive); break;
-      case 13: read_counts(in, positive.counts); break;
-      case 14: h->hint = hint_of(in.varint()); break;
-      case 15: out.t_ms = in.int64(); break;
-      case 16: read_counts(in, h->custom_values); break;
-      default: in.skip();
-    }
+    SENTINEL_TRY(read_field(in, in.field() < kOfRemoteWrite.size() ? kOfRemoteWrite[in.field()] : 0, out));
   }
-  if (!in.ok()) return fail(ErrorCode::kInvalidArgument, "malformed histogram");
-  SENTINEL_TRY(fill(positive, is_float, h->positive));
-  SENTINEL_TRY(fill(negative, is_float, h->negative));
-  out.h = std::move(h);
-  return out;
+  // Here zero says that there is none.
+  out.counts_are_floats = out.count_float > 0 || out.zero_count_float > 0;
+  SENTINEL_TRY(finish(in, out));
+  if (gauge) out.h.hint = model::CounterResetHint::kGauge;
+  return std::make_shared<const model::FloatHistogram>(std::move(out.h));
 }
 
 namespace {
