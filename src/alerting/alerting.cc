@@ -216,6 +216,8 @@ Status Alerting::reload(Config config, const Actor& by) {
   const AuditEntry entry{0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash(*config_), hash(*next)};
   SENTINEL_TRY(write_groups(groups, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
   adopt(std::move(next), std::move(groups));
+  watch_reminders();  // others may be told
+  arm();
   return {};
 }
 
@@ -232,6 +234,7 @@ void Alerting::arm() {
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
   if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;
+  if (const auto reminder = next_reminder(); reminder && (!next || *reminder < *next)) next = reminder;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -245,7 +248,8 @@ void Alerting::on_timer() {
   const Status recurring = make_instances(now);  // before they are to mute
   const Status flushed = flush_due(now);
   const Status quiet = end_quiet_silences(now);
-  for (const Status& s : {ended, recurring, flushed, quiet}) {
+  const Status reminded = remind(now);
+  for (const Status& s : {ended, recurring, flushed, quiet, reminded}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();

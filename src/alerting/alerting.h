@@ -29,9 +29,11 @@
 #include "alerting/label_index.h"
 #include "alerting/limits.h"
 #include "alerting/notification_log.h"
+#include "alerting/options.h"
 #include "alerting/query.h"
 #include "alerting/quiet_watch.h"
 #include "alerting/recurring_silences.h"
+#include "alerting/reminders.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -43,12 +45,6 @@
 #include "state/database.h"
 
 namespace sentinel::alerting {
-
-struct Options {
-  std::string external_url;                // in notifications; without a slash at the end
-  Micros data_retention = kDataRetention;  // of ended silences and of the notification log
-  SilenceLimits silences = {};
-};
 
 class Alerting {
  public:
@@ -80,6 +76,9 @@ class Alerting {
   Status expire_silence(std::string_view id, const Actor& by = {});
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
+
+  // Active ones, the one that ends first first.
+  std::vector<EndingSilence> ending_silences(Micros within) const;
 
   // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
   // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
@@ -212,6 +211,8 @@ class Alerting {
   FlushPlan plan_flush(Group& group, TimePoint now) const;
   void plan_message(FlushPlan& plan, const receivers::Integration& integration,
                     const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
+  // Of what `entry` tells; gives it its key.
+  static state::OutboxMessage outbox_message(LogEntry& entry, const receivers::Notification& notification);
   std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
   Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
   Status write_removal(state::Tx& tx, const Removal& removal) const;
@@ -226,8 +227,15 @@ class Alerting {
   Silences::Also audit_silence(std::string action, Actor by) const;
   void watch_silences();
   Status end_quiet_silences(TimePoint now);
+  size_t muted_by(const Silence& silence, TimePoint now) const;
   Status make_instances(TimePoint now);
   Status make_instance(RecurringSilence recurring, TimePoint now, const Also& also = {});
+
+  // reminders.cc
+  void watch_reminders();
+  bool reminded(const Silence& silence) const;
+  std::optional<TimePoint> next_reminder() const;
+  Status remind(TimePoint now);
 
   // acknowledge.cc
   Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
@@ -261,6 +269,7 @@ class Alerting {
   Inhibitor inhibitor_;
   Silences silences_;
   QuietWatch quiet_watch_;
+  std::set<std::pair<TimePoint, std::string>> reminders_;  // of silences nobody has been reminded of
   RecurringSilences recurring_;
   NotificationLog log_;
   Acknowledgements acknowledgements_;

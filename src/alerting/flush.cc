@@ -171,18 +171,22 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   notification.external_url = options_.external_url;
   notification.created_at = now;
   notification.expires_at = now + std::max(route.group_interval, kDeliveryDeadlineMin);
-  entry.message_key = message_key(entry, telling);
   entry.group_id = plan.row.id;
+  plan.messages.push_back(outbox_message(entry, notification));
+  plan.log.push_back(std::move(entry));
+}
+
+state::OutboxMessage Alerting::outbox_message(LogEntry& entry, const receivers::Notification& notification) {
+  entry.message_key = message_key(entry, *entry.telling);
   state::OutboxMessage message;
   message.key = entry.message_key;
   message.channel = kNotificationChannel;
   message.receiver = entry.integration;
   message.order_key = entry.group_key;
   message.payload = encode_notification(notification);
-  message.created_at = now;
-  message.due_at = now;
-  plan.log.push_back(std::move(entry));
-  plan.messages.push_back(std::move(message));
+  message.created_at = notification.created_at;
+  message.due_at = notification.created_at;
+  return message;
 }
 
 // Resolved alerts that have not been touched since the flush were told to everybody and can go.

@@ -10,6 +10,7 @@
 
 #include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
+#include "alerting/silences.h"
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
@@ -74,6 +75,14 @@ struct ClusterStatus {
 struct SilencePreview {
   std::vector<AlertView> alerts;         // that fire now and match, by fingerprint
   std::vector<GroupView> groups_silent;  // that would have nothing left to tell; without their alerts
+};
+
+struct EndingSilence {
+  Silence silence;
+  size_t firing = 0;                     // alerts that it mutes now
+  std::optional<TimePoint> remind_at{};  // nullopt: nobody is told
+  std::string receiver{};                // who is told then
+  bool reminded = false;                 // or being told
 };
 
 struct HistoryQuery {

@@ -141,6 +141,7 @@ class ScriptRun {
     }
     if (w.verb == "instances") return show_block(instance_lines(silences_.at(w.plain.at(0))));
     if (w.verb == "audit") return show_block(audit_lines());
+    if (w.verb == "ending") return show_block(ending_lines(duration_of(w.plain.at(0))));
     if (w.verb == "silences") return show_block(silence_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
@@ -170,6 +171,10 @@ class ScriptRun {
     s.starts_at = world_->scheduler.now() + (w.options.contains("in") ? duration_of(w.options.at("in")) : Micros(0));
     s.ends_at = s.starts_at + duration_of(w.options.at("for"));
     s.created_by = "test";
+    for (const char* name : {"remind_before", "remind_receiver"}) {
+      if (w.options.contains(name)) s.annotations.set(name, w.options.at(name));
+    }
+    if (w.options.contains("by")) s.created_by = w.options.at("by");
     if (w.options.contains("until_resolved")) s.annotations.set("until_resolved", w.options.at("until_resolved"));
     if (w.options.contains("change")) s.id = silences_.at(w.options.at("change"));
     const auto id = world_->alerting->set_silence(s, {"ada", "cli", "127.0.0.1:1"});
@@ -261,7 +266,10 @@ class ScriptRun {
         }
         if (!list.empty()) line += (resolved ? " resolved" : " firing") + list;
       }
-      lines.push_back(line);
+      if (const std::string_view note = s.notification.alerts.front().alert.annotations.get("summary");
+          s.notification.alerts.front().alert.name() == kReminderAlertName)
+        line += " \"" + std::string(note) + "\"";
+      lines.push_back(scripted(std::move(line)));
     }
     return lines;
   }
@@ -283,7 +291,6 @@ class ScriptRun {
     return lines;
   }
 
-  // Ids are random: silences are shown by their script names.
   std::vector<std::string> audit_lines() {
     std::vector<std::string> lines;
     const auto entries = world_->alerting->audit({});
@@ -292,8 +299,7 @@ class ScriptRun {
       std::string line = since_start(e.at) + " " + e.by.name + " (" + e.by.source + " " + e.by.address + ") " +
                          e.action + " " + e.target + " " + (e.before.empty() ? "nothing" : e.before) + " -> " +
                          (e.after.empty() ? "nothing" : e.after);
-      for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
-      lines.insert(lines.begin(), line);
+      lines.insert(lines.begin(), scripted(std::move(line)));
     }
     return lines;
   }
@@ -307,6 +313,22 @@ class ScriptRun {
                       since_start(s->starts_at) + " to " + since_start(s->ends_at));
     }
     return lines;
+  }
+
+  std::vector<std::string> ending_lines(Micros within) {
+    std::vector<std::string> lines;
+    for (const EndingSilence& e : world_->alerting->ending_silences(within)) {
+      std::string line = since_start(e.silence.ends_at) + " " + e.silence.id + " mutes " + std::to_string(e.firing);
+      if (e.remind_at) line += ", " + since_start(*e.remind_at) + " to " + e.receiver + (e.reminded ? " told" : "");
+      lines.push_back(scripted(std::move(line)));
+    }
+    return lines;
+  }
+
+  // Ids are random: silences are shown by their script names.
+  std::string scripted(std::string line) const {
+    for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
+    return line;
   }
 
   std::vector<std::string> history_lines() {
