@@ -25,6 +25,7 @@
 #include "alerting/audit.h"
 #include "alerting/config.h"
 #include "alerting/delivery.h"
+#include "alerting/flapping.h"
 #include "alerting/inhibitor.h"
 #include "alerting/label_index.h"
 #include "alerting/limits.h"
@@ -95,6 +96,9 @@ class Alerting {
   Result<std::vector<Acknowledgement>> unacknowledge(const AlertSelection& which, const AlertAction& action);
   std::vector<Acknowledgement> acknowledgements() const;  // in force, by fingerprint
 
+  // Those whose news is held back, since they come and go too often; by fingerprint.
+  std::vector<FlappingAlert> flapping_alerts() const;
+
   // Alerts that have not ended, sorted by fingerprint.
   std::vector<AlertView> alerts(const AlertQuery& query) const;
   // Groups with at least one alert that the query keeps, by labels, then receiver.
@@ -156,6 +160,9 @@ class Alerting {
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
     std::vector<Acknowledgement> acknowledgements;  // that end
+    std::vector<FlapState> flaps{};
+    std::optional<std::vector<AlertChange>> heard{};  // by listeners; nullopt: all changes
+    const std::vector<AlertChange>& heard_changes() const { return heard ? *heard : changes; }
   };
   // What the end of a flush takes out of its group.
   struct Removal {
@@ -213,6 +220,7 @@ class Alerting {
                     const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
   // Of what `entry` tells; gives it its key.
   static state::OutboxMessage outbox_message(LogEntry& entry, const receivers::Notification& notification);
+  void forget_flaps(FlushPlan& plan, const LogEntry* known, const Fingerprints& firing) const;
   std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
   Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
   Status write_removal(state::Tx& tx, const Removal& removal) const;
@@ -230,6 +238,12 @@ class Alerting {
   size_t muted_by(const Silence& silence, TimePoint now) const;
   Status make_instances(TimePoint now);
   Status make_instance(RecurringSilence recurring, TimePoint now, const Also& also = {});
+
+  // flap_damping.cc
+  void stage_flaps(Batch& batch) const;
+  Status calm_down(TimePoint now);
+  void apply_flaps(Batch& batch);
+  std::string flap_note(uint64_t fingerprint) const;
 
   // reminders.cc
   void watch_reminders();
@@ -273,6 +287,7 @@ class Alerting {
   RecurringSilences recurring_;
   NotificationLog log_;
   Acknowledgements acknowledgements_;
+  Flapping flapping_;
   FinishPlan finishing_;
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;
@@ -286,6 +301,7 @@ class Alerting {
   Counter& flush_failures_;
   Gauge& firing_gauge_;
   Gauge& groups_gauge_;
+  Gauge& flapping_gauge_;
 };
 
 }  // namespace sentinel::alerting

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "alerting/flapping.h"
 #include "alerting/limits.h"
 #include "alerting/reminders.h"
 #include "alerting/silences.h"
@@ -15,6 +16,7 @@ struct Options {
   Micros data_retention = kDataRetention;  // of ended silences and of the notification log
   SilenceLimits silences{};
   ReminderOptions reminders{};
+  FlapOptions flapping{};  // off but for rules that ask for it
 };
 
 }  // namespace sentinel::alerting

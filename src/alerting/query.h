@@ -29,6 +29,7 @@ struct AlertView {
   std::vector<std::string> muted_by;      // time intervals that mute all its routes now
   std::vector<std::string> receivers;     // by name, in the order of the routes
   std::optional<Acknowledgement> acknowledged{};
+  bool flapping = false;  // its news is held back
 };
 
 struct GroupView {
@@ -75,6 +76,14 @@ struct ClusterStatus {
 struct SilencePreview {
   std::vector<AlertView> alerts;         // that fire now and match, by fingerprint
   std::vector<GroupView> groups_silent;  // that would have nothing left to tell; without their alerts
+};
+
+struct FlappingAlert {
+  model::Alert alert;
+  bool firing = false;  // now; people are told that it fires until it is calm
+  TimePoint since;
+  TimePoint calm_at;   // if it does not change again
+  size_t changes = 0;  // that are remembered
 };
 
 struct EndingSilence {

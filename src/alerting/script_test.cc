@@ -143,6 +143,7 @@ class ScriptRun {
     if (w.verb == "audit") return show_block(audit_lines());
     if (w.verb == "ending") return show_block(ending_lines(duration_of(w.plain.at(0))));
     if (w.verb == "silences") return show_block(silence_lines());
+    if (w.verb == "heard") return show_block(heard_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
     FAIL() << "unknown command: " << command;
@@ -155,6 +156,12 @@ class ScriptRun {
     model::Alert alert;
     alert.labels = labels_of(w.labels);
     if (w.options.contains("note")) alert.annotations.set("summary", w.options.at("note"));
+    if (w.options.contains("flap")) {
+      const auto words = split(w.options.at("flap"), '/');
+      std::string text = std::string(words.at(0)) + " in " + std::string(words.at(1));
+      if (words.size() > 2) text += ", calm at " + std::string(words[2]);
+      alert.annotations.set(kFlapAnnotation, text);
+    }
     if (w.options.contains("starts")) alert.starts_at = now + duration_of(w.options.at("starts"));
     if (w.options.contains("ends")) alert.ends_at = now + duration_of(w.options.at("ends"));
     if (w.verb == "resolve") {
@@ -262,7 +269,9 @@ class ScriptRun {
       for (const bool resolved : {false, true}) {
         std::string list;
         for (const receivers::NotifiedAlert& a : s.notification.alerts) {
-          if (a.resolved == resolved) list += " " + a.alert.labels.to_string();
+          if (a.resolved != resolved) continue;
+          list += " " + a.alert.labels.to_string();
+          if (a.alert.annotations.has("flapping")) list += " flapping";
         }
         if (!list.empty()) line += (resolved ? " resolved" : " firing") + list;
       }
@@ -283,6 +292,7 @@ class ScriptRun {
       if (!v.silenced_by.empty()) line += " silenced";
       if (!v.inhibited_by.empty()) line += " inhibited";
       for (const std::string& name : v.muted_by) line += " muted:" + name;
+      if (v.flapping) line += " flapping";
       if (v.acknowledged) line += " acknowledged:" + v.acknowledged->by.name;
       for (const std::string& name : v.receivers) line += " >" + name;
       lines.push_back(line);
@@ -329,6 +339,15 @@ class ScriptRun {
   std::string scripted(std::string line) const {
     for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
     return line;
+  }
+
+  // What listeners (incidents) heard since the last time.
+  std::vector<std::string> heard_lines() {
+    std::vector<std::string> lines;
+    for (const AlertChange& c : std::exchange(world_->listener.all, {}))
+      lines.push_back(since_start(c.at) + " " + std::string(alert_change_name(c.kind)) + " " +
+                      c.alert.labels.to_string());
+    return lines;
   }
 
   std::vector<std::string> history_lines() {

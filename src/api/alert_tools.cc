@@ -123,7 +123,7 @@ Result<std::optional<alerting::AlertChange::Kind>> kind_param(std::string_view t
   const auto kind = alerting::parse_alert_change(text);
   if (kind) return kind;
   return fail(ErrorCode::kInvalidArgument,
-              "parameter \"kind\" must be fired, updated, resolved, acknowledged or unacknowledged");
+              "parameter \"kind\" must be fired, updated, resolved, acknowledged, unacknowledged, flapping or calm");
 }
 
 Result<alerting::HistoryQuery> history_query(const net::Params& params, TimePoint now) {
@@ -200,6 +200,7 @@ void AlertToolsApi::add_routes(net::Router& router, const std::string& prefix) {
   route(router, "POST", prefix + "/sentinel/v1/alerts/acknowledge", this, &AlertToolsApi::acknowledge);
   route(router, "POST", prefix + "/sentinel/v1/alerts/unacknowledge", this, &AlertToolsApi::unacknowledge);
   route(router, "GET", prefix + "/sentinel/v1/alerts/acknowledgements", this, &AlertToolsApi::acknowledgements);
+  route(router, "GET", prefix + "/sentinel/v1/alerts/flapping", this, &AlertToolsApi::flapping);
   route(router, "GET", prefix + "/sentinel/v1/audit", this, &AlertToolsApi::audit);
   route(router, "GET", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::recurring);
   route(router, "POST", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::add_recurring);
@@ -251,6 +252,21 @@ AlertToolsApi::Answer AlertToolsApi::unacknowledge(net::Exchange* exchange) {
 AlertToolsApi::Answer AlertToolsApi::acknowledgements(net::Exchange*) {
   const auto list = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.acknowledgements(); });
   co_return net::json_response(200, acknowledgements_json(list));
+}
+
+AlertToolsApi::Answer AlertToolsApi::flapping(net::Exchange*) {
+  const auto list = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.flapping_alerts(); });
+  std::string body;
+  text::JsonWriter w(body);
+  w.begin_object().key("items").begin_array();
+  for (const alerting::FlappingAlert& f : list) {
+    w.begin_object().field("fingerprint", f.alert.fingerprint_hex());
+    write_labels(w, "labels", f.alert.labels);
+    w.field("firing", f.firing).field("changes", static_cast<int64_t>(f.changes));
+    w.field("since", format_rfc3339(f.since)).field("calm_at", format_rfc3339(f.calm_at)).end_object();
+  }
+  w.end_array().key("next_cursor").null().end_object();
+  co_return net::json_response(200, std::move(body));
 }
 
 AlertToolsApi::Answer AlertToolsApi::preview(net::Exchange* exchange) {

@@ -23,6 +23,7 @@ struct AlertmanagerOptions {
   Micros data_retention = alerting::kDataRetention;
   alerting::SilenceLimits silences = {};
   alerting::ReminderOptions reminders = {};
+  alerting::FlapOptions flapping = {};
   bool clustered = false;
   alerting::ClusterOptions cluster = {};
 };

@@ -173,12 +173,16 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
 
 // What alertmanager.yml has no word for.
 Status parse_routing(const YamlNode& node, alerting::Options& routing) {
-  SENTINEL_TRY(node.expect_keys("routing", {"silence_reminder"}));
+  SENTINEL_TRY(node.expect_keys("routing", {"silence_reminder", "flapping"}));
   const YamlNode reminder = node.get("silence_reminder");
   SENTINEL_TRY(reminder.expect_keys("silence_reminder", {"before", "receiver"}));
   SENTINEL_ASSIGN(routing.reminders.before,
                   reminder.duration_or("before", std::chrono::floor<Millis>(routing.reminders.before)));
   SENTINEL_ASSIGN(routing.reminders.receiver, reminder.string_or("receiver", ""));
+  SENTINEL_ASSIGN(const std::string flapping, node.string_or("flapping", "off"));
+  const auto damping = alerting::parse_flap_options(flapping);
+  if (!damping) return fail(node.get("flapping").error(R"(expected "off" or as "6 in 1h" or "6 in 1h, calm at 2")"));
+  routing.flapping = *damping;
   return {};
 }
 
