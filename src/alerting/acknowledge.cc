@@ -125,7 +125,7 @@ bool Alerting::all_acknowledged(const Fingerprints& alerts, TimePoint now) const
 // Those of alerts that end in this batch.
 std::vector<Acknowledgement> Alerting::ending_acknowledgements(const Batch& batch) const {
   std::vector<Acknowledgement> out;
-  for (const AlertChange& change : batch.changes) {
+  for (const AlertChange& change : batch.heard_changes()) {
     if (change.kind != AlertChange::Kind::kResolved) continue;
     const Acknowledgement* known = acknowledgements_.find(change.alert.fingerprint());
     if (known == nullptr || known->ended) continue;

@@ -21,7 +21,7 @@ struct AlertAction {
 };
 
 struct AlertChange {
-  enum class Kind { kFired, kUpdated, kResolved, kAcknowledged, kUnacknowledged };
+  enum class Kind { kFired, kUpdated, kResolved, kAcknowledged, kUnacknowledged, kFlapping, kCalm };
   Kind kind = Kind::kFired;
   model::Alert alert;  // as stored now
   TimePoint at;
@@ -33,7 +33,7 @@ class AlertListener {
  public:
   virtual ~AlertListener() = default;
   // Inside the write transaction that stores the alerts, on the control thread. An error rolls all of it back. Only
-  // what alerts do: fired, updated, resolved.
+  // what alerts do: fired, updated, resolved. An alert that flaps (flapping.h) goes on firing until it is calm.
   virtual Status on_alerts(state::Tx& tx, const std::vector<AlertChange>& changes) = 0;
 };
 

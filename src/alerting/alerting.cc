@@ -51,7 +51,9 @@ Alerting::Alerting(Scheduler& scheduler, state::Database& database, MetricRegist
       flush_failures_(metrics.counter("sentinel_alerting_write_failures_total",
                                       "Times that due work of alerting could not be written and was put off.")),
       firing_gauge_(metrics.gauge("sentinel_alerts_firing", "Alerts that fire now.")),
-      groups_gauge_(metrics.gauge("sentinel_alert_groups", "Alert groups that are kept.")) {}
+      groups_gauge_(metrics.gauge("sentinel_alert_groups", "Alert groups that are kept.")),
+      flapping_gauge_(
+          metrics.gauge("sentinel_alerts_flapping", "Alerts whose news is held back until they are calm.")) {}
 
 Alerting::~Alerting() {
   scheduler_.cancel(timer_);
@@ -66,6 +68,7 @@ Status Alerting::load() {
     SENTINEL_TRY(recurring_.load(tx));
     SENTINEL_TRY(log_.load(tx));
     SENTINEL_TRY(acknowledgements_.load(tx));
+    SENTINEL_TRY(flapping_.load(tx));
     SENTINEL_ASSIGN(std::vector<AlertRow> alerts, Store::alerts(tx));
     for (AlertRow& row : alerts) {
       // Its end passed while nobody was here to be told that it goes on: its sender gets the time to say so.
@@ -216,6 +219,8 @@ Status Alerting::reload(Config config, const Actor& by) {
   const AuditEntry entry{0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash(*config_), hash(*next)};
   SENTINEL_TRY(write_groups(groups, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
   adopt(std::move(next), std::move(groups));
+  watch_reminders();  // others may be told
+  arm();
   return {};
 }
 
@@ -232,6 +237,8 @@ void Alerting::arm() {
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
   if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;
+  if (const auto calm = flapping_.next_calm(); calm && (!next || *calm < *next)) next = calm;
+  if (const auto reminder = next_reminder(); reminder && (!next || *reminder < *next)) next = reminder;
   if (next) timer_ = scheduler_.at(std::max(*next, not_before_), [this] { on_timer(); });
 }
 
@@ -242,10 +249,12 @@ void Alerting::on_timer() {
   stage_ended(batch);
   const Result<state::Written> committed = commit(batch);
   const Status ended = committed ? Status() : Status(fail(committed.error()));
+  const Status calm = calm_down(now);
   const Status recurring = make_instances(now);  // before they are to mute
   const Status flushed = flush_due(now);
   const Status quiet = end_quiet_silences(now);
-  for (const Status& s : {ended, recurring, flushed, quiet}) {
+  const Status reminded = remind(now);
+  for (const Status& s : {ended, calm, recurring, flushed, quiet, reminded}) {
     if (s) continue;
     // Nothing has changed, so all of it is still due.
     flush_failures_.add();
@@ -259,13 +268,14 @@ void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
   const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
   const Status acknowledged = acknowledgements_.prune(database_, now - options_.data_retention);
+  const Status flaps = flapping_.prune(database_, now);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(state::Outbox::prune(tx, now - kDeliveredRetention));
     SENTINEL_TRY(Audit::prune(tx, now - kAuditRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
-  if (!silences || !acknowledged || !log_status || !rows)
+  if (!silences || !acknowledged || !flaps || !log_status || !rows)
     log_warn("alerting", "old rows cannot be removed, trying again later");
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
 }
@@ -273,6 +283,7 @@ void Alerting::maintain() {
 void Alerting::update_gauges() {
   firing_gauge_.set(static_cast<double>(ends_.size()));
   groups_gauge_.set(static_cast<double>(groups_.size()));
+  flapping_gauge_.set(static_cast<double>(flapping_.count()));
 }
 
 }  // namespace sentinel::alerting

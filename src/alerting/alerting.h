@@ -25,13 +25,16 @@
 #include "alerting/audit.h"
 #include "alerting/config.h"
 #include "alerting/delivery.h"
+#include "alerting/flapping.h"
 #include "alerting/inhibitor.h"
 #include "alerting/label_index.h"
 #include "alerting/limits.h"
 #include "alerting/notification_log.h"
+#include "alerting/options.h"
 #include "alerting/query.h"
 #include "alerting/quiet_watch.h"
 #include "alerting/recurring_silences.h"
+#include "alerting/reminders.h"
 #include "alerting/replica.h"
 #include "alerting/silences.h"
 #include "alerting/store.h"
@@ -43,12 +46,6 @@
 #include "state/database.h"
 
 namespace sentinel::alerting {
-
-struct Options {
-  std::string external_url;                // in notifications; without a slash at the end
-  Micros data_retention = kDataRetention;  // of ended silences and of the notification log
-  SilenceLimits silences = {};
-};
 
 class Alerting {
  public:
@@ -81,6 +78,9 @@ class Alerting {
   std::optional<Silence> silence(std::string_view id) const { return silences_.get(id); }
   std::vector<Silence> silences() const { return silences_.list(); }
 
+  // Active ones, the one that ends first first.
+  std::vector<EndingSilence> ending_silences(Micros within) const;
+
   // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
   // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
   // cluster get the silences, not the schedule.
@@ -95,6 +95,9 @@ class Alerting {
   Result<std::vector<Acknowledgement>> acknowledge(const AlertSelection& which, const AlertAction& action);
   Result<std::vector<Acknowledgement>> unacknowledge(const AlertSelection& which, const AlertAction& action);
   std::vector<Acknowledgement> acknowledgements() const;  // in force, by fingerprint
+
+  // Those whose news is held back, since they come and go too often; by fingerprint.
+  std::vector<FlappingAlert> flapping_alerts() const;
 
   // Alerts that have not ended, sorted by fingerprint.
   std::vector<AlertView> alerts(const AlertQuery& query) const;
@@ -157,6 +160,9 @@ class Alerting {
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
     std::vector<Acknowledgement> acknowledgements;  // that end
+    std::vector<FlapState> flaps{};
+    std::optional<std::vector<AlertChange>> heard{};  // by listeners; nullopt: all changes
+    const std::vector<AlertChange>& heard_changes() const { return heard ? *heard : changes; }
   };
   // What the end of a flush takes out of its group.
   struct Removal {
@@ -212,6 +218,9 @@ class Alerting {
   FlushPlan plan_flush(Group& group, TimePoint now) const;
   void plan_message(FlushPlan& plan, const receivers::Integration& integration,
                     const std::vector<receivers::NotifiedAlert>& alerts, TimePoint now) const;
+  // Of what `entry` tells; gives it its key.
+  static state::OutboxMessage outbox_message(LogEntry& entry, const receivers::Notification& notification);
+  void forget_flaps(FlushPlan& plan, const LogEntry* known, const Fingerprints& firing) const;
   std::vector<receivers::NotifiedAlert> audible_alerts(const Group& group, TimePoint now) const;
   Removal plan_removal(const Group& group, GroupRow row, std::map<uint64_t, size_t>& leaving, TimePoint now) const;
   Status write_removal(state::Tx& tx, const Removal& removal) const;
@@ -226,8 +235,21 @@ class Alerting {
   Silences::Also audit_silence(std::string action, Actor by) const;
   void watch_silences();
   Status end_quiet_silences(TimePoint now);
+  size_t muted_by(const Silence& silence, TimePoint now) const;
   Status make_instances(TimePoint now);
   Status make_instance(RecurringSilence recurring, TimePoint now, const Also& also = {});
+
+  // flap_damping.cc
+  void stage_flaps(Batch& batch) const;
+  Status calm_down(TimePoint now);
+  void apply_flaps(Batch& batch);
+  std::string flap_note(uint64_t fingerprint) const;
+
+  // reminders.cc
+  void watch_reminders();
+  bool reminded(const Silence& silence) const;
+  std::optional<TimePoint> next_reminder() const;
+  Status remind(TimePoint now);
 
   // acknowledge.cc
   Result<std::vector<uint64_t>> selected(const AlertSelection& which) const;
@@ -261,9 +283,11 @@ class Alerting {
   Inhibitor inhibitor_;
   Silences silences_;
   QuietWatch quiet_watch_;
+  std::set<std::pair<TimePoint, std::string>> reminders_;  // of silences nobody has been reminded of
   RecurringSilences recurring_;
   NotificationLog log_;
   Acknowledgements acknowledgements_;
+  Flapping flapping_;
   FinishPlan finishing_;
   TimerId timer_ = TimerId::kNone;
   TimerId maintenance_ = TimerId::kNone;
@@ -277,6 +301,7 @@ class Alerting {
   Counter& flush_failures_;
   Gauge& firing_gauge_;
   Gauge& groups_gauge_;
+  Gauge& flapping_gauge_;
 };
 
 }  // namespace sentinel::alerting

@@ -41,6 +41,12 @@ bool shown_before(const NotifiedAlert& a, const NotifiedAlert& b) {
   return labels_before(a.alert.labels, b.alert.labels);
 }
 
+constexpr std::string_view kFlappingReason = "alerts are flapping";
+
+bool includes(const Fingerprints& whole, const Fingerprints& part) {
+  return std::includes(whole.begin(), whole.end(), part.begin(), part.end());
+}
+
 // The same news to the same integration has the same key, in every run.
 std::string message_key(const LogEntry& entry, const Told& telling) {
   const std::string text = entry.group_key + '\0' + entry.integration + '\0' + std::to_string(entry.generation) + '\0' +
@@ -91,7 +97,9 @@ Alerting::FlushPlan Alerting::plan_flush(Group& group, TimePoint now) const {
   plan.row.resolved.clear();
   for (const uint64_t fingerprint : group.members) {
     const model::Alert& alert = alerts_.at(fingerprint).alert;
-    if (alert.resolved_at(now)) plan.row.resolved.emplace_back(fingerprint, alert.updated_at);
+    // The end of one that flaps is told when it is calm.
+    if (alert.resolved_at(now) && !flapping_.flaps(fingerprint))
+      plan.row.resolved.emplace_back(fingerprint, alert.updated_at);
   }
   const std::vector<NotifiedAlert> alerts = audible_alerts(group, now);
   const receivers::ReceiverConfig* receiver = config_->find_receiver(group.route->receiver);
@@ -108,7 +116,9 @@ std::vector<NotifiedAlert> Alerting::audible_alerts(const Group& group, TimePoin
     NotifiedAlert notified{alerts_.at(fingerprint).alert, false};
     if (!inhibitor_.inhibited_by(notified.alert.labels, now).empty()) continue;
     if (!silences_.silenced_by(notified.alert.labels, now).empty()) continue;
-    notified.resolved = notified.alert.resolved_at(now);
+    const bool flaps = flapping_.flaps(fingerprint);
+    if (flaps) notified.alert.annotations.set("flapping", flap_note(fingerprint));
+    notified.resolved = notified.alert.resolved_at(now) && !flaps;
     if (!notified.resolved) notified.alert.ends_at = TimePoint{};  // it is open
     out.push_back(std::move(notified));
   }
@@ -133,14 +143,21 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   Told telling;
   telling.at = now;
   for (const NotifiedAlert& a : alerts) (a.resolved ? telling.resolved : telling.firing).insert(a.alert.fingerprint());
+  const Fingerprints firing = telling.firing;
+  for (const uint64_t f : firing) {
+    if (flapping_.flaps(f)) telling.firing.insert(flap_mark(f));
+  }
   const LogEntry* known = log_.find(plan.row.group_key, integration.id());
   const Route& route = *plan.group->route;
-  const std::string_view reason =
+  std::string_view reason =
       notification_reason(known == nullptr ? std::nullopt : known->told, telling.firing, telling.resolved,
                           integration.send_resolved(), route.repeat_interval, now);
-  if (reason.empty()) return;
+  if (reason.empty()) return forget_flaps(plan, known, firing);
+  if (known != nullptr && known->told && !firing.empty() && includes(known->told->firing, firing) &&
+      !includes(known->told->firing, telling.firing))
+    reason = kFlappingReason;
   const TimePoint log_until = now + std::max<Micros>(2 * route.repeat_interval, options_.data_retention);
-  if (reason == kRepeatReason && all_acknowledged(telling.firing, now)) {
+  if (reason == kRepeatReason && all_acknowledged(firing, now)) {
     // What was told must stay known, or the group would be told as a new one.
     if (known->expires_at - now < (log_until - now) / 2) {
       plan.log.push_back(*known);
@@ -171,18 +188,32 @@ void Alerting::plan_message(FlushPlan& plan, const receivers::Integration& integ
   notification.external_url = options_.external_url;
   notification.created_at = now;
   notification.expires_at = now + std::max(route.group_interval, kDeliveryDeadlineMin);
-  entry.message_key = message_key(entry, telling);
   entry.group_id = plan.row.id;
+  plan.messages.push_back(outbox_message(entry, notification));
+  plan.log.push_back(std::move(entry));
+}
+
+state::OutboxMessage Alerting::outbox_message(LogEntry& entry, const receivers::Notification& notification) {
+  entry.message_key = message_key(entry, *entry.telling);
   state::OutboxMessage message;
   message.key = entry.message_key;
   message.channel = kNotificationChannel;
   message.receiver = entry.integration;
   message.order_key = entry.group_key;
   message.payload = encode_notification(notification);
-  message.created_at = now;
-  message.due_at = now;
-  plan.log.push_back(std::move(entry));
-  plan.messages.push_back(std::move(message));
+  message.created_at = notification.created_at;
+  message.due_at = notification.created_at;
+  return message;
+}
+
+// What is calm again may flap once more, and then that is news.
+void Alerting::forget_flaps(FlushPlan& plan, const LogEntry* known, const Fingerprints& firing) const {
+  if (known == nullptr || !known->told) return;
+  LogEntry entry = *known;
+  for (const uint64_t f : firing) {
+    if (!flapping_.flaps(f)) entry.told->firing.erase(flap_mark(f));
+  }
+  if (entry.told->firing.size() != known->told->firing.size()) plan.log.push_back(std::move(entry));
 }
 
 // Resolved alerts that have not been touched since the flush were told to everybody and can go.

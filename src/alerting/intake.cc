@@ -199,11 +199,12 @@ void Alerting::stage_ended(Batch& batch) const {
 }
 
 Result<state::Written> Alerting::commit(Batch& batch) {
-  if (batch.order.empty()) return state::Written::kDurable;
+  if (batch.flaps.empty()) stage_flaps(batch);
+  if (batch.order.empty() && batch.flaps.empty()) return state::Written::kDurable;
   batch.acknowledgements = ending_acknowledgements(batch);
   SENTINEL_ASSIGN(const state::Written written,
                   database_.write_fail_open([&](state::Tx& tx) { return write(tx, batch); }));
-  const bool told_listeners = !batch.changes.empty() && !listeners_.empty();
+  const bool told_listeners = !batch.heard_changes().empty() && !listeners_.empty();
   apply(batch);
   if (told_listeners) delivery_.wake();  // they may have written messages
   return written;
@@ -226,9 +227,10 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
     }
   }
   for (const Acknowledgement& a : batch.acknowledgements) SENTINEL_TRY(Acknowledgements::write(tx, a));
+  for (const FlapState& flap : batch.flaps) SENTINEL_TRY(Flapping::write(tx, flap));
   for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
-  if (batch.changes.empty()) return {};
-  for (AlertListener* listener : listeners_) SENTINEL_TRY(listener->on_alerts(tx, batch.changes));
+  if (batch.heard_changes().empty()) return {};
+  for (AlertListener* listener : listeners_) SENTINEL_TRY(listener->on_alerts(tx, batch.heard_changes()));
   return {};
 }
 
@@ -253,6 +255,7 @@ void Alerting::apply(Batch& batch) {
     if (change.kind == AlertChange::Kind::kFired) quiet_watch_.fired(fingerprint, change.alert.labels);
     if (change.kind == AlertChange::Kind::kResolved) quiet_watch_.ended(fingerprint, change.alert.labels, change.at);
   }
+  apply_flaps(batch);
   for (const Acknowledgement& a : batch.acknowledgements) {
     acknowledgements_.put(a);
     replicate_acknowledgement(a);

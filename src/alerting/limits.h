@@ -28,6 +28,8 @@ inline constexpr Micros kRecurringHorizon = std::chrono::hours(24 * 400);  // ho
 inline constexpr Micros kRecurringSpanMax = std::chrono::hours(24 * 7);    // of one instance; the next one goes on
 inline constexpr size_t kAcknowledgementsMax = kAlertsMax;                 // ended ones too, until they are pruned
 inline constexpr size_t kAcknowledgementBytesMax = 16 * 1024;              // name and note of one
+inline constexpr size_t kFlapChangesMax = 100;                             // that are kept of one alert
+inline constexpr Micros kFlapWindowMax = std::chrono::hours(24 * 7);
 inline constexpr size_t kEventsPerQueryMax = 10'000;
 
 // A group that has become empty still has its timer this long, as Alertmanager's has until its maintenance run.

@@ -74,6 +74,7 @@ AlertView Alerting::view(const Record& record, const std::vector<Group*>& groups
     v.inhibited_by.push_back(fingerprint_text(f));
   v.receivers = receivers_of(record.alert.labels);
   if (const Acknowledgement* a = acknowledgements_.active(record.alert.fingerprint(), now)) v.acknowledged = *a;
+  v.flapping = flapping_.flaps(record.alert.fingerprint());
   bool everywhere = !groups.empty();
   for (const Group* group : groups) {
     const std::vector<std::string> muting = muting_intervals(*group->route, now);

@@ -10,6 +10,7 @@
 
 #include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
+#include "alerting/silences.h"
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
@@ -28,6 +29,7 @@ struct AlertView {
   std::vector<std::string> muted_by;      // time intervals that mute all its routes now
   std::vector<std::string> receivers;     // by name, in the order of the routes
   std::optional<Acknowledgement> acknowledged{};
+  bool flapping = false;  // its news is held back
 };
 
 struct GroupView {
@@ -74,6 +76,22 @@ struct ClusterStatus {
 struct SilencePreview {
   std::vector<AlertView> alerts;         // that fire now and match, by fingerprint
   std::vector<GroupView> groups_silent;  // that would have nothing left to tell; without their alerts
+};
+
+struct FlappingAlert {
+  model::Alert alert;
+  bool firing = false;  // now; people are told that it fires until it is calm
+  TimePoint since;
+  TimePoint calm_at;   // if it does not change again
+  size_t changes = 0;  // that are remembered
+};
+
+struct EndingSilence {
+  Silence silence;
+  size_t firing = 0;                     // alerts that it mutes now
+  std::optional<TimePoint> remind_at{};  // nullopt: nobody is told
+  std::string receiver{};                // who is told then
+  bool reminded = false;                 // or being told
 };
 
 struct HistoryQuery {

@@ -141,7 +141,9 @@ class ScriptRun {
     }
     if (w.verb == "instances") return show_block(instance_lines(silences_.at(w.plain.at(0))));
     if (w.verb == "audit") return show_block(audit_lines());
+    if (w.verb == "ending") return show_block(ending_lines(duration_of(w.plain.at(0))));
     if (w.verb == "silences") return show_block(silence_lines());
+    if (w.verb == "heard") return show_block(heard_lines());
     if (w.verb == "history") return show_block(history_lines());
     if (w.verb == "expect") return show_block(notification_lines());
     FAIL() << "unknown command: " << command;
@@ -154,6 +156,12 @@ class ScriptRun {
     model::Alert alert;
     alert.labels = labels_of(w.labels);
     if (w.options.contains("note")) alert.annotations.set("summary", w.options.at("note"));
+    if (w.options.contains("flap")) {
+      const auto words = split(w.options.at("flap"), '/');
+      std::string text = std::string(words.at(0)) + " in " + std::string(words.at(1));
+      if (words.size() > 2) text += ", calm at " + std::string(words[2]);
+      alert.annotations.set(kFlapAnnotation, text);
+    }
     if (w.options.contains("starts")) alert.starts_at = now + duration_of(w.options.at("starts"));
     if (w.options.contains("ends")) alert.ends_at = now + duration_of(w.options.at("ends"));
     if (w.verb == "resolve") {
@@ -170,6 +178,10 @@ class ScriptRun {
     s.starts_at = world_->scheduler.now() + (w.options.contains("in") ? duration_of(w.options.at("in")) : Micros(0));
     s.ends_at = s.starts_at + duration_of(w.options.at("for"));
     s.created_by = "test";
+    for (const char* name : {"remind_before", "remind_receiver"}) {
+      if (w.options.contains(name)) s.annotations.set(name, w.options.at(name));
+    }
+    if (w.options.contains("by")) s.created_by = w.options.at("by");
     if (w.options.contains("until_resolved")) s.annotations.set("until_resolved", w.options.at("until_resolved"));
     if (w.options.contains("change")) s.id = silences_.at(w.options.at("change"));
     const auto id = world_->alerting->set_silence(s, {"ada", "cli", "127.0.0.1:1"});
@@ -257,11 +269,16 @@ class ScriptRun {
       for (const bool resolved : {false, true}) {
         std::string list;
         for (const receivers::NotifiedAlert& a : s.notification.alerts) {
-          if (a.resolved == resolved) list += " " + a.alert.labels.to_string();
+          if (a.resolved != resolved) continue;
+          list += " " + a.alert.labels.to_string();
+          if (a.alert.annotations.has("flapping")) list += " flapping";
         }
         if (!list.empty()) line += (resolved ? " resolved" : " firing") + list;
       }
-      lines.push_back(line);
+      if (const std::string_view note = s.notification.alerts.front().alert.annotations.get("summary");
+          s.notification.alerts.front().alert.name() == kReminderAlertName)
+        line += " \"" + std::string(note) + "\"";
+      lines.push_back(scripted(std::move(line)));
     }
     return lines;
   }
@@ -275,6 +292,7 @@ class ScriptRun {
       if (!v.silenced_by.empty()) line += " silenced";
       if (!v.inhibited_by.empty()) line += " inhibited";
       for (const std::string& name : v.muted_by) line += " muted:" + name;
+      if (v.flapping) line += " flapping";
       if (v.acknowledged) line += " acknowledged:" + v.acknowledged->by.name;
       for (const std::string& name : v.receivers) line += " >" + name;
       lines.push_back(line);
@@ -283,7 +301,6 @@ class ScriptRun {
     return lines;
   }
 
-  // Ids are random: silences are shown by their script names.
   std::vector<std::string> audit_lines() {
     std::vector<std::string> lines;
     const auto entries = world_->alerting->audit({});
@@ -292,8 +309,7 @@ class ScriptRun {
       std::string line = since_start(e.at) + " " + e.by.name + " (" + e.by.source + " " + e.by.address + ") " +
                          e.action + " " + e.target + " " + (e.before.empty() ? "nothing" : e.before) + " -> " +
                          (e.after.empty() ? "nothing" : e.after);
-      for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
-      lines.insert(lines.begin(), line);
+      lines.insert(lines.begin(), scripted(std::move(line)));
     }
     return lines;
   }
@@ -306,6 +322,31 @@ class ScriptRun {
       lines.push_back(name + " " + std::string(silence_state_name(s->state(world_->scheduler.now()))) + " " +
                       since_start(s->starts_at) + " to " + since_start(s->ends_at));
     }
+    return lines;
+  }
+
+  std::vector<std::string> ending_lines(Micros within) {
+    std::vector<std::string> lines;
+    for (const EndingSilence& e : world_->alerting->ending_silences(within)) {
+      std::string line = since_start(e.silence.ends_at) + " " + e.silence.id + " mutes " + std::to_string(e.firing);
+      if (e.remind_at) line += ", " + since_start(*e.remind_at) + " to " + e.receiver + (e.reminded ? " told" : "");
+      lines.push_back(scripted(std::move(line)));
+    }
+    return lines;
+  }
+
+  // Ids are random: silences are shown by their script names.
+  std::string scripted(std::string line) const {
+    for (const auto& [name, id] : silences_) line = replace_all(std::move(line), id, name);
+    return line;
+  }
+
+  // What listeners (incidents) heard since the last time.
+  std::vector<std::string> heard_lines() {
+    std::vector<std::string> lines;
+    for (const AlertChange& c : std::exchange(world_->listener.all, {}))
+      lines.push_back(since_start(c.at) + " " + std::string(alert_change_name(c.kind)) + " " +
+                      c.alert.labels.to_string());
     return lines;
   }
 

@@ -20,6 +20,7 @@ Silences::Also Alerting::audit_silence(std::string action, Actor by) const {
 Result<std::string> Alerting::set_silence(Silence silence, const Actor& by) {
   const std::string asked = silence.id;
   SENTINEL_TRY(until_resolved(silence));
+  SENTINEL_TRY(remind_at(silence, options_.reminders));
   SENTINEL_ASSIGN(const std::string id,
                   silences_.set(database_, std::move(silence), scheduler_.now(), options_.silences,
                                 audit_silence(asked.empty() ? "silence.added" : "silence.changed", by)));
@@ -65,6 +66,7 @@ void Alerting::watch_silences() {
     }
     quiet_watch_.watch(s, **quiet, std::move(fires), last_end);
   }
+  watch_reminders();
   arm();
 }
 
@@ -93,6 +95,7 @@ Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurr
   instance.ends_at = recurring.ends_at.value_or(TimePoint::max());
   SENTINEL_TRY(check_silence(instance, now));
   SENTINEL_TRY(until_resolved(instance));
+  SENTINEL_TRY(remind_at(instance, options_.reminders));
   instance.annotations.set(kRecurringAnnotation, recurring.id);
   instance.updated_at = now;
   recurring.next_from = instance.starts_at;

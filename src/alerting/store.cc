@@ -129,6 +129,15 @@ constexpr const char* kAuditTable =
     "  after_json TEXT NOT NULL);"
     "CREATE INDEX alert_audit_at ON alert_audit (at);";
 
+constexpr const char* kFlappingTable =
+    "CREATE TABLE alert_flapping ("
+    "  fingerprint INTEGER PRIMARY KEY,"
+    "  changes TEXT NOT NULL,"  // their times in microseconds
+    "  since INTEGER,"          // NULL: it does not flap
+    "  limit_changes INTEGER NOT NULL,"
+    "  limit_calm INTEGER NOT NULL,"
+    "  window INTEGER NOT NULL);";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -218,22 +227,28 @@ std::string_view alert_change_name(AlertChange::Kind kind) {
     case AlertChange::Kind::kResolved: return "resolved";
     case AlertChange::Kind::kAcknowledged: return "acknowledged";
     case AlertChange::Kind::kUnacknowledged: return "unacknowledged";
+    case AlertChange::Kind::kFlapping: return "flapping";
+    case AlertChange::Kind::kCalm: return "calm";
   }
   return "fired";
 }
 
 std::optional<AlertChange::Kind> parse_alert_change(std::string_view name) {
   using Kind = AlertChange::Kind;
-  for (const Kind kind : {Kind::kFired, Kind::kUpdated, Kind::kResolved, Kind::kAcknowledged, Kind::kUnacknowledged}) {
+  for (const Kind kind : {Kind::kFired, Kind::kUpdated, Kind::kResolved, Kind::kAcknowledged, Kind::kUnacknowledged,
+                          Kind::kFlapping, Kind::kCalm}) {
     if (alert_change_name(kind) == name) return kind;
   }
   return std::nullopt;
 }
 
 Status Store::migrate(state::Database& database) {
-  return database.migrate(
-      "alerting",
-      {{1, kTables}, {2, kAlertsInOrder}, {3, kAcknowledgementTables}, {4, kRecurringTable}, {5, kAuditTable}});
+  return database.migrate("alerting", {{1, kTables},
+                                       {2, kAlertsInOrder},
+                                       {3, kAcknowledgementTables},
+                                       {4, kRecurringTable},
+                                       {5, kAuditTable},
+                                       {6, kFlappingTable}});
 }
 
 Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {

@@ -46,7 +46,7 @@ struct AlertEvent {
   std::vector<std::string> receivers;
   std::optional<AlertAction> action{};  // of acknowledgements
 };
-// fired, updated, resolved, acknowledged, unacknowledged
+// fired, updated, resolved, acknowledged, unacknowledged, flapping, calm
 std::string_view alert_change_name(AlertChange::Kind kind);
 std::optional<AlertChange::Kind> parse_alert_change(std::string_view name);
 

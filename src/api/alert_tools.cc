@@ -6,6 +6,7 @@
 
 #include "alerting/codec.h"
 #include "api/alertmanager_json.h"
+#include "base/duration.h"
 #include "base/strings.h"
 #include "text/json.h"
 
@@ -122,7 +123,7 @@ Result<std::optional<alerting::AlertChange::Kind>> kind_param(std::string_view t
   const auto kind = alerting::parse_alert_change(text);
   if (kind) return kind;
   return fail(ErrorCode::kInvalidArgument,
-              "parameter \"kind\" must be fired, updated, resolved, acknowledged or unacknowledged");
+              "parameter \"kind\" must be fired, updated, resolved, acknowledged, unacknowledged, flapping or calm");
 }
 
 Result<alerting::HistoryQuery> history_query(const net::Params& params, TimePoint now) {
@@ -174,14 +175,32 @@ std::string preview_json(const alerting::SilencePreview& preview, const std::vec
   return body;
 }
 
+std::string ending_json(const std::vector<alerting::EndingSilence>& list, TimePoint now) {
+  std::string body;
+  text::JsonWriter w(body);
+  w.begin_object().key("items").begin_array();
+  for (const alerting::EndingSilence& e : list) {
+    w.begin_object().key("silence").raw(silence_json(e.silence, now));
+    w.field("ends_at", format_rfc3339(e.silence.ends_at)).field("firing_alerts", static_cast<int64_t>(e.firing));
+    write_time_or_null(w, "remind_at", e.remind_at);
+    w.key("receiver");
+    e.remind_at ? w.string(e.receiver) : w.null();
+    w.field("reminded", e.reminded).end_object();
+  }
+  w.end_array().key("next_cursor").null().end_object();
+  return body;
+}
+
 }  // namespace
 
 void AlertToolsApi::add_routes(net::Router& router, const std::string& prefix) {
   route(router, "GET", prefix + "/sentinel/v1/alerts/history", this, &AlertToolsApi::history);
   route(router, "POST", prefix + "/sentinel/v1/silences/preview", this, &AlertToolsApi::preview);
+  route(router, "GET", prefix + "/sentinel/v1/silences/ending", this, &AlertToolsApi::ending);
   route(router, "POST", prefix + "/sentinel/v1/alerts/acknowledge", this, &AlertToolsApi::acknowledge);
   route(router, "POST", prefix + "/sentinel/v1/alerts/unacknowledge", this, &AlertToolsApi::unacknowledge);
   route(router, "GET", prefix + "/sentinel/v1/alerts/acknowledgements", this, &AlertToolsApi::acknowledgements);
+  route(router, "GET", prefix + "/sentinel/v1/alerts/flapping", this, &AlertToolsApi::flapping);
   route(router, "GET", prefix + "/sentinel/v1/audit", this, &AlertToolsApi::audit);
   route(router, "GET", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::recurring);
   route(router, "POST", prefix + "/sentinel/v1/silences/recurring", this, &AlertToolsApi::add_recurring);
@@ -205,6 +224,15 @@ AlertToolsApi::Answer AlertToolsApi::history(net::Exchange* exchange) {
   co_return net::json_response(200, std::move(body));
 }
 
+AlertToolsApi::Answer AlertToolsApi::ending(net::Exchange* exchange) {
+  const std::string text(exchange->request().query.get("within"));
+  auto within = parse_duration(text.empty() ? "24h" : text);
+  if (!within) co_return fail(within.error().with_context("parameter \"within\""));
+  const std::vector<alerting::EndingSilence> list =
+      co_await net::on_loop(&parts_.control, [this, w = *within] { return parts_.alerting.ending_silences(w); });
+  co_return net::json_response(200, ending_json(list, parts_.clock.now()));
+}
+
 AlertToolsApi::Answer AlertToolsApi::acknowledge(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const ActionRequest wanted, action_request(exchange->request()));
   SENTINEL_CO_ASSIGN(const auto done, co_await net::on_loop(&parts_.control, [this, wanted] {
@@ -224,6 +252,21 @@ AlertToolsApi::Answer AlertToolsApi::unacknowledge(net::Exchange* exchange) {
 AlertToolsApi::Answer AlertToolsApi::acknowledgements(net::Exchange*) {
   const auto list = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.acknowledgements(); });
   co_return net::json_response(200, acknowledgements_json(list));
+}
+
+AlertToolsApi::Answer AlertToolsApi::flapping(net::Exchange*) {
+  const auto list = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.flapping_alerts(); });
+  std::string body;
+  text::JsonWriter w(body);
+  w.begin_object().key("items").begin_array();
+  for (const alerting::FlappingAlert& f : list) {
+    w.begin_object().field("fingerprint", f.alert.fingerprint_hex());
+    write_labels(w, "labels", f.alert.labels);
+    w.field("firing", f.firing).field("changes", static_cast<int64_t>(f.changes));
+    w.field("since", format_rfc3339(f.since)).field("calm_at", format_rfc3339(f.calm_at)).end_object();
+  }
+  w.end_array().key("next_cursor").null().end_object();
+  co_return net::json_response(200, std::move(body));
 }
 
 AlertToolsApi::Answer AlertToolsApi::preview(net::Exchange* exchange) {

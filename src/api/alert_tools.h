@@ -20,16 +20,18 @@ class AlertToolsApi {
   };
   explicit AlertToolsApi(Parts parts) : parts_(parts) {}
   // Under /sentinel/v1: alerts/history, alerts/acknowledge, alerts/unacknowledge, alerts/acknowledgements,
-  // silences/preview, silences/recurring, audit.
+  // alerts/flapping,   // silences/preview, silences/ending, silences/recurring, audit.
   void add_routes(net::Router& router, const std::string& prefix = "");
 
  private:
   using Answer = net::Task<Result<net::Response>>;
   Answer history(net::Exchange* exchange);
   Answer preview(net::Exchange* exchange);
+  Answer ending(net::Exchange* exchange);
   Answer acknowledge(net::Exchange* exchange);
   Answer unacknowledge(net::Exchange* exchange);
   Answer acknowledgements(net::Exchange* exchange);
+  Answer flapping(net::Exchange* exchange);
   Answer audit(net::Exchange* exchange);  // audit.cc
   // recurring_silences.cc
   Answer recurring(net::Exchange* exchange);

@@ -32,7 +32,7 @@ double seconds(Millis d) { return static_cast<double>(d.count()) / 1000; }
 // How an alert reads to people in the event stream.
 std::string_view alert_type(const alerting::AlertEvent& event) {
   if (event.kind == alerting::AlertChange::Kind::kResolved) return "success";
-  if (event.action) return "info";
+  if (event.action || event.kind == alerting::AlertChange::Kind::kCalm) return "info";
   const auto severity = model::parse_severity(event.alert.labels.get("severity")).value_or(model::Severity::kSev3);
   if (severity <= model::Severity::kSev2) return "error";
   return severity == model::Severity::kSev3 ? "warning" : "info";
@@ -55,6 +55,8 @@ std::string event_title(const alerting::AlertEvent& event, std::string_view summ
     case Kind::kResolved: return fmt::format("Resolved: {}", summary);
     case Kind::kAcknowledged: return fmt::format("Acknowledged{}: {}", by, summary);
     case Kind::kUnacknowledged: return fmt::format("No longer acknowledged{}: {}", by, summary);
+    case Kind::kFlapping: return fmt::format("Flapping: {}", summary);
+    case Kind::kCalm: return fmt::format("Calm again: {}", summary);
   }
   return std::string(summary);
 }

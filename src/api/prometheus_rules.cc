@@ -58,6 +58,7 @@ void put_rule_json(std::string& out, const RuleStatus& r, bool with_alerts) {
   out += fmt::format(R"("name":{},"query":{})", json_quote(r.name), json_quote(r.query));
   if (r.alerting) {
     out += fmt::format(R"(,"duration":{},"keepFiringFor":{})", seconds(r.for_duration), seconds(r.keep_firing_for));
+    if (!r.resolve_expr.empty()) out += fmt::format(R"(,"resolveExpr":{})", json_quote(r.resolve_expr));
   }
   if (r.alerting || !r.labels.empty()) {
     out += R"(,"labels":)";

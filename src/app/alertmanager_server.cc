@@ -80,6 +80,8 @@ Status AlertmanagerServer::Parts::open() {
                               : options.external_url;
   settings.data_retention = options.data_retention;
   settings.silences = options.silences;
+  settings.reminders = options.reminders;
+  settings.flapping = options.flapping;
   SENTINEL_TRY(control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {}, std::move(config),
                                                        std::move(settings)));

@@ -22,6 +22,8 @@ struct AlertmanagerOptions {
   std::string api_version;   // clients are told; empty: the one whose API this is
   Micros data_retention = alerting::kDataRetention;
   alerting::SilenceLimits silences = {};
+  alerting::ReminderOptions reminders = {};
+  alerting::FlapOptions flapping = {};
   bool clustered = false;
   alerting::ClusterOptions cluster = {};
 };

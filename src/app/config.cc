@@ -171,6 +171,21 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
   return {};
 }
 
+// What alertmanager.yml has no word for.
+Status parse_routing(const YamlNode& node, alerting::Options& routing) {
+  SENTINEL_TRY(node.expect_keys("routing", {"silence_reminder", "flapping"}));
+  const YamlNode reminder = node.get("silence_reminder");
+  SENTINEL_TRY(reminder.expect_keys("silence_reminder", {"before", "receiver"}));
+  SENTINEL_ASSIGN(routing.reminders.before,
+                  reminder.duration_or("before", std::chrono::floor<Millis>(routing.reminders.before)));
+  SENTINEL_ASSIGN(routing.reminders.receiver, reminder.string_or("receiver", ""));
+  SENTINEL_ASSIGN(const std::string flapping, node.string_or("flapping", "off"));
+  const auto damping = alerting::parse_flap_options(flapping);
+  if (!damping) return fail(node.get("flapping").error(R"(expected "off" or as "6 in 1h" or "6 in 1h, calm at 2")"));
+  routing.flapping = *damping;
+  return {};
+}
+
 Status parse_auth(const YamlNode& node, Config& config) {
   SENTINEL_TRY(node.expect_keys("auth", {"tokens_sha256"}));
   SENTINEL_ASSIGN(config.auth_token_sha256, node.strings_or("tokens_sha256", {}));
@@ -208,7 +223,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
       {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
        "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
        "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",      "otlp",           "runtime",    "shutdown", "budgets"}));
+       "storage",    "tracing",      "otlp",           "runtime",    "shutdown", "budgets",     "routing"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -227,6 +242,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.alertmanager = resolve(config.alertmanager, file);
   config.runbooks = resolve(config.runbooks, file);
   config.prices = resolve(config.prices, file);
+  SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
   const YamlNode shutdown = root.get("shutdown");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "alerting/options.h"
 #include "app/budgets.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -44,6 +45,7 @@ struct Config {
   Millis evaluation_interval = std::chrono::seconds(15);
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
+  alerting::Options routing;  // its external_url is not used
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
   std::vector<Budget> budgets;

@@ -343,9 +343,11 @@ Status Server::Parts::open_control(Loaded loaded) {
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
                                                   std::make_shared<receivers::StateMemory>(*database, clock));
   SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
+  alerting::Options routing = config.routing;
+  routing.external_url = external_url();
   return control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
-                                                       std::move(loaded.alerting), {external_url()}));
+                                                       std::move(loaded.alerting), std::move(routing)));
     // What was under way before a restart is looked at again.
     SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);

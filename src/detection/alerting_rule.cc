@@ -33,14 +33,25 @@ AlertingRule::AlertingRule(const RuleSpec& spec, std::string key, const Template
     annotations_.emplace_back(name, AlertTemplate(spec.alert, text, environment));
 }
 
+model::Labels AlertingRule::labels_of(const promql::VectorSample& sample) {
+  const AlertData data{sample.labels, sample.v, sample.h.get()};
+  model::Labels labels = sample.labels.without({});  // and without the metric name
+  for (const auto& [name, text] : labels_) labels.set(name, text.expand(data, &template_error_));
+  labels.set(model::kAlertNameLabel, name_);
+  return labels;
+}
+
+bool AlertingRule::firing() const {
+  return std::any_of(active_.begin(), active_.end(),
+                     [](const auto& a) { return a.second.state == AlertState::kFiring; });
+}
+
 Result<std::map<model::Labels, ActiveAlert>> AlertingRule::alerts_of(const promql::Vector& result, TimePoint now) {
   std::map<model::Labels, ActiveAlert> alerts;
   for (const promql::VectorSample& sample : result) {
     const AlertData data{sample.labels, sample.v, sample.h.get()};
     ActiveAlert alert;
-    alert.labels = sample.labels.without({});  // and without the metric name
-    for (const auto& [name, text] : labels_) alert.labels.set(name, text.expand(data, &template_error_));
-    alert.labels.set(model::kAlertNameLabel, name_);
+    alert.labels = labels_of(sample);
     for (const auto& [name, text] : annotations_) alert.annotations.set(name, text.expand(data, &template_error_));
     alert.value = sample.v;
     alert.active_at = now;
@@ -86,10 +97,13 @@ bool AlertingRule::advance(ActiveAlert& alert, bool present, TimePoint now, size
   return true;
 }
 
-Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t limit) {
+Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t limit,
+                            const promql::Vector& unresolved) {
   template_error_.clear();
   last_changes_.clear();
   SENTINEL_ASSIGN(auto present, alerts_of(result, now));
+  std::set<model::Labels> held;
+  for (const promql::VectorSample& sample : unresolved) held.insert(labels_of(sample));
   std::set<model::Labels> fresh;
   for (auto& [labels, alert] : present) {
     auto known = active_.find(labels);
@@ -106,7 +120,9 @@ Status AlertingRule::update(const promql::Vector& result, TimePoint now, int64_t
   size_t active_count = 0;
   for (auto it = active_.begin(); it != active_.end();) {
     const ActiveAlert before = it->second;
-    const bool keep = advance(it->second, present.contains(it->first), now, active_count);
+    const bool goes_on =
+        present.contains(it->first) || (before.state == AlertState::kFiring && held.contains(it->first));
+    const bool keep = advance(it->second, goes_on, now, active_count);
     const AlertState from = fresh.contains(it->first) ? AlertState::kInactive : before.state;
     const AlertState to = keep ? it->second.state : AlertState::kInactive;
     if (from != to) last_changes_.push_back({it->first, from, to, it->second.value});

@@ -23,9 +23,11 @@ class AlertingRule {
   // `environment` outlives it. `key` names the rule in the state store.
   AlertingRule(const RuleSpec& spec, std::string key, const TemplateEnvironment& environment);
 
-  // Takes the result of one evaluation. An error (two results with one label set, more than `limit` alerts) is the
+  // Takes the result of one evaluation; `unresolved` are results of resolve_expr that are not true: their alerts go on
+  // firing. An error (two results with one label set, more than `limit` alerts) is the
   // rule's; past the limit all its alerts are forgotten, as in Prometheus.
-  Status update(const promql::Vector& result, TimePoint now, int64_t limit);
+  Status update(const promql::Vector& result, TimePoint now, int64_t limit, const promql::Vector& unresolved = {});
+  bool firing() const;  // some alert
 
   // Takes over what another object or the store knew.
   void adopt(std::vector<ActiveAlert> alerts);
@@ -56,6 +58,7 @@ class AlertingRule {
 
  private:
   Result<std::map<model::Labels, ActiveAlert>> alerts_of(const promql::Vector& result, TimePoint now);
+  model::Labels labels_of(const promql::VectorSample& sample);
   // Advances one alert; false: forget it.
   bool advance(ActiveAlert& alert, bool present, TimePoint now, size_t& active_count);
 

@@ -33,12 +33,17 @@ void ArrivalRunner::watch(const std::vector<std::unique_ptr<RuleGroup>>& groups)
       const RunningRule& rule = group->rules()[i];
       if (!rule.alerting) continue;
       rules_of_[group.get()].push_back(static_cast<RuleNumber>(rules_.size()));
-      rules_.push_back({group.get(),
-                        i,
-                        promql::horizons(*rule.spec.query, context_.engine.options().lookback_delta),
-                        {},
-                        TimePoint::max()});
-      selectors.push_back(promql::selectors(*rule.spec.query));
+      const Millis lookback = context_.engine.options().lookback_delta;
+      std::vector<Millis> horizons = promql::horizons(*rule.spec.query, lookback);
+      std::vector<model::Matchers> read = promql::selectors(*rule.spec.query);
+      if (rule.spec.resolve_truth) {
+        for (const Millis h : promql::horizons(*rule.spec.resolve_truth, lookback)) horizons.push_back(h);
+        std::sort(horizons.begin(), horizons.end());
+        horizons.erase(std::unique(horizons.begin(), horizons.end()), horizons.end());
+        for (model::Matchers& m : promql::selectors(*rule.spec.resolve_truth)) read.push_back(std::move(m));
+      }
+      rules_.push_back({group.get(), i, std::move(horizons), {}, TimePoint::max()});
+      selectors.push_back(std::move(read));
     }
   }
   index_.set_rules(selectors);

@@ -43,6 +43,8 @@ class Reader {
   void group(const YamlNode& node);
   void rule(const YamlNode& node, const std::map<std::string, std::string>& group_labels, RuleGroupSpec& group);
   void expression(const YamlNode& node, const YamlNode& rule, RuleSpec& spec);
+  void resolve_expression(const YamlNode& node, RuleSpec& spec);
+  std::shared_ptr<const promql::Query> parsed(const YamlNode& node, const std::string& text);
   void check_kind(const YamlNode& node, const RuleSpec& spec);
   void check_labels(const std::map<std::string, YamlNode>& labels);
   void check_templates(const RuleSpec& spec, const std::map<std::string, YamlNode>& texts, std::string_view what);
@@ -135,7 +137,9 @@ NamedTexts named(const std::map<std::string, YamlNode>& nodes, const std::map<st
 
 void Reader::rule(const YamlNode& node, const std::map<std::string, std::string>& group_labels, RuleGroupSpec& group) {
   in_ = fmt::format("group \"{}\", rule {}: ", group.name, group.rules.size() + 1);
-  if (!keys(node, "rule", {"record", "alert", "expr", "for", "keep_firing_for", "labels", "annotations"})) return;
+  if (!keys(node, "rule",
+            {"record", "alert", "expr", "for", "keep_firing_for", "resolve_expr", "labels", "annotations"}))
+    return;
   RuleSpec spec;
   spec.position = node.position();
   spec.alert = string(node.get("alert"));
@@ -145,6 +149,7 @@ void Reader::rule(const YamlNode& node, const std::map<std::string, std::string>
   spec.for_duration = duration(node.get("for"));
   spec.keep_firing_for = duration(node.get("keep_firing_for"));
   expression(node.get("expr"), node, spec);
+  if (node.has("resolve_expr")) resolve_expression(node.get("resolve_expr"), spec);
   const auto labels = texts(node.get("labels"));
   const auto annotations = texts(node.get("annotations"));
   spec.labels = named(labels, group_labels);
@@ -205,15 +210,28 @@ void Reader::expression(const YamlNode& node, const YamlNode& rule, RuleSpec& sp
     error(node.is_null() ? rule : node, in_ + "field 'expr' must be set in rule");
     return;
   }
-  auto query = promql::parse(spec.expr);
-  if (query) {
-    spec.query = std::move(*query);
-    return;
-  }
+  spec.query = parsed(node, spec.expr);
+}
+
+void Reader::resolve_expression(const YamlNode& node, RuleSpec& spec) {
+  spec.resolve_expr = string(node);
+  if (!spec.record.empty()) return error(node, in_ + "invalid field 'resolve_expr' in recording rule");
+  const std::shared_ptr<const promql::Query> query = parsed(node, spec.resolve_expr);
+  if (!query) return;
+  auto truth = promql::truth_of(*query);
+  if (!truth) return error(node, fmt::format("{}resolve_expr: {}", in_, truth.error().message()));
+  spec.resolve_truth = std::move(*truth);
+}
+
+// Null after an error.
+std::shared_ptr<const promql::Query> Reader::parsed(const YamlNode& node, const std::string& text) {
+  auto query = promql::parse(text);
+  if (query) return std::move(*query);
   const Error& e = query.error();
-  const Position place = e.position() ? place_in_expression(node, spec.expr, *e.position()) : node.position();
+  const Position place = e.position() ? place_in_expression(node, text, *e.position()) : node.position();
   out_.errors.push_back(
       Error(ErrorCode::kInvalidArgument, fmt::format("{}could not parse expression: {}", in_, e.message()), place));
+  return nullptr;
 }
 
 // Where in the file the line and column inside an expression are: right after the indentation of a block, or on the

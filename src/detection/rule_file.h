@@ -23,6 +23,9 @@ struct RuleSpec {
   std::string record;
   std::string expr;  // as written
   std::shared_ptr<const promql::Query> query;
+  // Ours, beyond Prometheus: what has to be true for a firing alert to end; "": that `expr` no longer is.
+  std::string resolve_expr;
+  std::shared_ptr<const promql::Query> resolve_truth;  // 1 or 0 for each alert; null without it
   Millis for_duration{0};
   Millis keep_firing_for{0};
   NamedTexts labels;  // with the group's, which the rule's override; templates in alerting rules

@@ -136,8 +136,8 @@ void RuleGroup::evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasio
            {{"group", spec_.name}, {"file", spec_.file}, {"rule", rule.spec.name()}, {"error", rule.last_error}});
 }
 
-Result<promql::Vector> RuleGroup::query(const RunningRule& rule, int64_t t_ms) const {
-  SENTINEL_ASSIGN(promql::QueryResult result, context_.engine.instant(*rule.spec.query, t_ms));
+Result<promql::Vector> RuleGroup::query(const promql::Query& query, int64_t t_ms) const {
+  SENTINEL_ASSIGN(promql::QueryResult result, context_.engine.instant(query, t_ms));
   if (auto* vector = std::get_if<promql::Vector>(&result.value)) return std::move(*vector);
   if (auto* scalar = std::get_if<promql::Scalar>(&result.value)) {
     promql::Vector one(1);
@@ -146,6 +146,15 @@ Result<promql::Vector> RuleGroup::query(const RunningRule& rule, int64_t t_ms) c
     return one;
   }
   return fail(ErrorCode::kUnprocessable, "rule result is not a vector or scalar");
+}
+
+// What resolve_expr compares and finds not to be true. What it finds nothing of ends as in Prometheus: a target that
+// has gone must not fire for ever.
+Result<promql::Vector> RuleGroup::unresolved(const RunningRule& rule, int64_t t_ms) const {
+  if (!rule.spec.resolve_truth || !rule.alerting->firing()) return promql::Vector{};
+  SENTINEL_ASSIGN(promql::Vector truth, query(*rule.spec.resolve_truth, t_ms));
+  std::erase_if(truth, [](const promql::VectorSample& sample) { return sample.v != 0; });
+  return truth;
 }
 
 // The result under the name and labels of the recording rule.
@@ -168,13 +177,14 @@ Result<promql::Vector> RuleGroup::record(const RunningRule& rule, promql::Vector
 Status RuleGroup::try_rule(RunningRule& rule, TimePoint now, Occasion occasion) {
   const int64_t t_ms = to_ms(now - query_offset());
   rule.judged = false;
-  SENTINEL_ASSIGN(promql::Vector result, query(rule, t_ms));
+  SENTINEL_ASSIGN(promql::Vector result, query(*rule.spec.query, t_ms));
   if (!rule.alerting) {
     SENTINEL_ASSIGN(promql::Vector recorded, record(rule, std::move(result)));
     rule.series = recorded.size();
     return write(rule, recorded, t_ms);
   }
-  const Status updated = rule.alerting->update(result, now, spec_.limit);
+  SENTINEL_ASSIGN(const promql::Vector held, unresolved(rule, t_ms));
+  const Status updated = rule.alerting->update(result, now, spec_.limit, held);
   if (!rule.alerting->template_error().empty()) {
     context_.metrics.template_failures.add();
     log_warn("rules", "template of an alert failed",
@@ -284,6 +294,7 @@ GroupStatusPtr RuleGroup::status() const {
     s.query = rule.query;
     s.for_duration = rule.spec.for_duration;
     s.keep_firing_for = rule.spec.keep_firing_for;
+    s.resolve_expr = rule.spec.resolve_expr;
     s.labels = rule.spec.labels;
     s.annotations = rule.spec.annotations;
     s.health = rule.health;

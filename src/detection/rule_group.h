@@ -104,7 +104,8 @@ class RuleGroup {
   Millis query_offset() const { return spec_.query_offset.value_or(context_.default_query_offset); }
   void evaluate_rule(RunningRule& rule, TimePoint now, Occasion occasion);
   Status try_rule(RunningRule& rule, TimePoint now, Occasion occasion);
-  Result<promql::Vector> query(const RunningRule& rule, int64_t t_ms) const;
+  Result<promql::Vector> query(const promql::Query& query, int64_t t_ms) const;
+  Result<promql::Vector> unresolved(const RunningRule& rule, int64_t t_ms) const;
   Result<promql::Vector> record(const RunningRule& rule, promql::Vector result) const;
   Status write(RunningRule& rule, const promql::Vector& samples, int64_t t_ms);
   std::vector<RunningRule*> all_rules();

@@ -21,6 +21,7 @@ struct RuleStatus {
   std::string query;  // canonical
   Millis for_duration{0};
   Millis keep_firing_for{0};
+  std::string resolve_expr;  // "": it has none
   NamedTexts labels;
   NamedTexts annotations;
   std::vector<ActiveAlert> alerts;  // pending and firing

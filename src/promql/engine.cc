@@ -151,6 +151,17 @@ std::vector<Millis> horizons(const Query& query, Millis lookback_delta) {
   return out;
 }
 
+Result<std::shared_ptr<const Query>> truth_of(const Query& comparison) {
+  const ExprPtr copy = comparison.expr->clone();
+  Expr* top = copy.get();
+  while (auto* paren = as<ParenExpr>(top)) top = paren->expr.get();
+  auto* binary = as<BinaryExpr>(top);
+  if (binary == nullptr || !is_comparison(binary->op) || binary->type() != ValueType::kVector)
+    return fail(ErrorCode::kInvalidArgument, "expected a comparison of series, such as errors < 5");
+  binary->return_bool = true;
+  return parse(binary->to_string());
+}
+
 std::string to_string(const Query& query) { return query.expr->to_string(); }
 const std::string& text(const Query& query) { return query.text; }
 ResultType result_type(const Query& query) { return to_result_type(query.expr->type()); }

@@ -75,6 +75,9 @@ std::vector<model::Matchers> selectors(const Query& query);
 std::vector<Millis> horizons(const Query& query, Millis lookback_delta);
 // Canonical text.
 std::string to_string(const Query& query);
+// A comparison (x < 5) as its truth, 1 or 0, for each element it compares (x < bool 5), so that "not true" and "not
+// there" are told apart. kInvalidArgument: its outermost operation is no comparison that yields a vector.
+Result<std::shared_ptr<const Query>> truth_of(const Query& comparison);
 // The text as given to parse().
 const std::string& text(const Query& query);
 enum class ResultType { kScalar, kVector, kMatrix, kString };

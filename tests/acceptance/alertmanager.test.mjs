@@ -110,6 +110,27 @@ describe('amtool', () => {
     assert.notEqual(missing.code, 0);
   });
 
+  test('its creator is reminded before a silence ends, once', async () => {
+    const cli = async (...args) => {
+      const { code, stdout, stderr } = await server.cli('silence', ...args);
+      assert.equal(code, 0, stderr);
+      return stdout.trim();
+    };
+    const id = await cli('add', 'alertname=Disk', '--comment', 'swap', '--author', 'team-x', '--duration', '1h', '--remind-before', '59m59s');
+    const reminders = () => hook.received.filter((r) => r.path === '/x?token=abc').map((r) => JSON.parse(r.body)).filter((n) => n.groupLabels.silence === id);
+    await until('it was told', () => reminders().length > 0);
+    const [told] = reminders();
+    assert.equal(told.alerts[0].labels.alertname, 'SilenceEndsSoon');
+    assert.match(told.alerts[0].annotations.summary, /ends in 59m5\ds, it mutes 2 firing alerts$/);
+    const { items } = await server.get('/sentinel/v1/silences/ending?within=2h');
+    assert.deepEqual(items.filter((e) => e.silence.id === id).map((e) => [e.receiver, e.reminded, e.firing_alerts]), [['team-x', true, 2]]);
+    assert.match(await cli('ending', '--within', '2h'), /told team-x/);
+    assert.equal((await server.get('/sentinel/v1/silences/ending?within=1m')).items.length, 0);
+    assert.equal((await server.request('GET', '/sentinel/v1/silences/ending?within=soon')).status, 400);
+    await cli('expire', id);
+    assert.equal(reminders().length, 1);
+  });
+
   test('silence import brings back what query wrote', async () => {
     await tool('silence', 'add', 'alertname=Import', '--author=ada', '--comment=one', '--duration=1h');
     const saved = await tool('-o', 'json', 'silence', 'query', 'alertname=Import');

@@ -105,6 +105,25 @@ int change(const AlertFlags& f, const std::string& path) {
 int acknowledge(const AlertFlags& f) { return change(f, "/sentinel/v1/alerts/acknowledge"); }
 int unacknowledge(const AlertFlags& f) { return change(f, "/sentinel/v1/alerts/unacknowledge"); }
 
+int list_flapping(const AlertFlags& f) {
+  const auto answer = request_json(f.client, "GET", "/sentinel/v1/alerts/flapping");
+  if (!answer) return report(answer.error());
+  if (f.client.output == "json") {
+    fmt::print("{}\n", text::serialize(*answer));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& a : answer->at("items").as_array()) {
+    std::string labels;
+    for (const auto& [name, value] : a.at("labels").as_object())
+      labels += fmt::format("{}{}={}", labels.empty() ? "" : " ", std::string(name), cell_text(value));
+    rows.push_back({field(a, "fingerprint"), labels, field(a, "firing") == "true" ? "firing" : "ended",
+                    field(a, "since"), field(a, "calm_at")});
+  }
+  fmt::print("{}", format_table({"FINGERPRINT", "LABELS", "NOW", "FLAPS SINCE", "CALM AT"}, rows, 100));
+  return 0;
+}
+
 }  // namespace
 
 void add_alert_command(CLI::App& cli, int& exit_code) {
@@ -122,6 +141,7 @@ void add_alert_command(CLI::App& cli, int& exit_code) {
     return s;
   };
   sub("list", "What fires, and who is on it", list_alerts)->add_option("matchers", f->which, "matchers");
+  sub("flapping", "Alerts whose news is held back, since they come and go too often", list_flapping);
   CLI::App* ack = sub("ack", "Hold reminders of alerts back while somebody is on them", acknowledge);
   CLI::App* unack = sub("unack", "Take it back", unacknowledge);
   ack->add_option("--for", f->duration, "for how long; else until the alert ends");

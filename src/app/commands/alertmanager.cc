@@ -191,6 +191,16 @@ std::vector<Flag> make_flags() {
                         [](Settings& s) -> size_t& { return s.options.silences.bytes_max; }));
   flags.push_back(count("silences.max-per-silence-bytes", "the same, as it was called",
                         [](Settings& s) -> size_t& { return s.options.silences.bytes_max; }));
+  flags.push_back(duration("silences.remind-before",
+                           "how long before a silence's end somebody is reminded (15m; 0: not)",
+                           [](Settings& s) -> Micros& { return s.options.reminders.before; }));
+  flags.push_back(text("silences.remind-receiver", "who is reminded when the creator has no receiver",
+                       [](Settings& s) -> std::string& { return s.options.reminders.receiver; }));
+  flags.push_back({"alerts.flap-damping", "hold news of alerts that change so often, as \"6 in 1h, calm at 2\" (off)",
+                   false, [](Settings& s, const std::string& v) -> Status {
+                     SENTINEL_ASSIGN(s.options.flapping, alerting::parse_flap_options(v));
+                     return {};
+                   }});
   flags.push_back(ignored("silences.logging", "changes of silences are logged", true));
   flags.push_back(ignored("dispatch.start-delay", "alerts survive a restart, so nothing has to be gathered again"));
   flags.push_back(ignored("dispatch.maintenance-interval", "groups go by themselves"));

@@ -9,6 +9,7 @@
 
 #include "alerting/matcher_parser.h"
 #include "alerting/quiet_watch.h"
+#include "alerting/reminders.h"
 #include "api/alertmanager_json.h"
 #include "app/commands/client.h"
 #include "app/commands/commands.h"
@@ -31,6 +32,8 @@ struct SilenceFlags {
   std::string comment;
   std::string author;
   std::string until_resolved;
+  std::string remind_before;
+  std::string within = "24h";
   bool expired = false;
 };
 
@@ -54,6 +57,7 @@ Result<std::string> silence_body(const SilenceFlags& f) {
   s.comment = f.comment;
   s.created_by = f.author;
   if (!f.until_resolved.empty()) s.annotations.set(alerting::kUntilResolvedAnnotation, f.until_resolved);
+  if (!f.remind_before.empty()) s.annotations.set(alerting::kRemindBeforeAnnotation, f.remind_before);
   json::object body = json::parse(api::silence_json(s, s.starts_at)).as_object();
   for (const char* name : {"id", "status", "updatedAt"}) body.erase(name);
   return text::serialize(body);
@@ -86,6 +90,25 @@ int list_silences(const SilenceFlags& f) {
                     matchers_text(s), field(s, "createdBy"), field(s, "comment")});
   }
   fmt::print("{}", format_table({"ID", "STATE", "ENDS", "MATCHERS", "BY", "COMMENT"}, rows));
+  return 0;
+}
+
+int list_ending(const SilenceFlags& f) {
+  const auto answer = request_json(f.client, "GET", "/sentinel/v1/silences/ending?within=" + url_encode(f.within));
+  if (!answer) return report(answer.error());
+  if (f.client.output == "json") {
+    fmt::print("{}\n", text::serialize(*answer));
+    return 0;
+  }
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& e : answer->at("items").as_array()) {
+    const json::value& s = e.at("silence");
+    const std::string who = field(e, "receiver");
+    const std::string when = field(e, "reminded") == "true" ? "told " + who : field(e, "remind_at") + " " + who;
+    rows.push_back({field(s, "id"), field(e, "ends_at"), field(e, "firing_alerts"), matchers_text(s),
+                    field(s, "createdBy"), who.empty() ? "" : when});
+  }
+  fmt::print("{}", format_table({"ID", "ENDS", "FIRING", "MATCHERS", "BY", "REMINDER"}, rows));
   return 0;
 }
 
@@ -148,12 +171,16 @@ void add_silence_command(CLI::App& cli, int& exit_code) {
   };
   CLI::App* list = sub("list", "Those that are active or will be", list_silences);
   list->add_flag("--expired", f->expired, "those that have ended too");
+  sub("ending", "Those that end soon, what they mute and who is reminded", list_ending)
+      ->add_option("--within", f->within, "how soon")
+      ->capture_default_str();
   CLI::App* add = sub("add", "Mute what all the matchers match; prints the id", add_silence);
   CLI::App* preview = sub("preview", "What a silence would mute now, and would have last week", preview_silence);
   for (CLI::App* s : {add, preview}) s->add_option("matchers", f->matchers, "matchers")->required();
   add->add_option("--duration", f->duration, "for how long")->capture_default_str();
   add->add_option("--until-resolved", f->until_resolved,
                   "end earlier, once no alert it matches has fired for this long, as 5m");
+  add->add_option("--remind-before", f->remind_before, "remind of its end this long ahead, as 30m; off: do not");
   add->add_option("--comment", f->comment, "why")->required();
   add->add_option("--author", f->author, "who")->envname("USER");
   sub("expire", "End one now", expire_silence)->add_option("id", f->id, "its id")->required();
