@@ -54,6 +54,17 @@ inline News news_of(const Sent& sent) {
   return n;
 }
 
+// For whoever has to find out why.
+inline std::string step_text(const Step& s, TimePoint now) {
+  static const char* const kNames[] = {"fire",          "end",    "silence", "unsilence", "recurring", "acknowledge",
+                                       "unacknowledge", "reload", "restart", "receiver",  "wait"};
+  std::string out = format_rfc3339(now) + " " + kNames[static_cast<size_t>(s.act)] + " " + text_of(s.labels);
+  for (const Conditions& c : s.silence.sets) out += " " + yaml_conditions(c);
+  if (s.started) out += " started " + std::to_string(s.started->count() / 1000) + " ms ago";
+  if (s.lasts) out += " for " + std::to_string(s.lasts->count() / 1000) + " ms";
+  return out + " " + std::to_string(s.which) + " " + std::to_string(s.times) + (s.flag ? " flag" : "") + "\n";
+}
+
 class Play {
  public:
   explicit Play(const Scenario& scenario)
@@ -64,7 +75,7 @@ class Play {
   void step(const Step& s) {
     pass(s.after);
     const TimePoint now = world_.scheduler.now();
-    note(s, now);
+    story_ += step_text(s, now);
     switch (s.act) {
       case Act::kFire:
       case Act::kEnd: {
@@ -162,17 +173,6 @@ class Play {
     }
   }
   static uint64_t labels_fingerprint(const LabelMap& labels) { return model::label_fingerprint(labels_of(labels)); }
-
-  // What happened last, for whoever has to find out why.
-  void note(const Step& s, TimePoint now) {
-    static const char* const kNames[] = {"fire",          "end",    "silence", "unsilence", "recurring", "acknowledge",
-                                         "unacknowledge", "reload", "restart", "receiver",  "wait"};
-    story_ += format_rfc3339(now) + " " + kNames[static_cast<size_t>(s.act)] + " " + text_of(s.labels);
-    for (const Conditions& c : s.silence.sets) story_ += " " + yaml_conditions(c);
-    if (s.started) story_ += " started " + std::to_string(s.started->count() / 1000) + " ms ago";
-    if (s.lasts) story_ += " for " + std::to_string(s.lasts->count() / 1000) + " ms";
-    story_ += " " + std::to_string(s.which) + "\n";
-  }
 
   // The order within one instant is not anybody's business.
   void compare() {
