@@ -158,7 +158,9 @@ Status Alerting::regroup(const Config& config, std::map<std::string, std::unique
                               std::nullopt,
                               {}};
       }
-      if (!group->row.has_flushed && record.alert.starts_at + route->group_wait < now)
+      // A restart hurries nothing that was waiting: its time is in the store.
+      const bool may_hurry = timers == Timers::kReset || old == groups_.end();
+      if (may_hurry && !group->row.has_flushed && record.alert.starts_at + route->group_wait < now)
         group->row.next_flush = std::min(group->row.next_flush, now);
       group->row.emptied_at.reset();
       group->members.insert(fingerprint);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "alerting/alerting.h"
+#include "alerting/crashing_database.h"
 #include "base/file.h"
 #include "base/scheduler.h"
 #include "receivers/notification.h"
@@ -30,8 +32,9 @@ struct Sent {
 
 class FakeSender final : public receivers::Sender {
  public:
-  explicit FakeSender(const Scheduler& scheduler) : scheduler_(scheduler) {}
+  FakeSender(const Scheduler& scheduler, const Crash& crash) : scheduler_(scheduler), crash_(crash) {}
   void send(receivers::Outgoing message, Done done) override {
+    if (crash_.dead) return;
     const auto notification = receivers::decode_notification(message.payload);
     ASSERT_TRUE(notification) << notification.error().to_string();
     receivers::SendResult result;
@@ -40,6 +43,7 @@ class FakeSender final : public receivers::Sender {
       result = {it->second.first, "told to fail", retry_after};
     }
     sent.push_back({scheduler_.now(), message.key, message.integration, result.kind, *notification});
+    if (on_sent) on_sent(sent.back());
     if (lost) return;  // the answer never comes: the process dies before
     done(result);
   }
@@ -48,9 +52,11 @@ class FakeSender final : public receivers::Sender {
   std::map<std::string, std::pair<receivers::SendResult::Kind, int>> failing;  // how, and how often (-1: always)
   std::optional<Micros> retry_after;
   bool lost = false;
+  std::function<void(const Sent&)> on_sent;
 
  private:
   const Scheduler& scheduler_;
+  const Crash& crash_;
 };
 
 class RecordingListener final : public AlertListener {
@@ -67,7 +73,7 @@ class RecordingListener final : public AlertListener {
 class World {
  public:
   explicit World(std::string config_text)
-      : config_text_(std::move(config_text)), sender(scheduler), start_(scheduler.now()) {
+      : config_text_(std::move(config_text)), sender(scheduler, crash), start_(scheduler.now()) {
     // In memory where there is such a folder: what a disk keeps is the test of the state module.
     const std::string base = posix_env().exists("/dev/shm") ? "/dev/shm/" : ::testing::TempDir();
     dir_ = base + "sentinel-alerting-XXXXXX";
@@ -83,7 +89,7 @@ class World {
     auto opened =
         state::open_sqlite(dir_ + "/state.db", metrics, {.busy_timeout = Millis(1), .retry_interval = Millis(0)});
     ASSERT_TRUE(opened) << opened.error().to_string();
-    database = std::move(*opened);
+    database = std::make_unique<CrashingDatabase>(std::move(*opened), crash);
     ASSERT_TRUE(Alerting::migrate(*database));
     auto config = parse_config(config_text_, "test.yml");
     ASSERT_TRUE(config) << config.error().to_string();
@@ -99,6 +105,7 @@ class World {
   // The old process's timers and answers may still be in the simulated queue; they must do no harm.
   void restart(Micros down = Micros(0)) {
     close();
+    crash.dead = false;
     scheduler.fake_clock().advance(down);
     open();
   }
@@ -124,6 +131,7 @@ class World {
   TimePoint start() const { return start_; }
 
   SimScheduler scheduler;
+  Crash crash;
 
  private:
   std::string config_text_;
