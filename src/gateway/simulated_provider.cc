@@ -14,7 +14,7 @@
 #include "base/thread_annotations.h"
 #include "gateway/attributes.h"
 #include "gateway/errors.h"
-#include "gateway/openai.h"
+#include "gateway/protocol/info.h"
 #include "gateway/sim_text.h"
 #include "net/http_server.h"
 #include "net/sse.h"
@@ -303,7 +303,7 @@ Task<void> send_stream(Simulated* sim, Exchange* exchange, const Reply* reply, s
 
 Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
   net::Request& request = exchange->request();
-  auto info = read_request(RequestType::kChat, request.body);
+  auto info = read_request(Api::kChat, request.body);
   if (!info) {
     (void)co_await exchange->respond(
         net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
@@ -329,7 +329,7 @@ Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
 }
 
 Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
-  auto info = read_request(RequestType::kEmbedding, exchange->request().body);
+  auto info = read_request(Api::kEmbedding, exchange->request().body);
   if (!info) {
     (void)co_await exchange->respond(
         net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));

@@ -8,7 +8,7 @@
 
 #include "base/strings.h"
 #include "gateway/gateway.h"
-#include "gateway/openai.h"
+#include "gateway/protocol/info.h"
 #include "gateway/sim_knowledge.h"
 #include "gateway/sim_text.h"
 #include "net/http_client.h"

@@ -2,12 +2,12 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "gateway/openai.h"
+#include "gateway/protocol/info.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sentinel::gateway;
   const std::string bytes(reinterpret_cast<const char*>(data), size);
-  for (const auto type : {RequestType::kChat, RequestType::kCompletion, RequestType::kEmbedding}) {
+  for (const auto type : {Api::kChat, Api::kCompletion, Api::kEmbedding}) {
     std::string body = bytes;
     if (auto info = read_request(type, body)) {
       std::string edited = edit_request(body, *info, "other", true);
