@@ -26,7 +26,7 @@ struct KindInfo {
   std::string_view base_url;  // when none is given; empty: one must be
 };
 constexpr KindInfo kKinds[] = {
-    {ProviderKind::kOpenAi, "openai", "https://api.openai.com"},
+    {ProviderKind::kOpenAi, "openai", ""},
     {ProviderKind::kSimulated, "simulated", ""},
     {ProviderKind::kOpenAiCompatible, "openai_compatible", ""},
     {ProviderKind::kAzureOpenAi, "azure_openai", ""},
@@ -54,8 +54,7 @@ std::string vertex_url(std::string_view location) {
 Status read_base_url(const YamlNode& node, const KindInfo& kind, ProviderConfig& provider) {
   SENTINEL_ASSIGN(provider.base_url, node.string_or("base_url", ""));
   if (provider.base_url.empty()) {
-    if (kind.base_url.empty())
-      return fail(node.error("a provider of kind " + std::string(kind.name) + " needs a base_url"));
+    if (kind.base_url.empty()) SENTINEL_TRY(node.require("provider", "base_url"));
     provider.base_url = kind.kind == ProviderKind::kVertex ? vertex_url(provider.location) : std::string(kind.base_url);
   }
   if (provider.base_url.starts_with("http://") || provider.base_url.starts_with("https://")) return {};
