@@ -30,6 +30,11 @@ struct ProviderConfig {
   bool responses = true;                 // it has the Responses API; false: asked for chat completions instead
   bool stream_usage = true;              // ask streams for their token usage (stream_options.include_usage)
   Millis connect = std::chrono::seconds(5);
+
+  // Whoever may use the gateway spends it.
+  bool has_own_key() const {
+    return !api_key.empty() || !api_key_env.empty() || !api_key_file.empty() || !service_account_file.empty();
+  }
 };
 
 struct TargetConfig {

@@ -74,7 +74,8 @@ TEST(Config, ErrorsSayWhereAndWhatWasExpected) {
   const std::pair<const char*, const char*> cases[] = {
       {"providers: [{name: a}]", "provider needs a field \"base_url\""},
       {"providers: [{name: a, base_url: 'ftp://x'}]", "base_url must begin with http:// or https://"},
-      {"providers: [{name: a, base_url: 'http://x', kind: magic}]", "kind must be one of openai, simulated, openai_compatible"},
+      {"providers: [{name: a, base_url: 'http://x', kind: magic}]",
+       "kind must be one of openai, simulated, openai_compatible"},
       {"providers: [{name: a, base_url: 'http://x', api_key: k, api_key_env: E}]", "give only one of api_key"},
       {"providers: [{name: a, base_url: 'http://x', nme: b}]", "unknown field \"nme\""},
       {"providers: [{name: a, kind: azure_openai, base_url: 'https://x'}]", "needs an api_version"},
