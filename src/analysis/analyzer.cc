@@ -57,7 +57,8 @@ class SentinelAnalyzer final : public Analyzer {
   void analyze(Interaction& call) override {
     if (!call.redacted) call.response_length = static_cast<int64_t>(code_point_count(call.response));
     call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.cost_microusd(call);
-    const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings";
+    const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings" &&
+                             call.request_type != "moderation" && call.request_type != "count_tokens";
     call.empty_response = text_answer && call.status == InteractionStatus::kOk && call.finish_reason != "tool_calls" &&
                           call.finish_reason != "tool_use" && is_blank(call.response);
 

@@ -17,6 +17,23 @@ bool is_open_path(std::string_view path, bool gateway_open) {
   return gateway_open && is_gateway_path(path);
 }
 
+// In the words of the API that was called, so that its client's own error handling works.
+net::Response refusal(const net::Request& request) {
+  constexpr std::string_view kWhy = "a bearer token is needed: Authorization: Bearer TOKEN";
+  if (!is_gateway_path(request.path))
+    return net::problem_response(Error(ErrorCode::kUnauthenticated, std::string(kWhy)));
+  std::string body;
+  if (request.path.starts_with("/v1beta/")) {
+    body = R"({"error":{"code":401,"message":"a token is needed, as the API key","status":"UNAUTHENTICATED"}})";
+  } else if (request.path.starts_with("/v1/messages")) {
+    body = R"({"type":"error","error":{"type":"authentication_error","message":"a token is needed, as the API key"}})";
+  } else {
+    body = R"({"error":{"message":"a token is needed, as the API key","type":"caller_unauthorized","param":null,)"
+           R"("code":"caller_unauthorized"}})";
+  }
+  return net::json_response(401, std::move(body));
+}
+
 class Guard {
  public:
   Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes, bool gateway_open,
@@ -31,8 +48,7 @@ class Guard {
     net::Request& request = exchange->request();
     if (!is_open_path(request.path, gateway_open_) && !allowed(request)) {
       (is_gateway_path(request.path) ? refused_by_gateway_ : refused_by_api_).add();
-      net::Response refused = net::problem_response(
-          Error(ErrorCode::kUnauthenticated, "a bearer token is needed: Authorization: Bearer TOKEN"));
+      net::Response refused = refusal(request);
       refused.headers.set("WWW-Authenticate", "Bearer");
       (void)co_await exchange->respond(std::move(refused));
       co_return;
@@ -51,10 +67,20 @@ class Guard {
     return metrics.counter("sentinel_authentication_failures_total", "Requests without a token that is known.",
                            {{"where", where}});
   }
-  bool allowed(const net::Request& request) const {
+  // Clients of the gateway show their token as they show it to their provider.
+  static std::string_view token_of(const net::Request& request) {
     const std::string_view header = request.headers.get("authorization");
-    if (!header.starts_with("Bearer ")) return false;
-    const std::string hash = hex_encode(sha256(header.substr(7)));
+    if (header.starts_with("Bearer ")) return header.substr(7);
+    if (!is_gateway_path(request.path)) return {};
+    for (const std::string_view name : {"x-api-key", "x-goog-api-key", "api-key"}) {
+      if (const std::string_view shown = request.headers.get(name); !shown.empty()) return shown;
+    }
+    return request.path.starts_with("/v1beta/") ? request.query.get("key") : std::string_view();
+  }
+  bool allowed(const net::Request& request) const {
+    const std::string_view token = token_of(request);
+    if (token.empty()) return false;
+    const std::string hash = hex_encode(sha256(token));
     // Every hash is compared, in the same time.
     bool found = false;
     for (const std::string& known : hashes_) found |= constant_time_equals(known, hash);

@@ -60,6 +60,31 @@ TEST_F(AuthTest, WhatIsRefusedIsCountedByWhereItCame) {
   EXPECT_EQ(failures("gateway"), 1);
 }
 
+TEST_F(AuthTest, EachClientShowsTheTokenAsItShowsAProvidersKey) {
+  start(false);
+  struct Case {
+    const char* path;
+    const char* header;
+    int status;
+    const char* says;
+  };
+  for (const Case& c :
+       {Case{"/v1/messages", "x-api-key", 200, ""}, Case{"/v1beta/models", "x-goog-api-key", 200, ""},
+        Case{"/v1/chat/completions", "api-key", 200, ""}, Case{"/api/v1/query", "x-api-key", 401, "about:blank"},
+        Case{"/v1beta/models?key=right", "x-none", 200, ""}, Case{"/v1/models?key=right", "x-none", 401, "\"code\""},
+        Case{"/api/v1/query?key=right", "x-none", 401, "about:blank"},
+        Case{"/v1/messages", "x-none", 401, "authentication_error"},
+        Case{"/v1beta/models", "x-none", 401, "UNAUTHENTICATED"}}) {
+    net::ClientRequest request;
+    request.url = "http://127.0.0.1:" + std::to_string(server_->port()) + c.path;
+    request.headers.add(c.header, "right");
+    const auto got = net::fetch_blocking(std::move(request));
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->status, c.status) << c.path << c.header;
+    EXPECT_NE(got->body.find(c.says), std::string::npos) << got->body;
+  }
+}
+
 TEST_F(AuthTest, AnOpenGatewayRefusesNobody) {
   start(true);
   EXPECT_EQ(status("/v1/models", "Bearer key-of-the-provider"), 200);

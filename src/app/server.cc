@@ -438,9 +438,8 @@ Status Server::Parts::open_http() {
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
-  const bool gateway_open = std::none_of(
-      config.gateway.providers.begin(), config.gateway.providers.end(),
-      [](const auto& p) { return !p.api_key.empty() || !p.api_key_env.empty() || !p.api_key_file.empty(); });
+  const bool gateway_open = std::none_of(config.gateway.providers.begin(), config.gateway.providers.end(),
+                                         [](const auto& p) { return p.has_own_key(); });
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;

@@ -104,6 +104,7 @@ bool stays_here(std::string_view name, bool provider_has_key) {
     case 11: return header_name_equals(name, "traceparent");
     case 12: return header_name_equals(name, "x-request-id");
     case 13: return provider_has_key && header_name_equals(name, "authorization");
+    case 14: return provider_has_key && header_name_equals(name, "x-goog-api-key");
     case 15: return header_name_equals(name, "accept-encoding");
     default: return false;
   }
@@ -127,12 +128,13 @@ void read_attributes(const net::Headers& headers, model::Interaction& interactio
   }
 }
 
-std::string key_hash(const net::Headers& headers) {
+std::string key_hash(const net::Request& request) {
   for (const std::string_view name : {"authorization", "x-api-key", "api-key", "x-goog-api-key"}) {
-    const std::string_view shown = headers.get(name);
+    const std::string_view shown = request.headers.get(name);
     if (!shown.empty()) return hex_encode(sha256(shown).substr(0, 8));
   }
-  return {};
+  const std::string_view in_query = request.query.get("key");  // as Gemini's clients may
+  return in_query.empty() ? std::string() : hex_encode(sha256(in_query).substr(0, 8));
 }
 
 std::string network_of(std::string_view peer) {
@@ -189,11 +191,11 @@ std::string make_request_id(TimePoint now, Random& random) {
 net::Headers upstream_headers(const net::Headers& caller, const Provider& provider,
                               const model::Interaction& interaction, Random& random) {
   net::Headers out;
-  const bool has_key = !provider.authorization.empty();
+  const bool has_key = provider.has_key();
   for (const auto& [name, value] : caller.all()) {
     if (!stays_here(name, has_key)) out.add(name, value);
   }
-  if (has_key) out.add("authorization", provider.authorization);
+  if (!provider.key.empty()) out.add(provider.key_header, provider.key);
   out.add("traceparent", make_traceparent(interaction.trace_id, random));
   if (provider.config.kind == ProviderKind::kSimulated && !interaction.simulate_flags.empty()) {
     out.add("x-sentinel-simulate", join({interaction.simulate_flags.begin(), interaction.simulate_flags.end()}, ","));

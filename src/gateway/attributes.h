@@ -17,7 +17,7 @@ namespace sentinel::gateway {
 void read_attributes(const net::Headers& headers, model::Interaction& interaction);
 
 // What tells one caller's credentials from another's, without being one: 16 hex digits, or empty when it shows none.
-std::string key_hash(const net::Headers& headers);
+std::string key_hash(const net::Request& request);
 // The network of "192.0.2.7:5123" or "[2001:db8::1]:5123": its /24 or /48. Empty when it is no address.
 std::string network_of(std::string_view peer);
 

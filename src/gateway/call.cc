@@ -31,10 +31,10 @@ std::string without_addresses(std::string_view message) {
 
 }  // namespace
 
-Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type)
+Call::Call(Gateway::Impl* gateway, net::Exchange* exchange, Asked asked)
     : gateway_(gateway),
       exchange_(exchange),
-      type_(type),
+      asked_(std::move(asked)),
       core_(gateway->core(exchange->core())),
       plan_(gateway->plan.load()),
       started_us_(monotonic_us()),
@@ -85,18 +85,23 @@ Call::Outcome Call::prepare() {
   interaction_.timestamp_us = to_us(now);
   interaction_.service = plan_->config.service;
   interaction_.env = plan_->config.env;
-  interaction_.endpoint = endpoint_path(type_);
-  interaction_.request_type = request_type_name(type_);
+  interaction_.endpoint = api_endpoint(asked_.api);
+  interaction_.request_type = api_request_type(asked_.api);
   interaction_.guard_action = "none";
   net::Request& request = exchange_->request();
   read_attributes(request.headers, interaction_);
-  interaction_.key_hash = key_hash(request.headers);
+  interaction_.key_hash = key_hash(request);
   if (!interaction_.key_hash.empty()) interaction_.network = network_of(request.peer);
   if (interaction_.trace_id.empty()) interaction_.trace_id = make_trace_id(core_.random);
 
-  auto info = read_request(type_, request.body);
+  auto info = read_request(asked_.api, request.body);
   if (!info) return make_failure(ErrorType::kCallerInvalidRequest, info.error().message());
   info_ = std::move(*info);
+  if (api_family(asked_.api) == Family::kGemini) {
+    info_.model = asked_.model;
+    info_.stream = asked_.stream;
+  }
+  asked_.stream = info_.stream;
   interaction_.model = utf8_prefix(info_.model, kAttributeBytesMax);
   interaction_.stream = info_.stream;
   for (auto& flag : info_.simulate_flags) {
@@ -153,6 +158,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
   target_ = target;
   const Provider& provider = *target->provider;
   if (attempts_ == 0) interaction_.provider = provider.config.name;
+  if (Outcome cannot = begin_hop(*target)) co_return cannot;
   const RetryConfig& retries = route_->config.retries;
   for (int attempt = 1;; ++attempt) {
     Failure failure;
@@ -173,7 +179,7 @@ Task<Call::Outcome> Call::try_target(const Target* target) {
     if (attempts_++ > 0) interaction_.retry_count = attempts_ - 1;
     if (attempt > 1) provider.retries->add();
     interaction_.provider = provider.config.name;
-    Outcome outcome = co_await try_once(target);
+    Outcome outcome = co_await try_once();
     if (outcome && !outcome->sent && cancel_->canceled()) outcome = canceled();
     tell_breaker(provider, outcome);
     if (!outcome || outcome->sent || !outcome->retry || attempt >= retries.attempts) co_return outcome;
@@ -227,25 +233,30 @@ void Call::tell_breaker(const Provider& provider, const Outcome& outcome) {
        {"trace_id", interaction_.trace_id}});
 }
 
-net::ClientRequest Call::make_request(const Target& target) {
-  const Provider& provider = *target.provider;
+// What this target would be sent. A request that it cannot be asked for may suit the next one.
+Call::Outcome Call::begin_hop(const Target& target) {
+  auto hop = plan_hop(asked_, info_, exchange_->request().body, target);
+  if (!hop) {
+    const bool unsupported = hop.error().code() == ErrorCode::kUnprocessable;
+    Failure failure = make_failure(unsupported ? ErrorType::kCallerUnsupported : ErrorType::kCallerInvalidRequest,
+                                   hop.error().message());
+    failure.next = true;
+    return failure;
+  }
+  hop_ = std::move(*hop);
+  served_model_ = hop_.model;
+  return std::nullopt;
+}
+
+net::ClientRequest Call::make_request() {
   net::Request& original = exchange_->request();
-  served_model_ = target.model.empty() ? info_.model : target.model;
-  hide_usage_ =
-      info_.stream && !info_.include_usage && provider.config.stream_usage && type_ != RequestType::kEmbedding;
   net::ClientRequest request;
   request.method = "POST";
-  request.url.reserve(provider.url_prefix.size() + original.target.size());
-  request.url += provider.url_prefix;
-  request.url += original.target;
-  request.headers = upstream_headers(original.headers, provider, interaction_, core_.random);
-  if (served_model_ == info_.model && !hide_usage_) {
-    request.body = original.body;
-  } else {
-    request.body = edit_request(original.body, info_, served_model_, hide_usage_);
-  }
+  request.url = hop_url(hop_, asked_, original);
+  request.headers = hop_headers(hop_, original, interaction_, core_.random);
+  request.body = hop_.body ? *hop_.body : original.body;
   const TimeoutConfig& timeouts = route_->config.timeouts;
-  request.timeouts.connect = provider.config.connect;
+  request.timeouts.connect = hop_.provider->config.connect;
   request.timeouts.first_byte = info_.stream ? timeouts.first_token : timeouts.response;
   request.timeouts.idle = info_.stream ? timeouts.first_token : timeouts.response;
   request.timeouts.total = Millis(std::max<int64_t>(left_ms(), 1));
@@ -254,11 +265,32 @@ net::ClientRequest Call::make_request(const Target& target) {
   return request;
 }
 
-Task<Call::Outcome> Call::try_once(const Target* target) {
+Task<Call::Outcome> Call::add_token(net::ClientRequest* request) {
+  const Provider& provider = *hop_.provider;
+  auto token = co_await provider.tokens->token(&gateway_->client, &gateway_->clock);
+  if (token) {
+    request->headers.set("authorization", "Bearer " + *token);
+    co_return std::nullopt;
+  }
+  if (cancel_->canceled()) co_return canceled();
+  const bool refused =
+      token.error().code() == ErrorCode::kUnauthenticated || token.error().code() == ErrorCode::kInvalidArgument;
+  Failure failure = make_failure(refused ? ErrorType::kProviderAuthFailed : ErrorType::kProviderUnreachable,
+                                 "provider " + interaction_.provider + ": no access token");
+  failure.next = failure.unhealthy = true;
+  failure.retry = !refused && route_->retry_connect;
+  co_return failure;
+}
+
+Task<Call::Outcome> Call::try_once() {
   answer_ = AnswerInfo();
   attempt_started_us_ = monotonic_us();
-  auto sent = co_await gateway_->client.send(make_request(*target));
-  if (!sent) co_return transport_failure(sent.error(), nullptr);
+  net::ClientRequest request = make_request();
+  if (hop_.provider->tokens != nullptr) {
+    if (Outcome failure = co_await add_token(&request)) co_return failure;
+  }
+  auto sent = co_await gateway_->client.send(std::move(request));
+  if (!sent) co_return transport_failure(sent.error(), Stage::kNothing);
   Upstream upstream = std::move(*sent);
   if (upstream->status() < 200 || upstream->status() > 299) co_return co_await read_refusal(std::move(upstream));
   if (upstream->headers().get("content-type").starts_with("text/event-stream")) {
@@ -267,7 +299,7 @@ Task<Call::Outcome> Call::try_once(const Target* target) {
   co_return co_await relay_whole(std::move(upstream));
 }
 
-Call::Failure Call::transport_failure(const Error& error, const Stream* stream) const {
+Call::Failure Call::transport_failure(const Error& error, Stage stage) const {
   Failure failure = make_failure(ErrorType::kProviderUnreachable, error.message());
   failure.next = failure.unhealthy = true;
   const std::string& why = error.message();
@@ -276,7 +308,7 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
     case ErrorCode::kTimeout:
       if (why.starts_with("connect")) {
         failure.retry = route_->retry_connect;
-      } else if (stream != nullptr && stream->started) {
+      } else if (stage == Stage::kSent) {
         failure.type = why.starts_with("total") ? ErrorType::kProviderTimeout : ErrorType::kProviderStreamStalled;
       } else {
         // A silent route stays silent: the next one is asked at once, this one is not asked again.
@@ -297,7 +329,7 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
       if (why.find("not HTTP") != std::string::npos || why.starts_with("malformed")) {
         failure.type = ErrorType::kProviderBadResponse;
         failure.retry = route_->retry_5xx;
-      } else if (stream != nullptr) {
+      } else if (stage != Stage::kNothing) {
         failure.type = ErrorType::kProviderStreamCut;
         failure.retry = route_->retry_cut;
       } else {
@@ -305,7 +337,7 @@ Call::Failure Call::transport_failure(const Error& error, const Stream* stream) 
       }
       break;
   }
-  if (stream == nullptr && failure.unhealthy)  // bounded by the breaker
+  if (stage == Stage::kNothing && failure.unhealthy)  // bounded by the breaker
     log_warn("gateway", "provider does not answer", {{"provider", interaction_.provider}, {"error", why}});
   failure.message = "provider " + interaction_.provider + ": " + without_addresses(why);
   return failure;
@@ -337,7 +369,8 @@ Call::Failure Call::judge_refusal(int status, const net::Headers& headers, std::
     failure.next = failure.unhealthy = true;
     failure.retry = route_->retry_5xx && status != 501;
   } else if (status == 401 || status == 403) {
-    const bool our_key = !target_->provider->authorization.empty();
+    const bool our_key = target_->provider->has_key();
+    if (status == 401 && target_->provider->tokens != nullptr) target_->provider->tokens->forget();
     failure.type = our_key ? ErrorType::kProviderAuthFailed : ErrorType::kCallerUnauthorized;
     failure.next = our_key;
     // What a provider says of a refused key may quote the key: it is not the caller's to see.
@@ -347,10 +380,9 @@ Call::Failure Call::judge_refusal(int status, const net::Headers& headers, std::
     failure.type = ErrorType::kProviderBadResponse;
     failure.next = failure.unhealthy = true;
     pass_on = false;
-  } else if (said.code == "content_filter" || said.code == "content_policy_violation" ||
-             said.type == "content_filter") {
+  } else if (said.kind() == ProviderError::Kind::kContentFilter) {
     failure.type = ErrorType::kPolicyContentFilter;
-  } else if (said.code == "context_length_exceeded") {
+  } else if (said.kind() == ProviderError::Kind::kContextTooLong) {
     failure.type = ErrorType::kCallerContextTooLong;
   }
   if (failure.retry || failure.next) {
@@ -387,20 +419,46 @@ Call::Failure Call::unusable_answer(bool readable) const {
   return failure;
 }
 
+StreamFacts Call::stream_facts() const {
+  StreamFacts facts;
+  facts.id = answer_id(asked_.api, interaction_.request_id);
+  facts.model = served_model_;
+  facts.created_s = interaction_.timestamp_us / 1'000'000;
+  facts.include_usage = info_.include_usage;
+  facts.json_array = asked_.json_array;
+  return facts;
+}
+
+// The client's answer out of the provider's whole one.
+Result<net::Response> Call::make_answer(const net::ClientResponse& upstream, std::string body) {
+  net::Response response;
+  response.status = upstream.status();
+  if (!hop_.translated()) {
+    response.headers = answer_headers(upstream.headers());
+    response.body = std::move(body);
+    return response;
+  }
+  std::string_view type = "application/json";
+  if (info_.stream) {
+    StreamRelay relay(hop_, asked_, stream_facts());
+    type = relay.content_type();
+    SENTINEL_TRY(relay.whole(body, response.body));
+  } else {
+    SENTINEL_ASSIGN(response.body, translate_answer(hop_, body, exchange_->request().body, answer_, stream_facts()));
+  }
+  response.headers = answer_headers(hop_answer_headers(upstream.headers(), type));
+  return response;
+}
+
 Task<Call::Outcome> Call::relay_whole(Upstream upstream) {
   auto body = co_await upstream->read_all();
-  if (!body) {
-    Stream nothing;
-    co_return transport_failure(body.error(), &nothing);
-  }
-  const bool readable = read_answer(type_, *body, answer_);
+  if (!body) co_return transport_failure(body.error(), Stage::kBegun);
+  const bool readable = read_answer(hop_.upstream, *body, answer_);
   if (!readable || !answer_.complete) co_return unusable_answer(readable);
-  net::Response response;
-  response.status = upstream->status();
-  response.headers = answer_headers(upstream->headers());
-  response.body = std::move(*body);
-  interaction_.http_status = response.status;
-  const Status sent = co_await exchange_->respond(std::move(response));
+  auto response = make_answer(*upstream, std::move(*body));
+  if (!response) co_return unusable_answer(true);
+  interaction_.http_status = response->status;
+  const Status sent = co_await exchange_->respond(std::move(*response));
   if (sent) co_return std::nullopt;
   Failure failure = canceled();
   failure.sent = true;
@@ -415,14 +473,15 @@ Task<void> Call::answer_failure(Failure* failure) {
     co_return;
   }
   net::Response response;
-  if (failure->answer) {
+  if (failure->answer && !hop_.translated()) {
     response.status = failure->answer->status;
     response.headers = downstream_headers(failure->answer->headers, interaction_);
     response.body = std::move(failure->answer->body);
   } else {
-    response.status = error_info(failure->type).http_status;
+    // What a provider of another family says is told in the caller's words, with the provider's status.
+    response.status = failure->answer ? failure->answer->status : error_info(failure->type).http_status;
     response.headers.add("content-type", "application/json");
-    response.body = error_body(failure->type, failure->message);
+    response.body = error_body(api_family(asked_.api), failure->type, failure->message, response.status);
     if (failure->retry_after) {
       response.headers.add("retry-after", std::to_string((failure->retry_after->count() + 999) / 1000));
     }
@@ -447,13 +506,15 @@ void Call::record(const Outcome& outcome) {
   interaction_.tokens_reasoning = answer_.tokens_reasoning;
   interaction_.response_length = std::count_if(interaction_.response.begin(), interaction_.response.end(),
                                                [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
-  interaction_.empty_response =
-      !outcome && type_ != RequestType::kEmbedding && answer_.tool_names.empty() && trim(interaction_.response).empty();
+  interaction_.empty_response = !outcome && api_info(asked_.api).answers_text && answer_.tool_names.empty() &&
+                                trim(interaction_.response).empty();
   if (answer_.refusal) interaction_.tags.emplace_back("refusal", "true");
   if (!answer_.tool_names.empty()) interaction_.tags.emplace_back("tool_calls", join(answer_.tool_names, ","));
+  if (answer_.tokens_cache_write.value_or(0) > 0)
+    interaction_.tags.emplace_back("tokens_cache_write", std::to_string(*answer_.tokens_cache_write));
   if (!interaction_.test_mode) {  // no rule may page for a test
-    gateway_->count(core_, type_, interaction_.http_status, interaction_.latency_ms / 1000.0);
-    if (outcome) gateway_->count_error(type_, outcome->type);
+    gateway_->count(core_, asked_.api, interaction_.http_status, interaction_.latency_ms / 1000.0);
+    if (outcome) gateway_->count_error(asked_.api, outcome->type);
   }
   log_call();
   gateway_->sink.record(std::move(interaction_));

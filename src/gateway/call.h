@@ -9,12 +9,13 @@
 
 #include "gateway/errors.h"
 #include "gateway/gateway_impl.h"
+#include "gateway/hop.h"
 
 namespace sentinel::gateway {
 
 class Call {
  public:
-  Call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type);
+  Call(Gateway::Impl* gateway, net::Exchange* exchange, Asked asked);
   net::Task<void> run();
   // On the call's core: this process ends.
   void break_off();
@@ -41,17 +42,21 @@ class Call {
     size_t searched = 0;
     int64_t last_content_us = 0;
     bool content = false;
-    bool done = false;     // [DONE]
+    bool done = false;     // the provider wrote its end
     bool started = false;  // the client has its head
     std::optional<Failure> failure;
+    StreamRelay relay;
+    explicit Stream(StreamRelay out) : relay(std::move(out)) {}
   };
 
   Outcome prepare();
   Outcome check_policies();
   net::Task<Outcome> try_targets();
   net::Task<Outcome> try_target(const Target* target);
-  net::Task<Outcome> try_once(const Target* target);
-  net::ClientRequest make_request(const Target& target);
+  net::Task<Outcome> try_once();
+  Outcome begin_hop(const Target& target);
+  net::Task<Outcome> add_token(net::ClientRequest* request);
+  net::ClientRequest make_request();
   net::Task<Outcome> read_refusal(Upstream upstream);
   Failure unusable_answer(bool readable) const;
   Failure judge_refusal(int status, const net::Headers& headers, std::string body);
@@ -67,7 +72,12 @@ class Call {
   net::Task<void> answer_failure(Failure* failure);
   net::Headers answer_headers(const net::Headers& provider_headers);
 
-  Failure transport_failure(const Error& error, const Stream* stream) const;
+  StreamFacts stream_facts() const;
+  Result<net::Response> make_answer(const net::ClientResponse& upstream, std::string body);
+
+  // How far an answer had come when the connection failed.
+  enum class Stage { kNothing, kBegun, kSent };
+  Failure transport_failure(const Error& error, Stage stage) const;
   Failure make_failure(ErrorType type, std::string message) const;
   Failure canceled() const;
   Failure shutting_down() const;
@@ -79,20 +89,20 @@ class Call {
 
   Gateway::Impl* const gateway_;
   net::Exchange* const exchange_;
-  const RequestType type_;
+  Asked asked_;
   CoreState& core_;
   const std::shared_ptr<const Plan> plan_;
   const int64_t started_us_;
   std::shared_ptr<net::CancelToken> cancel_;
   const Route* route_ = nullptr;
   const Target* target_ = nullptr;
+  Hop hop_;
   RequestInfo info_;
   AnswerInfo answer_;
   model::Interaction interaction_;
   std::string served_model_;
   int64_t attempt_started_us_ = 0;
   int attempts_ = 0;
-  bool hide_usage_ = false;
   bool broken_off_ = false;
 };
 

@@ -22,9 +22,14 @@ size_t find_event_end(std::string_view bytes, size_t from) {
   return std::string_view::npos;
 }
 
-// The data of one raw event; nearly always it is a single line.
+// The data of one raw event; nearly always it is a single line, alone or after the event's name.
 std::string_view event_data(std::string_view raw, std::string& storage) {
-  const std::string_view body = trim(raw);
+  std::string_view body = trim(raw);
+  if (body.starts_with("event:")) {
+    const size_t line = body.find('\n');
+    body = line == std::string_view::npos ? std::string_view() : trim(body.substr(line));
+  }
+  if (body.empty()) return {};
   if (body.starts_with("data:") && body.find('\n') == std::string_view::npos) return trim(body.substr(5));
   storage.clear();
   net::SseParser parser;
@@ -47,11 +52,12 @@ Millis Call::stream_patience(const Stream& stream) const {
 }
 
 Task<Call::Outcome> Call::relay_stream(Upstream upstream) {
-  Stream stream;
+  Stream stream{StreamRelay(hop_, asked_, stream_facts())};
   while (!stream.done) {
     upstream->set_idle_timeout(stream_patience(stream));
     auto chunk = co_await upstream->next_chunk();
-    if (!chunk) co_return co_await end_stream_early(&stream, transport_failure(chunk.error(), &stream));
+    const Stage stage = stream.started ? Stage::kSent : Stage::kBegun;
+    if (!chunk) co_return co_await end_stream_early(&stream, transport_failure(chunk.error(), stage));
     if (chunk->empty()) break;
     stream.pending += *chunk;
     take_events(stream);
@@ -90,33 +96,24 @@ void Call::take_event(Stream& stream, std::string_view raw) {
   thread_local std::string storage;
   const std::string_view data = event_data(raw, storage);
   if (data.empty()) {  // a comment that keeps the connection alive
-    stream.out += raw;
+    stream.relay.event(raw, data, stream.out);
     return;
   }
-  if (data == "[DONE]") {
-    if (!stream.content) {
-      stream.failure = make_failure(ErrorType::kProviderBadResponse,
-                                    "provider " + interaction_.provider + ": the stream ended without an answer");
-      stream.failure->next = stream.failure->unhealthy = true;
-      stream.failure->retry = route_->retry_5xx;
-      return;
-    }
-    stream.done = true;
-    stream.out += raw;
-    return;
-  }
-  const DeltaInfo delta = read_delta(type_, data, answer_);
-  if (!delta.valid || delta.error) {
+  const DeltaInfo delta = read_delta(hop_.upstream, data, answer_);
+  const bool nothing = delta.valid && delta.done && !delta.content && !stream.content;
+  if (!delta.valid || delta.error || nothing) {
     const ErrorType type = delta.error ? ErrorType::kProviderError : ErrorType::kProviderBadResponse;
-    stream.failure =
-        make_failure(type, "provider " + interaction_.provider + ": " +
-                               (delta.error ? delta.error_message : "an event of the stream is not readable"));
+    stream.failure = make_failure(type, "provider " + interaction_.provider + ": " +
+                                            (delta.error ? delta.error_message
+                                             : nothing   ? "the stream ended without an answer"
+                                                         : "an event of the stream is not readable"));
     stream.failure->next = stream.failure->unhealthy = true;
     stream.failure->retry = route_->retry_5xx;
     return;
   }
-  if (delta.usage_only && hide_usage_) return;
-  stream.out += raw;
+  if (delta.usage_only && hop_.add_usage) return;
+  stream.relay.event(raw, data, stream.out);
+  stream.done = delta.done;
   if (!delta.content) return;
   stream.last_content_us = monotonic_us();
   if (!stream.content) interaction_.ttft_ms = elapsed_ms();
@@ -128,7 +125,10 @@ Task<Call::Outcome> Call::send_stream(Stream* stream, const Upstream* upstream) 
   if (!stream->started) {
     stream->started = true;
     interaction_.http_status = (*upstream)->status();
-    sent = co_await exchange_->begin_stream((*upstream)->status(), answer_headers((*upstream)->headers()));
+    const net::Headers& theirs = (*upstream)->headers();
+    sent = co_await exchange_->begin_stream(
+        (*upstream)->status(),
+        answer_headers(stream->relay.rewrites() ? hop_answer_headers(theirs, stream->relay.content_type()) : theirs));
   }
   if (sent && !stream->out.empty()) sent = co_await exchange_->write(std::exchange(stream->out, {}));
   if (sent) co_return std::nullopt;
@@ -147,7 +147,7 @@ Task<Call::Outcome> Call::end_stream_early(Stream* stream, Failure failure) {
   failure.sent = true;
   failure.retry = failure.next = false;
   if (failure.type != ErrorType::kCallerDisconnected) {
-    (void)co_await exchange_->write("data: " + error_body(failure.type, failure.message) + "\n\n");
+    (void)co_await exchange_->write(stream->relay.failure(failure.type, failure.message));
   }
   exchange_->abort();
   co_return failure;
@@ -155,7 +155,7 @@ Task<Call::Outcome> Call::end_stream_early(Stream* stream, Failure failure) {
 
 Task<Call::Outcome> Call::finish_stream(Stream* stream, Upstream upstream) {
   if (!stream->done) {
-    // Some servers leave out [DONE]; a finish reason says as well that this was all.
+    // Some servers leave out [DONE], Gemini has nothing like it; a finish reason says as well that this was all.
     if (answer_.finish_reason.empty() || !trim(stream->pending).empty()) {
       Failure failure = make_failure(ErrorType::kProviderStreamCut,
                                      "provider " + interaction_.provider + ": the stream ended before the answer did");
@@ -163,7 +163,9 @@ Task<Call::Outcome> Call::finish_stream(Stream* stream, Upstream upstream) {
       failure.retry = route_->retry_cut;
       co_return co_await end_stream_early(stream, std::move(failure));
     }
-    stream->out += "data: [DONE]\n\n";
+  }
+  stream->relay.end(stream->done, stream->out);
+  if (!stream->out.empty()) {
     if (Outcome broken = co_await send_stream(stream, &upstream)) co_return broken;
   }
   const Status ended = co_await exchange_->end_stream();

@@ -20,29 +20,80 @@ Result<Millis> read_time(const YamlNode& map, const std::string& name, Millis fa
   return Millis(ms);
 }
 
+struct KindInfo {
+  ProviderKind kind;
+  std::string_view name;
+  std::string_view base_url;  // when none is given; empty: one must be
+};
+constexpr KindInfo kKinds[] = {
+    {ProviderKind::kOpenAi, "openai", ""},
+    {ProviderKind::kSimulated, "simulated", ""},
+    {ProviderKind::kOpenAiCompatible, "openai_compatible", ""},
+    {ProviderKind::kAzureOpenAi, "azure_openai", ""},
+    {ProviderKind::kAnthropic, "anthropic", "https://api.anthropic.com"},
+    {ProviderKind::kGemini, "gemini", "https://generativelanguage.googleapis.com"},
+    {ProviderKind::kVertex, "vertex", "https://aiplatform.googleapis.com"},
+};
+
+Result<const KindInfo*> read_kind(const YamlNode& node) {
+  SENTINEL_ASSIGN(const std::string name, node.string_or("kind", "openai"));
+  std::string known;
+  for (const KindInfo& info : kKinds) {
+    if (info.name == name) return &info;
+    known += (known.empty() ? "" : ", ") + std::string(info.name);
+  }
+  return fail(node.get("kind").error("kind must be one of " + known + ", not \"" + name + "\""));
+}
+
+// A region has a host of its own.
+std::string vertex_url(std::string_view location) {
+  if (location == "global") return "https://aiplatform.googleapis.com";
+  return "https://" + std::string(location) + "-aiplatform.googleapis.com";
+}
+
+Status read_base_url(const YamlNode& node, const KindInfo& kind, ProviderConfig& provider) {
+  SENTINEL_ASSIGN(provider.base_url, node.string_or("base_url", ""));
+  if (provider.base_url.empty()) {
+    if (kind.base_url.empty()) SENTINEL_TRY(node.require("provider", "base_url"));
+    provider.base_url = kind.kind == ProviderKind::kVertex ? vertex_url(provider.location) : std::string(kind.base_url);
+  }
+  if (provider.base_url.starts_with("http://") || provider.base_url.starts_with("https://")) return {};
+  return fail(node.get("base_url").error("base_url must begin with http:// or https://"));
+}
+
+Status read_keys(const YamlNode& node, ProviderConfig& provider) {
+  SENTINEL_ASSIGN(provider.api_key, node.string_or("api_key", ""));
+  SENTINEL_ASSIGN(provider.api_key_env, node.string_or("api_key_env", ""));
+  SENTINEL_ASSIGN(provider.api_key_file, node.string_or("api_key_file", ""));
+  SENTINEL_ASSIGN(provider.service_account_file, node.string_or("service_account_file", ""));
+  const int keys = !provider.api_key.empty() + !provider.api_key_env.empty() + !provider.api_key_file.empty();
+  if (keys > 1) return fail(node.error("give only one of api_key, api_key_env, api_key_file"));
+  const bool account = !provider.service_account_file.empty();
+  if (account && provider.kind != ProviderKind::kVertex)
+    return fail(node.get("service_account_file").error("only a provider of kind vertex has a service account"));
+  if (account && keys > 0) return fail(node.error("give either service_account_file or an api_key"));
+  return {};
+}
+
 Result<ProviderConfig> read_provider(const YamlNode& node) {
   SENTINEL_TRY(node.expect_keys("provider", {"name", "kind", "base_url", "api_key", "api_key_env", "api_key_file",
+                                             "api_version", "service_account_file", "project", "location", "responses",
                                              "stream_usage", "connect", "connect_ms"}));
   ProviderConfig provider;
   SENTINEL_ASSIGN(const YamlNode name, node.require("provider", "name"));
   SENTINEL_ASSIGN(provider.name, name.string());
-  SENTINEL_ASSIGN(const std::string kind, node.string_or("kind", "openai"));
-  if (kind == "simulated") {
-    provider.kind = ProviderKind::kSimulated;
-  } else if (kind != "openai") {
-    return fail(
-        node.get("kind").error("kind must be openai (any compatible server) or simulated, not \"" + kind + "\""));
-  }
-  SENTINEL_ASSIGN(const YamlNode url, node.require("provider", "base_url"));
-  SENTINEL_ASSIGN(provider.base_url, url.string());
-  if (!provider.base_url.starts_with("http://") && !provider.base_url.starts_with("https://")) {
-    return fail(url.error("base_url must begin with http:// or https://"));
-  }
-  SENTINEL_ASSIGN(provider.api_key, node.string_or("api_key", ""));
-  SENTINEL_ASSIGN(provider.api_key_env, node.string_or("api_key_env", ""));
-  SENTINEL_ASSIGN(provider.api_key_file, node.string_or("api_key_file", ""));
-  const int keys = !provider.api_key.empty() + !provider.api_key_env.empty() + !provider.api_key_file.empty();
-  if (keys > 1) return fail(node.error("give only one of api_key, api_key_env, api_key_file"));
+  SENTINEL_ASSIGN(const KindInfo* kind, read_kind(node));
+  provider.kind = kind->kind;
+  SENTINEL_ASSIGN(provider.location, node.string_or("location", provider.location));
+  SENTINEL_ASSIGN(provider.project, node.string_or("project", ""));
+  SENTINEL_TRY(read_base_url(node, *kind, provider));
+  SENTINEL_TRY(read_keys(node, provider));
+  if (kind->kind == ProviderKind::kVertex && provider.project.empty() && provider.service_account_file.empty())
+    return fail(node.error("a provider of kind vertex needs a project or a service_account_file"));
+  SENTINEL_ASSIGN(provider.api_version, node.string_or("api_version", ""));
+  if (kind->kind == ProviderKind::kAzureOpenAi && provider.api_version.empty())
+    return fail(node.error("a provider of kind azure_openai needs an api_version (2024-10-21, or v1)"));
+  SENTINEL_ASSIGN(provider.responses, node.boolean_or("responses", kind->kind != ProviderKind::kOpenAiCompatible));
   SENTINEL_ASSIGN(provider.stream_usage, node.boolean_or("stream_usage", true));
   SENTINEL_ASSIGN(provider.connect, read_time(node, "connect", provider.connect));
   return provider;
@@ -145,6 +196,13 @@ Status check_targets(const GatewayConfig& config, const std::vector<TargetConfig
 }
 
 }  // namespace
+
+std::string_view provider_kind_name(ProviderKind kind) {
+  for (const KindInfo& info : kKinds) {
+    if (info.kind == kind) return info.name;
+  }
+  return "openai";
+}
 
 GatewayConfig default_config() {
   GatewayConfig config;

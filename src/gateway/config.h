@@ -11,17 +11,30 @@
 
 namespace sentinel::gateway {
 
-enum class ProviderKind { kOpenAi, kSimulated };
+// kOpenAi also is any server that speaks OpenAI's API as well as it does. kOpenAiCompatible are servers that speak chat
+// completions but not the Responses API (which is then translated). kSimulated speaks every API the gateway speaks.
+enum class ProviderKind { kOpenAi, kSimulated, kOpenAiCompatible, kAzureOpenAi, kAnthropic, kGemini, kVertex };
+std::string_view provider_kind_name(ProviderKind kind);
 
 struct ProviderConfig {
   std::string name;
   ProviderKind kind = ProviderKind::kOpenAi;
-  std::string base_url;  // https://api.openai.com, or with a path that ends in /v1
-  std::string api_key;   // at most one of the three; none: the caller's own Authorization goes through
+  std::string base_url;  // https://api.openai.com, or with a path that ends in /v1; the provider's own when empty
+  std::string api_key;   // at most one of the three; none: the caller's own credentials go through
   std::string api_key_env;
-  std::string api_key_file;  // read when the configuration is put in force
-  bool stream_usage = true;  // ask streams for their token usage (stream_options.include_usage)
+  std::string api_key_file;              // read when the configuration is put in force
+  std::string api_version;               // Azure: "2024-10-21", or "v1" for its versionless API
+  std::string service_account_file;      // Vertex AI: the JSON key of a service account
+  std::string project;                   // Vertex AI; empty: the service account's
+  std::string location = "us-central1";  // Vertex AI
+  bool responses = true;                 // it has the Responses API; false: asked for chat completions instead
+  bool stream_usage = true;              // ask streams for their token usage (stream_options.include_usage)
   Millis connect = std::chrono::seconds(5);
+
+  // Whoever may use the gateway spends it.
+  bool has_own_key() const {
+    return !api_key.empty() || !api_key_env.empty() || !api_key_file.empty() || !service_account_file.empty();
+  }
 };
 
 struct TargetConfig {

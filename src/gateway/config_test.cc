@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <tuple>
+
 namespace sentinel::gateway {
 namespace {
 
@@ -50,13 +52,36 @@ TEST(Config, NothingGivenIsTheDefault) {
   EXPECT_EQ(config->routes.at(0).targets.at(0).provider, "openai");
 }
 
+TEST(Config, ProvidersKnowWhereTheyAre) {
+  const std::tuple<const char*, ProviderKind, const char*, bool> cases[] = {
+      {"kind: anthropic", ProviderKind::kAnthropic, "https://api.anthropic.com", true},
+      {"kind: gemini", ProviderKind::kGemini, "https://generativelanguage.googleapis.com", true},
+      {"kind: vertex, project: p", ProviderKind::kVertex, "https://us-central1-aiplatform.googleapis.com", true},
+      {"kind: vertex, project: p, location: global", ProviderKind::kVertex, "https://aiplatform.googleapis.com", true},
+      {"kind: openai_compatible, base_url: 'http://x'", ProviderKind::kOpenAiCompatible, "http://x", false},
+      {"kind: azure_openai, base_url: 'http://x', api_version: v1", ProviderKind::kAzureOpenAi, "http://x", true},
+  };
+  for (const auto& [yaml, kind, url, responses] : cases) {
+    const auto config = parse_config("providers: [{name: a, " + std::string(yaml) + "}]", "f.yml");
+    ASSERT_TRUE(config) << yaml << config.error().to_string();
+    EXPECT_EQ(config->providers[0].kind, kind) << yaml;
+    EXPECT_EQ(config->providers[0].base_url, url) << yaml;
+    EXPECT_EQ(config->providers[0].responses, responses) << yaml;
+  }
+}
+
 TEST(Config, ErrorsSayWhereAndWhatWasExpected) {
   const std::pair<const char*, const char*> cases[] = {
       {"providers: [{name: a}]", "provider needs a field \"base_url\""},
       {"providers: [{name: a, base_url: 'ftp://x'}]", "base_url must begin with http:// or https://"},
-      {"providers: [{name: a, base_url: 'http://x', kind: magic}]", "kind must be openai"},
+      {"providers: [{name: a, base_url: 'http://x', kind: magic}]",
+       "kind must be one of openai, simulated, openai_compatible"},
       {"providers: [{name: a, base_url: 'http://x', api_key: k, api_key_env: E}]", "give only one of api_key"},
       {"providers: [{name: a, base_url: 'http://x', nme: b}]", "unknown field \"nme\""},
+      {"providers: [{name: a, kind: azure_openai, base_url: 'https://x'}]", "needs an api_version"},
+      {"providers: [{name: a, kind: vertex}]", "needs a project or a service_account_file"},
+      {"providers: [{name: a, kind: gemini, service_account_file: f}]", "only a provider of kind vertex"},
+      {"providers: [{name: a, kind: vertex, service_account_file: f, api_key: k}]", "either service_account_file or"},
       {"providers: [{name: abc, base_url: 'http://x'}]\nroutes: [{targets: [{provider: abd}]}]",
        "did you mean \"abc\"?"},
       {"providers: [{name: a, base_url: 'http://x'}, {name: a, base_url: 'http://x'}]",

@@ -9,12 +9,15 @@
 #include <string>
 #include <string_view>
 
+#include "gateway/protocol/api.h"
+
 namespace sentinel::gateway {
 
 enum class ErrorType {
   kNone,
   kCallerInvalidRequest,       // not JSON, no model, or the provider said 400/404/413/422
   kCallerUnauthorized,         // the caller's own key was refused (401, 403)
+  kCallerUnsupported,          // asks for what no target of its route can be asked for (docs/gateway.md)
   kCallerContextTooLong,       // the provider: context_length_exceeded
   kCallerDisconnected,         // the client went away before the end
   kPolicyPromptTooLong,        // more characters than the route's max_prompt_chars
@@ -48,5 +51,9 @@ inline std::string_view error_name(ErrorType type) { return error_info(type).nam
 
 // {"error":{"message":..,"type":..,"param":null,"code":..}} as OpenAI's API answers and its SDKs read.
 std::string error_body(ErrorType type, std::string_view message);
+// The same as each family writes errors: its own word for the status, ours beside it. `status` is what the client gets.
+//   Anthropic  {"type":"error","error":{"type":"rate_limit_error","message":..,"code":"provider_rate_limited"}}
+//   Gemini     {"error":{"code":429,"message":..,"status":"RESOURCE_EXHAUSTED","details":[{.., "reason":..}]}}
+std::string error_body(Family family, ErrorType type, std::string_view message, int status);
 
 }  // namespace sentinel::gateway

@@ -10,19 +10,20 @@
 #include "gateway/errors.h"
 #include "gateway/gateway_impl.h"
 #include "gateway/limits.h"
+#include "gateway/models.h"
 
 namespace sentinel::gateway {
 
 using net::Task;
 
-std::string_view endpoint_path(RequestType type) {
-  switch (type) {
-    case RequestType::kChat: return "/v1/chat/completions";
-    case RequestType::kCompletion: return "/v1/completions";
-    case RequestType::kEmbedding: return "/v1/embeddings";
-  }
-  return "";
+namespace {
+
+Histogram& duration_of(MetricRegistry& metrics, Api api) {
+  return metrics.histogram("request_duration_seconds", "From the request read to the last byte sent.",
+                           {0.1, 0.5, 1, 2, 5, 10, 30, 60}, {{"endpoint", std::string(api_endpoint(api))}});
 }
+
+}  // namespace
 
 Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry,
                     InteractionSink& out)
@@ -41,32 +42,29 @@ Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, 
     std::memcpy(&number, seed.data(), sizeof number);
     core.random = Random(number);
   }
-  const std::vector<double> bounds = {0.1, 0.5, 1, 2, 5, 10, 30, 60};
-  for (size_t i = 0; i < kRequestTypes; ++i) {
-    const std::string endpoint(endpoint_path(static_cast<RequestType>(i)));
-    durations[i] = &registry.histogram("request_duration_seconds", "From the request read to the last byte sent.",
-                                       bounds, {{"endpoint", endpoint}});
-  }
+  // Those that every deployment has are there from the beginning, the others once they are used.
+  for (const Api api : {Api::kChat, Api::kCompletion, Api::kEmbedding}) (void)duration_of(registry, api);
 }
 
-void Gateway::Impl::count(CoreState& core, RequestType type, int status, double seconds) {
+void Gateway::Impl::count(CoreState& core, Api type, int status, double seconds) {
   const auto index = static_cast<size_t>(type);
-  durations[index]->observe(seconds);
+  if (core.durations[index] == nullptr) core.durations[index] = &duration_of(metrics, type);
+  core.durations[index]->observe(seconds);
   if (status < 0 || static_cast<size_t>(status) >= kStatusMax) status = 0;
   Counter*& counter = core.requests[index][static_cast<size_t>(status)];
   if (counter == nullptr) {
     counter = &metrics.counter(
         "http_requests_total", "Requests answered.",
-        {{"method", "POST"}, {"endpoint", std::string(endpoint_path(type))}, {"status", std::to_string(status)}});
+        {{"method", "POST"}, {"endpoint", std::string(api_endpoint(type))}, {"status", std::to_string(status)}});
   }
   counter->add();
 }
 
 // Failures are rare enough to be looked up each time.
-void Gateway::Impl::count_error(RequestType type, ErrorType error) {
+void Gateway::Impl::count_error(Api type, ErrorType error) {
   metrics
       .counter("errors_total", "Requests that failed, by whose fault it was.",
-               {{"error_type", std::string(error_name(error))}, {"endpoint", std::string(endpoint_path(type))}})
+               {{"error_type", std::string(error_name(error))}, {"endpoint", std::string(api_endpoint(type))}})
       .add();
 }
 
@@ -172,58 +170,37 @@ Status Gateway::force_breaker(std::string_view provider, std::optional<BreakerSt
 
 namespace {
 
-Task<void> serve_call(Gateway::Impl* gateway, net::Exchange* exchange, RequestType type) {
-  Call call(gateway, exchange, type);
+Task<void> serve_call(Gateway::Impl* gateway, net::Exchange* exchange, Asked asked) {
+  Call call(gateway, exchange, std::move(asked));
   co_await call.run();
 }
 
-// The models of the provider that serves what no other route does. Not an LLM call: no Interaction.
-Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange) {
-  const auto plan = gateway->plan.load();
-  CoreState& core = gateway->core(exchange->core());
-  const Provider* provider = nullptr;
-  for (const Route& route : plan->routes) {
-    if (!route.targets.empty()) provider = route.targets.front().provider;
-  }
-  if (provider == nullptr) {
-    (void)co_await exchange->respond(
-        net::json_response(404, error_body(ErrorType::kGatewayNoRoute, "no provider is configured")));
+// POST /v1beta/models/{model}:{action}
+Task<void> serve_gemini(Gateway::Impl* gateway, net::Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  auto asked = parse_gemini_action(request.path_params.get("action"), request.query.get("alt") == "sse");
+  if (asked) {
+    co_await serve_call(gateway, exchange, std::move(*asked));
     co_return;
   }
-  model::Interaction about;
-  about.request_id = make_request_id(gateway->clock.now(), core.random);
-  about.trace_id = make_trace_id(core.random);
-  about.provider = provider->config.name;
-  net::ClientRequest request;
-  request.url = provider->url_prefix + exchange->request().target;
-  request.headers = upstream_headers(exchange->request().headers, *provider, about, core.random);
-  request.timeouts.connect = provider->config.connect;
-  request.timeouts.total = std::chrono::seconds(30);
-  auto answer = co_await gateway->client.fetch(std::move(request));
-  net::Response response;
-  if (answer) {
-    response.status = answer->status;
-    response.headers = downstream_headers(answer->headers, about);
-    response.body = std::move(answer->body);
-  } else {
-    const bool late = answer.error().code() == ErrorCode::kTimeout;
-    const ErrorType type = late ? ErrorType::kProviderTimeout : ErrorType::kProviderUnreachable;
-    response = net::json_response(error_info(type).http_status, error_body(type, answer.error().message()));
-  }
-  add_own_headers(response.headers, about, {});
-  (void)co_await exchange->respond(std::move(response));
+  (void)co_await exchange->respond(net::json_response(
+      404, error_body(Family::kGemini, ErrorType::kCallerUnsupported, "no such method: " + request.path, 404)));
 }
 
 }  // namespace
 
 void Gateway::add_routes(net::Router& router) {
   Impl* const impl = impl_.get();
-  for (const auto type : {RequestType::kChat, RequestType::kCompletion, RequestType::kEmbedding}) {
-    router.add("POST", endpoint_path(type),
-               [impl, type](net::Exchange* exchange) { return serve_call(impl, exchange, type); });
+  for (const Api api : {Api::kChat, Api::kCompletion, Api::kEmbedding, Api::kResponses, Api::kModeration,
+                        Api::kMessages, Api::kCountTokens}) {
+    router.add("POST", api_endpoint(api),
+               [impl, api](net::Exchange* exchange) { return serve_call(impl, exchange, Asked{.api = api}); });
   }
-  router.add("GET", "/v1/models", [impl](net::Exchange* exchange) { return serve_models(impl, exchange); });
-  router.add("GET", "/v1/models/{id}", [impl](net::Exchange* exchange) { return serve_models(impl, exchange); });
+  router.add("POST", "/v1beta/models/{action...}",
+             [impl](net::Exchange* exchange) { return serve_gemini(impl, exchange); });
+  for (const std::string_view path : {"/v1/models", "/v1/models/{id...}", "/v1beta/models", "/v1beta/models/{id...}"}) {
+    router.add("GET", path, [impl](net::Exchange* exchange) { return serve_models(impl, exchange); });
+  }
 }
 
 }  // namespace sentinel::gateway

@@ -1,5 +1,5 @@
 #pragma once
-// The data plane: OpenAI's API in, a provider out, one Interaction for every call.
+// The data plane: OpenAI's, Anthropic's and Gemini's APIs in, a provider of any of them out, one Interaction a call.
 
 #include <functional>
 #include <memory>
@@ -49,7 +49,7 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  // POST /v1/chat/completions, /v1/completions, /v1/embeddings; GET /v1/models, /v1/models/{id}.
+  // What OpenAI's, Anthropic's and Google's clients call, below /v1 and /v1beta; the list is in docs/gateway.md.
   void add_routes(net::Router& router);
   // Puts another configuration in force for calls that begin later; on an error the present one stays.
   Status configure(GatewayConfig config);

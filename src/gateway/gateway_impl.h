@@ -12,30 +12,29 @@
 #include "base/thread_annotations.h"
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
-#include "gateway/openai.h"
 #include "gateway/plan.h"
+#include "gateway/protocol/info.h"
 
 namespace sentinel::gateway {
 
-inline constexpr size_t kRequestTypes = 3;
 inline constexpr size_t kStatusMax = 600;
-std::string_view endpoint_path(RequestType type);
 
 class Call;
 
 // What one core uses without locks.
 struct CoreState {
   Random random{1};
-  std::array<std::array<Counter*, kStatusMax>, kRequestTypes> requests{};  // found once, then kept
-  std::vector<Call*> calls;                                                // under way
+  std::array<std::array<Counter*, kStatusMax>, kApis> requests{};  // found once, then kept
+  std::array<Histogram*, kApis> durations{};
+  std::vector<Call*> calls;  // under way
 };
 
 struct Gateway::Impl {
   Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry, InteractionSink& out);
 
   CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
-  void count(CoreState& core, RequestType type, int status, double seconds);
-  void count_error(RequestType type, ErrorType error);
+  void count(CoreState& core, Api type, int status, double seconds);
+  void count_error(Api type, ErrorType error);
   void call_begins(CoreState& core, Call& call);
   void call_ends(CoreState& core, Call& call);
   bool wait_for_calls(Millis patience);
@@ -58,7 +57,6 @@ struct Gateway::Impl {
   Gauge& active;
   Gauge& queue;
   Counter& fallbacks;
-  std::array<Histogram*, kRequestTypes> durations{};
 };
 
 }  // namespace sentinel::gateway

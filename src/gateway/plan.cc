@@ -31,10 +31,44 @@ Result<std::string> read_key(const ProviderConfig& config) {
   return std::string();
 }
 
-std::string url_prefix(std::string_view base) {
+// Without what every address of the provider's API begins with: people copy it from its documentation.
+std::string url_prefix(const ProviderConfig& config) {
+  std::string_view base = config.base_url;
   while (base.ends_with('/')) base.remove_suffix(1);
-  if (base.ends_with("/v1")) base.remove_suffix(3);
+  for (const std::string_view ending : {"/v1", "/v1beta", "/openai"}) {
+    const bool azure = config.kind == ProviderKind::kAzureOpenAi;
+    const bool gemini = config.kind == ProviderKind::kGemini;
+    if ((ending == "/openai" && !azure) || (ending == "/v1beta" && !gemini)) continue;
+    if (base.ends_with(ending)) base.remove_suffix(ending.size());
+  }
   return std::string(base);
+}
+
+// How each kind of provider takes its key.
+void set_key(Provider& provider, const std::string& key) {
+  switch (provider.config.kind) {
+    case ProviderKind::kAzureOpenAi: provider.key_header = "api-key"; break;
+    case ProviderKind::kAnthropic: provider.key_header = "x-api-key"; break;
+    case ProviderKind::kGemini: provider.key_header = "x-goog-api-key"; break;
+    default: provider.key_header = "authorization"; break;
+  }
+  if (!key.empty()) provider.key = provider.key_header == "authorization" ? "Bearer " + key : key;
+}
+
+Status read_account(Provider& provider) {
+  ProviderConfig& config = provider.config;
+  if (config.service_account_file.empty()) return {};
+  const std::string who = "provider " + config.name + ", service_account_file";
+  const auto content = posix_env().read_file(config.service_account_file);
+  if (!content) return fail(content.error().with_context(who));
+  auto account = parse_service_account(*content);
+  if (!account) return fail(account.error().with_context(who));
+  if (const auto trial = make_assertion(*account, TimePoint{}); !trial) return fail(trial.error().with_context(who));
+  if (config.project.empty()) config.project = account->project;
+  if (config.project.empty())
+    return fail(ErrorCode::kInvalidArgument, who + ": it names no project_id; give `project`");
+  provider.tokens = std::make_shared<TokenSource>(std::move(*account));
+  return {};
 }
 
 bool holds(const std::vector<std::string>& words, std::string_view word) {
@@ -63,11 +97,15 @@ Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& br
   for (const ProviderConfig& each : config.providers) {
     auto provider = std::make_unique<Provider>();
     provider->config = each;
-    provider->url_prefix = url_prefix(each.base_url);
+    provider->url_prefix = url_prefix(each);
     auto key = read_key(each);
     if (!key && strict) return fail(key.error());
     if (!key) provider->key_error = key.error().message();
-    if (key && !key->empty()) provider->authorization = "Bearer " + *key;
+    if (key) set_key(*provider, *key);
+    if (const Status good = read_account(*provider); !good) {
+      if (strict) return fail(good.error());
+      provider->key_error = good.error().message();
+    }
     provider->config.api_key.clear();
     auto& breaker = breakers[each.name];
     if (breaker == nullptr) breaker = std::make_shared<Breaker>(config.breaker);

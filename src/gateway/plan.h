@@ -12,14 +12,17 @@
 #include "base/result.h"
 #include "gateway/breaker.h"
 #include "gateway/config.h"
+#include "gateway/vertex_token.h"
 
 namespace sentinel::gateway {
 
 struct Provider {
   ProviderConfig config;
-  std::string url_prefix;     // "https://host[/path]", to which "/v1/..." is added
-  std::string authorization;  // "Bearer ..." or empty: the caller's goes through
-  std::string key_error;      // why the key could not be had
+  std::string url_prefix;               // "https://host[/path]", to which "/v1/..." is added
+  std::string key_header;               // in which it takes its key
+  std::string key;                      // "Bearer ..." or bare; empty: the caller's goes through, or `tokens` has one
+  std::shared_ptr<TokenSource> tokens;  // Vertex AI with a service account
+  std::string key_error;                // why the key could not be had
   std::shared_ptr<Breaker> breaker;
   Counter* attempts_ok = nullptr;
   Counter* attempts_refused =
@@ -27,6 +30,8 @@ struct Provider {
   Counter* attempts_failed = nullptr;
   Counter* retries = nullptr;
   Gauge* breaker_state = nullptr;
+
+  bool has_key() const { return !key.empty() || tokens != nullptr; }
 };
 
 struct Target {

@@ -1,71 +1,12 @@
 // Runs tests/data/gateway/*.txt; the format is described in the README there.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <filesystem>
-#include <fstream>
-
 #include "base/strings.h"
 #include "gateway/gateway_fixture.h"
+#include "gateway/script_fixture.h"
 
 namespace sentinel::gateway {
 namespace {
-
-struct Script {
-  std::string name;
-  std::vector<std::pair<std::string, std::string>> lines;
-  bool yes(std::string_view key) const {
-    return std::find(lines.begin(), lines.end(), std::pair<std::string, std::string>(key, "yes")) != lines.end();
-  }
-};
-
-std::string unescape(std::string text) { return replace_all(replace_all(std::move(text), "\\n", "\n"), "\\r", "\r"); }
-
-std::vector<Script> load_scripts() {
-  std::vector<Script> scripts;
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(SENTINEL_SOURCE_DIR "/tests/data/gateway")) {
-    if (entry.path().extension() == ".txt") files.push_back(entry.path());
-  }
-  std::sort(files.begin(), files.end());
-  for (const auto& path : files) {
-    std::ifstream file(path);
-    std::string line;
-    while (std::getline(file, line)) {
-      if (line.empty() || line.starts_with('#')) continue;
-      if (line.starts_with("=== ")) {
-        scripts.push_back({path.stem().string() + ": " + line.substr(4), {}});
-        continue;
-      }
-      const size_t colon = line.find(": ");
-      if (scripts.empty() || colon == std::string::npos) {
-        ADD_FAILURE() << path << ": not a line of a script: " << line;
-        continue;
-      }
-      scripts.back().lines.emplace_back(line.substr(0, colon), line.substr(colon + 2));
-    }
-  }
-  return scripts;
-}
-
-std::string field_of(const model::Interaction& row, std::string_view field) {
-  auto count = [](const std::optional<int64_t>& value) {
-    return value ? std::to_string(*value) : std::string("unknown");
-  };
-  if (field == "status") return row.status == model::InteractionStatus::kOk ? "ok" : "error";
-  if (field == "error_type") return row.error_type;
-  if (field == "http_status") return std::to_string(row.http_status);
-  if (field == "response") return row.response;
-  if (field == "finish_reason") return row.finish_reason;
-  if (field == "model_version") return row.model_version;
-  if (field == "tokens_input") return count(row.tokens_input);
-  if (field == "tokens_output") return count(row.tokens_output);
-  if (field == "tokens_cached") return count(row.tokens_cached_input);
-  if (field == "tokens_reasoning") return count(row.tokens_reasoning);
-  if (field == "empty") return row.empty_response ? "yes" : "no";
-  if (field == "retry_count") return std::to_string(row.retry_count);
-  return "no such field";
-}
 
 class ScriptTest : public GatewayTest {
  protected:
@@ -105,7 +46,7 @@ TEST_F(ScriptTest, EveryRecordedAnswer) {
   route().retries.attempts = 1;
   config_.breaker.threshold = 0;
   start();
-  const auto scripts = load_scripts();
+  const auto scripts = load_scripts("gateway");
   ASSERT_GE(scripts.size(), 15U);
   size_t index = 0;
   a_.add({.body = "unused"});

@@ -14,10 +14,13 @@
 #include "base/thread_annotations.h"
 #include "gateway/attributes.h"
 #include "gateway/errors.h"
-#include "gateway/openai.h"
+#include "gateway/hop.h"
+#include "gateway/models.h"
+#include "gateway/protocol/info.h"
+#include "gateway/protocol/protocol.h"
 #include "gateway/sim_text.h"
 #include "net/http_server.h"
-#include "net/sse.h"
+#include "text/json_text.h"
 
 namespace sentinel::gateway {
 namespace {
@@ -301,18 +304,23 @@ Task<void> send_stream(Simulated* sim, Exchange* exchange, const Reply* reply, s
   (void)co_await exchange->end_stream();
 }
 
+std::vector<std::string> flags_of(const net::Request& request, RequestInfo& info) {
+  std::vector<std::string> flags = std::move(info.simulate_flags);
+  for (const auto flag : split(request.headers.get("x-sentinel-simulate"), ',')) {
+    if (!trim(flag).empty()) flags.emplace_back(trim(flag));
+  }
+  return flags;
+}
+
 Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
   net::Request& request = exchange->request();
-  auto info = read_request(RequestType::kChat, request.body);
+  auto info = read_request(Api::kChat, request.body);
   if (!info) {
     (void)co_await exchange->respond(
         net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
     co_return;
   }
-  std::vector<std::string> flags = std::move(info->simulate_flags);
-  for (const auto flag : split(request.headers.get("x-sentinel-simulate"), ',')) {
-    if (!trim(flag).empty()) flags.emplace_back(trim(flag));
-  }
+  const std::vector<std::string> flags = flags_of(request, *info);
   const std::string_view trace = parse_traceparent(request.headers.get("traceparent"));
   const Reply reply = sim->decide(*info, flags, trace, request.body);
   if (reply.status != 200) {
@@ -328,34 +336,166 @@ Task<void> serve_chat(Simulated* sim, Exchange* exchange) {
   }
 }
 
-Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
-  auto info = read_request(RequestType::kEmbedding, exchange->request().body);
+// Everything but OpenAI's chat: the same answers, written by the codec of the API that was asked.
+Answer answer_of(const Reply& reply, std::string id) {
+  Answer answer;
+  answer.id = std::move(id);
+  answer.model = reply.model;
+  if (!reply.text.empty()) answer.parts.push_back({.text = reply.text});
+  if (reply.finish_reason == "content_filter") answer.finish = Finish::kContentFilter;
+  answer.usage.input = reply.tokens_input;
+  answer.usage.output = reply.tokens_output;
+  answer.usage.cached = reply.tokens_cached;
+  return answer;
+}
+
+StreamFacts sim_facts(const Asked& asked) {
+  StreamFacts facts;
+  facts.created_s = to_us(SystemClock().now()) / 1'000'000;
+  facts.json_array = asked.json_array;
+  return facts;
+}
+
+Task<void> send_whole_by(Simulated* sim, Exchange* exchange, const Reply* reply, const Asked* asked, Answer answer) {
+  const double ms = reply->ttft_ms + reply->ms_per_token * static_cast<double>(reply->tokens_output);
+  if (const Micros wait = sim->scaled(ms); wait.count() > 0) co_await net::sleep_for(wait);
+  const auto body = protocol_of(asked->api).codec()->write_answer(answer, sim_facts(*asked));
+  (void)co_await exchange->respond(net::json_response(200, text::serialize(body)));
+}
+
+Task<void> send_stream_by(Simulated* sim, Exchange* exchange, const Reply* reply, const Asked* asked, Answer answer) {
+  if (const Micros wait = sim->scaled(reply->ttft_ms); wait.count() > 0) co_await net::sleep_for(wait);
+  net::Headers headers;
+  headers.add("content-type", asked->json_array ? "application/json" : "text/event-stream");
+  if (!co_await exchange->begin_stream(200, std::move(headers))) co_return;
+  const auto writer = protocol_of(asked->api).codec()->piece_writer(sim_facts(*asked));
+  std::string out;
+  writer->write({.kind = Piece::Kind::kStart, .id = answer.id, .name = answer.model}, out);
+  for (const std::string_view piece : pieces_of(reply->text)) {
+    const double ms = reply->ms_per_token * static_cast<double>(estimate_tokens(piece));
+    if (const Micros wait = sim->scaled(ms); wait.count() > 0) co_await net::sleep_for(wait);
+    writer->write({.kind = Piece::Kind::kText, .text = std::string(piece)}, out);
+    if (!co_await exchange->write(std::exchange(out, {}))) co_return;
+  }
+  writer->write({.kind = Piece::Kind::kUsage, .usage = answer.usage}, out);
+  writer->write({.kind = Piece::Kind::kFinish, .finish = answer.finish}, out);
+  writer->finish(out);
+  if (!co_await exchange->write(std::move(out))) co_return;
+  (void)co_await exchange->end_stream();
+}
+
+Task<void> send_failure_by(Exchange* exchange, Family family, int status, std::string_view message) {
+  const ErrorType type = status == 429   ? ErrorType::kProviderRateLimited
+                         : status >= 500 ? ErrorType::kProviderError
+                                         : ErrorType::kCallerInvalidRequest;
+  net::Response response = net::json_response(status, error_body(family, type, message, status));
+  if (status == 429) response.headers.add("retry-after", "1");
+  (void)co_await exchange->respond(std::move(response));
+}
+
+Task<void> serve_conversation(Simulated* sim, Exchange* exchange, Asked asked) {
+  net::Request& request = exchange->request();
+  const Family family = api_family(asked.api);
+  auto info = read_request(asked.api, request.body);
   if (!info) {
-    (void)co_await exchange->respond(
-        net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
+    co_await send_failure_by(exchange, family, 400, info.error().message());
     co_return;
   }
-  if (const Micros wait = sim->scaled(20); wait.count() > 0) co_await net::sleep_for(wait);
-  Random random(hash64(info->prompt));
+  if (family == Family::kGemini) info->model = asked.model;
+  const bool stream = family == Family::kGemini ? asked.stream : info->stream;
+  const auto flags = flags_of(request, *info);
+  const Reply reply = sim->decide(*info, flags, parse_traceparent(request.headers.get("traceparent")), request.body);
+  if (reply.status != 200) {
+    if (const Micros wait = sim->scaled(reply.ttft_ms / 4); wait.count() > 0) co_await net::sleep_for(wait);
+    co_await send_failure_by(exchange, family, reply.status, "The simulated provider fails as it was asked to");
+    co_return;
+  }
+  const uint64_t number = hash64(request.body, static_cast<uint64_t>(monotonic_us()));
+  Answer answer = answer_of(reply, answer_id(asked.api, "sim" + std::to_string(number)));
+  if (stream) {
+    co_await send_stream_by(sim, exchange, &reply, &asked, std::move(answer));
+  } else {
+    co_await send_whole_by(sim, exchange, &reply, &asked, std::move(answer));
+  }
+}
+
+std::vector<double> embed(std::string_view text) {
+  Random random(hash64(text));
   std::vector<double> vector(kEmbeddingSize);
   double square = 0;
   for (double& v : vector) {
     v = random.normal();
     square += v * v;
   }
+  for (double& v : vector) v /= std::sqrt(square);
+  return vector;
+}
+
+std::string numbers_json(const std::vector<double>& vector) {
+  std::string out = "[";
+  for (size_t i = 0; i < vector.size(); ++i) out += (i > 0 ? "," : "") + format_double(vector[i]);
+  return out + "]";
+}
+
+// Counts, vectors and verdicts.
+Task<void> serve_small(Simulated* sim, Exchange* exchange, Asked asked) {
+  auto info = read_request(asked.api, exchange->request().body);
+  if (!info) {
+    co_await send_failure_by(exchange, api_family(asked.api), 400, info.error().message());
+    co_return;
+  }
+  if (const Micros wait = sim->scaled(20); wait.count() > 0) co_await net::sleep_for(wait);
+  const std::string tokens = std::to_string(std::max<int64_t>(1, (info->prompt_chars + 3) / 4 + 8));
+  std::string body;
+  switch (asked.api) {
+    case Api::kCountTokens: body = "{\"input_tokens\":" + tokens + "}"; break;
+    case Api::kGeminiCount: body = "{\"totalTokens\":" + tokens + "}"; break;
+    case Api::kGeminiEmbed: body = "{\"embedding\":{\"values\":" + numbers_json(embed(info->prompt)) + "}}"; break;
+    case Api::kGeminiBatchEmbed:
+      for (const auto text : split(info->prompt, '\n'))
+        body += (body.empty() ? "{\"embeddings\":[" : ",") + ("{\"values\":" + numbers_json(embed(text)) + "}");
+      body += "]}";
+      break;
+    default:
+      body = "{\"id\":\"modr-sim\",\"model\":" + json_quote(info->model) +
+             ",\"results\":[{\"flagged\":" + (is_hostile_prompt(info->prompt) ? "true" : "false") +
+             ",\"categories\":{},\"category_scores\":{}}]}";
+  }
+  (void)co_await exchange->respond(net::json_response(200, std::move(body)));
+}
+
+Task<void> serve_gemini(Simulated* sim, Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  auto asked = parse_gemini_action(request.path_params.get("action"), request.query.get("alt") == "sse");
+  if (!asked) {
+    co_await send_failure_by(exchange, Family::kGemini, 404, "no such method");
+  } else if (asked->api == Api::kGenerate) {
+    co_await serve_conversation(sim, exchange, std::move(*asked));
+  } else {
+    co_await serve_small(sim, exchange, std::move(*asked));
+  }
+}
+
+Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
+  auto info = read_request(Api::kEmbedding, exchange->request().body);
+  if (!info) {
+    (void)co_await exchange->respond(
+        net::json_response(400, error_body(ErrorType::kCallerInvalidRequest, info.error().message())));
+    co_return;
+  }
+  if (const Micros wait = sim->scaled(20); wait.count() > 0) co_await net::sleep_for(wait);
+  const std::vector<double> vector = embed(info->prompt);
   std::string body = R"({"object":"list","data":[{"object":"embedding","index":0,"embedding":)";
   // OpenAI's SDKs ask for base64 of little-endian floats by themselves.
   if (exchange->request().body.find("\"base64\"") != std::string::npos) {
     std::string bytes;
     for (const double v : vector) {
-      const float value = static_cast<float>(v / std::sqrt(square));
+      const float value = static_cast<float>(v);
       bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
     }
     body += json_quote(base64_encode(bytes));
   } else {
-    for (size_t i = 0; i < vector.size(); ++i)
-      body += (i > 0 ? "," : "[") + format_double(vector[i] / std::sqrt(square));
-    body += "]";
+    body += numbers_json(vector);
   }
   const std::string tokens = std::to_string(estimate_tokens(info->prompt));
   body += "}],\"model\":" + json_quote(info->model) + ",\"usage\":{\"prompt_tokens\":" + tokens +
@@ -364,6 +504,14 @@ Task<void> serve_embeddings(Simulated* sim, Exchange* exchange) {
 }
 
 Task<void> serve_models(Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  if (request.path.starts_with("/v1beta/") || request.headers.has("anthropic-version")) {
+    const Family family = request.path.starts_with("/v1beta/") ? Family::kGemini : Family::kAnthropic;
+    std::vector<ModelEntry> models;
+    for (const char* id : {"sim-large", "sim-small"}) models.push_back({id, {}, 1'785'542'400});
+    (void)co_await exchange->respond(net::json_response(200, write_models(family, models)));
+    co_return;
+  }
   (void)co_await exchange->respond(net::json_response(
       200, R"({"object":"list","data":[{"id":"sim-large","object":"model","created":1785542400,"owned_by":"sentinel"},)"
            R"({"id":"sim-small","object":"model","created":1785542400,"owned_by":"sentinel"}]})"));
@@ -383,7 +531,16 @@ Status Simulated::listen(net::Runtime& runtime, MetricRegistry& metrics) {
   auto router = std::make_shared<net::Router>();
   router->add("POST", "/v1/chat/completions", [this](Exchange* e) { return serve_chat(this, e); });
   router->add("POST", "/v1/embeddings", [this](Exchange* e) { return serve_embeddings(this, e); });
+  for (const Api api : {Api::kResponses, Api::kMessages}) {
+    router->add("POST", api_endpoint(api),
+                [this, api](Exchange* e) { return serve_conversation(this, e, {.api = api}); });
+  }
+  for (const Api api : {Api::kCountTokens, Api::kModeration}) {
+    router->add("POST", api_endpoint(api), [this, api](Exchange* e) { return serve_small(this, e, {.api = api}); });
+  }
+  router->add("POST", "/v1beta/models/{action...}", [this](Exchange* e) { return serve_gemini(this, e); });
   router->add("GET", "/v1/models", [](Exchange* e) { return serve_models(e); });
+  router->add("GET", "/v1beta/models", [](Exchange* e) { return serve_models(e); });
   router->add("GET", "/sim/control", [this](Exchange* e) { return serve_control(this, e); });
   router->add("POST", "/sim/control", [this](Exchange* e) { return serve_control(this, e); });
   net::ServerOptions server;

@@ -1,9 +1,13 @@
 #pragma once
-// An OpenAI-compatible model server without a model, for demos, tests and drills: real HTTP, real streaming, believable
-// text, and faults on request. The same seed and the same sequence of requests give the same answers and delays.
+// A model server without a model, that speaks the APIs of OpenAI, Anthropic and Gemini, for demos, tests and drills: real
+// HTTP, real streaming, believable text, and faults on request. The same seed and the same sequence of requests give the
+// same answers and delays.
 //
 //   POST /v1/chat/completions   stream or not; models sim-large and sim-small
 //   POST /v1/embeddings, GET /v1/models
+//   POST /v1/responses, /v1/moderations, /v1/messages, /v1/messages/count_tokens,
+//   /v1beta/models/{model}:generateContent,
+//        :streamGenerateContent, :countTokens, :embedContent, :batchEmbedContents; GET /v1beta/models: the same answers
 //   GET, POST /sim/control      what SimulatedBehaviour holds, as JSON; a POST changes the fields it names
 //
 // One request asks for a fault with the header x-sentinel-simulate (comma list) or metadata {"simulate_latency":

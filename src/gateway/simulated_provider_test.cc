@@ -8,7 +8,7 @@
 
 #include "base/strings.h"
 #include "gateway/gateway.h"
-#include "gateway/openai.h"
+#include "gateway/protocol/info.h"
 #include "gateway/sim_knowledge.h"
 #include "gateway/sim_text.h"
 #include "net/http_client.h"
@@ -134,6 +134,51 @@ class SimulatedTest : public testing::Test {
   std::unique_ptr<Gateway> gateway_;
   std::unique_ptr<net::HttpServer> server_;
 };
+
+TEST_F(SimulatedTest, AnswersTheClientsOfEveryFamily) {
+  start();
+  const std::string question = json_quote(sim_knowledge()[4].question);
+  const std::string messages =
+      "{\"model\":\"sim-large\",\"max_tokens\":9,\"messages\":[{\"role\":\"user\",\"content\":" + question + "}]";
+  const std::string contents = "{\"contents\":[{\"role\":\"user\",\"parts\":[{\"text\":" + question + "}]}]}";
+  const std::string input = "{\"model\":\"sim-large\",\"input\":" + question;
+  struct Case {
+    std::string path, body, holds, request_type;
+    bool stream = false;
+  };
+  const Case cases[] = {
+      {"/v1/messages", messages + "}", "\"type\":\"message\"", "chat"},
+      {"/v1/messages", messages + ",\"stream\":true}", "event: message_stop", "chat", true},
+      {"/v1/messages/count_tokens", messages + "}", "\"input_tokens\":", "count_tokens"},
+      {"/v1/responses", input + "}", "\"object\":\"response\"", "chat"},
+      {"/v1/responses", input + ",\"stream\":true}", "event: response.completed", "chat", true},
+      {"/v1/moderations", input + "}", "\"flagged\":false", "moderation"},
+      {"/v1beta/models/sim-large:generateContent", contents, "\"finishReason\":\"STOP\"", "chat"},
+      {"/v1beta/models/sim-large:streamGenerateContent?alt=sse", contents, "data: {\"candidates\"", "chat", true},
+      {"/v1beta/models/sim-large:streamGenerateContent", contents, "[{\"candidates\"", "chat", true},
+      {"/v1beta/models/sim-large:countTokens", contents, "\"totalTokens\":", "count_tokens"},
+      {"/v1beta/models/e:embedContent", R"({"content":{"parts":[{"text":"a"}]}})", "{\"embedding\":", "embedding"},
+  };
+  for (size_t i = 0; i < std::size(cases); ++i) {
+    const Case& c = cases[i];
+    net::ClientRequest request;
+    request.method = "POST";
+    request.url = "http://127.0.0.1:" + std::to_string(server_->port()) + c.path;
+    request.body = c.body;
+    const auto got = fetch(std::move(request));
+    EXPECT_EQ(got.status, 200) << c.path << got.body;
+    EXPECT_NE(got.body.find(c.holds), std::string::npos) << c.path << got.body;
+    const auto row = sink_.wait(i + 1).back();
+    EXPECT_EQ(row.request_type, c.request_type) << c.path;
+    EXPECT_EQ(row.status, model::InteractionStatus::kOk) << c.path << row.error_type;
+    EXPECT_EQ(row.stream, c.stream) << c.path;
+    if (c.request_type != "chat") continue;
+    EXPECT_EQ(row.prompt, sim_knowledge()[4].question) << c.path;
+    EXPECT_FALSE(row.response.empty()) << c.path;
+    EXPECT_EQ(row.finish_reason, "stop") << c.path;
+    EXPECT_TRUE(row.tokens_input && row.tokens_output) << c.path;
+  }
+}
 
 TEST_F(SimulatedTest, StreamedAndWholeAnswersAreTheSameKind) {
   start();

@@ -1,11 +1,11 @@
-#include "gateway/openai.h"
+#include "gateway/protocol/info.h"
 
 #include <gtest/gtest.h>
 
 namespace sentinel::gateway {
 namespace {
 
-RequestInfo read(std::string body, RequestType type = RequestType::kChat) {
+RequestInfo read(std::string body, Api type = Api::kChat) {
   auto info = read_request(type, body);
   EXPECT_TRUE(info) << body << (info ? "" : info.error().message());
   return info ? *info : RequestInfo{};
@@ -52,9 +52,9 @@ TEST(ReadRequest, DocumentsAreTheContext) {
 }
 
 TEST(ReadRequest, OtherRequestTypes) {
-  EXPECT_EQ(read(R"({"model":"m","prompt":"p"})", RequestType::kCompletion).prompt, "p");
-  EXPECT_EQ(read(R"({"model":"m","input":["a","b"]})", RequestType::kEmbedding).prompt, "a\nb");
-  EXPECT_EQ(read(R"({"model":"m","input":[1,2,3]})", RequestType::kEmbedding).prompt, "");
+  EXPECT_EQ(read(R"({"model":"m","prompt":"p"})", Api::kCompletion).prompt, "p");
+  EXPECT_EQ(read(R"({"model":"m","input":["a","b"]})", Api::kEmbedding).prompt, "a\nb");
+  EXPECT_EQ(read(R"({"model":"m","input":[1,2,3]})", Api::kEmbedding).prompt, "");
 }
 
 TEST(ReadRequest, SimulateFlagsOfMetadata) {
@@ -66,7 +66,7 @@ TEST(ReadRequest, SimulateFlagsOfMetadata) {
 TEST(ReadRequest, RefusesWhatIsNoRequest) {
   for (std::string body : {"", " ", "[]", "{", "\"x\"", R"({"messages":[]})", R"({"model":"m"} x)", R"({"model":"m",})",
                            R"({"model":5})", "{\"model\":\"\xff\"}"}) {
-    EXPECT_FALSE(read_request(RequestType::kChat, body)) << body;
+    EXPECT_FALSE(read_request(Api::kChat, body)) << body;
   }
 }
 
@@ -94,7 +94,7 @@ TEST(EditRequest, ChangesOnlyWhatItMust) {
   };
   for (const auto& c : cases) {
     std::string body = c.body;
-    const auto info = read_request(RequestType::kChat, body);
+    const auto info = read_request(Api::kChat, body);
     ASSERT_TRUE(info) << c.body;
     EXPECT_EQ(edit_request(body, *info, c.model, c.usage), c.expected);
   }
@@ -107,7 +107,7 @@ TEST(ReadAnswer, TextUsageAndVersion) {
     "usage":{"prompt_tokens":10,"completion_tokens":4,"total_tokens":14,"prompt_tokens_details":{"cached_tokens":8},
     "completion_tokens_details":{"reasoning_tokens":2}}})";
   AnswerInfo answer;
-  ASSERT_TRUE(read_answer(RequestType::kChat, body, answer));
+  ASSERT_TRUE(read_answer(Api::kChat, body, answer));
   EXPECT_EQ(answer.text, "Hi");
   EXPECT_EQ(answer.model, "m-2026");
   EXPECT_EQ(answer.finish_reason, "stop");
@@ -121,45 +121,43 @@ TEST(ReadAnswer, ToolCallsRefusalsAndNonsense) {
   std::string tools =
       R"({"choices":[{"message":{"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"get_weather","arguments":"{}"}}]},"finish_reason":"tool_calls"}]})";
   AnswerInfo answer;
-  ASSERT_TRUE(read_answer(RequestType::kChat, tools, answer));
+  ASSERT_TRUE(read_answer(Api::kChat, tools, answer));
   EXPECT_EQ(answer.tool_names, std::vector<std::string>{"get_weather"});
   EXPECT_EQ(answer.text, "");
   EXPECT_FALSE(answer.tokens_input.has_value());
   std::string refusal = R"({"choices":[{"message":{"content":null,"refusal":"I cannot"},"finish_reason":"stop"}]})";
   AnswerInfo refused;
-  ASSERT_TRUE(read_answer(RequestType::kChat, refusal, refused));
+  ASSERT_TRUE(read_answer(Api::kChat, refusal, refused));
   EXPECT_TRUE(refused.refusal);
   for (std::string bad : {"", "<html>", "[1]", R"({"choices":[{)"}) {
     AnswerInfo none;
-    EXPECT_FALSE(read_answer(RequestType::kChat, bad, none)) << bad;
+    EXPECT_FALSE(read_answer(Api::kChat, bad, none)) << bad;
   }
 }
 
 TEST(ReadDelta, GathersAStream) {
   AnswerInfo answer;
   const auto role = read_delta(
-      RequestType::kChat,
+      Api::kChat,
       R"({"model":"v1","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]})",
       answer);
   EXPECT_TRUE(role.valid);
   EXPECT_FALSE(role.content);
   EXPECT_TRUE(
-      read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{"content":"He"}}],"usage":null})", answer)
-          .content);
-  EXPECT_TRUE(read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{"content":"y"}}]})", answer).content);
-  EXPECT_TRUE(
-      read_delta(RequestType::kChat, R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", answer).content);
+      read_delta(Api::kChat, R"({"choices":[{"index":0,"delta":{"content":"He"}}],"usage":null})", answer).content);
+  EXPECT_TRUE(read_delta(Api::kChat, R"({"choices":[{"index":0,"delta":{"content":"y"}}]})", answer).content);
+  EXPECT_TRUE(read_delta(Api::kChat, R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})", answer).content);
   const auto usage =
-      read_delta(RequestType::kChat, R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}})", answer);
+      read_delta(Api::kChat, R"({"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":2}})", answer);
   EXPECT_TRUE(usage.usage_only);
   EXPECT_EQ(answer.text, "Hey");
   EXPECT_EQ(answer.model, "v1");
   EXPECT_EQ(answer.finish_reason, "stop");
   EXPECT_EQ(answer.tokens_input, 3);
-  const auto error = read_delta(RequestType::kChat, R"({"error":{"message":"overloaded"}})", answer);
+  const auto error = read_delta(Api::kChat, R"({"error":{"message":"overloaded"}})", answer);
   EXPECT_TRUE(error.error);
   EXPECT_EQ(error.error_message, "overloaded");
-  EXPECT_FALSE(read_delta(RequestType::kChat, "{\"choices\":[{", answer).valid);
+  EXPECT_FALSE(read_delta(Api::kChat, "{\"choices\":[{", answer).valid);
 }
 
 TEST(ReadProviderError, Forms) {
