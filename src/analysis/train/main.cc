@@ -68,8 +68,8 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
                 report.all.f1());
     for (const auto& [type, f] : report.by_type)
       std::printf("  %-16s n %4zu recall %.3f precision %.3f\n", type.c_str(), f.expected, f.recall(), f.precision());
-    for (const auto& [kind, share] : report.rows_with_false_positive)
-      std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), share);
+    for (const auto& [kind, figures] : report.by_kind)
+      std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), figures.share());
   }
   return 0;
 }

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "analysis/heads.h"
-#include "analysis/train/dataset.h"
-#include "analysis/train/evaluate.h"
+#include "analysis/rows.h"
+#include "analysis/figures.h"
 
 namespace sentinel::analysis::train {
 
