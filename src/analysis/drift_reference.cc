@@ -18,10 +18,14 @@ constexpr double kTopicVarianceFloor = 2e-4;
 constexpr double kStyleVarianceFloor = 4e-3;
 // How the stated rate of false alarms is shared out between the two tests.
 constexpr double kWindowShare = 0.75;
+// The tails of a small reference are thinner than those of the traffic it was drawn from: on held-out texts references
+// of 60 calls raised nearly twice the alarms they were calibrated for, of 400 a fifth more. Rates are lowered by
+// n / (n + this).
+constexpr double kTailCalls = 60;
 
 struct Range {
   const char* name;
-  bool cosine;
+  bool centre;
   size_t from;
   size_t to;
 };
@@ -165,16 +169,14 @@ double DriftReference::statistic(DriftMeasure measure, const std::vector<double>
                                  const std::vector<double>& variance, const std::vector<double>& window,
                                  double spread) const {
   const Range& range = kRanges[measure];
-  if (range.cosine) {
-    double dot = 0;
-    double a = 0;
-    double b = 0;
+  if (range.centre) {
+    double apart = 0;
+    double scatter = 0;
     for (size_t i = range.from; i < range.to; ++i) {
-      dot += mean[i] * window[i];
-      a += mean[i] * mean[i];
-      b += window[i] * window[i];
+      apart += (window[i] - mean[i]) * (window[i] - mean[i]);
+      scatter += variance[i];
     }
-    return a > 0 && b > 0 ? (1.0 - dot / std::sqrt(a * b)) / spread : 0.0;
+    return apart / (scatter * spread);
   }
   double sum = 0;
   for (size_t i = range.from; i < range.to; ++i)
@@ -232,8 +234,9 @@ DriftReference DriftReference::learn(const std::vector<std::vector<float>>& samp
     for (size_t m = 0; m < kDriftMeasures; ++m) values[m] = out.scales_[m].excess(seen[m][round]);
     calm[round] = largest(values);
   }
-  out.threshold_ = quantile(calm, 1.0 - kWindowShare * settings.false_alarm_rate);
-  out.calibrate_slow(calm, (1.0 - kWindowShare) * settings.false_alarm_rate, random);
+  const double rate = settings.false_alarm_rate * out.calls_ / (out.calls_ + kTailCalls);
+  out.threshold_ = quantile(calm, 1.0 - kWindowShare * rate);
+  out.calibrate_slow(calm, (1.0 - kWindowShare) * rate, random);
   return out;
 }
 

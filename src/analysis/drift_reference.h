@@ -2,9 +2,10 @@
 // What the calls of one route were like, frozen, and how far a window of later calls lies from it. Prompts and answers
 // are measured apart: their subject (hashed embeddings), form, length, language, and how often the answer refuses.
 //
-// Each measure is a T² or a distance of means, scaled by what the reference does against itself: random parts of it are
-// compared with the rest (a bootstrap), which gives each measure its calm value and its 99 % quantile, and the largest
-// of all measures the threshold that calm windows pass at the stated rate. No fixed number from a paper decides.
+// Each measure is a T² or a distance of centres, scaled by what the reference does against itself: random parts of it
+// are compared with the rest (a bootstrap), which gives each measure its calm value and its 99 % quantile, and the
+// largest of all measures the threshold that calm windows pass at the stated rate. No fixed number from a paper
+// decides.
 
 #include <array>
 #include <cstdint>
@@ -33,7 +34,7 @@ enum DriftMeasure : uint8_t {
   kPromptLength,
   kPromptLanguage,
   kAnswerTopic,   // T² over the embedding: what the texts are about
-  kAnswerCentre,  // cosine distance of the two centres
+  kAnswerCentre,  // distance of the two centres, by the scatter of single calls
   kAnswerForm,    // T² over the style
   kAnswerLength,
   kAnswerLanguage,

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "analysis/figures.h"
 #include "analysis/heads.h"
 #include "analysis/rows.h"
-#include "analysis/figures.h"
 
 namespace sentinel::analysis::train {
 
