@@ -52,7 +52,7 @@ class SentinelAnalyzer final : public Analyzer {
         prices_(std::move(prices)),
         pii_(std::move(pii)),
         support_(make_support_detector(model_)),
-        drift_(options_.drift_reference_size, options_.drift_window) {}
+        drift_(options_.drift) {}
 
   void analyze(Interaction& call) override {
     if (!call.redacted) call.response_length = static_cast<int64_t>(code_point_count(call.response));
@@ -76,7 +76,7 @@ class SentinelAnalyzer final : public Analyzer {
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
       if (!refusal) score_support(call);
-      score_drift(call, answer.normalized.text, answer_doc, refusal);
+      score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
     call.prompt = stored_form(call.prompt, prompt_pii);
     call.response = stored_form(call.response, answer_pii);
@@ -104,6 +104,7 @@ class SentinelAnalyzer final : public Analyzer {
     return {injection_risk(model_, assessment), safety_risk(model_, assessment), pii_types(pii_->find(prompt))};
   }
 
+  std::vector<DriftTracker::Summary> drift_summaries() const override { return drift_.summaries(); }
   std::string save_drift() const override { return drift_.save(); }
   Status load_drift(std::string_view json) override { return drift_.load(json); }
   size_t frozen_references() const override { return drift_.frozen(); }
@@ -188,14 +189,28 @@ class SentinelAnalyzer final : public Analyzer {
     call.ungrounded = result->score < options_.ungrounded_below;
   }
 
-  void score_drift(Interaction& call, std::string_view folded_answer, const FeatureDoc& answer_doc, bool refusal) {
-    const FeatureDoc topic(drift_text(folded_answer));
-    const std::optional<DriftScore> score =
-        drift_.observe(drift_key(call), embed_doc(model_, topic), style_of(call.response, answer_doc, refusal));
-    call.baseline_ready = score && score->baseline_ready;
+  void score_drift(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
+                   const FeatureDoc& prompt_doc, const FeatureDoc& answer_doc, bool refusal) {
+    DriftCall sample;
+    sample.request_id = call.request_id;
+    sample.model_version = call.model_version;
+    sample.sample.reserve(kDriftSize);
+    add_side(call.prompt, prompt, prompt_doc, false, sample.sample);
+    add_side(call.response, answer, answer_doc, refusal, sample.sample);
+    const std::optional<DriftTracker::Observation> seen = drift_.observe(drift_key(call), std::move(sample));
+    call.baseline_ready = seen && seen->score.baseline_ready;
     if (!call.baseline_ready) return;
-    call.similarity_score = score->similarity;
-    call.drift_score = 1.0 - score->similarity;
+    call.similarity_score = seen->score.similarity;
+    call.drift_score = 1.0 - seen->score.similarity;
+    if (seen->window && options_.drift_window_closed) options_.drift_window_closed(*seen->window);
+  }
+
+  void add_side(std::string_view text, const TextAssessment& assessment, const FeatureDoc& doc, bool refusal,
+                std::vector<float>& sample) const {
+    const std::vector<float> topic = embed_doc(model_, FeatureDoc(drift_text(assessment.normalized.text)));
+    const std::array<float, kStyleSize> style = style_of(text, doc, refusal);
+    sample.insert(sample.end(), topic.begin(), topic.end());
+    sample.insert(sample.end(), style.begin(), style.end());
   }
 
   static std::string stored_form(std::string_view text, const std::vector<Span>& spans) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/drift.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/interaction.h"
@@ -85,8 +86,9 @@ struct AnalyzerOptions {
   std::string prices_path;  // empty and no text: no prices
   std::string prices_yaml;  // the file's text when it has been read already; `prices_path` then only names it
   int64_t token_abuse_input_tokens = 8000;  // more in one prompt is abuse
-  uint64_t drift_reference_size = 60;       // calls until a reference is frozen
-  uint64_t drift_window = 30;               // calls a windowed drift score looks back on
+  DriftSettings drift;
+  // Told of each full window of calls of a route; on the owner's thread, from within analyze().
+  std::function<void(const DriftWindow&)> drift_window_closed;
   double ungrounded_below = 0.5;
 };
 
@@ -105,6 +107,7 @@ class Analyzer {
   // Of a prompt before it is sent, for guard rules. Thread-safe.
   virtual PromptCheck check_prompt(std::string_view prompt) const = 0;
 
+  virtual std::vector<DriftTracker::Summary> drift_summaries() const = 0;
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
   virtual std::string save_drift() const = 0;
   virtual Status load_drift(std::string_view json) = 0;

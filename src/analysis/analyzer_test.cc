@@ -207,7 +207,8 @@ TEST_F(AnalyzerTest, TokenAbuseIsTooManyTokensOrEndlessRepetition) {
 }
 
 TEST_F(AnalyzerTest, DriftIgnoresTheVersionInItsKeyAndSurvivesARestart) {
-  AnalyzerOptions options{.prices_path = "", .drift_reference_size = 16, .drift_window = 8};
+  AnalyzerOptions options;
+  options.drift = {.reference_size = 16, .window = 8};
   auto first = Analyzer::open(options).value();
   const auto feed = [&](Analyzer& analyzer, int i, bool new_style) {
     auto one =

@@ -9,8 +9,6 @@
 
 namespace sentinel::analysis {
 
-inline constexpr size_t kEmbeddingSize = 256;
-
 std::unique_ptr<Embedder> make_hashed_embedder(const HeadModel& model);
 
 // Of an already tokenised text; unit length, all zero for an empty one.

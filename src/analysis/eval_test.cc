@@ -4,11 +4,10 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <functional>
 
 #include "analysis/pii.h"
+#include "analysis/train/bars.h"
 #include "analysis/train/tasks.h"
-#include "base/strings.h"
 
 namespace sentinel::analysis::train {
 namespace {
@@ -74,74 +73,11 @@ TEST_F(DevData, GeneratedEverydayAndHarmfulQuestions) {
   }
 }
 
-std::string each_letter(const std::string& text, const std::function<std::string(char)>& change) {
-  std::string out;
-  for (char c : text) out += (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? change(c) : std::string(1, c);
-  return out;
-}
-std::string swapped(char c, std::initializer_list<std::pair<char, const char*>> table) {
-  for (const auto& [from, to] : table) {
-    if (c == from) return to;
-  }
-  return std::string(1, c);
-}
-
+// The benign twin: hiding a text must not make it an attack.
 TEST_F(DevData, HiddenAttacksKeepMostOfThePlainRecall) {
-  const std::pair<const char*, std::function<std::string(const std::string&)>> tricks[] = {
-      {"zero width",
-       [](const std::string& t) { return each_letter(t, [](char c) { return std::string(1, c) + "\u200B"; }); }},
-      {"homoglyph",
-       [](const std::string& t) {
-         return each_letter(t, [](char c) {
-           return swapped(c, {{'a', "\u0430"}, {'e', "\u0435"}, {'o', "\u043E"}, {'i', "\u0456"}, {'c', "\u0441"}});
-         });
-       }},
-      {"leet",
-       [](const std::string& t) {
-         return each_letter(t, [](char c) { return swapped(c, {{'a', "4"}, {'e', "3"}, {'o', "0"}, {'i', "1"}}); });
-       }},
-      {"spaced",
-       [](const std::string& t) {
-         std::string out;
-         for (char c : t) out += c == ' ' ? "  " : std::string(1, c) + " ";
-         return out;
-       }},
-      {"base64", [](const std::string& t) { return base64_encode(t); }},
-      {"hex", [](const std::string& t) { return hex_encode(t); }},
-      {"rot13",
-       [](const std::string& t) {
-         return each_letter(t, [](char c) {
-           const char base = c >= 'a' ? 'a' : 'A';
-           return std::string(1, static_cast<char>(base + (c - base + 13) % 26));
-         });
-       }},
-  };
-  const auto caught = [&](const std::string& text) {
-    return text_risks(model_, normalize(text))[kInjectionTask] > model_.stage(kInjectionTask).threshold;
-  };
-  std::vector<std::string> attacks;
-  for (const Row& row : corpus_->injection) {
-    if (row.id.starts_with("gen-")) continue;  // rotated Polish is nobody's trick
-    if (row.dev && row.label && row.text.size() < 600 && caught(row.text)) attacks.push_back(row.text);
-  }
-  ASSERT_GT(attacks.size(), 100U);
-  // The benign twin: hiding a text must not make it an attack.
-  std::vector<std::string> harmless;
-  for (const Row& row : corpus_->injection) {
-    if (row.id.starts_with("gen-")) continue;
-    if (row.dev && !row.label && row.text.size() < 600 && !caught(row.text)) harmless.push_back(row.text);
-  }
-  for (const auto& [name, trick] : tricks) {
-    size_t hits = 0;
-    for (const std::string& attack : attacks) hits += caught(trick(attack));
-    const double kept = static_cast<double>(hits) / static_cast<double>(attacks.size());
-    size_t alarms = 0;
-    for (const std::string& text : harmless) alarms += caught(trick(text));
-    const double wrong = static_cast<double>(alarms) / static_cast<double>(harmless.size());
-    std::printf("obfuscation %-10s keeps %.3f of the recall; harmless texts so hidden flagged %.3f\n", name, kept,
-                wrong);
-    EXPECT_GE(kept, 0.80) << name;
-    EXPECT_LE(wrong, 0.05) << name;
+  for (const HiddenRecall& hidden : hidden_recall(model_, *corpus_)) {
+    EXPECT_GE(hidden.kept, 0.90) << hidden.trick;
+    EXPECT_LE(hidden.false_alarms, 0.05) << hidden.trick;
   }
 }
 
@@ -178,8 +114,13 @@ TEST_F(DevData, Support) {
   for (const char* slice : {"edit_num", "edit_neg", "edit_ent_out"})
     EXPECT_GE(slices[slice].auc_against_all, 0.97) << slice;
   EXPECT_GE(slices["edit_ent_in"].auc_against_all, 0.95);
-  EXPECT_GE(slices["halueval_qa_lenctrl"].auc_against_all, 0.95);
-  EXPECT_GE(slices["begin_wow"].auc_against_all, 0.90);
+  // Answers of equal length, and real conversations: within their own source too, where length and style are the same.
+  EXPECT_GE(slices["halueval_qa_lenctrl"].auc_against_all, 0.96);
+  EXPECT_GE(slices["halueval_qa_lenctrl"].auc_inside, 0.96);
+  for (const char* slice : {"begin_wow", "begin_cmu"}) {
+    EXPECT_GE(slices[slice].auc_against_all, 0.96) << slice;
+    EXPECT_GE(slices[slice].auc_inside, 0.94) << slice;
+  }
   EXPECT_LE(calibration_error(rows), 0.05);
 }
 
@@ -195,7 +136,7 @@ TEST_F(DevData, PersonalDataAndSecrets) {
   EXPECT_GE(known.all.f1(), 0.99);
   EXPECT_GE(unknown.by_type["SECRET"].recall(), 0.90);
   EXPECT_GE(unknown.by_type["SECRET"].precision(), 0.95);
-  for (const auto& [kind, share] : known.rows_with_false_positive) EXPECT_LE(share, 0.02) << kind;
+  for (const auto& [kind, figures] : known.by_kind) EXPECT_LE(figures.share(), 0.02) << kind;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // hashes that every linear head, the embedding and the support check share. Training uses the same code, so that a
 // weight means the same there and here.
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 namespace sentinel::analysis {
 
 inline constexpr float kCharGramWeight = 0.4F;  // against 1 for a word, a word pair or a class
+inline constexpr size_t kEmbeddingSize = 256;   // of the hashed embedding (embedding.h)
 inline constexpr float kPairWeight = 0.8F;
 
 class FeatureDoc {

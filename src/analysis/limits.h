@@ -15,11 +15,16 @@ inline constexpr size_t kWordBytesMax = 40;          // longer words are cut for
 inline constexpr size_t kPiiMatchesMax = 4096;       // raw pattern matches kept per text
 inline constexpr size_t kSupportDocumentBytesMax = 32 * 1024;
 inline constexpr size_t kSupportSentencesMax = 256;  // of the document, and of the answer
+inline constexpr size_t kSupportPlacesMax = 64;      // of one word of the document, tried for a copied run
+inline constexpr size_t kSupportRunMax = 256;        // words of one copied run
 inline constexpr size_t kDriftKeysMax = 128;         // references kept; further keys get no drift score
-inline constexpr size_t kDriftStateBytesMax = 16 * 1024 * 1024;
+inline constexpr size_t kDriftStateBytesMax = 64 * 1024 * 1024;
 inline constexpr size_t kDriftWindowMax = 512;
+inline constexpr size_t kDriftExamples = 3;     // told of a drifted window
+inline constexpr size_t kDriftVersionsMax = 8;  // model versions told apart in one window
 inline constexpr size_t kPriceModelsMax = 4096;
 inline constexpr size_t kPriceFileBytesMax = 1024 * 1024;
+inline constexpr size_t kRowBytesMax = 16 * 1024 * 1024;  // a line of a file of texts
 inline constexpr size_t kEvidenceMax = 5;
 
 }  // namespace sentinel::analysis

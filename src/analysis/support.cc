@@ -5,127 +5,15 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 
-#include "analysis/common_words.h"
 #include "analysis/limits.h"
 #include "analysis/normalize.h"
+#include "analysis/support_text.h"
 #include "base/strings.h"
 
 namespace sentinel::analysis {
 namespace {
-
-struct Word {
-  std::string text;  // folded
-  size_t begin = 0;  // bytes in the raw text
-  size_t end = 0;
-  uint32_t hash = 0;
-  double weight = 0;  // rarity; 0 for stop words
-  bool number = false;
-  bool name = false;  // capitalised where a common word would not be
-  bool negation = false;
-};
-
-struct Sentence {
-  size_t first = 0;  // words [first, last)
-  size_t last = 0;
-};
-
-struct Text {
-  std::vector<Word> words;
-  std::vector<Sentence> sentences;
-};
-
-bool is_word_byte(char c) {
-  const auto u = static_cast<unsigned char>(c);
-  return (u >= 'a' && u <= 'z') || (u >= 'A' && u <= 'Z') || (u >= '0' && u <= '9') || u >= 0x80;
-}
-
-bool is_negation(std::string_view word) {
-  return word == "not" || word == "no" || word == "never" || word == "without" || word == "neither" || word == "nor" ||
-         word == "cannot" || word == "none" || word == "nobody" || word == "hardly" || word.ends_with("n't");
-}
-
-// Inflections that carry no fact: plural s, possessive.
-std::string base_form(std::string word) {
-  if (word.ends_with("'s")) word.resize(word.size() - 2);
-  if (word.size() > 4 && word.ends_with('s') && !word.ends_with("ss")) word.pop_back();
-  return word;
-}
-
-// One number is written in many ways: 1,000 and 1000; seven and 7.
-std::string canonical_number(const std::string& word) {
-  static const absl::flat_hash_map<std::string_view, std::string_view> kNames = {
-      {"one", "1"},     {"two", "2"},     {"three", "3"},  {"four", "4"},   {"five", "5"},      {"six", "6"},
-      {"seven", "7"},   {"eight", "8"},   {"nine", "9"},   {"ten", "10"},   {"eleven", "11"},   {"twelve", "12"},
-      {"twenty", "20"}, {"thirty", "30"}, {"forty", "40"}, {"fifty", "50"}, {"hundred", "100"}, {"thousand", "1000"}};
-  const auto it = kNames.find(word);
-  return it == kNames.end() ? word : std::string(it->second);
-}
-
-Word make_word(const HeadModel& model, std::string_view raw, size_t begin, size_t end, bool sentence_start) {
-  Word word;
-  word.begin = begin;
-  word.end = end;
-  const std::string_view piece = raw.substr(begin, end - begin);
-  std::string folded = fold(piece);
-  word.negation = is_negation(folded);
-  word.number = piece.find_first_of("0123456789") != std::string_view::npos;
-  const bool stop = is_stop_word(folded);
-  word.weight = stop ? 0.0 : std::max(0.3, static_cast<double>(model.idf(hash_bytes(folded, 0x9e3779b9))));
-  const bool upper = piece[0] >= 'A' && piece[0] <= 'Z';
-  word.name = upper && !stop && (!sentence_start || word.weight > 5.0);
-  if (word.number) {
-    folded = replace_all(std::move(folded), ",", "");
-  } else {
-    folded = canonical_number(base_form(std::move(folded)));
-    word.number = folded[0] >= '0' && folded[0] <= '9' && !stop;
-  }
-  word.hash = hash_bytes(folded, 11);
-  word.text = std::move(folded);
-  return word;
-}
-
-Text tokenize(const HeadModel& model, std::string_view raw) {
-  Text out;
-  size_t first = 0;
-  bool start = true;
-  const auto close = [&] {
-    if (out.words.size() > first && out.sentences.size() < kSupportSentencesMax)
-      out.sentences.push_back({first, out.words.size()});
-    first = out.words.size();
-    start = true;
-  };
-  for (size_t i = 0; i < raw.size();) {
-    const char c = raw[i];
-    if (is_word_byte(c)) {
-      size_t j = i;
-      const auto inside = [&](size_t at) {
-        if (is_word_byte(raw[at])) return true;
-        const bool next = at + 1 < raw.size() && is_word_byte(raw[at + 1]);
-        if (raw[at] == '\'') return next;
-        const bool digits = at > i && std::isdigit(static_cast<unsigned char>(raw[at - 1])) && next &&
-                            std::isdigit(static_cast<unsigned char>(raw[at + 1]));
-        return (raw[at] == ',' || raw[at] == '.') && digits;
-      };
-      while (j < raw.size() && inside(j)) ++j;
-      out.words.push_back(make_word(model, raw, i, j, start));
-      start = false;
-      i = j;
-      continue;
-    }
-    const bool stop = (c == '.' || c == '!' || c == '?') &&
-                      (i + 1 >= raw.size() || raw[i + 1] == ' ' || raw[i + 1] == '\n' || raw[i + 1] == '"');
-    // "J. Smith" and "Dr. Who" do not end a sentence.
-    const bool initial = c == '.' && !out.words.empty() && out.words.back().end == i &&
-                         i - out.words.back().begin <= 2 && out.words.back().name;
-    if (c == '\n' || (stop && !initial)) close();
-    ++i;
-  }
-  close();
-  return out;
-}
 
 // The document, indexed: where each word stands.
 class Index {
@@ -189,6 +77,21 @@ class Index {
     if (!positions) return false;
     return std::any_of(positions->begin(), positions->end(), [&](uint32_t at) { return !negation_near(at); });
   }
+  // Words that stand in the document in the same order without a gap, from `begin` on.
+  size_t run(const Word* begin, const Word* end) const {
+    const auto* positions = find(begin->hash);
+    if (!positions) return 0;
+    size_t best = 0;
+    const size_t places = std::min(positions->size(), kSupportPlacesMax);  // "the the the" in both must not cost n²
+    end = begin + std::min<ptrdiff_t>(end - begin, kSupportRunMax);
+    for (size_t place = 0; place < places; ++place) {
+      const uint32_t at = (*positions)[place];
+      size_t n = 1;
+      while (begin + n != end && at + n < text_.words.size() && text_.words[at + n].hash == begin[n].hash) ++n;
+      best = std::max(best, n);
+    }
+    return best;
+  }
   uint32_t sentence_of(uint32_t word) const { return sentence_of_[word]; }
   size_t sentences() const { return std::max<size_t>(1, text_.sentences.size()); }
 
@@ -213,7 +116,7 @@ class Index {
 };
 
 // Each feature is larger the less the sentence is supported.
-constexpr size_t kFeatures = 18;
+constexpr size_t kFeatures = 23;
 using Features = std::array<double, kFeatures>;
 
 // The document sentences (with their neighbour) that share most with this one: share of weight found there.
@@ -289,6 +192,25 @@ Mismatch mismatches(const Index& document, const absl::flat_hash_set<uint32_t>& 
   return out;
 }
 
+// What share of the words was copied in runs of three and more, and the longest of them: M. Grusky et al., "Newsroom",
+// 2018, coverage by extractive fragments.
+struct Copied {
+  double covered = 0;
+  double longest = 0;
+};
+Copied copied(const Index& document, const Word* begin, const Word* end) {
+  size_t covered = 0;
+  size_t longest = 0;
+  for (const Word* w = begin; w != end;) {
+    const size_t run = document.run(w, end);
+    longest = std::max(longest, run);
+    if (run >= 3) covered += run;
+    w += std::max<size_t>(1, run);
+  }
+  const double total = static_cast<double>(end - begin);
+  return {static_cast<double>(covered) / total, static_cast<double>(longest) / total};
+}
+
 Features sentence_features(const Index& document, const absl::flat_hash_set<uint32_t>& asked, const Text& answer,
                            const Sentence& sentence, std::string_view raw) {
   const Word* begin = answer.words.data() + sentence.first;
@@ -351,6 +273,15 @@ Features sentence_features(const Index& document, const absl::flat_hash_set<uint
   f[15] = f[3] < 0.01 ? -1.0 : 0.0;                // copied word for word
   f[16] = f[1] * f[1];
   f[17] = stop_total <= 3 ? miss_share : 0.0;  // a short answer stands or falls with its one word
+  const Copied copy = copied(document, begin, end);
+  f[18] = 1.0 - copy.covered;
+  f[19] = 1.0 - copy.longest;
+  f[20] = sentence.question ? 1.0 : 0.0;
+  for (const Word* w = begin; w != end; ++w) {
+    if (w->stance == Stance::kSpeaker && !document.has(w->hash)) f[21] = std::min(3.0, f[21] + 1);
+
+    if (w->stance == Stance::kOpinion && !document.has(w->hash)) f[22] = std::min(3.0, f[22] + 1);
+  }
   return f;
 }
 
@@ -381,9 +312,9 @@ Judged judge(const HeadModel& model, std::string_view document, std::string_view
   Judged out;
   document = utf8_prefix(document, kSupportDocumentBytesMax);
   answer = utf8_prefix(answer, kSupportDocumentBytesMax);
-  const Text source = tokenize(model, document);
-  const Text asked_text = tokenize(model, utf8_prefix(question, kSupportDocumentBytesMax));
-  out.answer = tokenize(model, answer);
+  const Text source = support_text(model, document);
+  const Text asked_text = support_text(model, utf8_prefix(question, kSupportDocumentBytesMax));
+  out.answer = support_text(model, answer);
   if (source.words.empty() || out.answer.sentences.empty()) return out;
   absl::flat_hash_set<uint32_t> asked;
   for (const Word& word : asked_text.words) asked.insert(word.hash);

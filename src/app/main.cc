@@ -49,6 +49,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_query_command(cli, exit_code);
   sentinel::app::add_sql_command(cli, exit_code);
   sentinel::app::add_incident_command(cli, exit_code);
+  sentinel::app::add_analyze_command(cli, exit_code);
   sentinel::app::add_drift_command(cli, exit_code);
   sentinel::app::add_alert_command(cli, exit_code);
   sentinel::app::add_silence_command(cli, exit_code);

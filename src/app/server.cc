@@ -244,7 +244,11 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
     if (access) SENTINEL_TRY(p.access.load(*access));
-    return saved ? p.analyzer->load_drift(*saved) : Status{};
+    if (!saved) return {};
+    // Of another version, or learnt under other settings: worth a warning, not a server that does not start.
+    if (const Status read = p.analyzer->load_drift(*saved); !read)
+      log_warn("server", "drift references are learnt anew", {{"error", read.error().to_string()}});
+    return {};
   }));
   SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_counted([&p] { p.collect_soon(); });

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "analysis/train/dataset.h"
+#include "analysis/rows.h"
 
 namespace sentinel::analysis::train {
 

@@ -1,13 +1,16 @@
 // sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]   trains and writes the weights, then prints the figures
 // sentinel_train DATA_DIR --evaluate WEIGHTS_FILE   prints the figures of existing weights
 // sentinel_train DATA_DIR --leave-one-out [TASK]    for each source: trained without it, recall on it (writes nothing)
-// Only figures are printed, never rows.
+// sentinel_train DATA_DIR --bars WEIGHTS_FILE       the table of what the detectors are held to; fails when one is
+// missed Only figures are printed, never rows.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <set>
 #include <string>
 
 #include "analysis/pii.h"
+#include "analysis/train/bars.h"
 #include "analysis/train/tasks.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -68,10 +71,21 @@ int evaluate(const HeadModel& model, const Corpus& corpus) {
                 report.all.f1());
     for (const auto& [type, f] : report.by_type)
       std::printf("  %-16s n %4zu recall %.3f precision %.3f\n", type.c_str(), f.expected, f.recall(), f.precision());
-    for (const auto& [kind, share] : report.rows_with_false_positive)
-      std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), share);
+    for (const auto& [kind, figures] : report.by_kind)
+      std::printf("  rows with a false positive: %-24s %.3f\n", kind.c_str(), figures.share());
   }
   return 0;
+}
+
+int print_bars(const HeadModel& model, const Corpus& corpus) {
+  const Result<std::vector<Bar>> bars = measure_bars(model, corpus);
+  if (!bars) {
+    std::fprintf(stderr, "%s\n", bars.error().to_string().c_str());
+    return 1;
+  }
+  const auto met = std::count_if(bars->begin(), bars->end(), [](const Bar& bar) { return bar.met(); });
+  std::printf("%s\n%zu of %zu bars met\n", to_markdown(*bars).c_str(), static_cast<size_t>(met), bars->size());
+  return static_cast<size_t>(met) == bars->size() ? 0 : 1;
 }
 
 // What to expect of a source the training has never seen.
@@ -116,6 +130,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr,
                  "usage: sentinel_train DATA_DIR WEIGHTS_FILE [--seed N]\n       sentinel_train DATA_DIR --evaluate "
                  "WEIGHTS_FILE\n"
+                 "       sentinel_train DATA_DIR --bars WEIGHTS_FILE\n"
                  "       sentinel_train DATA_DIR --leave-one-out [0|1|2]\n");
     return 2;
   }
@@ -125,14 +140,15 @@ int main(int argc, char** argv) {
     return 1;
   }
   if (std::string(argv[2]) == "--leave-one-out") return leave_one_out(*corpus, 1, argc > 3 ? argv[3] : "");
-  if (std::string(argv[2]) == "--evaluate" && argc == 4) {
+  const bool bars = std::string(argv[2]) == "--bars";
+  if ((bars || std::string(argv[2]) == "--evaluate") && argc == 4) {
     const Result<std::string> bytes = posix_env().read_file(argv[3]);
     const Result<HeadModel> model = HeadModel::parse(bytes.value_or(""));
     if (!model) {
       std::fprintf(stderr, "%s: %s\n", argv[3], model.error().to_string().c_str());
       return 1;
     }
-    return evaluate(*model, *corpus);
+    return bars ? print_bars(*model, *corpus) : evaluate(*model, *corpus);
   }
   const uint64_t seed =
       argc == 5 && std::string(argv[3]) == "--seed" ? static_cast<uint64_t>(parse_int(argv[4]).value_or(1)) : 1;

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "analysis/figures.h"
 #include "analysis/heads.h"
-#include "analysis/train/dataset.h"
-#include "analysis/train/evaluate.h"
+#include "analysis/rows.h"
 
 namespace sentinel::analysis::train {
 

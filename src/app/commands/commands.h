@@ -30,6 +30,7 @@ void add_test_command(CLI::App& cli, int& exit_code);
 void add_query_command(CLI::App& cli, int& exit_code);
 void add_sql_command(CLI::App& cli, int& exit_code);
 void add_incident_command(CLI::App& cli, int& exit_code);
+void add_analyze_command(CLI::App& cli, int& exit_code);
 void add_drift_command(CLI::App& cli, int& exit_code);
 void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);

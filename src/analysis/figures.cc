@@ -1,10 +1,10 @@
-#include "analysis/train/evaluate.h"
+#include "analysis/figures.h"
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 
-namespace sentinel::analysis::train {
+namespace sentinel::analysis {
 
 double auc(std::vector<double> positives, const std::vector<double>& negatives) {
   if (positives.empty() || negatives.empty()) return 0;
@@ -82,40 +82,37 @@ std::map<std::string, SliceFigures> by_slice(const std::vector<Scored>& rows, do
   return out;
 }
 
+void SpanReport::add(const Row& row, const std::vector<Span>& found) {
+  const auto base = [](const std::string& type) { return type.substr(0, type.find(':')); };
+  std::set<size_t> used;
+  for (const Span& want : row.spans) {
+    const std::string type = base(want.type);
+    bool hit = false;
+    for (size_t i = 0; i < found.size(); ++i) {
+      if (base(found[i].type) == type && found[i].begin < want.end && want.begin < found[i].end) {
+        used.insert(i);
+        hit = true;
+      }
+    }
+    all.expected += 1;
+    by_type[type].expected += 1;
+    all.found += hit;
+    by_type[type].found += hit;
+  }
+  for (size_t i = 0; i < found.size(); ++i) {
+    if (used.contains(i)) continue;
+    all.wrong += 1;
+    by_type[base(found[i].type)].wrong += 1;
+  }
+  KindFigures& kind = by_kind[row.kind];
+  kind.rows += 1;
+  kind.with_false_positive += used.size() < found.size();
+}
+
 SpanReport evaluate_spans(const PiiDetector& detector, const std::vector<Row>& rows) {
   SpanReport report;
-  std::map<std::string, std::pair<size_t, size_t>> kinds;  // rows, rows with a false positive
-  const auto base = [](const std::string& type) { return type.substr(0, type.find(':')); };
-  for (const Row& row : rows) {
-    const std::vector<Span> found = detector.find(row.text);
-    std::set<size_t> used;
-    for (const Span& want : row.spans) {
-      const std::string type = base(want.type);
-      bool hit = false;
-      for (size_t i = 0; i < found.size(); ++i) {
-        if (base(found[i].type) == type && found[i].begin < want.end && want.begin < found[i].end) {
-          used.insert(i);
-          hit = true;
-        }
-      }
-      report.all.expected += 1;
-      report.by_type[type].expected += 1;
-      report.all.found += hit;
-      report.by_type[type].found += hit;
-    }
-    for (size_t i = 0; i < found.size(); ++i) {
-      if (used.contains(i)) continue;
-      report.all.wrong += 1;
-      report.by_type[base(found[i].type)].wrong += 1;
-    }
-    auto& kind = kinds[row.kind];
-    kind.first += 1;
-    kind.second += used.size() < found.size();
-  }
-  for (const auto& [kind, counts] : kinds) {
-    report.rows_with_false_positive[kind] = static_cast<double>(counts.second) / static_cast<double>(counts.first);
-  }
+  for (const Row& row : rows) report.add(row, detector.find(row.text));
   return report;
 }
 
-}  // namespace sentinel::analysis::train
+}  // namespace sentinel::analysis

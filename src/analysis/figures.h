@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "analysis/analyzer.h"
-#include "analysis/train/dataset.h"
+#include "analysis/rows.h"
 
-namespace sentinel::analysis::train {
+namespace sentinel::analysis {
 
 struct Scored {
   double score = 0;
@@ -39,11 +39,17 @@ struct SpanFigures {
   double recall() const { return expected ? static_cast<double>(found) / static_cast<double>(expected) : 1; }
   double f1() const { return precision() + recall() > 0 ? 2 * precision() * recall() / (precision() + recall()) : 0; }
 };
+struct KindFigures {
+  size_t rows = 0, with_false_positive = 0;
+  double share() const { return rows ? static_cast<double>(with_false_positive) / static_cast<double>(rows) : 0; }
+};
+// Found is a span of the same type that overlaps the right one; of what was found and fits none, each is wrong.
 struct SpanReport {
   SpanFigures all;
   std::map<std::string, SpanFigures> by_type;
-  std::map<std::string, double> rows_with_false_positive;  // by kind
+  std::map<std::string, KindFigures> by_kind;
+  void add(const Row& row, const std::vector<Span>& found);
 };
 SpanReport evaluate_spans(const PiiDetector& detector, const std::vector<Row>& rows);
 
-}  // namespace sentinel::analysis::train
+}  // namespace sentinel::analysis
