@@ -31,6 +31,7 @@ class MarkingAnalyzer final : public analysis::Analyzer {
     i.redacted = true;
   }
   analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
+  std::vector<analysis::DriftTracker::Summary> drift_summaries() const override { return {}; }
   std::string save_drift() const override { return "{}"; }
   Status load_drift(std::string_view) override { return {}; }
   size_t frozen_references() const override { return 0; }
