@@ -211,6 +211,19 @@ Copied copied(const Index& document, const Word* begin, const Word* end) {
   return {static_cast<double>(covered) / total, static_cast<double>(longest) / total};
 }
 
+// Copied runs, and whose voice the sentence has.
+void add_voice(const Index& document, const Sentence& sentence, const Word* begin, const Word* end, Features& f) {
+  const Copied copy = copied(document, begin, end);
+  f[18] = 1.0 - copy.covered;
+  f[19] = 1.0 - copy.longest;
+  f[20] = sentence.question ? 1.0 : 0.0;
+  for (const Word* w = begin; w != end; ++w) {
+    if (w->stance == Stance::kSpeaker && !document.has(w->hash)) f[21] = std::min(3.0, f[21] + 1);
+
+    if (w->stance == Stance::kOpinion && !document.has(w->hash)) f[22] = std::min(3.0, f[22] + 1);
+  }
+}
+
 Features sentence_features(const Index& document, const absl::flat_hash_set<uint32_t>& asked, const Text& answer,
                            const Sentence& sentence, std::string_view raw) {
   const Word* begin = answer.words.data() + sentence.first;
@@ -273,15 +286,7 @@ Features sentence_features(const Index& document, const absl::flat_hash_set<uint
   f[15] = f[3] < 0.01 ? -1.0 : 0.0;                // copied word for word
   f[16] = f[1] * f[1];
   f[17] = stop_total <= 3 ? miss_share : 0.0;  // a short answer stands or falls with its one word
-  const Copied copy = copied(document, begin, end);
-  f[18] = 1.0 - copy.covered;
-  f[19] = 1.0 - copy.longest;
-  f[20] = sentence.question ? 1.0 : 0.0;
-  for (const Word* w = begin; w != end; ++w) {
-    if (w->stance == Stance::kSpeaker && !document.has(w->hash)) f[21] = std::min(3.0, f[21] + 1);
-
-    if (w->stance == Stance::kOpinion && !document.has(w->hash)) f[22] = std::min(3.0, f[22] + 1);
-  }
+  add_voice(document, sentence, begin, end, f);
   return f;
 }
 

@@ -69,7 +69,7 @@ class FaultEnv final : public Env {
   explicit FaultEnv(uint64_t seed = 1);
   ~FaultEnv() override;
   void crash_after(uint64_t write_operations);
-  void disk_full(bool full);  // appends fail with kIo, reads go on
+  void disk_full(bool full);       // appends fail with kIo, reads go on
   void fail_dir_syncs(bool fail);  // with kIo; all else goes on
   bool crashed() const;
   uint64_t write_operations() const;  // so far

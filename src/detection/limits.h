@@ -16,7 +16,7 @@ inline constexpr std::chrono::milliseconds kIntervalMin{100};
 inline constexpr int64_t kRuleTestEvaluationsMax = 10'000'000;  // of one test of a rule test file
 inline constexpr size_t kEvaluationsKept = 120;         // of each rule, and as many older ones that tell something
 inline constexpr size_t kChangesPerEvaluationMax = 20;  // kept of one evaluation
-inline constexpr size_t kSeriesPagesMax = 1u << 20;   // of 4,096 series: as many as the store can number
+inline constexpr size_t kSeriesPagesMax = 1u << 20;     // of 4,096 series: as many as the store can number
 inline constexpr size_t kWatchedSeriesMax = 4'000'000;  // whose readers are remembered for evaluation on arrival
 // How long a resolved alert is still sent, so that a receiver that was away hears of it.
 inline constexpr std::chrono::minutes kResolvedRetention{15};

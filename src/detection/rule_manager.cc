@@ -38,7 +38,8 @@ std::vector<std::vector<std::string>> keys_of(const std::vector<RuleFile>& files
 
 bool same_rule(const RuleSpec& a, const RuleSpec& b) {
   return a.alert == b.alert && a.record == b.record && a.expr == b.expr && a.for_duration == b.for_duration &&
-         a.keep_firing_for == b.keep_firing_for && a.resolve_expr == b.resolve_expr && a.labels == b.labels && a.annotations == b.annotations;
+         a.keep_firing_for == b.keep_firing_for && a.resolve_expr == b.resolve_expr && a.labels == b.labels &&
+         a.annotations == b.annotations;
 }
 
 bool same_group(RuleGroup& running, const RuleGroupSpec& spec, const std::vector<std::string>& keys) {

@@ -1,7 +1,7 @@
 #pragma once
-// A model server without a model, that speaks the APIs of OpenAI, Anthropic and Gemini, for demos, tests and drills: real
-// HTTP, real streaming, believable text, and faults on request. The same seed and the same sequence of requests give the
-// same answers and delays.
+// A model server without a model, that speaks the APIs of OpenAI, Anthropic and Gemini, for demos, tests and drills:
+// real HTTP, real streaming, believable text, and faults on request. The same seed and the same sequence of requests
+// give the same answers and delays.
 //
 //   POST /v1/chat/completions   stream or not; models sim-large and sim-small
 //   POST /v1/embeddings, GET /v1/models
