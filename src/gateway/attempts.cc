@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "gateway/attempt.h"
+#include "gateway/balance.h"
 #include "gateway/limits.h"
 
 namespace sentinel::gateway {
@@ -30,24 +31,11 @@ bool is_silent(const Failure& failure) {
          failure.type == ErrorType::kProviderRateLimited || failure.type == ErrorType::kGatewayShutdown;
 }
 
-void tell_breaker(const CallState& call, const Provider& provider, const Outcome& outcome) {
-  Breaker& breaker = *provider.breaker;
-  const TimePoint now = call.gateway->clock.now();
-  if (outcome && outcome->unhealthy) {
-    breaker.failed(now);
-  } else if (outcome && is_silent(*outcome)) {
-    breaker.withdrawn();
-  } else {
-    breaker.succeeded();  // it answered, if only to refuse
-  }
-  Counter* const answered = outcome ? provider.attempts_refused : provider.attempts_ok;
-  (outcome && outcome->unhealthy ? provider.attempts_failed : answered)->add();
-  const BreakerState state = breaker.state(now);
-  const auto before = static_cast<BreakerState>(provider.breaker_state->value());
-  if (before == state) return;
-  provider.breaker_state->set(static_cast<double>(state));
+void log_breaker(const CallState& call, const Lane& lane, BreakerState before, BreakerState state,
+                 const Outcome& outcome) {
   log(state == BreakerState::kOpen ? LogLevel::kWarn : LogLevel::kInfo, "gateway", "circuit breaker changed",
-      {{"provider", provider.config.name},
+      {{"provider", lane.provider},
+       {"model", lane.model},
        {"from", breaker_state_name(before)},
        {"to", breaker_state_name(state)},
        {"error_type", outcome ? error_name(outcome->type) : ""},
@@ -55,25 +43,35 @@ void tell_breaker(const CallState& call, const Provider& provider, const Outcome
        {"trace_id", call.interaction.trace_id}});
 }
 
-// Why a target cannot be asked at the moment.
-Outcome check_provider(const CallState& call, const Provider& provider) {
-  if (!provider.key_error.empty()) {
-    Failure failure = make_failure(ErrorType::kGatewayMisconfigured, provider.key_error);
-    failure.next = true;
-    return failure;
-  }
+void tell_breaker(const CallState& call, const Provider& provider, Lane& lane, Breaker::Pass pass,
+                  const Outcome& outcome) {
   const TimePoint now = call.gateway->clock.now();
-  if (provider.breaker->allow(now)) return std::nullopt;
+  if (outcome && outcome->unhealthy) {
+    lane.breaker.failed(pass, now);
+  } else if (outcome && is_silent(*outcome)) {
+    lane.breaker.withdrawn(pass);
+  } else {
+    lane.breaker.succeeded(pass, now);  // it answered, if only to refuse
+  }
+  Counter* const answered = outcome ? provider.attempts_refused : provider.attempts_ok;
+  (outcome && outcome->unhealthy ? provider.attempts_failed : answered)->add();
+  const BreakerState before = lane.show(now);
+  const BreakerState state = lane.breaker.state(now);
+  if (before != state) log_breaker(call, lane, before, state, outcome);
+}
+
+Failure circuit_open(const Lane& lane, TimePoint now) {
   Failure failure = make_failure(ErrorType::kProviderCircuitOpen,
-                                 "provider " + provider.config.name + " is failing; it is not asked for a while");
+                                 "provider " + lane.provider + " is failing; it is not asked for a while");
   failure.next = true;
-  if (const auto until = provider.breaker->open_until())
+  if (const auto until = lane.breaker.open_until())
     failure.retry_after = std::chrono::ceil<Millis>(std::max(*until - now, Micros(0)));
   return failure;
 }
 
 // How long to wait before the target is asked again; nullopt: it is not.
-std::optional<Millis> wait_before_retry(const CallState& call, const Failure& failure, int attempt) {
+std::optional<Millis> wait_before_retry(const CallState& call, const Provider& provider, const Failure& failure,
+                                        int attempt) {
   const RetryConfig& retries = call.route->config.retries;
   if (failure.sent || failure.lost || !failure.retry || attempt >= retries.attempts) return std::nullopt;
   Millis wait = backoff(retries, attempt, call.core.random);
@@ -82,7 +80,27 @@ std::optional<Millis> wait_before_retry(const CallState& call, const Failure& fa
     wait = std::max(wait, *failure.retry_after);
   }
   if (wait.count() >= call.left_ms()) return std::nullopt;
-  return wait;
+  if (provider.health->budget.take(call.gateway->clock.now())) return wait;
+  provider.retries_refused->add();
+  return std::nullopt;
+}
+
+void begin_attempt(CallState& call, Attempt& attempt, Lane& lane, bool first, TimePoint now) {
+  if (call.attempts++ > 0) call.interaction.retry_count = call.attempts - 1;
+  if (first) {
+    attempt.provider().health->budget.asked(now);
+  } else {
+    attempt.provider().retries->add();
+  }
+  attempt.adopt();
+  lane.under_way.fetch_add(1, std::memory_order_relaxed);
+}
+
+void end_attempt(CallState& call, Leg& leg, Attempt& attempt, Lane& lane, Breaker::Pass pass, Outcome& outcome) {
+  lane.under_way.fetch_sub(1, std::memory_order_relaxed);
+  if (outcome && !outcome->sent && leg.cancel->canceled()) outcome = attempt.canceled();
+  tell_breaker(call, attempt.provider(), lane, pass, outcome);
+  if (!outcome || !outcome->lost) call.answer = std::move(attempt.answer());
 }
 
 Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
@@ -90,17 +108,21 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
   const Provider& provider = *target->provider;
   if (call->interaction.provider.empty()) call->interaction.provider = provider.config.name;
   if (Outcome cannot = attempt.plan()) co_return cannot;
+  if (!provider.key_error.empty()) {
+    Failure failure = make_failure(ErrorType::kGatewayMisconfigured, provider.key_error);
+    failure.next = true;
+    co_return failure;
+  }
+  Lane& lane = lane_of(*target, call->interaction.model);
   for (int count = 1;; ++count) {
-    if (Outcome cannot = check_provider(*call, provider)) co_return cannot;
-    if (call->attempts++ > 0) call->interaction.retry_count = call->attempts - 1;
-    if (count > 1) provider.retries->add();
-    attempt.adopt();
+    const TimePoint now = call->gateway->clock.now();
+    const Breaker::Pass pass = lane.breaker.allow(now);
+    if (pass == Breaker::Pass::kNo) co_return circuit_open(lane, now);
+    begin_attempt(*call, attempt, lane, count == 1, now);
     Outcome outcome = co_await attempt.run();
-    if (outcome && !outcome->sent && leg->cancel->canceled()) outcome = attempt.canceled();
-    tell_breaker(*call, provider, outcome);
-    if (!outcome || !outcome->lost) call->answer = std::move(attempt.answer());
+    end_attempt(*call, *leg, attempt, lane, pass, outcome);
     if (!outcome) co_return outcome;
-    const auto wait = wait_before_retry(*call, *outcome, count);
+    const auto wait = wait_before_retry(*call, provider, *outcome, count);
     if (!wait) co_return outcome;
     co_await pause(call, leg, *wait);
     if (leg->cancel->canceled()) co_return attempt.canceled();
@@ -110,13 +132,14 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
 }  // namespace
 
 Task<Outcome> ask_targets(CallState* call) {
-  const auto targets = order_targets(*call->route, call->core.random);
+  const TargetOrder order =
+      order_targets(*call->route, call->interaction.model, call->gateway->clock.now(), call->core.random);
   Leg leg{.cancel = call->cancel};
   Outcome last;
-  for (size_t i = 0; i < targets.size(); ++i) {
+  for (size_t i = 0; i < order.count; ++i) {
     call->interaction.fallback_used = i > 0;
     if (i > 0) call->gateway->fallbacks.add();
-    Outcome outcome = co_await ask_target(call, &leg, targets[i]);
+    Outcome outcome = co_await ask_target(call, &leg, order.targets[i]);
     if (!outcome) co_return std::nullopt;
     // A closed door says less than the reason an earlier target gave.
     if (!last || outcome->type != ErrorType::kProviderCircuitOpen) last = std::move(outcome);

@@ -50,7 +50,7 @@ struct Gateway::Impl {
   std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
-  Breakers breakers GUARDED_BY(mutex);
+  HealthBoard health GUARDED_BY(mutex);
   std::vector<CoreState> cores;
   std::atomic<bool> draining{false};
   std::atomic<size_t> calls_open{0};
