@@ -13,15 +13,10 @@ using net::Task;
 
 namespace {
 
-// Until a failed target may be asked again; ends early when the leg is broken off.
+// Until a failed target may be asked again.
 Task<void> pause(CallState* call, Leg* leg, Millis wait) {
   call->gateway->queue.add(1);
-  const int64_t until_us = monotonic_us() + wait.count() * 1000;
-  while (!leg->cancel->canceled()) {
-    const Micros left(until_us - monotonic_us());
-    if (left.count() <= 0) break;
-    co_await net::sleep_for(std::min<Micros>(left, kBackoffSlice));
-  }
+  co_await wait_on(leg, wait);
   call->gateway->queue.add(-1);
 }
 
@@ -96,11 +91,29 @@ void begin_attempt(CallState& call, Attempt& attempt, Lane& lane, bool first, Ti
   lane.under_way.fetch_add(1, std::memory_order_relaxed);
 }
 
+// A target that fails fast must not look like a fast one.
+void measure(Attempt& attempt, Lane& lane, const Outcome& outcome, TimePoint now) {
+  if (outcome && !outcome->unhealthy) return;
+  const Micros took = attempt.took();
+  lane.latency.observe(outcome ? std::max<Micros>(took, kFailureLatency) : took, now);
+}
+
 void end_attempt(CallState& call, Leg& leg, Attempt& attempt, Lane& lane, Breaker::Pass pass, Outcome& outcome) {
   lane.under_way.fetch_sub(1, std::memory_order_relaxed);
   if (outcome && !outcome->sent && leg.cancel->canceled()) outcome = attempt.canceled();
   tell_breaker(call, attempt.provider(), lane, pass, outcome);
+  if (call.route->measures_latency) measure(attempt, lane, outcome, call.gateway->clock.now());
   if (!outcome || !outcome->lost) call.answer = std::move(attempt.answer());
+}
+
+// A key that was refused or limited: the same target is asked at once with another, as often as there are keys.
+bool try_other_key(Attempt& attempt, const Failure& failure, size_t& rotations) {
+  const Provider& provider = attempt.provider();
+  if (provider.keys == nullptr || failure.sent || failure.lost) return false;
+  if (failure.type != ErrorType::kProviderAuthFailed && failure.type != ErrorType::kProviderRateLimited) return false;
+  if (!attempt.rotate_key(failure) || ++rotations >= provider.keys->size()) return false;
+  provider.key_rotations->add();
+  return true;
 }
 
 Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
@@ -114,14 +127,19 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
     co_return failure;
   }
   Lane& lane = lane_of(*target, call->interaction.model);
+  size_t rotations = 0;
   for (int count = 1;; ++count) {
     const TimePoint now = call->gateway->clock.now();
     const Breaker::Pass pass = lane.breaker.allow(now);
     if (pass == Breaker::Pass::kNo) co_return circuit_open(lane, now);
-    begin_attempt(*call, attempt, lane, count == 1, now);
+    begin_attempt(*call, attempt, lane, count == 1 && rotations == 0, now);
     Outcome outcome = co_await attempt.run();
     end_attempt(*call, *leg, attempt, lane, pass, outcome);
     if (!outcome) co_return outcome;
+    if (try_other_key(attempt, *outcome, rotations)) {
+      --count;
+      continue;
+    }
     const auto wait = wait_before_retry(*call, provider, *outcome, count);
     if (!wait) co_return outcome;
     co_await pause(call, leg, *wait);
@@ -129,23 +147,88 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
   }
 }
 
+// What a later target says that cannot serve the request tells less than why an earlier one failed: a closed door, or a
+// model that does not take what the first one would have taken.
+bool says_less(const Failure& later, const Failure& earlier) {
+  if (later.type == ErrorType::kProviderCircuitOpen) return true;
+  const bool of_the_request = later.type == ErrorType::kCallerInvalidRequest ||
+                              later.type == ErrorType::kCallerUnsupported ||
+                              later.type == ErrorType::kCallerContextTooLong;
+  return of_the_request && !later.sent && error_name(earlier.type).starts_with("provider_");
+}
+
+// What is told when nobody answers.
+class LastWord {
+ public:
+  explicit LastWord(CallState& call) : call_(call) {}
+  // True: another target may be asked.
+  bool hear(Failure failure) {
+    const bool over = failure.sent || failure.lost || call_.canceled() || call_.left_ms() <= 0;
+    const bool masked = failure_ && !over && says_less(failure, *failure_);
+    const bool next = failure.next || masked;
+    if (!masked) {
+      provider_ = call_.interaction.provider;
+      model_ = call_.served_model;
+      translated_ = call_.translated;
+      failure_ = std::move(failure);
+    }
+    return next && !over;
+  }
+  bool context_too_long() const { return failure_ && failure_->type == ErrorType::kCallerContextTooLong; }
+  Outcome take() {
+    if (failure_) {
+      call_.interaction.provider = provider_;
+      call_.served_model = model_;
+      call_.translated = translated_;
+    }
+    return std::move(failure_);
+  }
+
+ private:
+  CallState& call_;
+  Outcome failure_;
+  std::string provider_, model_;
+  bool translated_ = false;
+};
+
+TargetOrder larger_targets(const Route& route) {
+  TargetOrder order;
+  for (const Target& target : route.larger) order.add(&target);
+  return order;
+}
+
 }  // namespace
 
+Task<void> wait_on(Leg* leg, Millis wait) {
+  const int64_t until_us = monotonic_us() + wait.count() * 1000;
+  while (!leg->cancel->canceled()) {
+    const Micros left(until_us - monotonic_us());
+    if (left.count() <= 0) break;
+    co_await net::sleep_for(std::min<Micros>(left, kBackoffSlice));
+  }
+}
+
 Task<Outcome> ask_targets(CallState* call) {
-  const TargetOrder order =
+  TargetOrder order =
       order_targets(*call->route, call->interaction.model, call->gateway->clock.now(), call->core.random);
   Leg leg{.cancel = call->cancel};
-  Outcome last;
+  LastWord last(*call);
+  bool larger = false;
   for (size_t i = 0; i < order.count; ++i) {
-    call->interaction.fallback_used = i > 0;
-    if (i > 0) call->gateway->fallbacks.add();
+    call->interaction.fallback_used = i > 0 || larger;
+    if (call->interaction.fallback_used) call->gateway->fallbacks.add();
     Outcome outcome = co_await ask_target(call, &leg, order.targets[i]);
     if (!outcome) co_return std::nullopt;
-    // A closed door says less than the reason an earlier target gave.
-    if (!last || outcome->type != ErrorType::kProviderCircuitOpen) last = std::move(outcome);
-    if (!last->next || last->sent || call->canceled() || call->left_ms() <= 0) break;
+    const bool next = last.hear(std::move(*outcome));
+    if (last.context_too_long() && !larger && !call->route->larger.empty() && !call->canceled()) {
+      larger = true;
+      order = larger_targets(*call->route);
+      i = static_cast<size_t>(-1);
+    } else if (!next) {
+      break;
+    }
   }
-  co_return last;
+  co_return last.take();
 }
 
 }  // namespace sentinel::gateway

@@ -12,6 +12,7 @@
 #include "base/thread_annotations.h"
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
+#include "gateway/last_answers.h"
 #include "gateway/plan.h"
 #include "gateway/protocol/info.h"
 
@@ -47,6 +48,7 @@ struct Gateway::Impl {
   InteractionSink& sink;
   InjectionRisk injection_risk;
   bool log_calls = false;
+  LastAnswers last_answers;
   std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;

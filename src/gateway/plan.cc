@@ -117,6 +117,10 @@ void find_metrics(Provider& provider, MetricRegistry& metrics) {
   provider.retries_refused =
       &metrics.counter("sentinel_gateway_retries_refused_total",
                        "Retries and hedges not made: the provider's retry budget is spent.", {{"provider", name}});
+  if (provider.keys == nullptr) return;
+  provider.key_rotations =
+      &metrics.counter("sentinel_gateway_key_rotations_total",
+                       "Attempts repeated with another key: the first was refused or limited.", {{"provider", name}});
 }
 
 Result<std::unique_ptr<Provider>> make_provider(const ProviderConfig& config, bool strict) {

@@ -32,6 +32,7 @@ struct Provider {
   Counter* attempts_failed = nullptr;
   Counter* retries = nullptr;
   Counter* retries_refused = nullptr;  // by the retry budget
+  Counter* key_rotations = nullptr;    // only with several keys
 
   bool has_key() const { return !key.empty() || keys != nullptr || tokens != nullptr; }
 };
