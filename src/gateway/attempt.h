@@ -18,6 +18,7 @@ struct Leg {
   std::shared_ptr<net::CancelToken> cancel;
   Leg* rival = nullptr;
   bool lost = false;
+  bool hedge = false;  // asked beside another: not a retry
 };
 
 // Ends early when the leg is broken off.

@@ -61,13 +61,13 @@ Task<Outcome> Attempt::relay_stream(Upstream upstream) {
     if (chunk->empty()) break;
     stream.pending += *chunk;
     take_events(stream);
-    if (stream.stalls) {
-      co_await wait_on(&leg_, stream_patience(stream));
-      stream.failure =
-          broken(Error(leg_.cancel->canceled() ? ErrorCode::kCanceled : ErrorCode::kTimeout, "idle timeout"), stage);
-    }
     if ((stream.content || stream.done) && !call_.hold_stream) {
       if (Outcome broken = co_await send_stream(&stream, &upstream)) co_return broken;
+    }
+    if (stream.stalls) {
+      co_await wait_on(&leg_, stream_patience(stream));
+      const ErrorCode why = leg_.cancel->canceled() ? ErrorCode::kCanceled : ErrorCode::kTimeout;
+      stream.failure = broken(Error(why, "idle timeout"), stream.content ? Stage::kSent : Stage::kBegun);
     }
     if (stream.failure) {
       Failure failure = std::move(*stream.failure);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "gateway/attempt.h"
 #include "gateway/balance.h"
+#include "gateway/hedge.h"
 #include "gateway/limits.h"
 
 namespace sentinel::gateway {
@@ -80,22 +81,22 @@ std::optional<Millis> wait_before_retry(const CallState& call, const Provider& p
   return std::nullopt;
 }
 
-void begin_attempt(CallState& call, Attempt& attempt, Lane& lane, bool first, TimePoint now) {
-  if (call.attempts++ > 0) call.interaction.retry_count = call.attempts - 1;
-  if (first) {
+void begin_attempt(CallState& call, const Leg& leg, Attempt& attempt, Lane& lane, bool first, TimePoint now) {
+  if (!(leg.hedge && first) && call.attempts++ > 0) call.interaction.retry_count = call.attempts - 1;
+  if (first && !leg.hedge) {
     attempt.provider().health->budget.asked(now);
-  } else {
+  } else if (!first) {
     attempt.provider().retries->add();
   }
   attempt.adopt();
   lane.under_way.fetch_add(1, std::memory_order_relaxed);
 }
 
-// A target that fails fast must not look like a fast one.
+// A target that fails fast must not look like a fast one, nor one that loses a race as if it had answered.
 void measure(Attempt& attempt, Lane& lane, const Outcome& outcome, TimePoint now) {
-  if (outcome && !outcome->unhealthy) return;
+  if (outcome && !outcome->unhealthy && !outcome->lost) return;
   const Micros took = attempt.took();
-  lane.latency.observe(outcome ? std::max<Micros>(took, kFailureLatency) : took, now);
+  lane.latency.observe(outcome && outcome->unhealthy ? std::max<Micros>(took, kFailureLatency) : took, now);
 }
 
 void end_attempt(CallState& call, Leg& leg, Attempt& attempt, Lane& lane, Breaker::Pass pass, Outcome& outcome) {
@@ -103,7 +104,9 @@ void end_attempt(CallState& call, Leg& leg, Attempt& attempt, Lane& lane, Breake
   if (outcome && !outcome->sent && leg.cancel->canceled()) outcome = attempt.canceled();
   tell_breaker(call, attempt.provider(), lane, pass, outcome);
   if (call.route->measures_latency) measure(attempt, lane, outcome, call.gateway->clock.now());
-  if (!outcome || !outcome->lost) call.answer = std::move(attempt.answer());
+  if (outcome && outcome->lost) return;
+  attempt.adopt();
+  call.answer = std::move(attempt.answer());
 }
 
 // A key that was refused or limited: the same target is asked at once with another, as often as there are keys.
@@ -115,6 +118,8 @@ bool try_other_key(Attempt& attempt, const Failure& failure, size_t& rotations) 
   provider.key_rotations->add();
   return true;
 }
+
+}  // namespace
 
 Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
   Attempt attempt(call, leg, target);
@@ -132,7 +137,7 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
     const TimePoint now = call->gateway->clock.now();
     const Breaker::Pass pass = lane.breaker.allow(now);
     if (pass == Breaker::Pass::kNo) co_return circuit_open(lane, now);
-    begin_attempt(*call, attempt, lane, count == 1 && rotations == 0, now);
+    begin_attempt(*call, *leg, attempt, lane, count == 1 && rotations == 0, now);
     Outcome outcome = co_await attempt.run();
     end_attempt(*call, *leg, attempt, lane, pass, outcome);
     if (!outcome) co_return outcome;
@@ -146,6 +151,8 @@ Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target) {
     if (leg->cancel->canceled()) co_return attempt.canceled();
   }
 }
+
+namespace {
 
 // What a later target says that cannot serve the request tells less than why an earlier one failed: a closed door, or a
 // model that does not take what the first one would have taken.
@@ -217,7 +224,16 @@ Task<Outcome> ask_targets(CallState* call) {
   for (size_t i = 0; i < order.count; ++i) {
     call->interaction.fallback_used = i > 0 || larger;
     if (call->interaction.fallback_used) call->gateway->fallbacks.add();
-    Outcome outcome = co_await ask_target(call, &leg, order.targets[i]);
+    Outcome outcome;
+    const auto delay = i == 0 && !larger ? hedge_delay(*call, *order.targets[0]) : std::nullopt;
+    if (delay) {
+      const Target* const second = order.targets[order.count > 1 ? 1 : 0];
+      HedgedOutcome both = co_await ask_hedged(call, order.targets[0], second, *delay);
+      outcome = std::move(both.outcome);
+      if (both.second_asked && order.count > 1) ++i;
+    } else {
+      outcome = co_await ask_target(call, &leg, order.targets[i]);
+    }
     if (!outcome) co_return std::nullopt;
     const bool next = last.hear(std::move(*outcome));
     if (last.context_too_long() && !larger && !call->route->larger.empty() && !call->canceled()) {

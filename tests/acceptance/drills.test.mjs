@@ -289,7 +289,10 @@ drill('S15', 'primary flaps: down, then healthy', async () => {
     if (seen.headers.get('x-sentinel-provider') === 'primary') recovered ||= performance.now();
     if (i === 3) {
       const metrics = (await sentinel.request('GET', '/metrics')).text;
-      assert.match(metrics, /sentinel_gateway_breaker_state\{[^}]*model="s15"[^}]*provider="primary"[^}]*\} 2/);
+      const { items } = await sentinel.get('/sentinel/v1/gateway/breakers');
+      const breaker = items.find((b) => b.provider === 'primary' && b.model === 's15');
+      assert.equal(breaker.state === 'closed', false, JSON.stringify(breaker));
+      assert.match(metrics, /sentinel_gateway_breaker_state\{[^}]*model="s15"[^}]*provider="primary"[^}]*\} [12]/);
     }
     await pause(150);
   }
