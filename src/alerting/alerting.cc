@@ -45,7 +45,9 @@ Alerting::Alerting(Scheduler& scheduler, state::Database& database, MetricRegist
       inhibitor_(config_->inhibit_rules),
       delivery_(scheduler, database, metrics, sender,
                 {[this](state::Tx& tx, const std::vector<Finished>& done) { return finishing(tx, done); },
-                 [this] { finished(); }}),
+                 [this] { finished(); },
+                 [this](const std::string& integration) { return digestible_.contains(integration); }},
+                options_.digests),
       received_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "valid"}})),
       invalid_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "invalid"}})),
       flush_failures_(metrics.counter("sentinel_alerting_write_failures_total",
@@ -197,6 +199,12 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   groups_ = std::move(groups);
   config_ = std::move(config);
   inhibitor_ = Inhibitor(config_->inhibit_rules);
+  digestible_.clear();
+  for (const receivers::ReceiverConfig& receiver : config_->receivers) {
+    for (const receivers::Integration& integration : receiver.integrations) {
+      if (integration.digestible()) digestible_.insert(integration.id());
+    }
+  }
   ends_.clear();
   due_.clear();
   for (auto& [fingerprint, record] : alerts_) {
@@ -212,13 +220,26 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   arm();
 }
 
+namespace {
+
+// Texts hold secrets and are long: what they hash to says whether, and back to what, something has changed.
+std::string hash_json(const Config& config) { return R"({"sha256":")" + hex_encode(sha256(config.text)) + R"("})"; }
+
+}  // namespace
+
+Status Alerting::note_refused_reload(const Error& error, const Actor& by) {
+  const std::string after = R"({"error":)" + json_quote(error.to_string()) + "}";
+  return database_.write([&](state::Tx& tx) {
+    return Audit::add(tx, {0, scheduler_.now(), by, "config.refused", "alertmanager", hash_json(*config_), after});
+  });
+}
+
 Status Alerting::reload(Config config, const Actor& by) {
   auto next = std::make_shared<const Config>(std::move(config));
   std::map<std::string, std::unique_ptr<Group>> groups;
   SENTINEL_TRY(regroup(*next, groups, scheduler_.now(), Timers::kReset));
-  // Texts hold secrets and are long: what they hash to says whether, and back to what, something has changed.
-  const auto hash = [](const Config& c) { return R"({"sha256":")" + hex_encode(sha256(c.text)) + R"("})"; };
-  const AuditEntry entry{0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash(*config_), hash(*next)};
+  const AuditEntry entry{
+      0, scheduler_.now(), by, "config.reloaded", "alertmanager", hash_json(*config_), hash_json(*next)};
   SENTINEL_TRY(write_groups(groups, [&](state::Tx& tx) { return Audit::add(tx, entry); }));
   adopt(std::move(next), std::move(groups));
   watch_reminders();  // others may be told
@@ -270,6 +291,7 @@ void Alerting::maintain() {
   const TimePoint now = scheduler_.now();
   const Result<size_t> silences = silences_.prune(database_, now - options_.data_retention);
   const Status acknowledged = acknowledgements_.prune(database_, now - options_.data_retention);
+  const Status recurring = recurring_.prune(database_, now - options_.data_retention);
   const Status flaps = flapping_.prune(database_, now);
   const Status log_status = log_.prune(database_, now);
   const Status rows = database_.write([&](state::Tx& tx) -> Status {
@@ -277,7 +299,7 @@ void Alerting::maintain() {
     SENTINEL_TRY(Audit::prune(tx, now - kAuditRetention));
     return Store::prune_events(tx, now - kEventRetention);
   });
-  if (!silences || !acknowledged || !flaps || !log_status || !rows)
+  if (!silences || !acknowledged || !recurring || !flaps || !log_status || !rows)
     log_warn("alerting", "old rows cannot be removed, trying again later");
   maintenance_ = scheduler_.after(kMaintenanceInterval, [this] { maintain(); });
 }

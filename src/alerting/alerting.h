@@ -72,7 +72,10 @@ class Alerting {
   // are judged at once and then in their rhythm from here, as Alertmanager's are; the others are made anew. On an error
   // nothing has changed.
   Status reload(Config config, const Actor& by = {});
+  // Somebody asked for a configuration that cannot be used: for the audit.
+  Status note_refused_reload(const Error& error, const Actor& by);
   const Config& config() const { return *config_; }
+  const std::string& external_url() const { return options_.external_url; }  // from any thread
 
   // With the annotation until_resolved it ends by itself once no alert that it matches has fired for that time
   // (quiet_watch.h), at the latest at its end.
@@ -85,8 +88,8 @@ class Alerting {
   std::vector<EndingSilence> ending_silences(Micros within) const;
 
   // Makes silences of a schedule: the first one at once, each later one when the one before is over. Takes matchers,
-  // comment, author, annotations and start of `instance`; returns it as stored, with its id. Other instances of a
-  // cluster get the silences, not the schedule.
+  // comment, author, annotations and start of `instance`; returns it as stored, with its id. Every instance of a
+  // cluster gets the schedule and makes the same silences of it.
   Result<RecurringSilence> add_recurring_silence(RecurringSilence recurring, const Actor& by = {});
   // Ends its silences too. kNotFound.
   Status remove_recurring_silence(const std::string& id, const Actor& by = {});
@@ -266,6 +269,8 @@ class Alerting {
   // cluster_state.cc
   void replicate_acknowledgement(const Acknowledgement& acknowledgement);
   void replicate_silence(const std::string& id);
+  void replicate_recurring(const std::string& id);
+  Result<size_t> merge_recurring(const std::vector<RecurringSilence>& theirs);
   void replicate_log(const LogEntry& entry);
 
   AlertView view(const Record& record, const std::vector<Group*>& groups, TimePoint now) const;
@@ -301,6 +306,7 @@ class Alerting {
   std::optional<Micros> peer_wait_ = Micros(0);
   std::function<void()> replicate_;
   ReplicaState replica_changes_;
+  std::set<std::string> digestible_;  // integrations
   Delivery delivery_;
   Counter& received_;
   Counter& invalid_;

@@ -71,6 +71,7 @@ Result<std::unique_ptr<Cluster>> Cluster::start(net::Runtime& runtime, net::Http
   listen.address = self->options_.address;
   listen.port = self->options_.port;
   listen.body_bytes_max = kClusterMessageBytesMax;
+  listen.tls = self->options_.server_tls;
   SENTINEL_ASSIGN(self->server_, net::HttpServer::start(runtime, metrics, listen, router));
   control.call([raw] {
     raw->begin();
@@ -93,6 +94,10 @@ Cluster::Cluster(net::Runtime& runtime, net::HttpClient& client, Scheduler& cont
       merged_(metrics.counter("sentinel_cluster_merged_total", "Silences and log entries taken from peers.")) {}
 
 Cluster::~Cluster() { stop(); }
+
+std::string Cluster::url_of(const std::string& address) const {
+  return fmt::format("{}://{}{}", options_.server_tls ? "https" : "http", address, kPath);
+}
 
 void Cluster::begin() {
   started_at_ = control_.now();
@@ -147,7 +152,8 @@ void Cluster::talk(const std::string& name, bool full) {
 net::Task<void> Cluster::send(std::string address, std::string body, Micros timeout, std::string name, bool full) {
   net::ClientRequest request;
   request.method = "POST";
-  request.url = fmt::format("http://{}{}", address, kPath);
+  request.url = url_of(address);
+  request.transport = options_.client_tls;
   request.headers.set("Content-Type", "application/json");
   request.body = std::move(body);
   const Millis limit = std::max(Millis(1), std::chrono::duration_cast<Millis>(timeout));
@@ -366,7 +372,8 @@ void Cluster::stop() {
   for (const std::string& address : told) {
     net::ClientRequest request;
     request.method = "POST";
-    request.url = fmt::format("http://{}{}", address, kPath);
+    request.url = url_of(address);
+    request.transport = options_.client_tls;
     request.body = encode(goodbye);
     const Millis limit = std::chrono::duration_cast<Millis>(options_.probe_timeout);
     request.timeouts = {limit, limit, limit, limit};

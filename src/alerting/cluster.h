@@ -5,8 +5,9 @@
 // open: who hears nothing notifies, so an outage costs a duplicate, never a miss.
 //
 // The protocol is ours, JSON over HTTP on a port of its own: POST /cluster/v1/exchange, the same message for joining,
-// probing, changes, the full state, and leaving. It carries no secrets and trusts who can reach the port, as
-// Alertmanager's does: bind it to a private address.
+// probing, changes, the full state, and leaving. It carries no secrets. Without TLS it trusts who can reach the port,
+// as Alertmanager's does: bind it to a private address. With TLS each side shows its certificate, and who the server
+// does not let in has no say.
 
 #include <cstdint>
 #include <map>
@@ -28,10 +29,12 @@ class Alerting;
 struct ClusterOptions {
   std::string address = "0.0.0.0";  // to listen on
   uint16_t port = 9094;
-  std::string advertise;           // host:port for the others; "": what they see, and the port
-  std::vector<std::string> peers;  // host:port, this instance may be among them
-  std::string name;                // "": made up; they order the instances
-  std::string label;               // messages with another one are refused
+  std::string advertise;                               // host:port for the others; "": what they see, and the port
+  std::vector<std::string> peers;                      // host:port, this instance may be among them
+  std::string name;                                    // "": made up; they order the instances
+  std::string label;                                   // messages with another one are refused
+  std::shared_ptr<const net::ServerTls> server_tls{};  // with client_tls: exchanges travel over TLS
+  std::shared_ptr<const net::Transport> client_tls{};
   Micros peer_timeout = std::chrono::seconds(15);
   Micros push_pull_interval = std::chrono::seconds(60);
   Micros probe_interval = std::chrono::seconds(1);
@@ -108,6 +111,7 @@ class Cluster {
   void check_settled();
   void end();
   Message own_message(bool full) const;
+  std::string url_of(const std::string& address) const;
   std::string own_address() const;
 
   // On I/O cores.

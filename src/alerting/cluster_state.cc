@@ -18,6 +18,7 @@ ReplicaState Alerting::replica_state() const {
   ReplicaState state;
   state.silences = silences_.list();
   for (const auto& [fingerprint, a] : acknowledgements_.all()) state.acknowledgements.push_back(a);
+  for (const auto& [id, r] : recurring_.all()) state.recurring.push_back(r);
   for (const auto& [key, entry] : log_.entries()) {
     if (entry.told) state.log.push_back({entry.group_key, entry.integration, *entry.told, entry.expires_at});
   }
@@ -28,6 +29,35 @@ void Alerting::replicate_silence(const std::string& id) {
   if (!replicate_) return;
   if (auto silence = silences_.get(id)) replica_changes_.silences.push_back(std::move(*silence));
   replicate_();
+}
+
+void Alerting::replicate_recurring(const std::string& id) {
+  if (!replicate_) return;
+  if (const RecurringSilence* r = recurring_.find(id)) replica_changes_.recurring.push_back(*r);
+  replicate_();
+}
+
+// Schedules do not change: they come, and they go for good.
+Result<size_t> Alerting::merge_recurring(const std::vector<RecurringSilence>& theirs) {
+  const TimePoint now = scheduler_.now();
+  std::vector<RecurringSilence> news;
+  for (const RecurringSilence& r : theirs) {
+    const RecurringSilence* ours = recurring_.find(r.id);
+    if (ours != nullptr && (ours->removed_at || !r.removed_at)) continue;
+    if (ours == nullptr && (recurring_.all().size() + news.size() >= kRecurringSilencesMax ||
+                            (r.removed_at && *r.removed_at < now - options_.data_retention)))
+      continue;
+    news.push_back(ours == nullptr ? r : *ours);
+    news.back().removed_at = r.removed_at;
+  }
+  if (news.empty()) return size_t{0};
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    for (const RecurringSilence& r : news) SENTINEL_TRY(RecurringSilences::write(tx, r));
+    return {};
+  }));
+  for (RecurringSilence& r : news) recurring_.put(std::move(r));
+  arm();
+  return news.size();
 }
 
 void Alerting::replicate_acknowledgement(const Acknowledgement& acknowledgement) {
@@ -47,6 +77,8 @@ Result<size_t> Alerting::merge_replica(const ReplicaState& state) {
   SENTINEL_ASSIGN(size_t merged, silences_.merge(database_, state.silences, now - options_.data_retention));
   SENTINEL_ASSIGN(const size_t acknowledged, merge_acknowledgements(state.acknowledgements));
   merged += acknowledged;
+  SENTINEL_ASSIGN(const size_t recurring, merge_recurring(state.recurring));
+  merged += recurring;
   if (!state.silences.empty()) watch_silences();
   std::vector<LogEntry> newer;
   for (const ReplicaEntry& theirs : state.log) {

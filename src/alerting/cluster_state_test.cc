@@ -136,6 +136,67 @@ TEST(ClusterState, the_newer_silence_wins_and_survives_its_json) {
   EXPECT_EQ(*second.alerting->merge_replica(*decoded), 0u) << "old news change nothing";
 }
 
+TEST(ClusterState, a_recurring_silence_is_made_by_every_instance_and_is_one) {
+  World first(kConfig), second(kConfig), late(kConfig);
+  first.alerting->on_replicate([] {});
+  RecurringSilence r;
+  r.schedule_text = "[{times: [{start_time: '01:00', end_time: '02:00'}]}]";
+  r.instance.matcher_sets = {{model::Matcher::equal("alertname", "A")}};
+  r.instance.created_by = "me";
+  r.instance.comment = "backups";
+  const auto added = first.alerting->add_recurring_silence(r);
+  ASSERT_TRUE(added) << added.error().to_string();
+  const auto decoded = decode_replica(encode_replica(first.alerting->take_replica_changes()));
+  ASSERT_TRUE(decoded) << decoded.error().to_string();
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 2u) << "the schedule and its first silence";
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 0u);
+  ASSERT_EQ(second.alerting->recurring_silences().size(), 1u);
+  EXPECT_EQ(second.alerting->recurring_silences()[0].schedule_text, r.schedule_text);
+
+  // Days later, without a word between them, both have the same silences.
+  const auto ids = [](World& w) {
+    std::vector<std::string> out;
+    for (const Silence& s : w.alerting->silences()) out.push_back(s.id);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  for (World* w : {&first, &second}) w->scheduler.run_for(std::chrono::hours(50));
+  EXPECT_EQ(ids(first).size(), 4u) << "the last is to come";
+  EXPECT_EQ(ids(first), ids(second));
+  EXPECT_EQ(*second.alerting->merge_replica(first.alerting->replica_state()), 0u) << "nothing to copy";
+
+  // What somebody ends stays ended, also where the silence is made later.
+  const std::string next = [&] {
+    for (const Silence& s : first.alerting->silences())
+      if (s.state(first.scheduler.now()) == SilenceState::kPending) return s.id;
+    return std::string();
+  }();
+  first.scheduler.run_for(std::chrono::hours(1));
+  ASSERT_TRUE(first.alerting->expire_silence(next));
+  late.scheduler.run_for(std::chrono::hours(51));
+  EXPECT_GE(*late.alerting->merge_replica(first.alerting->replica_state()), 4u);
+  late.restart();
+  EXPECT_EQ(*second.alerting->merge_replica(first.alerting->replica_state()), 1u);
+  for (World* w : {&second, &late}) {
+    w->scheduler.run_for(std::chrono::hours(1));
+    EXPECT_EQ(w->alerting->silence(next)->state(w->scheduler.now()), SilenceState::kExpired);
+  }
+
+  // Removed is removed, whoever says it last, and forgotten after a while.
+  ASSERT_TRUE(second.alerting->remove_recurring_silence(added->id));
+  EXPECT_FALSE(second.alerting->remove_recurring_silence(added->id));
+  EXPECT_GE(*first.alerting->merge_replica(second.alerting->replica_state()), 1u);
+  EXPECT_TRUE(first.alerting->recurring_silences().empty());
+  EXPECT_EQ(*second.alerting->merge_replica(*decoded), 0u) << "old news bring nothing back";
+  EXPECT_TRUE(second.alerting->recurring_silences().empty());
+  const size_t before = ids(first).size();
+  first.scheduler.run_for(std::chrono::hours(100));
+  EXPECT_LE(ids(first).size(), before) << "it makes no more of them";
+  second.restart(std::chrono::hours(24 * 30));
+  second.scheduler.run_for(std::chrono::hours(1));
+  EXPECT_TRUE(second.alerting->replica_state().recurring.empty());
+}
+
 TEST(ClusterState, messages_of_other_instances_are_read_or_refused) {
   Cluster::Message m;
   m.name = "a";

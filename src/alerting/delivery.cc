@@ -7,6 +7,8 @@
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/strings.h"
+#include "receivers/digest.h"
 #include "receivers/notification.h"
 
 namespace sentinel::alerting {
@@ -41,12 +43,13 @@ constexpr Micros kExpiryOfUnknown = std::chrono::hours(24);
 }  // namespace
 
 Delivery::Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
-                   Hooks hooks)
+                   Hooks hooks, DigestOptions digests)
     : scheduler_(scheduler),
       database_(database),
       metrics_(metrics),
       sender_(sender),
       hooks_(std::move(hooks)),
+      digests_(digests),
       self_(std::make_shared<Delivery*>(this)),
       pending_(metrics.gauge("sentinel_notifications_pending", "Notifications not yet delivered.")) {}
 
@@ -98,44 +101,87 @@ void Delivery::add(state::OutboxMessage message) {
   pending_.set(static_cast<double>(++queued_));
 }
 
-Delivery::Item* Delivery::pick(Lane& lane, TimePoint now) {
+bool Delivery::under_pressure(const std::string& name, const Lane& lane) const {
+  if (digests_.above == 0 || !hooks_.digestible) return false;
+  return (lane.pressed || lane.items.size() > digests_.above) && hooks_.digestible(name);
+}
+
+// What goes next: one message, or under pressure as many as make a digest.
+std::vector<Delivery::Item*> Delivery::pick(const std::string& name, Lane& lane, TimePoint now) {
+  if (lane.held_until > now) {
+    arm(lane.held_until);
+    return {};
+  }
   std::set<std::string> blocked;
+  std::vector<Item*> out;
+  const bool pressed = under_pressure(name, lane);
+  size_t bytes = 0;
   for (Item& item : lane.items) {
     const std::string& order_key = item.message.order_key;
+    if (blocked.contains(order_key)) continue;
     if (item.message.due_at > now) {
       arm(item.message.due_at);
       if (!order_key.empty()) blocked.insert(order_key);
-    } else if (!blocked.contains(order_key)) {
-      return &item;
+      continue;
     }
+    const bool joins = pressed && !item.alone && item.expires_at > now;
+    if (out.empty()) {
+      out.push_back(&item);
+      bytes = item.message.payload.size();
+      if (!joins) return out;
+      continue;
+    }
+    bytes += item.message.payload.size();
+    const bool full = out.size() >= kDigestMessagesMax || bytes > kDigestBytesMax;
+    if (full) break;
+    if (joins) out.push_back(&item);
+    if (!joins && !order_key.empty()) blocked.insert(order_key);
   }
-  return nullptr;
+  if (out.size() > 1 && out.size() < kDigestMessagesMin) out.resize(1);
+  return out;
 }
 
 void Delivery::run() {
   const TimePoint now = scheduler_.now();
   for (auto& [name, lane] : lanes_) {
     if (in_flight_ >= kDeliveriesInFlightMax) return;
-    if (lane.busy_id != 0) continue;
-    if (Item* item = pick(lane, now)) start(name, lane, *item);
+    if (!lane.busy.empty()) continue;
+    if (const auto items = pick(name, lane, now); !items.empty()) start(name, lane, items);
   }
 }
 
-void Delivery::start(const std::string& name, Lane& lane, Item& item) {
-  lane.busy_id = item.message.id;
+void Delivery::start(const std::string& name, Lane& lane, const std::vector<Item*>& items) {
+  for (const Item* item : items) lane.busy.push_back(item->message.id);
   ++in_flight_;
-  const int64_t id = item.message.id;
-  const auto done = [self = self_, scheduler = &scheduler_, name, id](receivers::SendResult result) {
-    scheduler->post([self, name, id, result = std::move(result)]() mutable {
-      if (*self != nullptr) (*self)->answered({name, id, std::move(result)});
+  const auto done = [self = self_, scheduler = &scheduler_, name, ids = lane.busy](receivers::SendResult result) {
+    scheduler->post([self, name, ids, result = std::move(result)]() mutable {
+      if (*self != nullptr) (*self)->answered({name, ids, std::move(result)});
     });
   };
-  if (scheduler_.now() >= item.expires_at) {
+  const Item& first = *items.front();
+  if (scheduler_.now() >= first.expires_at) {
     done({receivers::SendResult::Kind::kFailed,
           "expired before it could be sent; the group's next flush says what is true then", std::nullopt});
     return;
   }
-  sender_.send({item.message.key, name, item.message.payload, item.message.attempts + 1}, done);
+  if (items.size() == 1) {
+    sender_.send({first.message.key, name, first.message.payload, first.message.attempts + 1}, done);
+    return;
+  }
+  std::string keys;
+  int attempts = 0;
+  std::vector<receivers::Notification> messages;
+  for (const Item* item : items) {
+    keys += item->message.key + '\0';
+    attempts = std::max(attempts, item->message.attempts);
+    // One that cannot be read is refused by the sender, and all are sent as they were.
+    if (auto n = receivers::decode_notification(item->message.payload)) messages.push_back(std::move(*n));
+  }
+  const std::string key = hex_encode(sha256(keys));
+  const bool whole = messages.size() == items.size();
+  sender_.send(
+      {key, name, whole ? receivers::encode_notification(receivers::digest_of(messages, key)) : "", attempts + 1},
+      done);
 }
 
 void Delivery::answered(Answer answer) {
@@ -157,12 +203,8 @@ Delivery::Item* Delivery::find(const std::string& lane, int64_t id) {
 void Delivery::record() {
   record_posted_ = false;
   const TimePoint now = scheduler_.now();
-  std::vector<Verdict> verdicts;
-  for (const Answer& answer : answers_) {
-    const Item* item = find(answer.lane, answer.id);
-    SENTINEL_CHECK(item != nullptr);  // only apply() removes items, and each is answered once
-    verdicts.push_back(judge(*item, answer.result, now));
-  }
+  std::vector<std::vector<Verdict>> verdicts;
+  for (const Answer& answer : answers_) verdicts.push_back(judge(answer, now));
   const Result<state::Written> s =
       database_.write_fail_open([&](state::Tx& tx) { return write(tx, answers_, verdicts, now); });
   if (!s) {
@@ -184,45 +226,75 @@ void Delivery::record() {
   }
 }
 
+std::vector<Delivery::Verdict> Delivery::judge(const Answer& answer, TimePoint now) {
+  std::vector<Verdict> out;
+  for (const int64_t id : answer.ids) {
+    const Item* item = find(answer.lane, id);
+    SENTINEL_CHECK(item != nullptr);  // only apply() removes items, and each is answered once
+    Verdict verdict = judge(*item, answer.result, now);
+    if (answer.ids.size() > 1 && answer.result.kind == receivers::SendResult::Kind::kFailed) {
+      // The digest was refused, not what it told of.
+      verdict = {id, false, false, now, "in a digest: " + answer.result.error, "retry", true};
+    }
+    verdict.id = id;
+    out.push_back(std::move(verdict));
+  }
+  return out;
+}
+
 Delivery::Verdict Delivery::judge(const Item& item, const receivers::SendResult& result, TimePoint now) {
   using Kind = receivers::SendResult::Kind;
-  if (result.kind == Kind::kDelivered) return {true, true, {}, "", "delivered"};
+  if (result.kind == Kind::kDelivered) return {0, true, true, {}, "", "delivered"};
   if (result.kind == Kind::kFailed)
-    return {true, false, {}, result.error, now >= item.expires_at ? "deadline" : "refused"};
+    return {0, true, false, {}, result.error, now >= item.expires_at ? "deadline" : "refused"};
   double delay = static_cast<double>(kRetryDelayFirst.count());
   for (int i = 0; i < item.message.attempts && delay < static_cast<double>(kRetryDelayMax.count()); ++i) {
     delay *= kRetryDelayGrowth;
   }
   delay = std::min(delay, static_cast<double>(kRetryDelayMax.count()));
   delay *= 1 + kRetryJitter * (2 * jitter(item.message) - 1);
-  const TimePoint due_at = now + std::max(Micros(static_cast<int64_t>(delay)), result.retry_after.value_or(Micros(0)));
-  if (due_at >= item.expires_at) return {true, false, {}, "gave up: " + result.error, "deadline"};
-  return {false, false, due_at, result.error, "retry"};
+  const Micros asked = result.retry_after.value_or(Micros(0));
+  const TimePoint due_at = now + (result.held_back ? asked : std::max(Micros(static_cast<int64_t>(delay)), asked));
+  if (due_at >= item.expires_at) return {0, true, false, {}, "gave up: " + result.error, "deadline"};
+  return {0, false, false, due_at, result.error, "retry"};
 }
 
-Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<Verdict>& verdicts,
-                       TimePoint now) {
+Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers,
+                       const std::vector<std::vector<Verdict>>& verdicts, TimePoint now) {
   std::vector<Finished> finished;
   for (size_t i = 0; i < answers.size(); ++i) {
-    const Verdict& v = verdicts[i];
-    const int64_t id = answers[i].id;
-    if (v.delivered) {
-      SENTINEL_TRY(state::Outbox::delivered(tx, id, now));
-    } else {
-      SENTINEL_TRY(
-          state::Outbox::attempt_failed(tx, id, v.error, v.finished ? std::nullopt : std::optional(v.due_at), now));
+    for (const Verdict& v : verdicts[i]) {
+      if (v.delivered) {
+        SENTINEL_TRY(state::Outbox::delivered(tx, v.id, now));
+      } else {
+        SENTINEL_TRY(
+            state::Outbox::attempt_failed(tx, v.id, v.error, v.finished ? std::nullopt : std::optional(v.due_at), now));
+      }
+      if (v.finished) finished.push_back({find(answers[i].lane, v.id)->message.key, v.delivered});
     }
-    if (v.finished) finished.push_back({find(answers[i].lane, id)->message.key, v.delivered});
   }
   return finished.empty() ? Status() : hooks_.finishing(tx, finished);
 }
 
-void Delivery::apply(const Answer& answer, const Verdict& verdict, TimePoint now) {
+void Delivery::apply(const Answer& answer, const std::vector<Verdict>& verdicts, TimePoint now) {
   Lane& lane = lanes_[answer.lane];
-  lane.busy_id = 0;
+  lane.busy.clear();
   --in_flight_;
+  const receivers::SendResult& result = answer.result;
+  // Whoever asks for time, or is not to be asked yet, is asked for all that waits by then.
+  if (result.kind == receivers::SendResult::Kind::kRetry && result.retry_after) {
+    lane.pressed = true;
+    if (result.held_back) lane.held_until = now + *result.retry_after;
+  } else if (result.kind == receivers::SendResult::Kind::kDelivered) {
+    lane.pressed = false;
+  }
+  if (answer.ids.size() > 1) count_digest(answer);
+  for (const Verdict& verdict : verdicts) apply(lane, verdict, now);
+}
+
+void Delivery::apply(Lane& lane, const Verdict& verdict, TimePoint now) {
   const auto it =
-      std::find_if(lane.items.begin(), lane.items.end(), [&](const Item& i) { return i.message.id == answer.id; });
+      std::find_if(lane.items.begin(), lane.items.end(), [&](const Item& i) { return i.message.id == verdict.id; });
   count(*it, verdict, now);
   if (verdict.finished) {
     lane.items.erase(it);
@@ -231,6 +303,26 @@ void Delivery::apply(const Answer& answer, const Verdict& verdict, TimePoint now
   }
   ++it->message.attempts;
   it->message.due_at = verdict.due_at;
+  it->alone = it->alone || verdict.alone;
+}
+
+void Delivery::count_digest(const Answer& answer) {
+  const bool delivered = answer.result.kind == receivers::SendResult::Kind::kDelivered;
+  const bool retry = answer.result.kind == receivers::SendResult::Kind::kRetry;
+  const MetricLabels labels = integration_labels(answer.lane);
+  metrics_
+      .counter("sentinel_notification_digests_total", "Attempts to tell of many groups in one message.",
+               with(labels, "result",
+                    delivered ? "delivered"
+                    : retry   ? "retry"
+                              : "refused"))
+      .add();
+  if (!delivered) return;
+  metrics_
+      .counter("sentinel_notifications_digested_total", "Notifications that were delivered as part of a digest.",
+               labels)
+      .add(static_cast<double>(answer.ids.size()));
+  log_info("delivery", "a digest was delivered", {{"receiver", answer.lane}, {"notifications", answer.ids.size()}});
 }
 
 void Delivery::count(const Item& item, const Verdict& verdict, TimePoint now) {

@@ -3,6 +3,10 @@
 // integration. A message that has to be retried lets those of other groups pass; those of its own group wait for it.
 // At least once: a crash between delivery and its record sends the same key again.
 //
+// A receiver under pressure, which had to be held back or for which more than DigestOptions::above messages wait, gets
+// one message that tells of many groups, where its kind can (receivers/digest.h). Each of them is done when the digest
+// is delivered, not before; one that the receiver refuses is taken apart and sent as it was.
+//
 // Lives on the control scheduler; senders may answer on any thread.
 
 #include <deque>
@@ -22,6 +26,10 @@ namespace sentinel::alerting {
 
 inline constexpr std::string_view kNotificationChannel = "notification";
 
+struct DigestOptions {
+  size_t above = 20;  // messages that wait for one integration; 0: no digests
+};
+
 struct Finished {
   std::string key;
   bool delivered = false;
@@ -33,10 +41,12 @@ class Delivery {
     // In the transaction that records the end of these messages; then, once it is committed, `finished`.
     std::function<Status(state::Tx&, const std::vector<Finished>&)> finishing;
     std::function<void()> finished;
+    // Whether this integration ("receiver/kind/index") can be told of several groups at once. Null: none can.
+    std::function<bool(const std::string&)> digestible{};
   };
   // REQUIRES: Outbox::migrate() ran. All references outlive this object.
   Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
-           Hooks hooks);
+           Hooks hooks, DigestOptions digests = {});
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -52,35 +62,45 @@ class Delivery {
   struct Item {
     state::OutboxMessage message;
     TimePoint expires_at;
+    bool alone = false;  // a digest with it was refused
   };
-  struct Lane {              // one integration
-    std::deque<Item> items;  // by id, the busy one included
-    int64_t busy_id = 0;     // 0: none
+  struct Lane {                 // one integration
+    std::deque<Item> items;     // by id, the busy ones included
+    std::vector<int64_t> busy;  // under way in one message
+    TimePoint held_until;       // it was asked too often
+    bool pressed = false;       // and has not taken a message since
   };
   struct Answer {
     std::string lane;
-    int64_t id = 0;
+    std::vector<int64_t> ids;  // of all that the message told
     receivers::SendResult result;
   };
-  struct Verdict {  // what an answer means for the message
+  struct Verdict {  // what an answer means for a message
+    int64_t id = 0;
     bool finished = false;
     bool delivered = false;
     TimePoint due_at;
     std::string error;
     std::string reason;
+    bool alone = false;
   };
 
   Status refill();
   void add(state::OutboxMessage message);
   void run();
-  Item* pick(Lane& lane, TimePoint now);
-  void start(const std::string& name, Lane& lane, Item& item);
+  std::vector<Item*> pick(const std::string& name, Lane& lane, TimePoint now);
+  bool under_pressure(const std::string& name, const Lane& lane) const;
+  void start(const std::string& name, Lane& lane, const std::vector<Item*>& items);
   void answered(Answer answer);
   void record();
+  std::vector<Verdict> judge(const Answer& answer, TimePoint now);
   static Verdict judge(const Item& item, const receivers::SendResult& result, TimePoint now);
-  Status write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<Verdict>& verdicts, TimePoint now);
-  void apply(const Answer& answer, const Verdict& verdict, TimePoint now);
+  Status write(state::Tx& tx, const std::vector<Answer>& answers, const std::vector<std::vector<Verdict>>& verdicts,
+               TimePoint now);
+  void apply(const Answer& answer, const std::vector<Verdict>& verdicts, TimePoint now);
+  void apply(Lane& lane, const Verdict& verdict, TimePoint now);
   void count(const Item& item, const Verdict& verdict, TimePoint now);
+  void count_digest(const Answer& answer);
   void arm(TimePoint at);
   Item* find(const std::string& lane, int64_t id);
 
@@ -89,6 +109,7 @@ class Delivery {
   MetricRegistry& metrics_;
   receivers::Sender& sender_;
   const Hooks hooks_;
+  const DigestOptions digests_;
   std::map<std::string, Lane> lanes_;
   std::vector<Answer> answers_;
   int64_t last_id_ = 0;

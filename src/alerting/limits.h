@@ -51,6 +51,9 @@ inline constexpr size_t kClusterWaitingMax = 10'000;  // changes not yet told to
 
 inline constexpr size_t kDeliveriesInFlightMax = 32;
 inline constexpr size_t kDeliveriesQueuedMax = 10'000;  // in memory; the rest waits in the outbox
+inline constexpr size_t kDigestMessagesMin = 3;         // fewer are sent as they are
+inline constexpr size_t kDigestMessagesMax = 200;
+inline constexpr size_t kDigestBytesMax = 1024 * 1024;  // of the messages in one; a larger one goes alone
 inline constexpr Micros kDeliveryDeadlineMin = std::chrono::seconds(10);
 inline constexpr Micros kRetryDelayFirst = std::chrono::milliseconds(500);
 inline constexpr Micros kRetryDelayMax = std::chrono::minutes(1);

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "alerting/delivery.h"
 #include "alerting/flapping.h"
 #include "alerting/limits.h"
 #include "alerting/reminders.h"
@@ -16,6 +17,7 @@ struct Options {
   Micros data_retention = kDataRetention;  // of ended silences and of the notification log
   SilenceLimits silences{};
   ReminderOptions reminders{};
+  DigestOptions digests{};
   FlapOptions flapping{};  // off but for rules that ask for it
 };
 

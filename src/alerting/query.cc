@@ -121,7 +121,17 @@ std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
       AlertView v = view(*record, {group}, now);
       if (keeps(query, v)) g.alerts.push_back(std::move(v));
     }
-    if (!g.alerts.empty()) out.push_back(std::move(g));
+    if (g.alerts.empty()) continue;
+    const bool templated = std::any_of(g.route_labels.begin(), g.route_labels.end(), [](const model::Label& label) {
+      return label.value.find("{{") != std::string::npos;
+    });
+    if (templated) {
+      for (const uint64_t f : group->members) {
+        const model::Alert& alert = alerts_.at(f).alert;
+        g.members.push_back({alert, alert.resolved_at(now)});
+      }
+    }
+    out.push_back(std::move(g));
   }
   std::sort(out.begin(), out.end(), [](const GroupView& a, const GroupView& b) {
     return std::tie(a.labels, a.receiver, a.id) < std::tie(b.labels, b.receiver, b.id);

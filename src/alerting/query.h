@@ -15,6 +15,7 @@
 #include "model/alert.h"
 #include "model/labels.h"
 #include "receivers/config.h"
+#include "receivers/notification.h"
 
 namespace sentinel::alerting {
 
@@ -37,9 +38,12 @@ struct GroupView {
   std::string group_key;
   std::string receiver;
   model::Labels labels;
-  model::Labels route_labels;
+  model::Labels route_labels;  // as the route has them: values are templates
   TimePoint next_flush;
   std::vector<AlertView> alerts;  // by fingerprint
+  // All of its alerts, also those that the query does not keep: what route labels are expanded over. Only where these
+  // have something to expand.
+  std::vector<receivers::NotifiedAlert> members{};
 };
 
 // Alerts that somebody does something about: those named, and those that fire in the groups with these labels.

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "alerting/limits.h"
+#include "base/hash.h"
+#include "base/strings.h"
 #include "text/labels_json.h"
 #include "text/yaml.h"
 
@@ -36,10 +38,19 @@ std::vector<TimeSpan> RecurringSilence::spans(TimePoint from, size_t count) cons
   return out;
 }
 
+std::string recurring_instance_id(const std::string& recurring_id, TimePoint start) {
+  std::string bytes = sha256(recurring_id + "@" + std::to_string(to_us(start))).substr(0, 16);
+  bytes[6] = static_cast<char>((bytes[6] & 0x0f) | 0x80);  // a UUID of version 8: made as its maker likes
+  bytes[8] = static_cast<char>((bytes[8] & 0x3f) | 0x80);
+  std::string out = hex_encode(bytes);
+  for (const size_t at : {8, 13, 18, 23}) out.insert(at, "-");
+  return out;
+}
+
 Status RecurringSilences::load(state::Tx& tx) {
   SENTINEL_ASSIGN(const state::Rows rows,
                   tx.query("SELECT id, matchers, schedule, starts_at, ends_at, updated_at, created_by, comment,"
-                           " annotations, next_from FROM alert_recurring_silences"));
+                           " annotations, next_from, removed_at FROM alert_recurring_silences"));
   for (const state::Row& row : rows) {
     RecurringSilence r;
     r.id = row.text(0);
@@ -53,6 +64,7 @@ Status RecurringSilences::load(state::Tx& tx) {
     r.instance.comment = row.text(7);
     SENTINEL_ASSIGN(r.instance.annotations, text::decode_labels(row.text(8)));
     r.next_from = time_from_us(row.integer(9));
+    if (!row.is_null(10)) r.removed_at = time_from_us(row.integer(10));
     put(std::move(r));
   }
   return {};
@@ -80,26 +92,33 @@ std::vector<std::string> RecurringSilences::due(TimePoint now) const {
 }
 
 Status RecurringSilences::write(state::Tx& tx, const RecurringSilence& r) {
+  const auto or_null = [](const std::optional<TimePoint>& time) {
+    return time ? state::SqlValue(to_us(*time)) : state::SqlValue(std::monostate{});
+  };
   return tx.exec(
       "INSERT INTO alert_recurring_silences (id, matchers, schedule, starts_at, ends_at, updated_at, created_by,"
-      " comment, annotations, next_from) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-      " next_from = excluded.next_from",
+      " comment, annotations, next_from, removed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO"
+      " UPDATE SET next_from = excluded.next_from, removed_at = excluded.removed_at",
       {r.id, encode_matcher_sets(r.instance.matcher_sets), r.schedule_text, to_us(r.instance.starts_at),
-       r.ends_at ? state::SqlValue(to_us(*r.ends_at)) : state::SqlValue(std::monostate{}), to_us(r.instance.updated_at),
-       r.instance.created_by, r.instance.comment, text::encode_labels(r.instance.annotations), to_us(r.next_from)});
+       or_null(r.ends_at), to_us(r.instance.updated_at), r.instance.created_by, r.instance.comment,
+       text::encode_labels(r.instance.annotations), to_us(r.next_from), or_null(r.removed_at)});
 }
 
-Status RecurringSilences::remove(state::Tx& tx, std::string_view id) {
-  return tx.exec("DELETE FROM alert_recurring_silences WHERE id = ?", {std::string(id)});
+Status RecurringSilences::prune(state::Database& database, TimePoint removed_before) {
+  const auto old = [&](const auto& entry) {
+    return entry.second.removed_at && *entry.second.removed_at < removed_before;
+  };
+  if (std::none_of(all_.begin(), all_.end(), old)) return {};
+  SENTINEL_TRY(database.write([&](state::Tx& tx) {
+    return tx.exec("DELETE FROM alert_recurring_silences WHERE removed_at < ?", {to_us(removed_before)});
+  }));
+  std::erase_if(all_, old);
+  return {};
 }
 
 void RecurringSilences::put(RecurringSilence recurring) {
   const std::string id = recurring.id;
   all_.insert_or_assign(id, std::move(recurring));
-}
-
-void RecurringSilences::erase(std::string_view id) {
-  if (const auto it = all_.find(id); it != all_.end()) all_.erase(it);
 }
 
 }  // namespace sentinel::alerting

@@ -1,5 +1,8 @@
 #include "alerting/replica.h"
 
+#include <utility>
+
+#include "alerting/limits.h"
 #include "text/json.h"
 
 namespace sentinel::alerting {
@@ -41,6 +44,17 @@ void write_acknowledgement(text::JsonWriter& w, const Acknowledgement& a) {
   w.field("actor", a.by.name).field("source", a.by.source).field("address", a.by.address).field("note", a.note);
   if (a.until) w.field("until", to_us(*a.until));
   w.field("ended", static_cast<int64_t>(a.ended)).field("updated_at", to_us(a.updated_at)).end_object();
+}
+
+void write_recurring(text::JsonWriter& w, const RecurringSilence& r) {
+  Silence shown = r.instance;
+  shown.id = r.id;
+  w.begin_object().key("instance");
+  write_silence(w, shown);
+  w.field("schedule", r.schedule_text).field("next_from", to_us(r.next_from));
+  if (r.ends_at) w.field("ends_at", to_us(*r.ends_at));
+  if (r.removed_at) w.field("removed_at", to_us(*r.removed_at));
+  w.end_object();
 }
 
 Result<TimePoint> read_time(const json::object& object, std::string_view key) {
@@ -122,6 +136,24 @@ Result<Acknowledgement> read_acknowledgement(const json::object& object) {
   return a;
 }
 
+Result<RecurringSilence> read_recurring(const json::object& object) {
+  RecurringSilence r;
+  SENTINEL_ASSIGN(const json::object* instance, text::json_object(object, "instance"));
+  SENTINEL_ASSIGN(r.instance, read_silence(*instance));
+  r.id = std::exchange(r.instance.id, "");
+  SENTINEL_ASSIGN(r.schedule_text, text::json_string(object, "schedule"));
+  if (r.schedule_text.size() > kScheduleBytesMax) return fail(ErrorCode::kTooLarge, "a schedule is too large");
+  SENTINEL_ASSIGN(r.schedule, parse_schedule(r.schedule_text));
+  SENTINEL_ASSIGN(r.next_from, read_time(object, "next_from"));
+  if (object.contains("ends_at")) {
+    SENTINEL_ASSIGN(r.ends_at, read_time(object, "ends_at"));
+  }
+  if (object.contains("removed_at")) {
+    SENTINEL_ASSIGN(r.removed_at, read_time(object, "removed_at"));
+  }
+  return r;
+}
+
 template <class T>
 Status read_list(const json::object& object, std::string_view key, std::vector<T>& out,
                  Result<T> (*read)(const json::object&)) {
@@ -145,6 +177,8 @@ std::string encode_replica(const ReplicaState& state) {
   for (const ReplicaEntry& e : state.log) write_entry(w, e);
   w.end_array().key("acknowledgements").begin_array();
   for (const Acknowledgement& a : state.acknowledgements) write_acknowledgement(w, a);
+  w.end_array().key("recurring").begin_array();
+  for (const RecurringSilence& r : state.recurring) write_recurring(w, r);
   w.end_array().end_object();
   return out;
 }
@@ -161,6 +195,8 @@ Result<ReplicaState> decode_replica(const json::object& object) {
   // Instances of earlier versions do not have them.
   if (object.contains("acknowledgements"))
     SENTINEL_TRY(read_list<Acknowledgement>(object, "acknowledgements", state.acknowledgements, read_acknowledgement));
+  if (object.contains("recurring"))
+    SENTINEL_TRY(read_list<RecurringSilence>(object, "recurring", state.recurring, read_recurring));
   return state;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// What instances of a cluster tell each other: silences, acknowledgements and what was told to whom. A value, and its
-// JSON.
+// What instances of a cluster tell each other: silences and their schedules, acknowledgements and what was told to
+// whom. A value, and its JSON.
 
 #include <string>
 #include <string_view>
@@ -10,6 +10,7 @@
 
 #include "alerting/acknowledgements.h"
 #include "alerting/notification_log.h"
+#include "alerting/recurring_silences.h"
 #include "alerting/silences.h"
 #include "base/result.h"
 
@@ -26,7 +27,8 @@ struct ReplicaState {
   std::vector<Silence> silences;
   std::vector<ReplicaEntry> log;
   std::vector<Acknowledgement> acknowledgements{};
-  size_t size() const { return silences.size() + log.size() + acknowledgements.size(); }
+  std::vector<RecurringSilence> recurring{};
+  size_t size() const { return silences.size() + log.size() + acknowledgements.size() + recurring.size(); }
   bool empty() const { return size() == 0; }
 };
 

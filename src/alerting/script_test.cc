@@ -132,6 +132,14 @@ class ScriptRun {
       EXPECT_EQ(s.has_value(), w.plain.empty()) << (s ? "" : s.error().to_string());
       return;
     }
+    if (w.verb == "hold") {
+      world_->sender.held[w.plain.at(0)] = world_->scheduler.now() + duration_of(w.plain.at(1));
+      return;
+    }
+    if (w.verb == "digests") {
+      world_->sender.refuses_digests = w.plain.at(0) == "refused";
+      return;
+    }
     if (w.verb == "fail") return fail_receiver(w);
     if (w.verb == "alerts") return show_block(alert_lines(w));
     if (w.verb == "recurring") return recurring(w);
@@ -266,6 +274,8 @@ class ScriptRun {
       const Sent& s = world_->sender.sent[shown_];
       std::string line = since_start(s.at) + " " + s.integration;
       if (s.result != Kind::kDelivered) line += s.result == Kind::kRetry ? " (try again)" : " (refused)";
+      if (const std::string_view digest = s.notification.group_labels.get(receivers::kDigestLabel); !digest.empty())
+        line += " digest of " + std::string(digest);
       for (const bool resolved : {false, true}) {
         std::string list;
         for (const receivers::NotifiedAlert& a : s.notification.alerts) {

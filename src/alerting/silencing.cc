@@ -84,7 +84,7 @@ Status Alerting::end_quiet_silences(TimePoint now) {
 
 Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurring, const Actor& by) {
   const TimePoint now = scheduler_.now();
-  if (recurring_.all().size() >= kRecurringSilencesMax)
+  if (recurring_silences().size() >= kRecurringSilencesMax)
     return fail(ErrorCode::kTooLarge, "more than " + std::to_string(kRecurringSilencesMax) + " recurring silences");
   if (recurring.schedule_text.size() > kScheduleBytesMax)
     return fail(ErrorCode::kTooLarge, "the schedule exceeds " + std::to_string(kScheduleBytesMax) + " bytes");
@@ -111,13 +111,17 @@ Result<RecurringSilence> Alerting::add_recurring_silence(RecurringSilence recurr
 
 Status Alerting::remove_recurring_silence(const std::string& id, const Actor& by) {
   const TimePoint now = scheduler_.now();
-  if (recurring_.find(id) == nullptr) return fail(ErrorCode::kNotFound, "recurring silence not found");
-  const AuditEntry entry{0, now, by, "recurring_silence.removed", id, audit_json(recurring_.find(id)->instance), ""};
+  const RecurringSilence* known = recurring_.find(id);
+  if (known == nullptr || known->removed_at) return fail(ErrorCode::kNotFound, "recurring silence not found");
+  const AuditEntry entry{0, now, by, "recurring_silence.removed", id, audit_json(known->instance), ""};
+  RecurringSilence removed = *known;
+  removed.removed_at = now;
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_TRY(RecurringSilences::remove(tx, id));
+    SENTINEL_TRY(RecurringSilences::write(tx, removed));
     return Audit::add(tx, entry);
   }));
-  recurring_.erase(id);
+  recurring_.put(std::move(removed));
+  replicate_recurring(id);
   for (const Silence& s : silences_.list()) {
     if (s.annotations.get(kRecurringAnnotation) != id || s.state(now) == SilenceState::kExpired) continue;
     SENTINEL_TRY(expire_silence(s.id, by));
@@ -129,7 +133,9 @@ Status Alerting::remove_recurring_silence(const std::string& id, const Actor& by
 
 std::vector<RecurringSilence> Alerting::recurring_silences() const {
   std::vector<RecurringSilence> out;
-  for (const auto& [id, r] : recurring_.all()) out.push_back(r);
+  for (const auto& [id, r] : recurring_.all()) {
+    if (!r.removed_at) out.push_back(r);
+  }
   return out;
 }
 
@@ -141,9 +147,11 @@ Status Alerting::make_instances(TimePoint now) {
 }
 
 // One transaction: the silence, and from where the one after it is looked for. What passed while nobody was here is
-// not made up for.
+// not made up for. Every instance of a cluster makes the same silence: its id and its times follow from the schedule,
+// and what somebody changes of it is newer everywhere.
 Status Alerting::make_instance(RecurringSilence recurring, TimePoint now, const Also& also) {
-  const std::vector<TimeSpan> spans = recurring.spans(std::max(now, recurring.next_from), 1);
+  std::vector<TimeSpan> spans = recurring.spans(std::max(now - kRecurringSpanMax, recurring.next_from), 1);
+  while (!spans.empty() && spans[0].end <= now) spans = recurring.spans(spans[0].end, 1);
   std::optional<Silence> made;
   if (spans.empty()) {
     recurring.next_from = std::max(now, recurring.next_from) + kRecurringHorizon;
@@ -151,11 +159,11 @@ Status Alerting::make_instance(RecurringSilence recurring, TimePoint now, const 
     return fail(ErrorCode::kTooLarge, "too many silences to make the next one of " + recurring.id);
   } else {
     made = recurring.instance;
-    made->id = new_uuid();
+    made->id = recurring_instance_id(recurring.id, spans[0].start);
     made->starts_at = spans[0].start;
     made->ends_at = spans[0].end;
-    made->updated_at = now;
     recurring.next_from = spans[0].end;
+    if (silences_.get(made->id)) made.reset();  // from another instance
   }
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
     if (made) SENTINEL_TRY(Silences::write(tx, *made));
@@ -166,7 +174,10 @@ Status Alerting::make_instance(RecurringSilence recurring, TimePoint now, const 
     silences_.put(*made);
     replicate_silence(made->id);
   }
+  const std::string id = recurring.id;
+  const bool is_new = recurring_.find(id) == nullptr;
   recurring_.put(std::move(recurring));
+  if (is_new) replicate_recurring(id);
   return {};
 }
 

@@ -288,7 +288,8 @@ Status Store::migrate(state::Database& database) {
                                        {4, kRecurringTable},
                                        {5, kAuditTable},
                                        {6, kFlappingTable},
-                                       {7, kEventIndex}});
+                                       {7, kEventIndex},
+                                       {8, "ALTER TABLE alert_recurring_silences ADD COLUMN removed_at INTEGER;"}});
 }
 
 AlertText::AlertText(const model::Alert& alert)

@@ -16,6 +16,7 @@
 #include "alerting/crashing_database.h"
 #include "base/file.h"
 #include "base/scheduler.h"
+#include "receivers/digest.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
 #include "state/refusing_disk.h"
@@ -42,6 +43,11 @@ class FakeSender final : public receivers::Sender {
       if (it->second.second > 0) --it->second.second;
       result = {it->second.first, "told to fail", retry_after};
     }
+    if (const auto it = held.find(message.integration); it != held.end() && it->second > scheduler_.now()) {
+      return done({receivers::SendResult::Kind::kRetry, "held back", it->second - scheduler_.now(), "", true});
+    }
+    if (notification->group_labels.has(receivers::kDigestLabel) && refuses_digests)
+      result = {receivers::SendResult::Kind::kFailed, "too large", std::nullopt};
     sent.push_back({scheduler_.now(), message.key, message.integration, result.kind, *notification});
     if (on_sent) on_sent(sent.back());
     if (lost) return;  // the answer never comes: the process dies before
@@ -50,6 +56,8 @@ class FakeSender final : public receivers::Sender {
 
   std::vector<Sent> sent;
   std::map<std::string, std::pair<receivers::SendResult::Kind, int>> failing;  // how, and how often (-1: always)
+  std::map<std::string, TimePoint> held;                                       // may not be asked before
+  bool refuses_digests = false;
   std::optional<Micros> retry_after;
   bool lost = false;
   std::function<void(const Sent&)> on_sent;

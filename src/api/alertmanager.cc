@@ -179,12 +179,31 @@ AlertmanagerApi::Answer AlertmanagerApi::get_alerts(net::Exchange* exchange) {
   co_return alertmanager_json(200, co_await net::blocking(&parts_.runtime, [&alerts] { return alerts_json(alerts); }));
 }
 
+void AlertmanagerApi::expand_route_labels(std::vector<alerting::GroupView>& groups) const {
+  const auto templates = parts_.templates ? parts_.templates() : nullptr;
+  if (templates == nullptr) return;
+  for (alerting::GroupView& group : groups) {
+    if (group.members.empty()) continue;
+    receivers::Notification n;
+    n.receiver = group.receiver;
+    n.group_labels = group.labels;
+    n.route_labels = group.route_labels;
+    n.alerts = std::move(group.members);
+    n.external_url = parts_.alerting.external_url();
+    group.route_labels =
+        receivers::expand_route_labels(templates->base(text::TemplateMode::kText), receivers::template_data(n));
+  }
+}
+
 AlertmanagerApi::Answer AlertmanagerApi::get_groups(net::Exchange* exchange) {
   const auto query = read_query(exchange->request().query);
   if (!query) co_return alertmanager_response(query.error());
-  const std::vector<alerting::GroupView> groups =
+  std::vector<alerting::GroupView> groups =
       co_await net::on_loop(&parts_.control, [this, q = *query] { return parts_.alerting.groups(q); });
-  co_return alertmanager_json(200, co_await net::blocking(&parts_.runtime, [&groups] { return groups_json(groups); }));
+  co_return alertmanager_json(200, co_await net::blocking(&parts_.runtime, [this, &groups] {
+                                expand_route_labels(groups);
+                                return groups_json(groups);
+                              }));
 }
 
 AlertmanagerApi::Answer AlertmanagerApi::post_alerts(net::Exchange* exchange) {

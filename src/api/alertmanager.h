@@ -10,6 +10,7 @@
 #include "api/handler.h"
 #include "api/version.h"
 #include "net/http_server.h"
+#include "receivers/templates.h"
 
 namespace sentinel::api {
 
@@ -22,6 +23,8 @@ class AlertmanagerApi {
     alerting::Alerting& alerting;                        // on the control loop
     std::function<alerting::ClusterStatus()> cluster{};  // on the control loop; empty: no cluster
     TimePoint started_at;
+    // What route labels are expanded with; from any thread. Empty: they are shown as they are.
+    std::function<std::shared_ptr<const receivers::Templates>()> templates{};
     // What clients are told; amtool warns when it is not its own.
     std::string version = kAlertmanagerCompatibleVersion;
   };
@@ -42,6 +45,7 @@ class AlertmanagerApi {
   Answer delete_silence(net::Exchange* exchange);
   Answer unknown(net::Exchange* exchange);
   Answer gone(net::Exchange* exchange);
+  void expand_route_labels(std::vector<alerting::GroupView>& groups) const;
 
   Parts parts_;
 };

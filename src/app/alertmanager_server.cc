@@ -36,6 +36,7 @@ struct AlertmanagerServer::Parts {
   Status open_http();
   void tend();
   Status reload(const alerting::Actor& by);
+  Status reload_files(const alerting::Actor& by);
   void stop();
 
   const AlertmanagerOptions options;
@@ -82,6 +83,7 @@ Status AlertmanagerServer::Parts::open() {
   settings.silences = options.silences;
   settings.reminders = options.reminders;
   settings.flapping = options.flapping;
+  settings.digests = options.digests;
   SENTINEL_TRY(control.call([&]() -> Status {
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {}, std::move(config),
                                                        std::move(settings)));
@@ -100,6 +102,7 @@ Status AlertmanagerServer::Parts::open() {
 Status AlertmanagerServer::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   api::AlertmanagerApi::Parts parts{runtime, clock, control, *alerting, {}, started_at};
+  parts.templates = [this] { return sender->templates(); };
   if (cluster) parts.cluster = [this] { return cluster->status(); };
   if (!options.api_version.empty()) parts.version = options.api_version;
   api = std::make_unique<api::AlertmanagerApi>(std::move(parts));
@@ -125,6 +128,14 @@ void AlertmanagerServer::Parts::tend() {
 // Everything is read before anything is put in force, so that a wrong file changes nothing.
 Status AlertmanagerServer::Parts::reload(const alerting::Actor& by) {
   MutexLock one_at_a_time(reloading);
+  const Status reloaded = reload_files(by);
+  if (reloaded) return reloaded;
+  const Status noted = control.call([&] { return alerting->note_refused_reload(reloaded.error(), by); });
+  if (!noted) log_warn("alertmanager", "a refused reload is not in the audit", {{"error", noted.error().to_string()}});
+  return reloaded;
+}
+
+Status AlertmanagerServer::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_ASSIGN(alerting::Config config, read_alertmanager_config(options.config_file));
   SENTINEL_ASSIGN(auto receivers, sender->prepare(config.receivers, config.template_globs));
   SENTINEL_TRY(control.call([&]() -> Status {

@@ -24,6 +24,7 @@ struct AlertmanagerOptions {
   alerting::SilenceLimits silences = {};
   alerting::ReminderOptions reminders = {};
   alerting::FlapOptions flapping = {};
+  alerting::DigestOptions digests = {};
   bool clustered = false;
   alerting::ClusterOptions cluster = {};
 };

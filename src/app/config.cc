@@ -196,7 +196,7 @@ Status parse_prometheus_sections(const YamlNode& root, Config& config) {
 
 // What alertmanager.yml has no word for.
 Status parse_routing(const YamlNode& node, alerting::Options& routing) {
-  SENTINEL_TRY(node.expect_keys("routing", {"silence_reminder", "flapping"}));
+  SENTINEL_TRY(node.expect_keys("routing", {"silence_reminder", "flapping", "digest_above"}));
   const YamlNode reminder = node.get("silence_reminder");
   SENTINEL_TRY(reminder.expect_keys("silence_reminder", {"before", "receiver"}));
   SENTINEL_ASSIGN(routing.reminders.before,
@@ -206,6 +206,7 @@ Status parse_routing(const YamlNode& node, alerting::Options& routing) {
   const auto damping = alerting::parse_flap_options(flapping);
   if (!damping) return fail(node.get("flapping").error(R"(expected "off" or as "6 in 1h" or "6 in 1h, calm at 2")"));
   routing.flapping = *damping;
+  SENTINEL_ASSIGN(routing.digests.above, count_or(node, "digest_above", routing.digests.above, 0));
   return {};
 }
 

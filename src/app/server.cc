@@ -428,8 +428,8 @@ Status Server::Parts::open_http() {
   remote_write_api = std::make_unique<api::RemoteWriteApi>(runtime, *remote_writer);
   alerts_api = std::make_unique<api::AlertsApi>(
       api::AlertsApi::Parts{runtime, clock, control, *alerting, *rules, *incidents, *database});
-  alertmanager_api = std::make_unique<api::AlertmanagerApi>(
-      api::AlertmanagerApi::Parts{runtime, clock, control, *alerting, {}, started_at});
+  alertmanager_api = std::make_unique<api::AlertmanagerApi>(api::AlertmanagerApi::Parts{
+      runtime, clock, control, *alerting, {}, started_at, [this] { return sender->templates(); }});
   alert_tools_api = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   operations_api = std::make_unique<api::OperationsApi>(api::OperationsApi::Parts{
       runtime, clock, metrics, [this] { return ready.load(); },
@@ -671,7 +671,12 @@ std::vector<api::ComponentState> Server::Parts::components() {
 // ---- reload and stop ----
 
 Status Server::Parts::reload(const alerting::Actor& by) {
-  SENTINEL_TRY(reload_files(by));
+  const Status reloaded = reload_files(by);
+  if (!reloaded) {
+    const Status noted = control.call([&] { return alerting->note_refused_reload(reloaded.error(), by); });
+    if (!noted) log_warn("server", "a refused reload is not in the audit", {{"error", noted.error().to_string()}});
+    return reloaded;
+  }
   log_info("server", "configuration reloaded", {{"file", config.file}});
   return {};
 }

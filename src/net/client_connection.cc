@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <tuple>
 
 #include "net/limits.h"
 
@@ -71,13 +72,25 @@ Task<Status> ClientConnection::connect(std::vector<asio::ip::tcp::endpoint> endp
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());
+  if (transport != nullptr && transport->proxy) SENTINEL_CO_TRY(co_await pass_proxy(url, transport));
   if (url->tls) {
-    if (transport != nullptr && transport->proxy) SENTINEL_CO_TRY(co_await open_tunnel(url, transport));
     const bool named = transport != nullptr && !transport->options.server_name.empty();
-    SENTINEL_CO_TRY(co_await handshake(url, named ? transport->options.server_name : url->host,
+    SENTINEL_CO_TRY(co_await handshake(url->origin(), named ? transport->options.server_name : url->host,
                                        transport != nullptr ? &transport->tls : tls));
   }
   disarm();
+  co_return Status();
+}
+
+// Afterwards what is written goes to the target, or, plainly, to the proxy that reads the request.
+Task<Status> ClientConnection::pass_proxy(const Url* url, const Transport* transport) {
+  if (transport->socks) co_return co_await open_socks(url, transport);
+  if (transport->proxy->tls) {
+    const std::string& name = transport->options.server_name;
+    SENTINEL_CO_TRY(
+        co_await handshake(transport->proxy->origin(), name.empty() ? transport->proxy->host : name, &transport->tls));
+  }
+  if (url->tls) co_return co_await open_tunnel(url, transport);
   co_return Status();
 }
 
@@ -92,8 +105,7 @@ Task<Status> ClientConnection::open_tunnel(const Url* url, const Transport* tran
   }
   for (const auto& [name, value] : transport->options.connect_headers) append_header(head, name, value);
   head += "\r\n";
-  auto [error, count] = co_await asio::async_write(socket_, asio::buffer(head), use_tuple);
-  if (error) co_return fail(broken(error));
+  SENTINEL_CO_TRY(co_await write_all(head));
   int status = 0;
   Headers headers;
   SENTINEL_CO_TRY(co_await read_head(&status, &headers, "CONNECT"));
@@ -104,21 +116,143 @@ Task<Status> ClientConnection::open_tunnel(const Url* url, const Transport* tran
   co_return Status();
 }
 
-Task<Status> ClientConnection::handshake(const Url* url, std::string host, asio::ssl::context* tls) {
-  tls_ = std::make_unique<TlsStream>(socket_, *tls);
+namespace {
+
+// RFC 1928: version 5, then the address as the client has it; names are for the proxy to resolve.
+std::string socks_connect(const Url& url) {
+  std::string out("\x05\x01\x00", 3);
+  SysError error;
+  const auto literal = asio::ip::make_address(url.host, error);
+  if (error) {
+    out += '\x03';
+    out += static_cast<char>(url.host.size());
+    out += url.host;
+  } else if (literal.is_v4()) {
+    const auto bytes = literal.to_v4().to_bytes();
+    out += '\x01';
+    out.append(bytes.begin(), bytes.end());
+  } else {
+    const auto bytes = literal.to_v6().to_bytes();
+    out += '\x04';
+    out.append(bytes.begin(), bytes.end());
+  }
+  out += static_cast<char>(url.port >> 8);
+  out += static_cast<char>(url.port & 0xff);
+  return out;
+}
+
+const char* socks_refusal(char code) {
+  static constexpr const char* kWhy[] = {"",
+                                         "general failure",
+                                         "not allowed by its rules",
+                                         "network unreachable",
+                                         "host unreachable",
+                                         "connection refused",
+                                         "TTL expired",
+                                         "command not supported",
+                                         "address type not supported"};
+  const auto index = static_cast<unsigned char>(code);
+  return index > 0 && index < std::size(kWhy) ? kWhy[index] : "unknown reason";
+}
+
+}  // namespace
+
+Task<Status> ClientConnection::open_socks(const Url* url, const Transport* transport) {
+  if (url->host.size() > 255) co_return fail(ErrorCode::kInvalidArgument, "a host name is too long for SOCKS");
+  SENTINEL_CO_TRY(co_await socks_login(transport));
+  SENTINEL_CO_TRY(co_await write_all(socks_connect(*url)));
+  SENTINEL_CO_ASSIGN(const std::string head, co_await read_exactly(4));
+  if (head[0] != '\x05') co_return fail(ErrorCode::kIo, "the proxy does not speak SOCKS 5");
+  if (head[1] != '\x00')
+    co_return fail(ErrorCode::kIo, std::string("the SOCKS proxy refuses to connect: ") + socks_refusal(head[1]));
+  size_t address = 0;
+  if (head[3] == '\x03') {
+    SENTINEL_CO_ASSIGN(const std::string size, co_await read_exactly(1));
+    address = static_cast<unsigned char>(size[0]);
+  } else {
+    address = head[3] == '\x01' ? 4 : 16;
+  }
+  SENTINEL_CO_ASSIGN([[maybe_unused]] const std::string bound, co_await read_exactly(address + 2));
+  if (in_.size() > 0) co_return fail(ErrorCode::kIo, "the proxy speaks before the tunnel's client");
+  co_return Status();
+}
+
+// Without user information no login is offered; with it (RFC 1929), both.
+Task<Status> ClientConnection::socks_login(const Transport* transport) {
+  const bool known = !transport->socks_user.empty();
+  SENTINEL_CO_TRY(co_await write_all(known ? std::string("\x05\x02\x00\x02", 4) : std::string("\x05\x01\x00", 3)));
+  SENTINEL_CO_ASSIGN(const std::string chosen, co_await read_exactly(2));
+  if (chosen[0] != '\x05') co_return fail(ErrorCode::kIo, "the proxy does not speak SOCKS 5");
+  if (chosen[1] == '\x00') co_return Status();
+  if (!known || chosen[1] != '\x02') co_return fail(ErrorCode::kIo, "the SOCKS proxy wants another way to log in");
+  std::string login("\x01");
+  login += static_cast<char>(transport->socks_user.size());
+  login += transport->socks_user;
+  login += static_cast<char>(transport->socks_password.size());
+  login += transport->socks_password;
+  SENTINEL_CO_TRY(co_await write_all(login));
+  SENTINEL_CO_ASSIGN(const std::string verdict, co_await read_exactly(2));
+  if (verdict[1] != '\x00') co_return fail(ErrorCode::kIo, "the SOCKS proxy refuses the user and password");
+  co_return Status();
+}
+
+Task<Status> ClientConnection::write_all(std::string_view bytes) {
+  SysError error;
+  size_t count = 0;
+  if (inner_) {
+    std::tie(error, count) = co_await asio::async_write(*inner_, asio::buffer(bytes), use_tuple);
+  } else if (tls_) {
+    std::tie(error, count) = co_await asio::async_write(*tls_, asio::buffer(bytes), use_tuple);
+  } else {
+    std::tie(error, count) = co_await asio::async_write(socket_, asio::buffer(bytes), use_tuple);
+  }
+  if (error) co_return fail(broken(error));
+  co_return Status();
+}
+
+Task<Result<std::string>> ClientConnection::read_exactly(size_t size) {
+  while (in_.size() < size) SENTINEL_CO_TRY(co_await fill(kReadBytes));
+  std::string out(in_.view().substr(0, size));
+  in_.consume(size);
+  co_return out;
+}
+
+namespace {
+
+// Server name and verification; "": ready to shake hands.
+template <class Stream>
+Status prepare_handshake(Stream& stream, const std::string& host) {
   SysError error;
   const bool is_ip = !asio::ip::make_address(host, error).is_unspecified() && !error;
-  if (!is_ip && SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str()) != 1) {
-    co_return fail(ErrorCode::kIo, "cannot set the TLS server name");
+  if (!is_ip && SSL_set_tlsext_host_name(stream.native_handle(), host.c_str()) != 1) {
+    return fail(ErrorCode::kIo, "cannot set the TLS server name");
   }
-  tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
-  auto [failed] = co_await tls_->async_handshake(TlsStream::client, use_tuple);
+  stream.set_verify_callback(asio::ssl::host_name_verification(host), error);
+  return {};
+}
+
+}  // namespace
+
+Task<Status> ClientConnection::handshake(std::string origin, std::string host, asio::ssl::context* tls) {
+  SysError failed;
+  SSL* handle = nullptr;
+  if (tls_) {
+    inner_ = std::make_unique<TunnelledTlsStream>(*tls_, *tls);
+    handle = inner_->native_handle();
+    SENTINEL_CO_TRY(prepare_handshake(*inner_, host));
+    std::tie(failed) = co_await inner_->async_handshake(TunnelledTlsStream::client, use_tuple);
+  } else {
+    tls_ = std::make_unique<TlsStream>(socket_, *tls);
+    handle = tls_->native_handle();
+    SENTINEL_CO_TRY(prepare_handshake(*tls_, host));
+    std::tie(failed) = co_await tls_->async_handshake(TlsStream::client, use_tuple);
+  }
   if (!failed) co_return Status();
   if (timed_out_ || canceled_) co_return fail(broken(failed));
-  const long verdict = SSL_get_verify_result(tls_->native_handle());
+  const long verdict = SSL_get_verify_result(handle);
   std::string why = failed.message();
   if (verdict != X509_V_OK) why += std::string(" (") + X509_verify_cert_error_string(verdict) + ")";
-  co_return fail(ErrorCode::kIo, "TLS handshake with " + url->origin() + " failed: " + why);
+  co_return fail(ErrorCode::kIo, "TLS handshake with " + origin + " failed: " + why);
 }
 
 void ClientConnection::begin(const ClientTimeouts& timeouts, int64_t total_due_ms) {
@@ -133,9 +267,7 @@ Task<Status> ClientConnection::send(std::string* head, const std::string* body) 
   enter("first byte", timeouts_.first_byte);
   if (tls_) {
     head->append(*body);
-    auto [error, count] = co_await asio::async_write(*tls_, asio::buffer(*head), use_tuple);
-    if (error) co_return fail(broken(error));
-    co_return Status();
+    co_return co_await write_all(*head);
   }
   OutParts parts;
   if (body->size() <= kGatherBytesMax) head->append(*body);
@@ -152,15 +284,17 @@ Task<Status> ClientConnection::send(std::string* head, const std::string* body) 
 Task<Status> ClientConnection::fill(size_t room) {
   const auto [data, size] = in_.prepare(room);
   if (!open_) co_return fail(broken(asio::error::operation_aborted));
-  if (tls_) {
-    auto [error, count] = co_await tls_->async_read_some(asio::buffer(data, size), use_tuple);
-    if (error) co_return fail(broken(error));
-    in_.commit(count);
+  SysError error;
+  size_t count = 0;
+  if (inner_) {
+    std::tie(error, count) = co_await inner_->async_read_some(asio::buffer(data, size), use_tuple);
+  } else if (tls_) {
+    std::tie(error, count) = co_await tls_->async_read_some(asio::buffer(data, size), use_tuple);
   } else {
-    auto [error, count] = co_await socket_.async_read_some(asio::buffer(data, size), use_tuple);
-    if (error) co_return fail(broken(error));
-    in_.commit(count);
+    std::tie(error, count) = co_await socket_.async_read_some(asio::buffer(data, size), use_tuple);
   }
+  if (error) co_return fail(broken(error));
+  in_.commit(count);
   any_byte_received_ = true;
   co_return Status();
 }

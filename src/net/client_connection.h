@@ -19,6 +19,7 @@
 namespace sentinel::net {
 
 using TlsStream = asio::ssl::stream<TcpSocket&>;
+using TunnelledTlsStream = asio::ssl::stream<TlsStream&>;  // to a target behind a proxy that is itself reached over TLS
 
 class ClientConnection final : private Deadline {
  public:
@@ -50,8 +51,14 @@ class ClientConnection final : private Deadline {
   const std::string& origin() const { return origin_; }  // and the transport: the key of the pool
 
  private:
-  Task<Status> handshake(const Url* url, std::string host, asio::ssl::context* tls);
+  // `host` is what the certificate must be for.
+  Task<Status> handshake(std::string origin, std::string host, asio::ssl::context* tls);
   Task<Status> open_tunnel(const Url* url, const Transport* transport);
+  Task<Status> open_socks(const Url* url, const Transport* transport);
+  Task<Status> socks_login(const Transport* transport);
+  Task<Status> pass_proxy(const Url* url, const Transport* transport);
+  Task<Status> write_all(std::string_view bytes);
+  Task<Result<std::string>> read_exactly(size_t size);
   Task<Status> fill(size_t room);
   Error broken(const SysError& error) const;
   void enter(const char* phase, Millis limit);
@@ -63,6 +70,7 @@ class ClientConnection final : private Deadline {
   std::string origin_;
   TcpSocket socket_;
   std::unique_ptr<TlsStream> tls_;
+  std::unique_ptr<TunnelledTlsStream> inner_;  // over tls_
   InBuffer in_;
   HeadScanner scanner_;
   ChunkedDecoder chunked_;

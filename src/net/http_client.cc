@@ -212,7 +212,7 @@ class Exchanged final : public ClientResponse {
 // A plain request through a proxy names the whole target and carries what the proxy asks for.
 std::string make_head(const ClientRequest& request, const Url& url) {
   const Transport* transport = request.transport.get();
-  const bool to_proxy = transport != nullptr && transport->proxy && !url.tls;
+  const bool to_proxy = asks_proxy(transport, url);
   std::string head;
   head.reserve(512 + (request.body.size() <= kGatherBytesMax ? request.body.size() : 0));
   head += request.method;

@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "net/http.h"
+#include "net/server_tls.h"
 #include "net/task.h"
 
 namespace sentinel::net {
@@ -73,6 +74,7 @@ struct ServerOptions {
   size_t connections_max = 20'000;
   Millis idle_timeout = std::chrono::seconds(120);
   Millis request_timeout = std::chrono::seconds(30);  // to read one request
+  std::shared_ptr<const ServerTls> tls{};             // null: plain
 };
 
 class HttpServer {

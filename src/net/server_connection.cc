@@ -3,6 +3,7 @@
 #include <ctime>
 
 #include <fmt/format.h>
+#include <boost/asio/write.hpp>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -44,9 +45,22 @@ ServerConnection::ServerConnection(asio::io_context& core, TcpSocket socket, std
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());
+  if (const auto& tls = shared_->options.tls) {
+    tls_ = std::make_unique<asio::ssl::stream<TcpSocket&>>(socket_, tls->context);
+  }
+}
+
+Task<bool> ServerConnection::shake_hands() {
+  if (!tls_) co_return true;
+  arm(shared_->options.request_timeout);
+  const auto [failed] = co_await tls_->async_handshake(asio::ssl::stream_base::server, use_tuple);
+  disarm();
+  if (failed) shared_->bad_requests->add();
+  co_return !failed && !timed_out_;
 }
 
 Task<void> ServerConnection::run() {
+  if (!co_await shake_hands()) keep_alive_ = false;
   while (open_ && keep_alive_) {
     if (!co_await read_head()) break;
     if (!co_await read_body()) break;
@@ -79,8 +93,11 @@ std::optional<HttpServer::ActiveRequest> ServerConnection::active() const {
 void ServerConnection::start_read(size_t room) {
   reading_ = true;
   const auto [data, size] = in_.prepare(room);
-  socket_.async_read_some(asio::buffer(data, size),
-                          [this](const SysError& error, size_t count) { on_read(error, count); });
+  const auto done = [this](const SysError& error, size_t count) { on_read(error, count); };
+  if (tls_)
+    tls_->async_read_some(asio::buffer(data, size), done);
+  else
+    socket_.async_read_some(asio::buffer(data, size), done);
 }
 
 void ServerConnection::on_read(const SysError& error, size_t count) {
@@ -289,7 +306,7 @@ Task<Status> ServerConnection::respond(Response response) {
   if (send_body && response.body.size() <= kGatherBytesMax) out_ += response.body;
   parts.add(out_);
   if (send_body && response.body.size() > kGatherBytesMax) parts.add(response.body);
-  if (open_ && send_some(socket_.native_handle(), parts) && parts.left == 0) co_return Status();
+  if (open_ && !tls_ && send_some(socket_.native_handle(), parts) && parts.left == 0) co_return Status();
   co_return co_await flush(parts);
 }
 
@@ -317,7 +334,7 @@ Task<Status> ServerConnection::write(std::string bytes) {
   }
   parts.add(bytes);
   if (chunked_out_) parts.add("\r\n");
-  if (open_ && send_some(socket_.native_handle(), parts) && parts.left == 0) co_return Status();
+  if (open_ && !tls_ && send_some(socket_.native_handle(), parts) && parts.left == 0) co_return Status();
   co_return co_await flush(parts);
 }
 
@@ -331,6 +348,19 @@ Task<Status> ServerConnection::end_stream() {
 }
 
 Task<Status> ServerConnection::flush(OutParts parts) {
+  if (tls_ && open_) {
+    std::string all;
+    all.reserve(parts.left);
+    for (size_t i = 0; i < parts.count; ++i)
+      all.append(static_cast<const char*>(parts.parts[i].iov_base), parts.parts[i].iov_len);
+    arm(kWriteStallMax);
+    const auto [error, count] = co_await asio::async_write(*tls_, asio::buffer(all), use_tuple);
+    disarm();
+    if (!error) co_return Status();
+    keep_alive_ = false;
+    close();
+    co_return fail(gone_error());
+  }
   while (open_ && send_some(socket_.native_handle(), parts)) {
     if (parts.left == 0) co_return Status();
     arm(kWriteStallMax);

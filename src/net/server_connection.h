@@ -1,14 +1,18 @@
 #pragma once
 // Internal to net: one accepted connection. Lives on one core from accept to close; a coroutine (run) owns its life.
 
+#include <boost/asio/ssl/stream.hpp>
+
 #include <atomic>
 #include <list>
+#include <memory>
 #include <optional>
 
 #include "net/deadline.h"
 #include "net/http1.h"
 #include "net/http_server.h"
 #include "net/socket.h"
+#include "net/transport_impl.h"
 
 namespace sentinel::net {
 
@@ -47,6 +51,7 @@ class ServerConnection final : public Exchange, private Deadline {
  private:
   using ReadWaiter = asio::async_result<asio::use_awaitable_t<Executor>, void()>::handler_type;
 
+  Task<bool> shake_hands();
   Task<bool> read_head();
   Task<bool> read_body();
   Task<bool> read_sized_body(uint64_t length);
@@ -66,6 +71,7 @@ class ServerConnection final : public Exchange, private Deadline {
 
   asio::io_context& core_;
   TcpSocket socket_;
+  std::unique_ptr<asio::ssl::stream<TcpSocket&>> tls_;  // null: plain
   ServerShared* const shared_;
   InBuffer in_;
   HeadScanner scanner_;

@@ -18,8 +18,9 @@ struct OpensslDeleter {
 using TestKey = std::unique_ptr<EVP_PKEY, OpensslDeleter<EVP_PKEY, EVP_PKEY_free>>;
 using TestCertificate = std::unique_ptr<X509, OpensslDeleter<X509, X509_free>>;
 
-// Self-signed, so that it is its own authority.
-inline TestCertificate make_certificate(EVP_PKEY* key, const std::string& alt_name) {
+// Self-signed, so that it is its own authority. Authorities that are trusted together need names of their own.
+inline TestCertificate make_certificate(EVP_PKEY* key, const std::string& alt_name,
+                                        const std::string& name_text = "test") {
   TestCertificate certificate(X509_new());
   X509* x = certificate.get();
   X509_set_version(x, 2);
@@ -28,7 +29,8 @@ inline TestCertificate make_certificate(EVP_PKEY* key, const std::string& alt_na
   X509_gmtime_adj(X509_getm_notAfter(x), 24 * 3600);
   X509_set_pubkey(x, key);
   X509_NAME* name = X509_get_subject_name(x);
-  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("test"), -1, -1, 0);
+  X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>(name_text.c_str()), -1,
+                             -1, 0);
   X509_set_issuer_name(x, name);
   X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, alt_name.c_str());
   X509_add_ext(x, extension, -1);

@@ -26,10 +26,24 @@ tl::unexpected<Error> refused(const char* what, const error_code& error) {
   return fail(ErrorCode::kInvalidArgument, std::string(what) + " cannot be used: " + error.message());
 }
 
-// http://user:password@host:port: the user information goes into a header of its own.
+constexpr size_t kSocksTextMax = 255;  // RFC 1929: the length is one byte
+
+// Makes a URL that parse_url() knows of a SOCKS proxy's; its port is 1080 unless said otherwise.
+std::string as_http(std::string url) {
+  url = "http" + url.substr(url.find("://"));
+  const size_t start = url.find("://") + 3;
+  const size_t end = std::min(url.find_first_of("/?#", start), url.size());
+  const std::string host = url.substr(start, end - start);
+  const size_t colon = host.rfind(':');
+  const bool has_port = colon != std::string::npos && host.find(']', colon) == std::string::npos;
+  return has_port ? url : url.insert(end, ":1080");
+}
+
+// scheme://user:password@host:port: the user information is said apart.
 Status set_proxy(Transport& transport) {
   std::string url = transport.options.proxy_url;
   if (url.find("://") == std::string::npos) url = "http://" + url;
+  const std::string scheme = to_lower(url.substr(0, url.find("://")));
   const size_t start = url.find("://") + 3;
   const size_t end = std::min(url.find_first_of("/?#", start), url.size());
   if (const size_t at = url.substr(0, end).rfind('@'); at != std::string::npos && at >= start) {
@@ -39,10 +53,18 @@ Status set_proxy(Transport& transport) {
     const auto password = url_decode(colon < user.size() ? user.substr(colon + 1) : "", false);
     if (!name || !password) return fail(ErrorCode::kInvalidArgument, "the proxy's user information is malformed");
     transport.proxy_authorization = "Basic " + base64_encode(*name + ":" + *password);
+    transport.socks_user = *name;
+    transport.socks_password = *password;
     url.erase(start, at + 1 - start);
   }
-  if (!url.starts_with("http://")) {
-    return fail(ErrorCode::kInvalidArgument, "proxies are reached over http://, not " + url.substr(0, url.find(':')));
+  transport.socks = scheme == "socks5" || scheme == "socks5h";
+  if (transport.socks) {
+    if (transport.socks_user.size() > kSocksTextMax || transport.socks_password.size() > kSocksTextMax)
+      return fail(ErrorCode::kInvalidArgument, "the proxy's user information is longer than 255 bytes");
+    url = as_http(std::move(url));
+  } else if (scheme != "http" && scheme != "https") {
+    return fail(ErrorCode::kInvalidArgument,
+                "proxies are reached over http://, https:// or socks5://, not " + scheme + "://");
   }
   SENTINEL_ASSIGN(transport.proxy, parse_url(url));
   return {};
@@ -85,6 +107,47 @@ Status apply_tls_options(ssl::context& context, const TransportOptions& options)
   // OpenSSL's default security level forbids what an explicit min_version below 1.2 asks for.
   if (least != 0 && least < TLS1_2_VERSION) SSL_CTX_set_security_level(context.native_handle(), 0);
   return {};
+}
+
+namespace {
+
+int verify_mode(ClientAuth auth) {
+  switch (auth) {
+    case ClientAuth::kNone: return SSL_VERIFY_NONE;
+    case ClientAuth::kRequest:
+    case ClientAuth::kVerifyIfGiven: return SSL_VERIFY_PEER;
+    case ClientAuth::kRequireAny:
+    case ClientAuth::kRequireAndVerify: return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+  }
+  return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+}
+
+// Of those who only have to show some certificate.
+int take_any(int /*verified*/, X509_STORE_CTX* /*chain*/) { return 1; }
+
+}  // namespace
+
+Result<std::shared_ptr<const ServerTls>> make_server_tls(const ServerTlsOptions& options) {
+  auto out = std::make_shared<ServerTls>();
+  error_code error;
+  out->context.use_certificate_chain(boost::asio::buffer(options.cert_pem), error);
+  if (error) return refused("the server certificate", error);
+  out->context.use_private_key(boost::asio::buffer(options.key_pem), ssl::context::pem, error);
+  if (error) return refused("the server key", error);
+  if (!options.client_ca_pem.empty()) {
+    out->context.add_certificate_authority(boost::asio::buffer(options.client_ca_pem), error);
+    if (error) return refused("the client certificate authority", error);
+  }
+  const bool any = options.client_auth == ClientAuth::kRequest || options.client_auth == ClientAuth::kRequireAny;
+  SSL_CTX* native = out->context.native_handle();
+  SSL_CTX_set_verify(native, verify_mode(options.client_auth), any ? take_any : nullptr);
+  // Without a name for them, a session that is taken up again with a client's certificate is refused.
+  static constexpr unsigned char kSessionName[] = "sentinel";
+  SSL_CTX_set_session_id_context(native, kSessionName, sizeof kSessionName - 1);
+  const int least = openssl_version(options.min_version);
+  SSL_CTX_set_min_proto_version(native, least == 0 ? TLS1_2_VERSION : least);
+  SSL_CTX_set_max_proto_version(native, openssl_version(options.max_version));
+  return std::shared_ptr<const ServerTls>(std::move(out));
 }
 
 Result<std::shared_ptr<const Transport>> make_transport(TransportOptions options) {

@@ -21,7 +21,9 @@ struct TransportOptions {
   std::string server_name;  // asked for and verified instead of the URL's host
   TlsVersion min_version = TlsVersion::kDefault;
   TlsVersion max_version = TlsVersion::kDefault;
-  // http://[user:password@]host:port: http targets are asked through it, https targets are tunnelled (CONNECT).
+  // http:// or https://[user:password@]host:port: http targets are asked through it, https targets are tunnelled
+  // (CONNECT). socks5:// (or socks5h://): both are tunnelled, and the proxy resolves the names. The TLS settings above
+  // hold for an https proxy too.
   std::string proxy_url;
   std::vector<std::pair<std::string, std::string>> connect_headers;  // of CONNECT
 

@@ -21,6 +21,7 @@ struct Integration {
 
   std::string id() const { return receiver + "/" + std::string(kind) + "/" + std::to_string(index); }
   bool send_resolved() const;
+  bool digestible() const;
 };
 
 struct ReceiverConfig {

@@ -33,6 +33,7 @@ class Discord final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_.value}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> url = read_secret(url_);
     if (!url) return failed(url.error());

@@ -21,6 +21,11 @@ class Email final : public Receiver {
  public:
   Email() : Receiver(false) {}
   Status configure(const text::YamlNode& node, const Globals& globals);
+  bool digestible() const override {
+    return !threading_ && fixed({to_, from_, smarthost_}) &&
+           std::all_of(headers_.begin(), headers_.end(),
+                       [](const auto& header) { return header.first == "Subject" || fixed({header.second}); });
+  }
   Next begin(Attempt& attempt) const override;
 
  private:

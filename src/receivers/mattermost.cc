@@ -111,6 +111,7 @@ class Mattermost final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_.value, channel_}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> url = read_secret(url_);
     if (!url) return failed(url.error());

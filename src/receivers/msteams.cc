@@ -18,6 +18,7 @@ class Teams : public Receiver {
         title_("{{ template \"" + prefix + ".default.title\" . }}"),
         text_("{{ template \"" + prefix + ".default.text\" . }}") {}
 
+  bool digestible() const override { return fixed({url_.value}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> url = read_secret(url_);
     if (!url) return failed(url.error());

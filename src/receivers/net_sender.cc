@@ -73,16 +73,27 @@ Result<net::ClientRequest> make_request(const Errand& errand, HttpCall call) {
   return request;
 }
 
-// Where a 307 or 308 sends the same request; "" when it is none or leads nowhere.
+// Where the answer sends the request, as Go's client follows it: 301, 302, 303, 307 and 308 with a Location. "" when it
+// is none of these or leads to no web address.
 std::string redirect_target(const std::string& from, const net::Response& response) {
-  if (response.status != 307 && response.status != 308) return "";
+  const int status = response.status;
+  if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308) return "";
   const auto base = boost::urls::parse_uri(from);
   const auto location = boost::urls::parse_uri_reference(response.headers.get("Location"));
-  if (!base || !location) return "";
+  if (!base || !location || response.headers.get("Location").empty()) return "";
   boost::urls::url target;
   if (!boost::urls::resolve(*base, *location, target)) return "";
   const std::string text(target.buffer());
   return text.starts_with("http://") || text.starts_with("https://") ? text : "";
+}
+
+// 307 and 308 ask for the same request again; the older ones for the page that answers it.
+void turn_to_get(net::ClientRequest& request, int status) {
+  if (status == 307 || status == 308) return;
+  if (request.method != "GET" && request.method != "HEAD") request.method = "GET";
+  request.body.clear();
+  for (const char* name : {"Content-Type", "Content-Encoding", "Content-Language", "Content-Location"})
+    request.headers.remove(name);
 }
 
 std::string origin_of(const std::string& url) {
@@ -137,9 +148,11 @@ net::Task<Result<net::Response>> exchange(Errand* errand, HttpCall call) {
     Result<net::Response> response = co_await fetch_start(&errand->shop->client, *request);
     if (!response) co_return fail(response.error());
     if (response->status == 401 && http.oauth2) forget_oauth2_token(*errand->shop, *http.oauth2);
-    const std::string target =
-        http.follow_redirects && hop < kRedirectsMax ? redirect_target(request->url, *response) : "";
+    const std::string target = http.follow_redirects ? redirect_target(request->url, *response) : "";
     if (target.empty()) co_return response;
+    if (hop == kRedirectsMax)
+      co_return fail(ErrorCode::kIo, "stopped after " + std::to_string(kRedirectsMax) + " redirects");
+    turn_to_get(*request, response->status);
     if (origin_of(target) != origin_of(request->url)) drop_credentials(request->headers, http);
     request->url = target;
   }
@@ -263,7 +276,7 @@ void NetSender::send(Outgoing message, Done done) {
   }
   const Rate rate = rate_of(it->second.kind);
   if (const auto wait = shop_->rates.take(message.integration, rate, shop_->clock.now())) {
-    return done({Kind::kRetry, "held back: this receiver is asked often enough", *wait, ""});
+    return done({Kind::kRetry, "held back: this receiver is asked often enough", *wait, "", true});
   }
   auto errand = std::make_shared<Errand>();
   errand->shop = shop_;

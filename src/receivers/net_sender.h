@@ -59,6 +59,9 @@ class NetSender final : public Sender {
   // Both; on an error the old receivers stay.
   Status configure(const std::vector<ReceiverConfig>& receivers, const std::vector<std::string>& template_globs);
 
+  // Of the receivers in force.
+  std::shared_ptr<const Templates> templates() const { return directory_.load()->templates; }
+
   // An integration that the configuration does not have is a failure for good.
   void send(Outgoing message, Done done) override;
 

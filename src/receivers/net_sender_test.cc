@@ -37,7 +37,8 @@ class NetSenderTest : public testing::Test {
   void SetUp() override {
     auto router = std::make_shared<net::Router>();
     for (const char* path : {"/hook", "/moved", "/down", "/token", "/api/chat.postMessage", "/api/chat.update"}) {
-      router->add("POST", path, [this, path](net::Exchange* e) { return play(e, &scripts_[path]); });
+      for (const char* method : {"GET", "POST"})
+        router->add(method, path, [this, path](net::Exchange* e) { return play(e, &scripts_[path]); });
     }
     auto server = net::HttpServer::start(runtime_, metrics_, {}, router);
     ASSERT_TRUE(server) << server.error().to_string();
@@ -90,6 +91,51 @@ class NetSenderTest : public testing::Test {
   std::unique_ptr<NetSender> sender_;
   std::string base_;
 };
+
+// As Go's client: the older ones turn into a GET of the answer, 307 and 308 repeat the request.
+TEST_F(NetSenderTest, a_redirect_says_by_its_status_what_is_asked_next) {
+  configure("webhook",
+            {"url: " + base_ + "/moved", "{url: " + base_ + "/moved, http_config: {follow_redirects: false}}",
+             "{url: " + base_ + "/moved, http_config: {basic_auth: {username: u, password: p}}}"});
+  std::vector<net::Request>& seen = scripts_["/hook"].seen;
+  for (const int status : {301, 302, 303, 307, 308}) {
+    seen.clear();
+    scripts_["/moved"].response.status = status;
+    ASSERT_EQ(send("team/webhook/0", "key").kind, Kind::kDelivered) << status;
+    ASSERT_EQ(seen.size(), 1u) << status;
+    const bool again = status >= 307;
+    EXPECT_EQ(seen[0].method, again ? "POST" : "GET") << status;
+    EXPECT_EQ(seen[0].body.empty(), !again) << status;
+    EXPECT_EQ(seen[0].headers.has("Content-Type"), again) << status;
+    EXPECT_EQ(seen[0].headers.get("Idempotency-Key"), "key") << status;
+    const SendResult stays = send("team/webhook/1", "key");
+    EXPECT_EQ(stays.kind, Kind::kFailed) << "a redirect that is not followed is no 2xx";
+    EXPECT_EQ(seen.size(), 1u) << status;
+  }
+  // Credentials go along where the host stays the same, and nowhere else.
+  scripts_["/moved"].response.status = 302;
+  ASSERT_EQ(send("team/webhook/2", "key").kind, Kind::kDelivered);
+  EXPECT_EQ(seen.back().headers.get("Authorization"), "Basic " + base64_encode("u:p"));
+  const std::string other = "http://localhost:" + std::to_string(server_->port()) + "/hook";
+  scripts_["/moved"].response.headers.set("Location", other);
+  ASSERT_EQ(send("team/webhook/2", "key").kind, Kind::kDelivered);
+  EXPECT_FALSE(seen.back().headers.has("Authorization"));
+  // Without a place to go, or to one that is no web address, the answer is what it is.
+  for (const char* location : {"", "ftp://localhost/x", "mailto:me"}) {
+    scripts_["/moved"].response.headers.set("Location", location);
+    EXPECT_EQ(send("team/webhook/0", "key").kind, Kind::kFailed) << location;
+  }
+}
+
+TEST_F(NetSenderTest, redirects_in_a_circle_end_and_are_tried_again_later) {
+  configure("webhook", {"url: " + base_ + "/moved"});
+  scripts_["/moved"].response.status = 302;
+  scripts_["/moved"].response.headers.set("Location", "/moved");
+  const SendResult result = send("team/webhook/0", "key");
+  EXPECT_EQ(result.kind, Kind::kRetry);
+  EXPECT_NE(result.error.find("stopped after 10 redirects"), std::string::npos) << result.error;
+  EXPECT_EQ(scripts_["/moved"].seen.size(), 11u);
+}
 
 TEST_F(NetSenderTest, delivers_with_its_key_and_follows_redirects) {
   configure("webhook", {"url: " + base_ + "/hook", "url: " + base_ + "/moved", "url: " + base_ + "/down",

@@ -41,6 +41,7 @@ class Pushover final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({user_key_.value, token_.value, device_}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> token = read_secret(token_);
     if (!token) return failed(token.error());

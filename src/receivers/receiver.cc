@@ -8,6 +8,12 @@
 namespace sentinel::receivers {
 
 bool Integration::send_resolved() const { return impl->send_resolved(); }
+bool Integration::digestible() const { return impl->digestible(); }
+
+bool Receiver::fixed(std::initializer_list<std::string_view> texts) {
+  return std::none_of(texts.begin(), texts.end(),
+                      [](std::string_view text) { return text.find("{{") != std::string_view::npos; });
+}
 
 Status Receiver::read(const text::YamlNode& node, std::string_view what, const Globals& globals, Fields fields) {
   http_ = globals.http;

@@ -4,6 +4,7 @@
 // and retries are the same for all (net_sender.h, alerting/delivery.h). Immutable; used from any thread.
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -55,6 +56,9 @@ class Receiver {
   // Whether messages of a group leave something behind for the next.
   virtual bool remembers() const { return false; }
 
+  // Whether one message may tell of several groups: people read it, and it goes to the same place for all of them.
+  virtual bool digestible() const { return false; }
+
   bool send_resolved() const { return send_resolved_; }
   const HttpConfig& http() const { return http_; }
   Millis timeout() const { return timeout_; }  // of one call; 0: the default
@@ -63,6 +67,9 @@ class Receiver {
   explicit Receiver(bool send_resolved) : send_resolved_(send_resolved) {}
   // The table of a kind with what all kinds have: send_resolved and http_config, which falls back to the global one.
   Status read(const text::YamlNode& node, std::string_view what, const Globals& globals, Fields fields);
+
+  // None of them is a template.
+  static bool fixed(std::initializer_list<std::string_view> texts);
 
   HttpConfig http_;
   Millis timeout_{0};

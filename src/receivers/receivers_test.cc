@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/strings.h"
+#include "receivers/digest.h"
 #include "receivers/kinds.h"
 #include "receivers/mime.h"
 #include "receivers/payload.h"
@@ -445,6 +446,85 @@ TEST(SigV4, signs_as_amazons_examples) {
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
             "SignedHeaders=content-type;host;x-amz-date, "
             "Signature=ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a");
+}
+
+// Alertmanager's resolver: labels see each other's values, no reason, and a circle is left out, not run through.
+TEST(RouteLabels, see_each_other_and_no_notification) {
+  FakeClock clock;
+  const auto templates = Templates::load({}, clock);
+  ASSERT_TRUE(templates);
+  Notification n = test_notification();
+  n.group_labels = {{"alertname", "Disk"}};
+  n.reason = "first notification";
+  n.route_labels = {{"plain", "as it is"},
+                    {"reason", "{{ .GroupLabels.alertname }}"},
+                    {"description", "{{ routeLabels \"reason\" }} on {{ len .Alerts }} ({{ routeLabels \"none\" }})"},
+                    {"why", "{{ .NotificationReason }}"},
+                    {"raw", "{{ .RouteLabels.reason }}"},
+                    {"a", "{{ routeLabels \"b\" }}"},
+                    {"b", "{{ routeLabels \"a\" }}"},
+                    {"bad", "{{ nope }}"},
+                    {"fails", "{{ index .Alerts 99 }}"}};
+  Expander expand(*templates, n);
+  const model::Labels& got = expand.data().route_labels;
+  EXPECT_EQ(got.get("plain"), "as it is");
+  EXPECT_EQ(got.get("reason"), "Disk");
+  EXPECT_EQ(got.get("description"), "Disk on " + std::to_string(n.alerts.size()) + " ()");
+  EXPECT_EQ(got.get("why"), "unknown");
+  EXPECT_EQ(got.get("raw"), "{{ .GroupLabels.alertname }}");
+  for (const char* left_out : {"a", "b", "bad", "fails"}) EXPECT_FALSE(got.has(left_out)) << left_out;
+  EXPECT_EQ(expand("{{ routeLabels \"description\" }}, {{ .NotificationReason }}"),
+            std::string(got.get("description")) + ", first notification");
+}
+
+TEST(Digest, tells_of_the_alerts_of_all_groups_and_what_the_last_message_says_of_each) {
+  const auto message = [](std::string group, std::vector<std::pair<std::string, bool>> alerts, int minute) {
+    Notification n;
+    n.receiver = "chat";
+    n.group_key = std::move(group);
+    n.route_labels = {{"team", "x"}, {"tier", std::to_string(minute)}};
+    n.external_url = "http://s";
+    n.created_at = time_from_us(0) + std::chrono::minutes(minute);
+    n.expires_at = n.created_at + std::chrono::minutes(5);
+    for (auto& [host, resolved] : alerts) n.alerts.push_back({{.labels = {{"host", host}}}, resolved});
+    return n;
+  };
+  const Notification d = digest_of({message("g1", {{"a", false}, {"b", false}}, 1), message("g2", {{"c", true}}, 3),
+                                    message("g1", {{"a", true}}, 2)},
+                                   "k");
+  EXPECT_EQ(d.receiver, "chat");
+  EXPECT_EQ(d.group_labels.to_string(), R"({digest="2 groups"})");
+  EXPECT_EQ(d.route_labels.to_string(), R"({team="x"})");
+  EXPECT_EQ(d.created_at, time_from_us(0) + std::chrono::minutes(3));
+  EXPECT_EQ(d.expires_at, time_from_us(0) + std::chrono::minutes(6)) << "none of them is told too late";
+  ASSERT_EQ(d.alerts.size(), 3u);
+  EXPECT_TRUE(d.alerts[0].resolved) << "the later message ends it";
+  EXPECT_EQ(d.status(), "firing");
+  EXPECT_NE(d.group_key, digest_of({message("g1", {{"a", false}}, 1)}, "other").group_key);
+}
+
+TEST(Digest, is_for_receivers_that_people_read_at_one_place) {
+  const auto digestible = [](std::string_view kind, const std::string& entry) {
+    for (const Kind& k : kinds()) {
+      if (k.name != kind) continue;
+      Globals globals;
+      globals.smtp_smarthost = "mail:25";
+      globals.smtp_from = "s@x";
+      const auto impl = k.read(text::parse_yaml(entry, "").value(), globals);
+      EXPECT_TRUE(impl) << entry << ": " << (impl ? "" : impl.error().to_string());
+      return impl && (*impl)->digestible();
+    }
+    ADD_FAILURE() << kind;
+    return false;
+  };
+  EXPECT_TRUE(digestible("slack", "{api_url: 'http://s/', channel: '#ops', title: '{{ .Status }}'}"));
+  EXPECT_FALSE(digestible("slack", "{api_url: 'http://s/', channel: '#{{ .GroupLabels.team }}'}"));
+  EXPECT_TRUE(digestible("email", "{to: ops@x, headers: {Subject: '{{ .Status }}'}}"));
+  EXPECT_FALSE(digestible("email", "{to: '{{ .GroupLabels.team }}@x'}"));
+  EXPECT_FALSE(digestible("email", "{to: ops@x, headers: {Cc: '{{ .GroupLabels.team }}@x'}}"));
+  EXPECT_TRUE(digestible("discord", "{webhook_url: 'http://d/'}"));
+  EXPECT_FALSE(digestible("webhook", "{url: 'http://w/'}")) << "a program folds groups by their key";
+  EXPECT_FALSE(digestible("pagerduty", "{routing_key: k}"));
 }
 
 }  // namespace

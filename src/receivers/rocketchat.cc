@@ -63,6 +63,7 @@ class RocketChat final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_, channel_}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> token = read_secret(token_);
     if (!token) return failed(token.error());

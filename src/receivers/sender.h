@@ -26,6 +26,7 @@ struct SendResult {
   std::string error;                  // no secrets
   std::optional<Micros> retry_after;  // what the server asked for
   std::string remember = {};          // for the next message of the same group, "": nothing (of delivered ones)
+  bool held_back = false;             // it was not asked: nothing may go to this integration before retry_after
 };
 
 class Sender {

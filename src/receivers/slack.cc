@@ -39,6 +39,7 @@ class Slack final : public Receiver {
  public:
   Slack() : Receiver(false) {}
   Status configure(const text::YamlNode& node, const Globals& globals);
+  bool digestible() const override { return !update_message_ && fixed({api_url_.value, app_url_, channel_}); }
   Next begin(Attempt& attempt) const override;
   bool remembers() const override { return update_message_; }
 

@@ -47,6 +47,7 @@ class Telegram final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_, chat_id_file_}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> token = read_secret(bot_token_);
     if (!token) return retry(token.error().to_string());

@@ -2,6 +2,9 @@
 
 #include <glob.h>
 
+#include <map>
+#include <set>
+
 #include "base/file.h"
 #include "receivers/default_templates.h"
 #include "text/prometheus_functions.h"
@@ -81,17 +84,65 @@ Result<std::shared_ptr<const Templates>> Templates::load(const std::vector<std::
   return std::shared_ptr<const Templates>(new Templates(std::move(plain), std::move(html)));
 }
 
+namespace {
+
+// Expands each label at most once; what is under way is known, so that a circle is an error and not an end of the
+// stack.
+class RouteLabels {
+ public:
+  RouteLabels(const text::Template& base, text::NotificationData data) : base_(base), data_(std::move(data)) {
+    data_.notification_reason = "unknown";
+    value_ = text::to_value(data_);
+    base_.set_function(
+        "routeLabels",
+        {{text::ParamKind::kString}, false, [this](std::span<const text::Value> args) -> Result<text::Value> {
+           SENTINEL_ASSIGN(std::string value, expand(args[0].as_string()));
+           return text::Value(std::move(value));
+         }});
+  }
+  RouteLabels(const RouteLabels&) = delete;
+  RouteLabels& operator=(const RouteLabels&) = delete;
+
+  Result<std::string> expand(const std::string& name) {
+    const std::string raw(data_.route_labels.get(name));
+    if (raw.find("{{") == std::string::npos) return raw;
+    if (const auto known = done_.find(name); known != done_.end()) return known->second;
+    if (!under_way_.insert(name).second) {
+      return fail(ErrorCode::kInvalidArgument, "route label cycle detected: " + name);
+    }
+    text::Template copy = base_;
+    const Status parsed = copy.parse("", raw);
+    Result<std::string> out = parsed ? copy.execute("", value_) : Result<std::string>(fail(parsed.error()));
+    under_way_.erase(name);
+    if (out) done_[name] = *out;
+    return out;
+  }
+
+ private:
+  text::Template base_;
+  text::NotificationData data_;
+  text::Value value_;
+  std::map<std::string, std::string> done_;
+  std::set<std::string> under_way_;
+};
+
+}  // namespace
+
+model::Labels expand_route_labels(const text::Template& base, const text::NotificationData& data) {
+  model::Labels out;
+  if (data.route_labels.empty()) return out;
+  RouteLabels labels(base, data);
+  for (const model::Label& label : data.route_labels) {
+    if (const Result<std::string> value = labels.expand(std::string(label.name))) out.set(label.name, *value);
+  }
+  return out;
+}
+
 Expander::Expander(std::shared_ptr<const Templates> templates, const Notification& notification)
     : data_(template_data(notification)),
       text_(templates->base(text::TemplateMode::kText)),
       html_(templates->base(text::TemplateMode::kHtml)) {
-  value_ = text::to_value(data_);
-  model::Labels expanded;
-  for (const model::Label& label : data_.route_labels) {
-    const std::string value = (*this)(label.value);
-    if (!error_) expanded.set(label.name, value);
-    error_.reset();
-  }
+  const model::Labels expanded = expand_route_labels(text_, data_);
   data_.route_labels = expanded;
   value_ = text::to_value(data_);
   const text::Func route_label = {

@@ -36,6 +36,11 @@ class Templates {
   text::Template html_;
 };
 
+// The values of route labels are templates over the data of their group; they see each other's values by routeLabels,
+// and no reason, since they are also shown where nothing is notified. One that fails, or that leads back to itself, is
+// left out.
+model::Labels expand_route_labels(const text::Template& base, const text::NotificationData& data);
+
 // Expands texts for one notification; the first failure sticks, and everything after it is "". One task at a time.
 class Expander {
  public:

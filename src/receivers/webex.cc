@@ -27,6 +27,7 @@ class Webex final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_, room_id_}); }
   Next begin(Attempt& attempt) const override {
     json::object body = {{"markdown", truncate_bytes(attempt.expand(message_), kMessageBytesMax)}};
     attempt.expand.put_unless_empty(body, "roomId", room_id_);

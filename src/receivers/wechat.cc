@@ -44,6 +44,7 @@ class WeChat final : public Receiver {
     return {};
   }
 
+  bool digestible() const override { return fixed({url_, to_user_, to_party_, to_tag_, agent_id_}); }
   Next begin(Attempt& attempt) const override {
     const Result<std::string> secret = read_secret(secret_);
     if (!secret) return failed(secret.error());

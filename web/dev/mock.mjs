@@ -774,6 +774,29 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
       ];
     }
     if (at === '/alerts') return [200, page(alertItems())];
+    if (at === '/silences/ending')
+      return [
+        200,
+        page(
+          state.mode === 'empty'
+            ? []
+            : [
+                {
+                  silence: {
+                    id: '0d5c1b0e-52a3-4a25-9b19-6e3f0b6f7c11',
+                    createdBy: 'ada',
+                    comment: 'provider maintenance',
+                    matchers: [{ name: 'service', value: 'llm-app', isRegex: false, isEqual: true }],
+                  },
+                  ends_at: new Date(nowMs() + 25 * 60_000).toISOString(),
+                  firing_alerts: 2,
+                  remind_at: new Date(nowMs() + 10 * 60_000).toISOString(),
+                  receiver: 'oncall',
+                  reminded: false,
+                },
+              ],
+        ),
+      ];
     if (at === '/rules') return [200, page(state.mode === 'empty' ? [] : rules())];
     if (at === '/events')
       return [

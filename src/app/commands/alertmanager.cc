@@ -9,6 +9,7 @@
 
 #include "api/version.h"
 #include "app/alertmanager_server.h"
+#include "app/cluster_tls.h"
 #include "app/commands/commands.h"
 #include "app/data_dir.h"
 #include "app/signals.h"
@@ -156,7 +157,10 @@ void add_cluster_flags(std::vector<Flag>& flags) {
   flags.push_back(ignored("cluster.peers-resolve-timeout", "names are resolved at each try"));
   flags.push_back(
       ignored("cluster.allow-insecure-public-advertise-address-discovery", "see cluster.advertise-address", true));
-  flags.push_back(refused("cluster.tls-config"));
+  flags.push_back({"cluster.tls-config", "TLS between instances: a file with tls_server_config and tls_client_config",
+                   false, [](Settings& s, const std::string& v) -> Status {
+                     return v.empty() ? Status() : read_cluster_tls(v, s.options.cluster);
+                   }});
 }
 
 std::vector<Flag> make_flags() {
@@ -196,6 +200,9 @@ std::vector<Flag> make_flags() {
                            [](Settings& s) -> Micros& { return s.options.reminders.before; }));
   flags.push_back(text("silences.remind-receiver", "who is reminded when the creator has no receiver",
                        [](Settings& s) -> std::string& { return s.options.reminders.receiver; }));
+  flags.push_back(count("notifications.digest-above",
+                        "one message for all that waits for a chat or mailbox beyond so many (20; 0: never)",
+                        [](Settings& s) -> size_t& { return s.options.digests.above; }));
   flags.push_back({"alerts.flap-damping", "hold news of alerts that change so often, as \"6 in 1h, calm at 2\" (off)",
                    false, [](Settings& s, const std::string& v) -> Status {
                      SENTINEL_ASSIGN(s.options.flapping, alerting::parse_flap_options(v));

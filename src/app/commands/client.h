@@ -31,5 +31,7 @@ std::string format_table(const std::vector<std::string>& header, const std::vect
 std::string cell_text(const boost::json::value& value);
 // "" when the field is absent or null.
 std::string field(const boost::json::value& object, std::string_view name);
+// Of a silence as the API shows it.
+std::string silence_matchers_text(const boost::json::value& silence);
 
 }  // namespace sentinel::app

@@ -34,6 +34,7 @@ void add_analyze_command(CLI::App& cli, int& exit_code);
 void add_drift_command(CLI::App& cli, int& exit_code);
 void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);
+void add_recurring_silence_command(CLI::App& silence, int& exit_code);  // below `silence`
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

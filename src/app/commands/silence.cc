@@ -63,19 +63,6 @@ Result<std::string> silence_body(const SilenceFlags& f) {
   return text::serialize(body);
 }
 
-std::string matchers_text(const json::value& silence) {
-  std::string out;
-  const json::value* list = silence.as_object().if_contains("matchers");
-  if (list == nullptr || !list->is_array()) return out;
-  for (const json::value& m : list->get_array()) {
-    const bool regex = field(m, "isRegex") == "true";
-    const bool equal = field(m, "isEqual") != "false";
-    const char* op = regex ? (equal ? "=~" : "!~") : (equal ? "=" : "!=");
-    out += (out.empty() ? "" : " ") + field(m, "name") + op + go_quote(field(m, "value"));
-  }
-  return out;
-}
-
 int list_silences(const SilenceFlags& f) {
   const auto answer = request_json(f.client, "GET", f.expired ? "/api/v2/silences" : "/api/v2/silences?expired=false");
   if (!answer) return report(answer.error());
@@ -87,7 +74,7 @@ int list_silences(const SilenceFlags& f) {
   for (const json::value& s : answer->as_array()) {
     const json::value* status = s.as_object().if_contains("status");
     rows.push_back({field(s, "id"), status == nullptr ? "" : field(*status, "state"), field(s, "endsAt"),
-                    matchers_text(s), field(s, "createdBy"), field(s, "comment")});
+                    silence_matchers_text(s), field(s, "createdBy"), field(s, "comment")});
   }
   fmt::print("{}", format_table({"ID", "STATE", "ENDS", "MATCHERS", "BY", "COMMENT"}, rows));
   return 0;
@@ -105,7 +92,7 @@ int list_ending(const SilenceFlags& f) {
     const json::value& s = e.at("silence");
     const std::string who = field(e, "receiver");
     const std::string when = field(e, "reminded") == "true" ? "told " + who : field(e, "remind_at") + " " + who;
-    rows.push_back({field(s, "id"), field(e, "ends_at"), field(e, "firing_alerts"), matchers_text(s),
+    rows.push_back({field(s, "id"), field(e, "ends_at"), field(e, "firing_alerts"), silence_matchers_text(s),
                     field(s, "createdBy"), who.empty() ? "" : when});
   }
   fmt::print("{}", format_table({"ID", "ENDS", "FIRING", "MATCHERS", "BY", "REMINDER"}, rows));
@@ -155,9 +142,22 @@ int preview_silence(const SilenceFlags& f) {
 
 }  // namespace
 
+std::string silence_matchers_text(const json::value& silence) {
+  std::string out;
+  const json::value* list = silence.as_object().if_contains("matchers");
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::value& m : list->get_array()) {
+    const bool regex = field(m, "isRegex") == "true";
+    const bool equal = field(m, "isEqual") != "false";
+    const char* op = regex ? (equal ? "=~" : "!~") : (equal ? "=" : "!=");
+    out += (out.empty() ? "" : " ") + field(m, "name") + op + go_quote(field(m, "value"));
+  }
+  return out;
+}
+
 void add_silence_command(CLI::App& cli, int& exit_code) {
   auto f = std::make_shared<SilenceFlags>();
-  CLI::App* command = cli.add_subcommand("silence", "List, add, expire and preview silences");
+  CLI::App* command = cli.add_subcommand("silence", "List, add, expire and preview silences, also recurring ones");
   command->require_subcommand(1);
   command->footer(
       "Matchers are Alertmanager's: alertname=Disk, host=~\"web-.*\", team!=x.\n"
@@ -183,6 +183,7 @@ void add_silence_command(CLI::App& cli, int& exit_code) {
   add->add_option("--remind-before", f->remind_before, "remind of its end this long ahead, as 30m; off: do not");
   add->add_option("--comment", f->comment, "why")->required();
   add->add_option("--author", f->author, "who")->envname("USER");
+  add_recurring_silence_command(*command, exit_code);
   sub("expire", "End one now", expire_silence)->add_option("id", f->id, "its id")->required();
 }
 

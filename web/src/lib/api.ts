@@ -6,6 +6,7 @@ import type {
   Call,
   CallFilter,
   DemoState,
+  EndingSilence,
   EventItem,
   Incident,
   IncidentDetail,
@@ -197,6 +198,8 @@ export const api = {
 
   alerts: (signal?: AbortSignal) =>
     get<Page<Alert>>(`${v1}/alerts`, { limit: 500 }, signal).then((all) => whole.page(all, whole.alert)),
+  endingSilences: (signal?: AbortSignal) =>
+    get<Page<EndingSilence>>(`${v1}/silences/ending`, { within: '24h' }, signal).then((all) => whole.page(all)),
   rules: (signal?: AbortSignal) =>
     get<Page<Rule>>(`${v1}/rules`, { limit: 500 }, signal).then((all) => whole.page(all, whole.rule)),
   events: (q: string, fromMs: number, toMs: number, signal?: AbortSignal) =>

@@ -211,8 +211,24 @@ export interface EventItem {
   title: string;
   text: string;
   alert_type: 'error' | 'warning' | 'info' | 'success';
+  kind?: string;
   tags: string[];
   incident: string | null;
+}
+
+/** An active silence that ends soon, and who is reminded. */
+export interface EndingSilence {
+  silence: {
+    id: string;
+    createdBy: string;
+    comment: string;
+    matchers: { name: string; value: string; isRegex: boolean; isEqual?: boolean }[];
+  };
+  ends_at: string;
+  firing_alerts: number;
+  remind_at: string | null;
+  receiver: string | null;
+  reminded: boolean;
 }
 
 export interface NotificationItem {
