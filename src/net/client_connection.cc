@@ -76,7 +76,7 @@ Task<Status> ClientConnection::connect(std::vector<asio::ip::tcp::endpoint> endp
   if (url->tls) {
     const bool named = transport != nullptr && !transport->options.server_name.empty();
     SENTINEL_CO_TRY(co_await handshake(url->origin(), named ? transport->options.server_name : url->host,
-                                       transport != nullptr ? &transport->tls : tls));
+                                       transport != nullptr ? &transport->tls : tls, offers_http2_));
   }
   disarm();
   co_return Status();
@@ -87,8 +87,8 @@ Task<Status> ClientConnection::pass_proxy(const Url* url, const Transport* trans
   if (transport->socks) co_return co_await open_socks(url, transport);
   if (transport->proxy->tls) {
     const std::string& name = transport->options.server_name;
-    SENTINEL_CO_TRY(
-        co_await handshake(transport->proxy->origin(), name.empty() ? transport->proxy->host : name, &transport->tls));
+    SENTINEL_CO_TRY(co_await handshake(transport->proxy->origin(), name.empty() ? transport->proxy->host : name,
+                                       &transport->tls, false));
   }
   if (url->tls) co_return co_await open_tunnel(url, transport);
   co_return Status();
@@ -219,35 +219,43 @@ Task<Result<std::string>> ClientConnection::read_exactly(size_t size) {
 
 namespace {
 
-// Server name and verification; "": ready to shake hands.
+// Server name, verification, and which protocols are offered.
 template <class Stream>
-Status prepare_handshake(Stream& stream, const std::string& host) {
+Status prepare_handshake(Stream& stream, const std::string& host, bool http2) {
   SysError error;
   const bool is_ip = !asio::ip::make_address(host, error).is_unspecified() && !error;
   if (!is_ip && SSL_set_tlsext_host_name(stream.native_handle(), host.c_str()) != 1) {
     return fail(ErrorCode::kIo, "cannot set the TLS server name");
   }
   stream.set_verify_callback(asio::ssl::host_name_verification(host), error);
+  constexpr unsigned char kBoth[] = "\x02h2\x08http/1.1";
+  if (http2) SSL_set_alpn_protos(stream.native_handle(), kBoth, sizeof kBoth - 1);
   return {};
 }
 
 }  // namespace
 
-Task<Status> ClientConnection::handshake(std::string origin, std::string host, asio::ssl::context* tls) {
+Task<Status> ClientConnection::handshake(std::string origin, std::string host, asio::ssl::context* tls, bool http2) {
   SysError failed;
   SSL* handle = nullptr;
   if (tls_) {
     inner_ = std::make_unique<TunnelledTlsStream>(*tls_, *tls);
     handle = inner_->native_handle();
-    SENTINEL_CO_TRY(prepare_handshake(*inner_, host));
+    SENTINEL_CO_TRY(prepare_handshake(*inner_, host, http2));
     std::tie(failed) = co_await inner_->async_handshake(TunnelledTlsStream::client, use_tuple);
   } else {
     tls_ = std::make_unique<TlsStream>(socket_, *tls);
     handle = tls_->native_handle();
-    SENTINEL_CO_TRY(prepare_handshake(*tls_, host));
+    SENTINEL_CO_TRY(prepare_handshake(*tls_, host, http2));
     std::tie(failed) = co_await tls_->async_handshake(TlsStream::client, use_tuple);
   }
-  if (!failed) co_return Status();
+  if (!failed) {
+    const unsigned char* chosen = nullptr;
+    unsigned int size = 0;
+    SSL_get0_alpn_selected(handle, &chosen, &size);
+    speaks_http2_ = std::string_view(reinterpret_cast<const char*>(chosen), size) == "h2";
+    co_return Status();
+  }
   if (timed_out_ || canceled_) co_return fail(broken(failed));
   const long verdict = SSL_get_verify_result(handle);
   std::string why = failed.message();
@@ -297,6 +305,17 @@ Task<Status> ClientConnection::fill(size_t room) {
   in_.commit(count);
   any_byte_received_ = true;
   co_return Status();
+}
+
+Task<Result<std::string_view>> ClientConnection::read_bytes() {
+  const Status filled = co_await fill(kBodyReadBytes);
+  if (!filled) co_return fail(filled.error());
+  co_return in_.view();
+}
+
+Task<Status> ClientConnection::write_bytes(const std::string* bytes) {
+  if (!open_) co_return fail(broken(asio::error::operation_aborted));
+  co_return co_await write_all(*bytes);
 }
 
 Task<Status> ClientConnection::read_head(int* status, Headers* headers, std::string_view method) {

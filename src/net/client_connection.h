@@ -30,6 +30,14 @@ class ClientConnection final : private Deadline {
   // one.
   Task<Status> connect(std::vector<asio::ip::tcp::endpoint> endpoints, const Url* url, asio::ssl::context* tls,
                        const Transport* transport, Millis timeout);
+  // Before connect(): the TLS handshake offers HTTP/2 as well.
+  void offer_http2() { offers_http2_ = true; }
+  // The server chose it: from then on only the three below, for Http2Connection.
+  bool speaks_http2() const { return speaks_http2_; }
+  Task<Result<std::string_view>> read_bytes();  // at least one; valid until consume_bytes()
+  void consume_bytes() { in_.consume(in_.size()); }
+  Task<Status> write_bytes(const std::string* bytes);
+
   // The exchange. `head` is complete, with its empty line.
   void begin(const ClientTimeouts& timeouts, int64_t total_due_ms);
   Task<Status> send(std::string* head, const std::string* body);
@@ -52,7 +60,7 @@ class ClientConnection final : private Deadline {
 
  private:
   // `host` is what the certificate must be for.
-  Task<Status> handshake(std::string origin, std::string host, asio::ssl::context* tls);
+  Task<Status> handshake(std::string origin, std::string host, asio::ssl::context* tls, bool http2);
   Task<Status> open_tunnel(const Url* url, const Transport* transport);
   Task<Status> open_socks(const Url* url, const Transport* transport);
   Task<Status> socks_login(const Transport* transport);
@@ -82,6 +90,8 @@ class ClientConnection final : private Deadline {
   Framing framing_ = Framing::kNone;
   const char* phase_ = "";
   bool phase_is_total_ = false;
+  bool offers_http2_ = false;
+  bool speaks_http2_ = false;
   bool open_ = true;
   bool timed_out_ = false;
   bool canceled_ = false;
