@@ -497,6 +497,7 @@ void Call::record(const Outcome& outcome) {
   if (outcome) interaction_.error_type = error_name(outcome->type);
   interaction_.prompt = std::move(info_.prompt);
   interaction_.context = std::move(info_.context);
+  interaction_.tool_output = std::move(info_.tool_output);
   interaction_.response = std::move(answer_.text);
   interaction_.finish_reason = std::move(answer_.finish_reason);
   interaction_.model_version = std::string(utf8_prefix(answer_.model, kAttributeBytesMax));
