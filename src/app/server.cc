@@ -246,7 +246,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   analysis::AnalyzerOptions analysis;
   analysis.prices_path = loaded.prices.path;
   analysis.prices_yaml = loaded.prices.text;
-  analysis.drift = p.config.drift;
+  analysis.drift = p.config.analysis.drift;
+  analysis.policies = p.config.analysis.policies;
   analysis.drift_window_closed = [&p](const analysis::DriftWindow& window) { p.drift.window_closed(window); };
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
@@ -693,6 +694,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
   publish_budgets(metrics, budgets_in_force, fresh->budgets);
   budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();
