@@ -199,7 +199,10 @@ CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
                                                   std::vector<events::Cell>{id});
                      }));
   if (result.rows.empty()) co_return fail(ErrorCode::kNotFound, fmt::format("no call {}", id));
-  co_return net::json_response(200, text::serialize(row_object(result, result.rows.front())));
+  json::object call = row_object(result, result.rows.front());
+  SENTINEL_CO_ASSIGN(call["judgements"],
+                     co_await net::blocking(&parts_.runtime, [this, id] { return parts_.judgements(id); }));
+  co_return net::json_response(200, text::serialize(call));
 }
 
 CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {

@@ -83,7 +83,7 @@ Result<Policy> parse_policy(const YamlNode& node) {
 }  // namespace
 
 Result<AnalysisConfig> parse_analysis(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("analysis", {"drift", "policies"}));
+  SENTINEL_TRY(node.expect_keys("analysis", {"drift", "policies", "judges"}));
   AnalysisConfig out;
   SENTINEL_TRY(parse_drift(node.get("drift"), out.drift));
   const YamlNode policies = node.get("policies");
@@ -93,6 +93,7 @@ Result<AnalysisConfig> parse_analysis(const YamlNode& node) {
     SENTINEL_ASSIGN(list.emplace_back(), parse_policy(policy));
   }
   out.policies = analysis::Policies(std::move(list));
+  SENTINEL_ASSIGN(out.judges, parse_judges(node.get("judges")));
   return out;
 }
 

@@ -3,13 +3,15 @@
 
 #include "analysis/drift_reference.h"
 #include "analysis/policy.h"
+#include "app/judge_config.h"
 #include "text/yaml.h"
 
 namespace sentinel::app {
 
 struct AnalysisConfig {
   analysis::DriftSettings drift;  // put in force at the start
-  analysis::Policies policies;    // also by a reload
+  analysis::Policies policies;    // these also by a reload
+  std::vector<JudgeConfig> judges;
 };
 
 // A null node gives the defaults. Errors have positions.
