@@ -18,6 +18,7 @@
 #include "api/auth.h"
 #include "api/calls.h"
 #include "api/feedback.h"
+#include "api/gateway_breakers.h"
 #include "api/incidents.h"
 #include "api/live.h"
 #include "api/openapi.h"
@@ -240,6 +241,7 @@ struct Server::Parts {
   std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
   std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
+  std::unique_ptr<api::GatewayBreakersApi> gateway_breakers_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
   std::vector<Budget> budgets_in_force = config.budgets;  // changed by reloads, one at a time
@@ -474,6 +476,8 @@ Status Server::Parts::open_http() {
   alertmanager_api->add_routes(*router);
   alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
+  gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
+  gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
