@@ -1,5 +1,7 @@
 #include "analysis/analyzer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -25,6 +27,9 @@ constexpr std::array<std::string_view, 6> kSensitive = {"SECRET", "US_SSN",  "CR
                                                         "IBAN",   "UK_NINO", "DATE_OF_BIRTH"};
 constexpr double kLeakRisk = 0.9;
 constexpr double kPersonalDataRisk = 0.3;
+constexpr double kLeakThreshold = 0.5;
+constexpr double kUngroundedBelow = 0.5;
+constexpr double kDriftExplained = 0.2;  // of drift_score
 constexpr double kRepetitionAbuse = 0.6;
 constexpr size_t kRepetitionWordsMin = 300;
 constexpr int64_t kBytesPerToken = 4;
@@ -45,6 +50,7 @@ class SentinelAnalyzer final : public Analyzer {
         prices_(std::move(prices)),
         pii_(std::move(pii)),
         support_(make_support_detector(model_)),
+        policies_(options_.policies),
         drift_(options_.drift) {}
 
   void analyze(Interaction& call) override {
@@ -61,19 +67,23 @@ class SentinelAnalyzer final : public Analyzer {
     const FeatureDoc answer_doc(answer.normalized.text);
     const std::vector<Span> prompt_pii = pii_->find(call.prompt);
     const std::vector<Span> answer_pii = pii_->find(call.response);
-    score_safety(call, prompt, answer, prompt_pii, answer_pii);
+    const Policy& policy = policies_.of(call);
+    call.explanation.clear();
+    score_safety(call, policy, prompt, answer, prompt_pii, answer_pii);
     score_abuse(call, prompt_doc);
     const bool answered = text_answer && call.status == InteractionStatus::kOk && !call.empty_response;
     if (answered) {
       call.semantic_similarity_score =
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
-      if (!refusal) score_support(call);
+      if (!refusal) score_support(call, policy);
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
-    call.prompt = stored_form(call.prompt, prompt_pii);
-    call.response = stored_form(call.response, answer_pii);
+    const std::string withheld = withheld_for(call, policy);
+    call.prompt = withheld.empty() ? stored_form(call.prompt, prompt_pii) : withheld;
+    call.response = withheld.empty() ? stored_form(call.response, answer_pii) : withheld;
     call.context.clear();
+    call.tool_output.clear();
   }
 
   void redact(Interaction& call) const override {
@@ -82,13 +92,14 @@ class SentinelAnalyzer final : public Analyzer {
     const std::vector<Span> prompt_pii = pii_->find(call.prompt);
     const std::vector<Span> answer_pii = pii_->find(call.response);
     note_pii(call, prompt_pii, answer_pii);
-    const TextRisk leak = leak_risk(call, answer_pii);
+    const TextRisk leak = leak_risk(call, answer_pii, kLeakThreshold);
     call.safety_label = leak.label;
     call.safety_categories = leak.categories;
     call.safety_score = 1.0 - leak.risk;
     call.prompt = stored_form(call.prompt, prompt_pii);
     call.response = stored_form(call.response, answer_pii);
     call.context.clear();
+    call.tool_output.clear();
     call.redacted = true;
   }
 
@@ -97,6 +108,7 @@ class SentinelAnalyzer final : public Analyzer {
     return {injection_risk(model_, assessment), safety_risk(model_, assessment), pii_types(pii_->find(prompt))};
   }
 
+  void set_policies(Policies policies) override { policies_ = std::move(policies); }
   std::vector<DriftTracker::Summary> drift_summaries() const override { return drift_.summaries(); }
   std::string save_drift() const override { return drift_.save(); }
   Status load_drift(std::string_view json) override { return drift_.load(json); }
@@ -109,38 +121,93 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
  private:
-  void score_safety(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
+  // One text of a call, as it is judged.
+  struct Part {
+    const char* name;
+    std::string_view text;
+    const TextAssessment& assessment;
+  };
+  using Judge = TextRisk (*)(const HeadModel&, const TextAssessment&, std::optional<double>);
+
+  // Findings of one call, gathered.
+  struct Safety {
+    const Policy& policy;
+    double worst = 0;  // of all that counts on this route
+  };
+
+  void score_safety(Interaction& call, const Policy& policy, const TextAssessment& prompt, const TextAssessment& answer,
                     const std::vector<Span>& prompt_pii, const std::vector<Span>& answer_pii) {
-    TextRisk injection = injection_risk(model_, prompt);
-    if (!call.context.empty()) {
-      TextRisk document = injection_risk(model_, assess(model_, call.context));
-      if (document.risk > injection.risk) injection = std::move(document);
-    }
-    call.prompt_injection_risk = injection.risk;
     TextRisk leak;
     if (call.redacted) {  // what redact() found is no longer in the texts
       leak = TextRisk{1.0 - call.safety_score.value_or(1), call.safety_label, call.safety_categories, {}};
     } else {
-      leak = leak_risk(call, answer_pii);
+      leak = leak_risk(call, answer_pii, policy.thresholds.pii_leak.value_or(kLeakThreshold));
       call.pii_types.clear();
     }
     note_pii(call, prompt_pii, answer_pii);
-
-    double worst = 0;
     call.safety_label = "SAFE";
     call.safety_categories.clear();
-    for (const TextRisk& risk :
-         {std::move(injection), safety_risk(model_, prompt), safety_risk(model_, answer), std::move(leak)}) {
-      if (risk.risk > worst && risk.label != "SAFE") call.safety_label = risk.label;
-      worst = std::max(worst, risk.risk);
-      for (const std::string& category : risk.categories) {
-        if (std::find(call.safety_categories.begin(), call.safety_categories.end(), category) ==
-            call.safety_categories.end()) {
-          call.safety_categories.push_back(category);
-        }
-      }
+    Safety safety{policy};
+    add_finding(call, leak, "the response", leak.evidence, safety);
+    score_injection(call, prompt, safety);
+    for (const Part& part : {Part{"the prompt", call.prompt, prompt}, Part{"the response", call.response, answer}}) {
+      judge(call, part, toxicity_risk, policy.thresholds.toxicity, safety);
+      judge(call, part, risky_risk, policy.thresholds.risky, safety);
     }
-    call.safety_score = 1.0 - worst;
+    call.safety_score = 1.0 - safety.worst;
+  }
+
+  // What the user said, what a document says and what a tool gave back are judged each by itself.
+  void score_injection(Interaction& call, const TextAssessment& prompt, Safety& safety) {
+    const std::optional<double> threshold = safety.policy.thresholds.injection;
+    double risk = judge(call, {"the prompt", call.prompt, prompt}, injection_risk, threshold, safety);
+    const auto other = [&](const char* name, std::string_view text, std::optional<double>& own) {
+      if (text.empty()) return;
+      own = judge(call, {name, text, assess(model_, text)}, injection_risk, threshold, safety);
+      risk = std::max(risk, *own);
+    };
+    other("the document", call.context, call.document_injection_risk);
+    other("tool output", call.tool_output, call.tool_injection_risk);
+    call.prompt_injection_risk = risk;
+  }
+
+  double judge(Interaction& call, const Part& part, Judge detector, std::optional<double> threshold, Safety& safety) {
+    const TextRisk risk = detector(model_, part.assessment, threshold);
+    std::vector<std::string> evidence = risk.evidence;
+    // What is quoted must not bring back what redaction takes away: the redacted text is judged again for its words.
+    const std::vector<Span> pii = risk.label == "SAFE" ? std::vector<Span>() : pii_->find(part.text);
+    if (!pii.empty()) evidence = detector(model_, assess(model_, stored_form(part.text, pii)), 0.0).evidence;
+    add_finding(call, risk, part.name, evidence, safety);
+    return risk.risk;
+  }
+
+  static void add_finding(Interaction& call, const TextRisk& risk, const char* where,
+                          const std::vector<std::string>& evidence, Safety& safety) {
+    const bool found = risk.label != "SAFE";
+    if (found && safety.policy.action(risk.label) == FindingAction::kIgnore) return;
+    if (found && risk.risk > safety.worst) call.safety_label = risk.label;
+    safety.worst = std::max(safety.worst, risk.risk);
+    if (!found) return;
+    for (const std::string& category : risk.categories) {
+      if (std::find(call.safety_categories.begin(), call.safety_categories.end(), category) ==
+          call.safety_categories.end())
+        call.safety_categories.push_back(category);
+    }
+    std::string line = fmt::format("{} {:.2f} in {}", risk.label, risk.risk, where);
+    for (size_t i = 0; i < evidence.size(); ++i) line += (i == 0 ? ": " : "; ") + evidence[i];
+    explain(call, std::move(line));
+  }
+
+  static void explain(Interaction& call, std::string line) {
+    if (call.explanation.size() < kExplanationLinesMax) call.explanation.push_back(std::move(line));
+  }
+
+  // "" when the texts may be stored.
+  static std::string withheld_for(const Interaction& call, const Policy& policy) {
+    for (const std::string& category : call.safety_categories) {
+      if (policy.action(category) == FindingAction::kWithhold) return "[WITHHELD: " + category + "]";
+    }
+    return "";
   }
 
   static void note_pii(Interaction& call, const std::vector<Span>& prompt_pii, const std::vector<Span>& answer_pii) {
@@ -152,20 +219,28 @@ class SentinelAnalyzer final : public Analyzer {
     }
   }
 
-  // Personal data in an answer is a leak when neither the user nor the document had brought it.
-  static TextRisk leak_risk(const Interaction& call, const std::vector<Span>& answer_pii) {
+  // Personal data in an answer is a leak when neither the user nor the document or a tool had brought it.
+  static TextRisk leak_risk(const Interaction& call, const std::vector<Span>& answer_pii, double threshold) {
     TextRisk out;
+    const Span* worst = nullptr;
     for (const Span& span : answer_pii) {
       const std::string_view value = std::string_view(call.response).substr(span.begin, span.end - span.begin);
       if (call.prompt.find(value) != std::string::npos) continue;
       const std::string_view type = std::string_view(span.type).substr(0, span.type.find(':'));
       const bool sensitive = std::find(kSensitive.begin(), kSensitive.end(), type) != kSensitive.end();
-      if (!sensitive && call.context.find(value) != std::string::npos) continue;
-      out.risk = std::max(out.risk, sensitive ? kLeakRisk : kPersonalDataRisk);
+      if (!sensitive &&
+          (call.context.find(value) != std::string::npos || call.tool_output.find(value) != std::string::npos))
+        continue;
+      const double risk = sensitive ? kLeakRisk : kPersonalDataRisk;
+      if (risk > out.risk) worst = &span;
+      out.risk = std::max(out.risk, risk);
     }
-    if (out.risk > 0.5) {
+    const bool found = worst != nullptr && out.risk > threshold;
+    if (worst != nullptr) out.risk = centered_risk(threshold, out.risk);
+    if (found) {
       out.label = "PII_LEAK";
       out.categories = {"PII_LEAK"};
+      out.evidence = {fmt::format("{} at bytes {} to {}", worst->type, worst->begin, worst->end)};
     }
     return out;
   }
@@ -175,14 +250,23 @@ class SentinelAnalyzer final : public Analyzer {
     call.token_abuse =
         tokens > options_.token_abuse_input_tokens ||
         (prompt_doc.tokens().size() >= kRepetitionWordsMin && repetition(prompt_doc) >= kRepetitionAbuse);
+    if (call.token_abuse) explain(call, fmt::format("TOKEN_ABUSE: {} input tokens", tokens));
   }
 
-  void score_support(Interaction& call) const {
+  void score_support(Interaction& call, const Policy& policy) const {
     if (is_blank(call.context)) return;
     const std::optional<SupportResult> result = support_->score(call.context, call.prompt, call.response);
     if (!result) return;
     call.support_score = result->score;
-    call.ungrounded = result->score < options_.ungrounded_below;
+    call.ungrounded = result->score < policy.thresholds.support.value_or(kUngroundedBelow);
+    if (!*call.ungrounded) return;
+    std::string line = fmt::format("UNGROUNDED {:.2f}", 1.0 - result->score);
+    for (size_t i = 0; i < std::min(result->unsupported.size(), kEvidenceMax); ++i) {
+      const Span& span = result->unsupported[i];
+      line += fmt::format("{} bytes {} to {}", i == 0 ? ": not in the document:" : ",", span.begin, span.end);
+    }
+    if (!result->unsupported.empty()) line += " of the response";
+    explain(call, std::move(line));
   }
 
   void score_drift(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
@@ -198,6 +282,10 @@ class SentinelAnalyzer final : public Analyzer {
     if (!call.baseline_ready) return;
     call.similarity_score = seen->score.similarity;
     call.drift_score = 1.0 - seen->score.similarity;
+    if (*call.drift_score > kDriftExplained) {
+      explain(call, fmt::format("DRIFT {:.2f}: the latest answers differ from the reference: {}", *call.drift_score,
+                                seen->score.what));
+    }
     if (seen->window && options_.drift_window_closed) options_.drift_window_closed(*seen->window);
   }
 
@@ -220,6 +308,7 @@ class SentinelAnalyzer final : public Analyzer {
   const HeadModel& model_ = HeadModel::embedded();
   std::unique_ptr<PiiDetector> pii_;
   std::unique_ptr<SupportDetector> support_;
+  Policies policies_;
   DriftTracker drift_;
 };
 

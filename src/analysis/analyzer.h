@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "analysis/drift.h"
+#include "analysis/policy.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "model/interaction.h"
@@ -24,9 +25,9 @@ struct Span {
 };
 
 struct TextRisk {
-  double risk = 0;                      // 0..1, calibrated later
+  double risk = 0;                      // 0..1, calibrated; 0.5 is the threshold
   std::string label = "SAFE";           // the worst category
-  std::vector<std::string> categories;  // all above their threshold
+  std::vector<std::string> categories;  // all above their threshold, worst first
   std::vector<std::string> evidence;    // why: the features or phrases that weighed most, at most 5
 };
 
@@ -82,7 +83,7 @@ struct AnalyzerOptions {
   DriftSettings drift;
   // Told of each full window of calls of a route; on the owner's thread, from within analyze().
   std::function<void(const DriftWindow&)> drift_window_closed;
-  double ungrounded_below = 0.5;
+  Policies policies;
 };
 
 // Owned by the telemetry worker, on whose thread everything is called because of the drift references; only
@@ -101,6 +102,8 @@ class Analyzer {
   virtual PromptCheck check_prompt(std::string_view prompt) const = 0;
 
   virtual std::vector<DriftTracker::Summary> drift_summaries() const = 0;
+  // From the next call on.
+  virtual void set_policies(Policies policies) = 0;
   // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
   virtual std::string save_drift() const = 0;
   virtual Status load_drift(std::string_view json) = 0;

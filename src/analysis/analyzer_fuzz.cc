@@ -36,7 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   call.prompt = first;
   call.response = second;
   call.context = text.substr(size / 3);
+  call.tool_output = text.substr(size / 4);
   analyzer->analyze(call);
+  for (const std::string& line : call.explanation) SENTINEL_CHECK(is_valid_utf8(line));
   SENTINEL_CHECK(*call.safety_score >= 0 && *call.safety_score <= 1 && is_valid_utf8(call.prompt) &&
                  is_valid_utf8(call.response));
   return 0;

@@ -19,8 +19,8 @@ class TextScorer final : public BatchScorer {
     const TextAssessment assessment = assess(model_, row.text);
     out.risk = assessment.risk[task_];
     if (explain) {
-      out.evidence =
-          (task_ == kInjectionTask ? injection_risk(model_, assessment) : safety_risk(model_, assessment)).evidence;
+      const auto why = task_ == kInjectionTask ? injection_risk : task_ == kToxicityTask ? toxicity_risk : risky_risk;
+      out.evidence = why(model_, assessment, std::nullopt).evidence;
     }
     return out;
   }

@@ -100,7 +100,12 @@ DriftScore DriftTracker::score(const State& state) const {
   std::vector<double> mean(state.recent_sum);
   for (double& m : mean) m /= calls;
   const DriftValues values = state.reference->measure(mean, calls);
-  return {true, 1.0 - std::max(level(values[kAnswerTopic]), kFormShare * level(values[kAnswerForm]))};
+  DriftScore out{true, 1.0 - std::max(level(values[kAnswerTopic]), kFormShare * level(values[kAnswerForm])), ""};
+  for (const DriftMeasure m : {kAnswerTopic, kAnswerForm}) {
+    if (values[m] > 1)
+      out.what += fmt::format("{}{} {:.1f}", out.what.empty() ? "" : ", ", drift_measure_name(m), values[m]);
+  }
+  return out;
 }
 
 void DriftTracker::fill_window(State& state, const DriftCall& call) const {

@@ -32,6 +32,7 @@ bool matches(const DriftRoute& question, std::string_view key);
 struct DriftScore {
   bool baseline_ready = false;
   double similarity = 1;  // 1 − drift; 1 while the reference is still being collected
+  std::string what;       // "answer_form 3.1, answer_topic 1.4" when they lie above the level of calm windows
 };
 
 struct DriftExample {

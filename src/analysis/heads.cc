@@ -4,8 +4,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "analysis/limits.h"
 #include "base/check.h"
 #include "base/hash.h"
+#include "base/strings.h"
 
 namespace sentinel::analysis {
 namespace {
@@ -199,6 +201,34 @@ HeadScores HeadModel::score(const FeatureDoc& doc) const {
     from = i + 1;
   }
   for (size_t h = 0; h < kHeadCount; ++h) out.head[h].window_mean = mean[h] / static_cast<float>(out.windows);
+  return out;
+}
+
+std::vector<std::pair<std::string, float>> HeadModel::heaviest_words(const FeatureDoc& doc, std::string_view text,
+                                                                     HeadIndex head, size_t count) const {
+  const auto at = [&](uint32_t hash) {
+    return static_cast<float>(weights_[size_t{bucket_of(hash)} * kHeadCount + head]);
+  };
+  std::vector<std::pair<float, size_t>> weight_of;  // of each distinct word
+  for (size_t d = 0; d < doc.distinct().size(); ++d) {
+    const FeatureDoc::Distinct& word = doc.distinct()[d];
+    float sum = at(word.word_hash);
+    for (uint32_t i = word.grams_begin; i < word.grams_end; ++i) sum += kCharGramWeight * at(doc.grams()[i]);
+    if (sum > 0) weight_of.emplace_back(sum * FeatureDoc::dampen(word.count) * scales_[head] / doc.norm(), d);
+  }
+  count = std::min(count, weight_of.size());
+  std::partial_sort(
+      weight_of.begin(), weight_of.begin() + static_cast<int64_t>(count), weight_of.end(),
+      [](const auto& a, const auto& b) { return a.first != b.first ? a.first > b.first : a.second < b.second; });
+  std::vector<std::pair<std::string, float>> out;
+  for (size_t i = 0; i < count; ++i) {
+    const size_t wanted = weight_of[i].second;
+    const auto token = std::find_if(doc.tokens().begin(), doc.tokens().end(),
+                                    [&](const FeatureDoc::Token& t) { return t.distinct == wanted; });
+    if (token == doc.tokens().end()) continue;
+    out.emplace_back(utf8_prefix(text.substr(token->begin, token->end - token->begin), kWordBytesMax),
+                     weight_of[i].first);
+  }
   return out;
 }
 

@@ -51,6 +51,10 @@ class HeadModel {
   std::string serialize() const;
 
   HeadScores score(const FeatureDoc& doc) const;
+  // The words of `doc` that raise the score of a head most, with their n-grams and as often as they occur; heaviest
+  // first. `text` is what the document was made from.
+  std::vector<std::pair<std::string, float>> heaviest_words(const FeatureDoc& doc, std::string_view text,
+                                                            HeadIndex head, size_t count) const;
   float idf(uint32_t word_hash) const { return static_cast<float>(idf_[word_hash >> (32 - kIdfBits)]) / 24.0F; }
   const SecondStage& stage(Task task) const { return stages_[task]; }
 

@@ -26,6 +26,7 @@ inline constexpr size_t kDriftVersionsMax = 8;      // model versions told apart
 inline constexpr size_t kPriceModelsMax = 4096;
 inline constexpr size_t kPriceFileBytesMax = 1024 * 1024;
 inline constexpr size_t kRowBytesMax = 16 * 1024 * 1024;  // a line of a file of texts
-inline constexpr size_t kEvidenceMax = 5;
+inline constexpr size_t kEvidenceMax = 6;
+inline constexpr size_t kExplanationLinesMax = 12;  // of one call
 
 }  // namespace sentinel::analysis

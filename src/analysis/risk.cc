@@ -12,6 +12,8 @@ namespace sentinel::analysis {
 namespace {
 
 constexpr size_t kEvidenceBytesMax = 120;
+constexpr size_t kEvidenceWords = 4;
+constexpr double kFindingAbove = 0.5;  // of a centred risk
 
 using ClassCounts = std::array<int, kLexiconClasses>;
 
@@ -76,6 +78,19 @@ void explain_classes(const ClassCounts& counts, std::initializer_list<LexiconCla
   }
 }
 
+// The place and the words that weighed most, and how the text was hidden.
+void explain_text(const HeadModel& model, const TextAssessment& assessment, HeadIndex head,
+                  std::vector<std::string>& evidence) {
+  std::string where = snippet(assessment.normalized.text, assessment.scores.head[head]);
+  if (!where.empty()) evidence.push_back(std::move(where));
+  std::string words;
+  const FeatureDoc doc(assessment.normalized.text);
+  for (const auto& [word, weight] : model.heaviest_words(doc, assessment.normalized.text, head, kEvidenceWords))
+    words += (words.empty() ? "weigh most: " : ", ") + word;
+  if (!words.empty()) evidence.push_back(std::move(words));
+  explain_obfuscation(assessment.normalized.obfuscation, evidence);
+}
+
 std::string all_text(const Normalized& normalized) {
   std::string text = normalized.text;
   for (const std::string& part : normalized.decoded) text += "\n" + part;
@@ -98,6 +113,26 @@ std::string harm_category(const ClassCounts& counts, bool toxic) {
                                       [](const Vote& a, const Vote& b) { return a.weight < b.weight; });
   if (best->weight > 1) return best->name;
   return toxic ? "TOXIC" : "RISKY";
+}
+
+double shown_risk(const HeadModel& model, const TextAssessment& assessment, Task task,
+                  std::optional<double> threshold) {
+  return centered_risk(threshold.value_or(static_cast<double>(model.stage(task).threshold)), assessment.risk[task]);
+}
+
+TextRisk harm_risk(const HeadModel& model, const TextAssessment& assessment, Task task,
+                   std::optional<double> threshold) {
+  TextRisk out;
+  out.risk = shown_risk(model, assessment, task, threshold);
+  if (out.risk <= kFindingAbove) return out;
+  const ClassCounts counts = count_classes(all_text(assessment.normalized));
+  out.label = harm_category(counts, task == kToxicityTask);
+  out.categories = {out.label};
+  explain_text(model, assessment, task == kToxicityTask ? kToxicityHead : kRiskyHead, out.evidence);
+  explain_classes(counts,
+                  {kViolence, kSelfHarm, kSexual, kWeapon, kDrug, kCrime, kHacking, kDeception, kIdentity, kInsult},
+                  out.evidence);
+  return out;
 }
 
 class HeadInjectionDetector final : public InjectionDetector {
@@ -127,18 +162,17 @@ TextAssessment assess(const HeadModel& model, std::string_view text) {
   return out;
 }
 
-double centered_risk(const SecondStage& stage, double probability) {
+double centered_risk(double threshold, double probability) {
   const auto logit = [](double p) {
     return std::log(std::clamp(p, 1e-9, 1.0 - 1e-9) / (1.0 - std::clamp(p, 1e-9, 1.0 - 1e-9)));
   };
-  return 1.0 / (1.0 + std::exp(logit(stage.threshold) - logit(probability)));
+  return 1.0 / (1.0 + std::exp(logit(threshold) - logit(probability)));
 }
 
-TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment) {
-  const SecondStage& stage = model.stage(kInjectionTask);
+TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment, std::optional<double> threshold) {
   TextRisk out;
-  out.risk = centered_risk(stage, assessment.risk[kInjectionTask]);
-  if (assessment.risk[kInjectionTask] <= stage.threshold) return out;
+  out.risk = shown_risk(model, assessment, kInjectionTask, threshold);
+  if (out.risk <= kFindingAbove) return out;
   const ClassCounts counts = count_classes(all_text(assessment.normalized));
   const int jailbreak =
       3 * counts[kUnrestricted] + counts[kPretend] + counts[kPersona] + counts[kRefusal] + counts[kMode];
@@ -146,35 +180,26 @@ TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment
       2 * counts[kIgnore] + counts[kPrior] + counts[kInstruction] + counts[kReveal] + counts[kHidden] + counts[kSend];
   out.label = jailbreak > injection ? "JAILBREAK" : "PROMPT_INJECTION";
   out.categories = {out.label};
-  std::string where = snippet(assessment.normalized.text, assessment.scores.head[kInjectionHead]);
-  if (!where.empty()) out.evidence.push_back(std::move(where));
-  explain_obfuscation(assessment.normalized.obfuscation, out.evidence);
+  explain_text(model, assessment, kInjectionHead, out.evidence);
   explain_classes(counts,
                   {kIgnore, kPrior, kInstruction, kReveal, kHidden, kUnrestricted, kPretend, kCredential, kSend},
                   out.evidence);
   return out;
 }
 
+TextRisk toxicity_risk(const HeadModel& model, const TextAssessment& assessment, std::optional<double> threshold) {
+  return harm_risk(model, assessment, kToxicityTask, threshold);
+}
+TextRisk risky_risk(const HeadModel& model, const TextAssessment& assessment, std::optional<double> threshold) {
+  return harm_risk(model, assessment, kRiskyTask, threshold);
+}
+
 TextRisk safety_risk(const HeadModel& model, const TextAssessment& assessment) {
-  TextRisk out;
-  const double toxic = centered_risk(model.stage(kToxicityTask), assessment.risk[kToxicityTask]);
-  const double risky = centered_risk(model.stage(kRiskyTask), assessment.risk[kRiskyTask]);
-  out.risk = std::max(toxic, risky);
-  if (out.risk <= 0.5) return out;
-  const ClassCounts counts = count_classes(all_text(assessment.normalized));
-  if (toxic > 0.5) out.categories.push_back(harm_category(counts, true));
-  if (risky > 0.5) out.categories.push_back(harm_category(counts, false));
-  if (out.categories.size() == 2 && (risky > toxic)) std::swap(out.categories[0], out.categories[1]);
-  if (out.categories.size() == 2 && out.categories[0] == out.categories[1]) out.categories.pop_back();
-  out.label = out.categories.front();
-  std::string where =
-      snippet(assessment.normalized.text, assessment.scores.head[toxic > risky ? kToxicityHead : kRiskyHead]);
-  if (!where.empty()) out.evidence.push_back(std::move(where));
-  explain_obfuscation(assessment.normalized.obfuscation, out.evidence);
-  explain_classes(counts,
-                  {kViolence, kSelfHarm, kSexual, kWeapon, kDrug, kCrime, kHacking, kDeception, kIdentity, kInsult},
-                  out.evidence);
-  return out;
+  TextRisk worse = toxicity_risk(model, assessment);
+  TextRisk other = risky_risk(model, assessment);
+  if (other.risk > worse.risk) std::swap(worse, other);
+  if (other.label != "SAFE" && other.label != worse.label) worse.categories.push_back(other.label);
+  return worse;
 }
 
 std::unique_ptr<InjectionDetector> make_injection_detector(const HeadModel& model) {

@@ -8,6 +8,7 @@
 
 #include "analysis/analyzer.h"
 #include "analysis/heads.h"
+#include "analysis/policy.h"
 
 namespace sentinel::analysis {
 
@@ -19,10 +20,19 @@ struct TextAssessment {
 };
 TextAssessment assess(const HeadModel& model, std::string_view text);
 
-// A probability moved so that the task's threshold becomes 0.5: what operators see and rules compare with 0.5.
-double centered_risk(const SecondStage& stage, double probability);
+// A calibrated probability moved in log-odds so that `threshold` becomes 0.5: rules and people compare with 0.5 on
+// every route. With the shipped thresholds it stays calibrated (measured among the bars).
+double centered_risk(double threshold, double probability);
 
-TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment);
+// The risk, centred on the threshold (absent: the shipped one); above it also what it is and why. What is harmful in a
+// text, and what is a request for harm, have categories of their own.
+TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment,
+                        std::optional<double> threshold = std::nullopt);
+TextRisk toxicity_risk(const HeadModel& model, const TextAssessment& assessment,
+                       std::optional<double> threshold = std::nullopt);
+TextRisk risky_risk(const HeadModel& model, const TextAssessment& assessment,
+                    std::optional<double> threshold = std::nullopt);
+// The worse of the last two, with the categories of both.
 TextRisk safety_risk(const HeadModel& model, const TextAssessment& assessment);
 
 std::unique_ptr<InjectionDetector> make_injection_detector(const HeadModel& model);

@@ -28,7 +28,7 @@ size_t bytes_before(const std::string& text, int64_t characters) {
   return at;
 }
 
-Row parse_row(const json::object& object) {
+Row row_of(const json::object& object) {
   Row row;
   row.id = text_of(object, "id");
   row.dev = text_of(object, "split") == "dev";
@@ -73,14 +73,9 @@ class GzipRows final : public RowReader {
       if (!more) return std::optional<Row>();
       if (text.find_first_not_of(" \t\r") != std::string::npos) break;
     }
-    boost::system::error_code error;
-    const json::value value = json::parse(text, error);
-    if (error) return wrong("not JSON (" + error.message() + "); expected one JSON object a line");
-    if (!value.is_object()) return wrong("expected a JSON object");
-    Row row = parse_row(value.get_object());
-    if (row.id.empty()) return wrong("expected a field \"id\" that is a string and not empty");
-    if (row.id.find_first_of("\t\n\r") != std::string::npos) return wrong("\"id\" must not hold tabs or line ends");
-    return std::optional<Row>(std::move(row));
+    Result<Row> row = parse_row(text);
+    if (!row) return wrong(row.error().message());
+    return std::optional<Row>(std::move(*row));
   }
   int line() const override { return line_; }
   double share_read() const override {
@@ -117,6 +112,18 @@ class GzipRows final : public RowReader {
 };
 
 }  // namespace
+
+Result<Row> parse_row(std::string_view line) {
+  const auto wrong = [](const std::string& what) { return fail(ErrorCode::kInvalidArgument, what); };
+  boost::system::error_code error;
+  const json::value value = json::parse(json::string_view(line.data(), line.size()), error);
+  if (error) return wrong("not JSON (" + error.message() + "); expected one JSON object a line");
+  if (!value.is_object()) return wrong("expected a JSON object");
+  Row row = row_of(value.get_object());
+  if (row.id.empty()) return wrong("expected a field \"id\" that is a string and not empty");
+  if (row.id.find_first_of("\t\n\r") != std::string::npos) return wrong("\"id\" must not hold tabs or line ends");
+  return row;
+}
 
 Result<std::unique_ptr<RowReader>> RowReader::open(const std::string& path) {
   const gzFile file = path == "-" ? gzdopen(0, "rb") : gzopen(path.c_str(), "rb");

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/analyzer.h"
@@ -26,6 +27,9 @@ struct Row {
   std::string answer;
   std::vector<Span> spans;  // personal data only; byte offsets
 };
+
+// One line; errors say what was expected, never the text.
+Result<Row> parse_row(std::string_view line);
 
 // Reads row by row, so that a file may be larger than memory. One owner, one thread; blocks.
 class RowReader {

@@ -110,6 +110,9 @@ json::object call_json(const model::Interaction& i) {
       {"safety_categories", strings_json(i.safety_categories)},
       {"pii_types", strings_json(i.pii_types)},
       {"prompt_injection_risk", optional_json(i.prompt_injection_risk)},
+      {"document_injection_risk", optional_json(i.document_injection_risk)},
+      {"tool_injection_risk", optional_json(i.tool_injection_risk)},
+      {"explanation", strings_json(i.explanation)},
       {"token_abuse", i.token_abuse},
       {"similarity_score", optional_json(i.similarity_score)},
       {"drift_score", optional_json(i.drift_score)},
@@ -196,7 +199,10 @@ CallsApi::Answer CallsApi::get(net::Exchange* exchange) {
                                                   std::vector<events::Cell>{id});
                      }));
   if (result.rows.empty()) co_return fail(ErrorCode::kNotFound, fmt::format("no call {}", id));
-  co_return net::json_response(200, text::serialize(row_object(result, result.rows.front())));
+  json::object call = row_object(result, result.rows.front());
+  SENTINEL_CO_ASSIGN(call["judgements"],
+                     co_await net::blocking(&parts_.runtime, [this, id] { return parts_.judgements(id); }));
+  co_return net::json_response(200, text::serialize(call));
 }
 
 CallsApi::Answer CallsApi::overview(net::Exchange* exchange) {

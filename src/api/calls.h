@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "api/handler.h"
@@ -29,6 +30,8 @@ class CallsApi {
     const Clock& clock;
     events::EventStore& events;
     std::function<net::Task<boost::json::object>()> overview_extras;
+    // What outside judges said of a call; blocks.
+    std::function<Result<boost::json::array>(const std::string& request_id)> judgements;
   };
   explicit CallsApi(Parts parts) : parts_(std::move(parts)) {}
   void add_routes(net::Router& router);

@@ -29,6 +29,7 @@
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
+#include "app/judge_panel.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -72,6 +73,7 @@ struct Loaded {
   alerting::Config alerting;
   std::shared_ptr<const runbook::Library> runbooks;
   ConfigText prices;
+  analysis::PriceTable price_table;
 };
 
 Result<Loaded> load_all(const Config& config) {
@@ -90,7 +92,7 @@ Result<Loaded> load_all(const Config& config) {
   for (const ConfigText& book : books) sources.push_back({book.path, book.text});
   SENTINEL_ASSIGN(loaded.runbooks, runbook::Library::parse(sources));
   SENTINEL_ASSIGN(loaded.prices, read_config(env, config.prices));
-  SENTINEL_TRY(analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
+  SENTINEL_ASSIGN(loaded.price_table, analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
   return loaded;
 }
 
@@ -121,6 +123,22 @@ class AlertBridge final : public detection::AlertSink {
   Scheduler& control_;
   alerting::Alerting& alerting_;
 };
+
+Result<boost::json::array> judgements_json(JudgePanel& panel, const std::string& request_id) {
+  SENTINEL_ASSIGN(const std::vector<Judgement> found, panel.of_call(request_id));
+  boost::json::array out;
+  for (const Judgement& j : found) {
+    out.push_back(boost::json::object{{"judge", j.judge},
+                                      {"score", judged_score_name(j.score)},
+                                      {"own", j.own},
+                                      {"value", j.value},
+                                      {"label", j.label},
+                                      {"verdict", j.confirms() ? "confirms" : "contradicts"},
+                                      {"cost_usd", static_cast<double>(j.cost_microusd) / 1e6},
+                                      {"at", format_rfc3339(j.at)}});
+  }
+  return out;
+}
 
 }  // namespace
 
@@ -188,6 +206,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::Pipeline> pipeline;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
+  std::unique_ptr<JudgePanel> judges;
   DriftWatch drift{metrics};            // of the telemetry worker
   ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
@@ -248,9 +267,11 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   analysis::AnalyzerOptions analysis;
   analysis.prices_path = loaded.prices.path;
   analysis.prices_yaml = loaded.prices.text;
-  analysis.drift = p.config.drift;
+  analysis.drift = p.config.analysis.drift;
+  analysis.policies = p.config.analysis.policies;
   analysis.drift_window_closed = [&p](const analysis::DriftWindow& window) { p.drift.window_closed(window); };
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
+  p.judges->install(p.config.analysis.judges, loaded.price_table);
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
@@ -302,6 +323,9 @@ Status Server::Parts::open_stores() {
   SENTINEL_TRY(state::KeyValue::migrate(*database));
   SENTINEL_TRY(ingest::FeedbackDesk::migrate(*database));
   feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
+  SENTINEL_TRY(JudgePanel::migrate(*database));
+  judges = std::make_unique<JudgePanel>(runtime, client, *database, clock, metrics);
+  SENTINEL_TRY(judges->restore());
   promql::EngineOptions engine_options = config.query;
   engine_options.default_step = config.evaluation_interval;
   query_crew = std::make_unique<WorkCrew>("query", query_helpers());
@@ -420,7 +444,8 @@ Status Server::Parts::open_http() {
   incident_api =
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
-      api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); }});
+      api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); },
+                           [this](const std::string& id) { return judgements_json(*judges, id); }});
   feedback_api = std::make_unique<api::FeedbackApi>(api::FeedbackApi::Parts{runtime, *feedback});
   prometheus_api = std::make_unique<api::PrometheusApi>(
       api::PrometheusApi::Parts{runtime, clock, *engine, *tsdb, metrics, metadata, *rules, prometheus_info()});
@@ -520,7 +545,8 @@ void Server::Parts::collect() {
 
 void Server::Parts::upkeep() {
   for (const Status& status :
-       {tsdb->maintain(), events->maintain(), feedback->prune(clock.now() - config.events_retention)}) {
+       {tsdb->maintain(), events->maintain(), feedback->prune(clock.now() - config.events_retention),
+        judges->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
 }
@@ -602,6 +628,7 @@ void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
 
 void Server::Parts::call_scored(const model::Interaction& interaction) {
   access.observe(interaction);
+  judges->offer(interaction);
   // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
   if (analyzer->frozen_references() != saved_references) {
     saved_references = analyzer->frozen_references();
@@ -702,6 +729,8 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
+  judges->install(fresh->analysis.judges, loaded.price_table);
+  pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
   publish_budgets(metrics, budgets_in_force, fresh->budgets);
   budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();

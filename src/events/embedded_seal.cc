@@ -155,7 +155,7 @@ Status EmbeddedStore::compact() {
   const int64_t span_us = std::chrono::duration_cast<Micros>(options_.retention).count() / 10;
   for (const std::vector<Segment>& run : plan_compaction(segments, span_us)) {
     SENTINEL_ASSIGN(const std::unique_ptr<DuckConnection> connection, DuckConnection::open(*db_));
-    const std::string from = "read_parquet(" + file_list(run) + ")";
+    const std::string from = "(" + rows_of(run) + ")";
     SENTINEL_ASSIGN(const Segment merged, describe(*connection, from, run.front().first, run.back().last));
     // Neighbours follow each other in time but for a little, so keeping their order keeps row groups narrow in time.
     SENTINEL_TRY(write_segment(*connection, "SELECT * FROM " + from, merged));

@@ -53,9 +53,14 @@ std::string columns_ddl() {
   return out;
 }
 
-std::string column_list() {
+std::string column_list(uint8_t segment_version) {
+  const size_t there = column_defs().size() - (segment_version == 1 ? column_defs_since_version_1().size() : 0);
   std::string out;
-  for (const ColumnDef& def : column_defs()) out += fmt::format("{}\"{}\"", out.empty() ? "" : ", ", def.name);
+  for (size_t i = 0; i < column_defs().size(); ++i) {
+    const ColumnDef& def = column_defs()[i];
+    const std::string missing = i < there ? "" : fmt::format("NULL::{} AS ", sql_type(def.kind));
+    out += fmt::format("{}{}\"{}\"", out.empty() ? "" : ", ", missing, def.name);
+  }
   return out;
 }
 
@@ -225,17 +230,23 @@ Status EmbeddedStore::open_hot(uint64_t number) {
   return {};
 }
 
-std::string EmbeddedStore::file_list(const std::vector<Segment>& segments) const {
+std::string EmbeddedStore::rows_of(const std::vector<Segment>& segments) const {
   std::string out;
-  for (const Segment& s : segments) out += (out.empty() ? "" : ", ") + quote_sql(segment_dir_ + "/" + s.file_name());
-  return "[" + out + "]";
+  for (size_t i = 0; i < segments.size();) {
+    const uint8_t version = segments[i].version;
+    std::string files;
+    for (; i < segments.size() && segments[i].version == version; ++i)
+      files += (files.empty() ? "" : ", ") + quote_sql(segment_dir_ + "/" + segments[i].file_name());
+    out += fmt::format("{}SELECT {} FROM read_parquet([{}])", out.empty() ? "" : " UNION ALL ", column_list(version),
+                       files);
+  }
+  return out;
 }
 
 Status EmbeddedStore::publish(const std::vector<Segment>& segments, const std::vector<Hot>& tables,
                               const std::string& also) {
-  std::string view;
-  const std::string columns = column_list();
-  if (!segments.empty()) view = "SELECT " + columns + " FROM read_parquet(" + file_list(segments) + ")";
+  std::string view = rows_of(segments);
+  const std::string columns = column_list(kSegmentVersion);
   for (const Hot& hot : tables)
     view += (view.empty() ? "" : " UNION ALL ") + ("SELECT " + columns + " FROM " + hot.table());
   DuckConnection& c = *catalog_connection_;

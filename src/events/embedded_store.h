@@ -66,7 +66,8 @@ class EmbeddedStore final : public EventStore {
   Result<Segment> describe(DuckConnection& connection, const std::string& from, uint64_t first, uint64_t last);
   Status drop_expired() REQUIRES_LOCK(maintain_mutex_);
   Status compact() REQUIRES_LOCK(maintain_mutex_);
-  std::string file_list(const std::vector<Segment>& segments) const;
+  // SELECTs of all columns from all of them, in their order.
+  std::string rows_of(const std::vector<Segment>& segments) const;
   std::string log_path(uint64_t number) const;
   void update_metrics();
 

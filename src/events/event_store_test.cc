@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/random.h"
 #include "base/strings.h"
+#include "events/duck.h"
 
 namespace sentinel::events {
 namespace {
@@ -159,6 +160,8 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
   e.simulate_flags = {"simulate_latency"};
   e.test_mode = true;
   e.tags = {{"team", "a\"b"}, {"k", "v"}};
+  e.document_injection_risk = 0.25;
+  e.explanation = {"TOXIC 0.75 in the response"};
   ASSERT_TRUE(store_->append({e}));
   const SqlResult result = run("SELECT * FROM llm_events");
   ASSERT_EQ(result.columns.size(), llm_events_columns().size());
@@ -172,7 +175,7 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
       "a\xEF\xBF\xBD"
       "b stop true error provider_timeout 504 2 true true 12.5 3.25 10 20 5 7 1.234567 2 TOXIC 0.25 "
       "[\"hate\",\"violence\"] [\"email\"] 0.5 true 0.75 0.25 true 0.5 0.125 true flag [\"simulate_latency\"] true "
-      "{\"team\":\"a\\\"b\",\"k\":\"v\"}");
+      "{\"team\":\"a\\\"b\",\"k\":\"v\"} 0.25 null [\"TOXIC 0.75 in the response\"]");
   EXPECT_EQ(show("SELECT prompt FROM llm_events"), e.prompt);
   EXPECT_EQ(show("SELECT tags->>'team', 'hate' = ANY(safety_categories) FROM llm_events"), "a\"b true");
 }
@@ -464,6 +467,43 @@ TEST_P(EventStoreSuite, WhatIsPastRetentionGoes) {
   EXPECT_EQ(show("SELECT count(*) FROM llm_events"), "10");
   EXPECT_EQ(store_->stats().segments, 0u);
   EXPECT_TRUE(posix_env().list(dir_ + "/segments")->empty());
+}
+
+// Before there were explanations: their segments lack the columns.
+TEST_P(EventStoreSuite, SegmentsOfTheFirstVersionAreReadBesideNewOnes) {
+  const std::string segments = dir_ + "/segments/";
+  const auto seal = [&](size_t count) {
+    for (int i = 0; i < 500 && store_->stats().segments < count; ++i)
+      ASSERT_TRUE(store_->query("SELECT count(*) FROM range(10000000)"));
+    ASSERT_GE(store_->stats().segments, count);  // a reopened store also seals what the last one left
+  };
+  ASSERT_TRUE(store_->append(batch(0, 1'000)));
+  ASSERT_TRUE(store_->append(batch(1'000, 1)));
+  seal(1);
+  store_.reset();
+  const std::string name = posix_env().list(segments)->at(0);
+  ASSERT_TRUE(name.starts_with("v2-"));
+  const auto engine = DuckDatabase::open({});
+  ASSERT_TRUE(engine);
+  const auto connection = DuckConnection::open(**engine);
+  ASSERT_TRUE(connection);
+  ASSERT_TRUE(
+      (*connection)
+          ->exec(
+              "COPY (SELECT * EXCLUDE (document_injection_risk, tool_injection_risk, explanation) FROM read_parquet('" +
+              segments + name + "')) TO '" + segments + "v1" + name.substr(2) + "' (FORMAT parquet)"));
+  ASSERT_TRUE(posix_env().remove(segments + name));
+  reopen();
+  std::vector<Interaction> later = batch(2'000, 1'000);
+  for (Interaction& call : later) call.explanation = {"why"};
+  ASSERT_TRUE(store_->append(later));
+  ASSERT_TRUE(store_->append(batch(3'000, 1)));
+  seal(2);
+  const char* const counts =
+      "SELECT count(*), count(explanation), count(*) FILTER (WHERE len(explanation) = 1) FROM llm_events";
+  EXPECT_EQ(show(counts), "2002 1002 1000");
+  EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r7'"), "question 7 null");
+  EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r2007'"), "question 2007 [\"why\"]");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, EventStoreSuite, testing::Values(Backend{"embedded", embedded}),

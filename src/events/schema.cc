@@ -103,7 +103,13 @@ const ColumnDef kColumns[] = {
     {"simulate_flags", Kind::kTextList, [](const Interaction& e) { return value(e.simulate_flags); }},
     {"test_mode", Kind::kBool, [](const Interaction& e) { return value(int64_t{e.test_mode}); }},
     {"tags", Kind::kJson, [](const Interaction&) { return Field(); }},
+    {"document_injection_risk", Kind::kDouble, [](const Interaction& e) { return value(e.document_injection_risk); }},
+    {"tool_injection_risk", Kind::kDouble, [](const Interaction& e) { return value(e.tool_injection_risk); }},
+    {"explanation", Kind::kTextList, [](const Interaction& e) { return value(e.explanation); }},
 };
+
+// The last ones above, from document_injection_risk on.
+constexpr size_t kColumnsSinceVersion1 = 3;
 
 std::string tags_json(const Interaction& e) {
   std::string out = "{";
@@ -132,6 +138,8 @@ std::string_view sql_type(ColumnKind kind) {
 }
 
 std::span<const ColumnDef> column_defs() { return kColumns; }
+
+std::span<const ColumnDef> column_defs_since_version_1() { return std::span(kColumns).last(kColumnsSinceVersion1); }
 
 const std::vector<Column>& llm_events_columns() {
   static const std::vector<Column> columns = [] {

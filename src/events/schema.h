@@ -39,6 +39,8 @@ struct ColumnDef {
   Field (*get)(const model::Interaction&);
 };
 std::span<const ColumnDef> column_defs();
+// What segments of version 1 lack.
+std::span<const ColumnDef> column_defs_since_version_1();
 
 // Rows of all columns in order, row after row. Owns what its fields borrow unless made from interactions, which must
 // then outlive it.

@@ -11,18 +11,19 @@
 namespace sentinel::events {
 namespace {
 
-constexpr std::string_view kPrefix = "v1-";
 constexpr std::string_view kSuffix = ".parquet";
 
 }  // namespace
 
 std::string Segment::file_name() const {
-  return fmt::format("{}{:08}-{:08}-{}-{}-{}{}", kPrefix, first, last, rows, min_us, max_us, kSuffix);
+  return fmt::format("v{}-{:08}-{:08}-{}-{}-{}{}", version, first, last, rows, min_us, max_us, kSuffix);
 }
 
 std::optional<Segment> Segment::parse(std::string_view name) {
-  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return std::nullopt;
-  name = name.substr(kPrefix.size(), name.size() - kPrefix.size() - kSuffix.size());
+  if (name.size() < 3 || name[0] != 'v' || name[2] != '-' || !name.ends_with(kSuffix)) return std::nullopt;
+  const char version = name[1];
+  if (version < '1' || version > '0' + kSegmentVersion) return std::nullopt;
+  name = name.substr(3, name.size() - 3 - kSuffix.size());
   const auto parts = split(name, '-');
   if (parts.size() != 5) return std::nullopt;
   int64_t numbers[5] = {};
@@ -32,6 +33,7 @@ std::optional<Segment> Segment::parse(std::string_view name) {
     numbers[i] = *n;
   }
   Segment out;
+  out.version = static_cast<uint8_t>(version - '0');
   out.first = static_cast<uint64_t>(numbers[0]);
   out.last = static_cast<uint64_t>(numbers[1]);
   out.rows = static_cast<uint64_t>(numbers[2]);

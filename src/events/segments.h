@@ -1,6 +1,7 @@
 #pragma once
 // Sealed segments: immutable Parquet files whose names say all the store needs to know of them, so that there is no
-// manifest to keep in step. `v1-<first>-<last>-<rows>-<min µs>-<max µs>.parquet` holds the rows of logs first..last.
+// manifest to keep in step. `v2-<first>-<last>-<rows>-<min µs>-<max µs>.parquet` holds the rows of logs first..last.
+// Those of version 1 lack the columns added since (schema.h); they are read with NULL in their place.
 
 #include <cstdint>
 #include <memory>
@@ -14,6 +15,8 @@
 
 namespace sentinel::events {
 
+inline constexpr uint8_t kSegmentVersion = 2;
+
 struct Segment {
   uint64_t first = 0;  // logs
   uint64_t last = 0;
@@ -21,6 +24,7 @@ struct Segment {
   int64_t min_us = 0;
   int64_t max_us = 0;
   uint64_t bytes = 0;
+  uint8_t version = kSegmentVersion;
 
   std::string file_name() const;
   static std::optional<Segment> parse(std::string_view name);

@@ -6,7 +6,7 @@
 namespace sentinel::ingest {
 
 size_t size_bytes(const model::Interaction& i) {
-  return sizeof i + i.prompt.size() + i.context.size() + i.response.size();
+  return sizeof i + i.prompt.size() + i.context.size() + i.tool_output.size() + i.response.size();
 }
 
 bool CallQueue::crowded() const { return calls_.size() * 2 > calls_max_ || bytes_ * 2 > bytes_max_; }

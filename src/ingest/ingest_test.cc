@@ -37,6 +37,7 @@ class MarkingAnalyzer final : public analysis::Analyzer {
   size_t frozen_references() const override { return 0; }
   size_t reset_drift(const analysis::DriftRoute&) override { return 0; }
   size_t adopt_drift(const analysis::DriftRoute&) override { return 0; }
+  void set_policies(analysis::Policies) override {}
 };
 
 // Keeps rows; refuses while told to. A query is taken for "which of these ids are there".

@@ -14,7 +14,7 @@ namespace {
 
 using model::Interaction;
 
-constexpr std::string_view kMagic("SNTLSPL\x01", 8);  // the last byte is the version
+constexpr std::string_view kMagic("SNTLSPL\x02", 8);  // the last byte is the version
 constexpr size_t kFrameHeadBytes = 8;                 // length, checksum
 constexpr uint8_t kScored = 1;
 
@@ -29,11 +29,12 @@ void visit_fields(Call& c, F&& f) {
   f(c.cost_microusd), f(c.response_length), f(c.safety_label), f(c.safety_score), f(c.safety_categories);
   f(c.pii_types), f(c.prompt_injection_risk), f(c.token_abuse), f(c.similarity_score), f(c.drift_score);
   f(c.baseline_ready), f(c.semantic_similarity_score), f(c.support_score), f(c.ungrounded), f(c.empty_response);
-  f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags);
+  f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags), f(c.document_injection_risk);
+  f(c.tool_injection_risk), f(c.explanation);
 }
-// `context`, `key_hash` and `network` are not kept. When this fails a field was added: give it its place above, and
-// kMagic a new version.
-static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1072);
+// `context`, `tool_output`, `key_hash` and `network` are not kept. When this fails a field was added: give it its place
+// above, and kMagic a new version.
+static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1160);
 
 struct Writer {
   std::string& out;

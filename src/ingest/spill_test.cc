@@ -54,6 +54,7 @@ model::Interaction full_interaction() {
   i.baseline_ready = true, i.semantic_similarity_score = 0.4, i.support_score = 0.5, i.ungrounded = true;
   i.empty_response = true, i.guard_action = "flag", i.simulate_flags = {"drift"}, i.test_mode = true;
   i.tags = {{"team", "a"}};
+  i.document_injection_risk = 0.25, i.tool_injection_risk = 0.75, i.explanation = {"PII_LEAK 0.90 in the response"};
   return i;
 }
 
@@ -79,6 +80,9 @@ TEST(SpillCodec, EveryFieldButTheContextComesBack) {
   EXPECT_EQ(i.pii_types, (std::vector<std::string>{"EMAIL", "SSN"}));
   EXPECT_EQ(i.ungrounded, true);
   EXPECT_EQ(i.tags, (std::vector<std::pair<std::string, std::string>>{{"team", "a"}}));
+  EXPECT_EQ(i.document_injection_risk, 0.25);
+  EXPECT_EQ(i.tool_injection_risk, 0.75);
+  EXPECT_EQ(i.explanation, std::vector<std::string>{"PII_LEAK 0.90 in the response"});
   EXPECT_FALSE(got[1].interaction.tokens_input.has_value());
   // The same bytes again: nothing was lost on the way.
   std::string again = spill_header();

@@ -32,8 +32,9 @@ struct Interaction {
   std::string network;    // "192.0.2.0/24" the caller came from, or empty; not stored
 
   // What. Redacted before it leaves analysis.
-  std::string prompt;   // the last user message
-  std::string context;  // a document given for grounding; not stored, used by analysis only
+  std::string prompt;       // the last user message
+  std::string context;      // a document given for grounding; not stored, used by analysis only
+  std::string tool_output;  // what tools gave back since the user last spoke; not stored, used by analysis only
   std::string response;
   std::string finish_reason;
   bool stream = false;
@@ -62,7 +63,10 @@ struct Interaction {
   std::optional<double> safety_score;  // 1 is safe
   std::vector<std::string> safety_categories;
   std::vector<std::string> pii_types;
-  std::optional<double> prompt_injection_risk;
+  std::optional<double> prompt_injection_risk;    // the highest of prompt, document and tool output
+  std::optional<double> document_injection_risk;  // of `context` alone; absent: there was none
+  std::optional<double> tool_injection_risk;      // of `tool_output` alone
+  std::vector<std::string> explanation;           // why, a line for each finding; redacted as the texts are
   bool token_abuse = false;
   std::optional<double> similarity_score;  // to the drift baseline
   std::optional<double> drift_score;       // 1 - similarity_score

@@ -6,6 +6,7 @@
 
 #include "analysis/normalize.h"
 #include "analysis/pii.h"
+#include "analysis/risk.h"
 #include "analysis/train/drift_trial.h"
 #include "analysis/train/tricks.h"
 
@@ -13,6 +14,12 @@ namespace sentinel::analysis::train {
 namespace {
 
 constexpr size_t kHiddenTextBytesMax = 600;
+
+// As rows and series show the risk, with the threshold at 0.5.
+double shown_calibration_error(std::vector<Scored> rows, double threshold) {
+  for (Scored& row : rows) row.score = centered_risk(threshold, row.score);
+  return calibration_error(rows);
+}
 
 class Table {
  public:
@@ -57,6 +64,8 @@ void injection(const HeadModel& model, const Corpus& corpus, Table& table) {
   for (const HiddenRecall& hidden : hidden_recall(model, corpus)) kept = std::min(kept, hidden.kept);
   table.at_least("injection", "recall kept under the worst of seven disguises", 0.80, kept);
   table.at_most("injection", "calibration error", 0.05, calibration_error(rows));
+  table.at_most("injection", "the same of the risk as shown, its threshold at 0.5", 0.05,
+                shown_calibration_error(rows, threshold));
 }
 
 void toxicity(const HeadModel& model, const Corpus& corpus, Table& table) {
@@ -69,6 +78,8 @@ void toxicity(const HeadModel& model, const Corpus& corpus, Table& table) {
     }
   }
   table.at_most("toxicity", "calibration error", 0.05, calibration_error(rows));
+  table.at_most("toxicity", "the same of the risk as shown, its threshold at 0.5", 0.05,
+                shown_calibration_error(rows, static_cast<double>(model.stage(kToxicityTask).threshold)));
 }
 
 void risky(const HeadModel& model, const Corpus& corpus, Table& table) {
@@ -77,6 +88,8 @@ void risky(const HeadModel& model, const Corpus& corpus, Table& table) {
   table.at_least("risky", "recall", 0.88, pooled(rows, threshold).recall);
   table.at_most("risky", "benign prompts flagged", 0.01, by_slice(rows, threshold)[kBenignSlice].false_positive_rate);
   table.at_most("risky", "calibration error", 0.05, calibration_error(rows));
+  table.at_most("risky", "the same of the risk as shown, its threshold at 0.5", 0.05,
+                shown_calibration_error(rows, threshold));
 }
 
 void support(const HeadModel& model, const Corpus& corpus, Table& table) {

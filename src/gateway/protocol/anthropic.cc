@@ -36,7 +36,8 @@ void read_block(od::value block, Said& said) {
     if (key == "type") type = text_if(value);
     if (key == "text") text = text_if(value);
     if (key == "source") read_source(value, document);
-    if (key == "content") {  // of a search result
+    if (key == "content") {  // of a search result, or of a tool's
+      append_bounded(document, text_if(value));
       each_item_if(value, [&](od::value part) {
         each_field_if(part, [&](std::string_view k, od::value v) {
           if (k == "text") append_bounded(document, text_if(v));
@@ -46,6 +47,7 @@ void read_block(od::value block, Said& said) {
   });
   if (type == "text") append_bounded(said.text, text);
   if (type == "document" || type == "search_result") append_bounded(said.documents, document);
+  if (type == "tool_result") append_bounded(said.tools, document);
 }
 
 void read_content(od::value content, Said& said) {

@@ -13,6 +13,12 @@ void read_parts(od::value parts, Said& said) {
   const auto read_part = [&](od::value part) {
     each_field_if(part, [&](std::string_view key, od::value value) {
       if (key == "text") append_bounded(said.text, text_if(value));
+      if (key != "functionResponse" && key != "function_response") return;
+      each_field_if(value, [&](std::string_view name, od::value v) {
+        if (name != "response") return;
+        std::string_view json;
+        if (simdjson::to_json_string(v).get(json) == simdjson::SUCCESS) append_bounded(said.tools, json);
+      });
     });
   };
   if (is_object(parts)) read_part(parts);

@@ -19,8 +19,9 @@ struct Slice {
 
 struct RequestInfo {
   std::string model;
-  std::string prompt;   // the last user message, or the prompt or input
-  std::string context;  // documents given for grounding
+  std::string prompt;       // the last user message, or the prompt or input
+  std::string context;      // documents given for grounding
+  std::string tool_output;  // what tools gave back since the user last spoke
   std::string user;
   std::vector<std::string> simulate_flags;  // of metadata
   int64_t prompt_chars = 0;                 // of all messages and instructions

@@ -144,16 +144,22 @@ struct Said {
   std::string role;
   std::string text;
   std::string documents;
+  std::string tools{};  // what tools gave back
 };
 
 // Adds a message to what is known of a request. A system message that begins with "Document:" is one.
 inline void add_said(Said said, RequestInfo& info) {
   constexpr std::string_view kDocument = "Document:";
-  info.prompt_chars += count_chars(said.text) + count_chars(said.documents);
+  info.prompt_chars += count_chars(said.text) + count_chars(said.documents) + count_chars(said.tools);
   if (!said.documents.empty()) append_bounded(info.context, said.documents);
-  if (said.role == "user") {
-    // What only hands back the results of tools is not what the user said.
-    if (!said.text.empty() || info.prompt.empty()) info.prompt = std::move(said.text);
+  // What only hands back the results of tools is not what the user said.
+  const bool user = said.role == "user" && (!said.text.empty() || (info.prompt.empty() && said.tools.empty()));
+  if (user) info.tool_output.clear();
+  if (!said.tools.empty()) append_bounded(info.tool_output, said.tools);
+  if (user) {
+    info.prompt = std::move(said.text);
+  } else if (said.role == "tool" || said.role == "function") {
+    append_bounded(info.tool_output, said.text);
   } else if (said.role == "document") {
     append_bounded(info.context, said.text);
   } else if ((said.role == "system" || said.role == "developer") && said.text.starts_with(kDocument)) {

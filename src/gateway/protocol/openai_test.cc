@@ -51,6 +51,41 @@ TEST(ReadRequest, DocumentsAreTheContext) {
   }
 }
 
+// Since the user last spoke: what came earlier was judged with the call it came with.
+TEST(ReadRequest, WhatToolsGaveBackIsKeptApart) {
+  struct ToolCase {
+    Api api;
+    const char* body;
+    const char* prompt;
+    const char* tools;
+  };
+  const ToolCase cases[] = {
+      {Api::kChat,
+       R"({"model":"m","messages":[{"role":"user","content":"a"},{"role":"tool","content":"old"},{"role":"user","content":"q"},
+           {"role":"assistant","content":null,"tool_calls":[]},{"role":"tool","content":"x"},{"role":"tool","content":[{"type":"text","text":"y"}]}]})",
+       "q", "xy"},
+      {Api::kChat, R"({"model":"m","messages":[{"role":"tool","content":"old"},{"role":"user","content":"q"}]})", "q",
+       ""},
+      {Api::kMessages,
+       R"({"model":"m","messages":[{"role":"user","content":"q"},{"role":"user","content":[
+           {"type":"tool_result","tool_use_id":"t","content":"plain"},
+           {"type":"tool_result","tool_use_id":"u","content":[{"type":"text","text":" listed"}]}]}]})",
+       "q", "plain listed"},
+      {Api::kResponses,
+       R"({"model":"m","input":[{"role":"user","content":"q"},{"type":"function_call_output","call_id":"c","output":"rain"}]})",
+       "q", "rain"},
+      {Api::kGenerate,
+       R"({"contents":[{"role":"user","parts":[{"text":"q"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"sky":"blue"}}}]}]})",
+       "q", R"({"sky":"blue"})"},
+  };
+  for (const ToolCase& c : cases) {
+    const auto info = read(c.body, c.api);
+    EXPECT_EQ(info.prompt, c.prompt) << c.body;
+    EXPECT_EQ(info.tool_output, c.tools) << c.body;
+    EXPECT_EQ(info.context, "") << c.body;
+  }
+}
+
 TEST(ReadRequest, OtherRequestTypes) {
   EXPECT_EQ(read(R"({"model":"m","prompt":"p"})", Api::kCompletion).prompt, "p");
   EXPECT_EQ(read(R"({"model":"m","input":["a","b"]})", Api::kEmbedding).prompt, "a\nb");

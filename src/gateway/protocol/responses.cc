@@ -28,6 +28,7 @@ void read_input(od::value input, RequestInfo& info) {
     each_field_if(item, [&](std::string_view key, od::value value) {
       if (key == "role") said.role = text_if(value);
       if (key == "content") read_content(value, said);
+      if (key == "output") append_bounded(said.tools, text_if(value));  // of a function call
     });
     add_said(std::move(said), info);
   });

@@ -141,6 +141,8 @@ export interface Call {
   semantic_similarity_score?: number | null;
   support_score?: number | null;
   prompt_injection_risk?: number | null;
+  /** Why: a line for each finding. */
+  explanation?: string[] | null;
   ungrounded?: boolean | null;
   test_mode?: boolean | null;
   [column: string]: unknown;
