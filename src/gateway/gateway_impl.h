@@ -20,6 +20,7 @@ namespace sentinel::gateway {
 inline constexpr size_t kStatusMax = 600;
 
 class Call;
+class CallStage;
 
 // What one core uses without locks.
 struct CoreState {
@@ -46,6 +47,7 @@ struct Gateway::Impl {
   InteractionSink& sink;
   InjectionRisk injection_risk;
   bool log_calls = false;
+  std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
   Breakers breakers GUARDED_BY(mutex);

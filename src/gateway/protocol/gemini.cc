@@ -26,7 +26,8 @@ void read_content(od::value content, std::string_view role, RequestInfo& info) {
     if (key == "parts") read_parts(value, said);
   });
   if (is_string(content)) append_bounded(said.text, text_of(content));
-  if (said.role.empty()) said.role = role;
+  // Google's SDK gives its instructions the role of a user.
+  if (said.role.empty() || role == "system") said.role = role;
   add_said(std::move(said), info);
 }
 

@@ -422,6 +422,20 @@ void name_calls(std::string_view answer_id, std::vector<Part>& parts) {
   }
 }
 
+// A text may come in pieces even where it is not streamed; elsewhere each would be a block of its own.
+void join_texts(std::vector<Part>& parts) {
+  std::vector<Part> joined;
+  for (Part& part : parts) {
+    const bool text = part.kind == PartKind::kText || part.kind == PartKind::kReasoning;
+    if (text && !joined.empty() && joined.back().kind == part.kind) {
+      joined.back().text += part.text;
+    } else {
+      joined.push_back(std::move(part));
+    }
+  }
+  parts = std::move(joined);
+}
+
 Result<Answer> read_generated(const object& body) {
   Answer answer;
   CallIds ids;
@@ -429,6 +443,7 @@ Result<Answer> read_generated(const object& body) {
   answer.model = string_at(body, "modelVersion");
   answer.finish = read_finish(read_candidate(body, ids, answer.parts));
   if (answer.finish == Finish::kStop && has_call(answer.parts)) answer.finish = Finish::kToolCalls;
+  join_texts(answer.parts);
   name_calls(answer.id, answer.parts);
   if (const object* const usage = object_at(body, "usageMetadata")) answer.usage = read_usage(*usage);
   return answer;

@@ -1,9 +1,9 @@
-// The streaming half of Call. Whole events are passed on as they arrive; nothing goes out before the first content, so
-// that until then another provider can still take over without the client noticing.
+// The streaming half of Attempt. Whole events are passed on as they arrive; nothing goes out before the first content,
+// so that until then another provider can still take over without the client noticing.
 #include <algorithm>
 
 #include "base/strings.h"
-#include "gateway/call.h"
+#include "gateway/attempt.h"
 #include "gateway/limits.h"
 #include "net/sse.h"
 
@@ -44,24 +44,24 @@ Task<void> drain(std::unique_ptr<net::ClientResponse> upstream) {
 
 }  // namespace
 
-Millis Call::stream_patience(const Stream& stream) const {
-  const TimeoutConfig& timeouts = route_->config.timeouts;
-  const int64_t since_us = stream.content ? stream.last_content_us : attempt_started_us_;
-  const Millis limit = stream.content || !info_.stream ? timeouts.inter_token : timeouts.first_token;
+Millis Attempt::stream_patience(const Stream& stream) const {
+  const TimeoutConfig& timeouts = call_.route->config.timeouts;
+  const int64_t since_us = stream.content ? stream.last_content_us : started_us_;
+  const Millis limit = stream.content || !call_.info.stream ? timeouts.inter_token : timeouts.first_token;
   return Millis(std::max<int64_t>(limit.count() - (monotonic_us() - since_us) / 1000, 1));
 }
 
-Task<Call::Outcome> Call::relay_stream(Upstream upstream) {
-  Stream stream{StreamRelay(hop_, asked_, stream_facts())};
+Task<Outcome> Attempt::relay_stream(Upstream upstream) {
+  Stream stream{StreamRelay(hop_, call_.asked, stream_facts())};
   while (!stream.done) {
     upstream->set_idle_timeout(stream_patience(stream));
     auto chunk = co_await upstream->next_chunk();
-    const Stage stage = stream.started ? Stage::kSent : Stage::kBegun;
-    if (!chunk) co_return co_await end_stream_early(&stream, transport_failure(chunk.error(), stage));
+    const Stage stage = stream.content ? Stage::kSent : Stage::kBegun;
+    if (!chunk) co_return co_await end_stream_early(&stream, broken(chunk.error(), stage));
     if (chunk->empty()) break;
     stream.pending += *chunk;
     take_events(stream);
-    if (stream.content || stream.done) {
+    if ((stream.content || stream.done) && !call_.hold_stream) {
       if (Outcome broken = co_await send_stream(&stream, &upstream)) co_return broken;
     }
     if (stream.failure) {
@@ -72,7 +72,7 @@ Task<Call::Outcome> Call::relay_stream(Upstream upstream) {
   co_return co_await finish_stream(&stream, std::move(upstream));
 }
 
-void Call::take_events(Stream& stream) {
+void Attempt::take_events(Stream& stream) {
   size_t begin = 0;
   const std::string_view bytes = stream.pending;
   while (!stream.done && !stream.failure) {
@@ -85,14 +85,12 @@ void Call::take_events(Stream& stream) {
   stream.pending.erase(0, begin);
   // The empty line may be cut in two: look again at the last two bytes.
   stream.searched = stream.pending.size() > 2 ? stream.pending.size() - 2 : 0;
-  if (stream.pending.size() > kStreamEventBytesMax || (!stream.content && stream.out.size() > kHeldBytesMax)) {
-    stream.failure = make_failure(ErrorType::kProviderBadResponse,
-                                  "provider " + interaction_.provider + ": an event of the stream is too large");
-    stream.failure->next = stream.failure->unhealthy = true;
-  }
+  const size_t held_max = stream.content ? kAnswerBytesMax : kHeldBytesMax;
+  if (stream.pending.size() > kStreamEventBytesMax || stream.out.size() > held_max)
+    stream.failure = unwell(ErrorType::kProviderBadResponse, "an event of the stream is too large");
 }
 
-void Call::take_event(Stream& stream, std::string_view raw) {
+void Attempt::take_event(Stream& stream, std::string_view raw) {
   thread_local std::string storage;
   const std::string_view data = event_data(raw, storage);
   if (data.empty()) {  // a comment that keeps the connection alive
@@ -103,12 +101,10 @@ void Call::take_event(Stream& stream, std::string_view raw) {
   const bool nothing = delta.valid && delta.done && !delta.content && !stream.content;
   if (!delta.valid || delta.error || nothing) {
     const ErrorType type = delta.error ? ErrorType::kProviderError : ErrorType::kProviderBadResponse;
-    stream.failure = make_failure(type, "provider " + interaction_.provider + ": " +
-                                            (delta.error ? delta.error_message
-                                             : nothing   ? "the stream ended without an answer"
-                                                         : "an event of the stream is not readable"));
-    stream.failure->next = stream.failure->unhealthy = true;
-    stream.failure->retry = route_->retry_5xx;
+    stream.failure = unwell(type, delta.error ? std::string_view(delta.error_message)
+                                  : nothing   ? "the stream ended without an answer"
+                                              : "an event of the stream is not readable");
+    stream.failure->retry = call_.route->retry_5xx;
     return;
   }
   if (delta.usage_only && hop_.add_usage) return;
@@ -116,51 +112,66 @@ void Call::take_event(Stream& stream, std::string_view raw) {
   stream.done = delta.done;
   if (!delta.content) return;
   stream.last_content_us = monotonic_us();
-  if (!stream.content) interaction_.ttft_ms = elapsed_ms();
+  if (!stream.content) ttft_ms_ = call_.elapsed_ms();
   stream.content = true;
 }
 
-Task<Call::Outcome> Call::send_stream(Stream* stream, const Upstream* upstream) {
+Task<Outcome> Attempt::send_stream(Stream* stream, const Upstream* upstream) {
   Status sent;
   if (!stream->started) {
-    stream->started = true;
-    interaction_.http_status = (*upstream)->status();
+    if (!claim()) co_return canceled();
     const net::Headers& theirs = (*upstream)->headers();
-    sent = co_await exchange_->begin_stream(
-        (*upstream)->status(),
-        answer_headers(stream->relay.rewrites() ? hop_answer_headers(theirs, stream->relay.content_type()) : theirs));
+    net::Response head;
+    head.status = (*upstream)->status();
+    head.headers =
+        answer_headers(stream->relay.rewrites() ? hop_answer_headers(theirs, stream->relay.content_type()) : theirs);
+    if (call_.hold_stream) {
+      if (Outcome refused = show_held_stream(*stream, head)) co_return refused;
+    }
+    if (call_.keep_answer) call_.kept = std::make_unique<net::Response>(head);
+    stream->started = true;
+    call_.interaction.http_status = head.status;
+    sent = co_await call_.exchange->begin_stream(head.status, std::move(head.headers));
   }
-  if (sent && !stream->out.empty()) sent = co_await exchange_->write(std::exchange(stream->out, {}));
+  if (call_.kept != nullptr) call_.kept->body += stream->out;
+  if (sent && !stream->out.empty()) sent = co_await call_.exchange->write(std::exchange(stream->out, {}));
   if (sent) co_return std::nullopt;
-  Failure failure = canceled();
-  failure.sent = true;
-  co_return failure;
+  co_return gone();
+}
+
+Outcome Attempt::show_held_stream(Stream& stream, net::Response& response) {
+  response.body = std::move(stream.out);
+  for (CallStage* const stage : call_.gateway->stages) {
+    if (Outcome refused = stage->on_answer(call_, response)) return refused;
+  }
+  stream.out = std::move(response.body);
+  response.body.clear();
+  return std::nullopt;
 }
 
 // Nothing sent: another attempt may begin afresh. Otherwise the client is told within the stream, and the connection is
 // cut, so that no client can take the part it has for the whole.
-Task<Call::Outcome> Call::end_stream_early(Stream* stream, Failure failure) {
+Task<Outcome> Attempt::end_stream_early(Stream* stream, Failure failure) {
+  call_.kept.reset();
   if (!stream->started) {
-    interaction_.ttft_ms.reset();
+    ttft_ms_.reset();
     co_return failure;
   }
   failure.sent = true;
   failure.retry = failure.next = false;
   if (failure.type != ErrorType::kCallerDisconnected) {
-    (void)co_await exchange_->write(stream->relay.failure(failure.type, failure.message));
+    (void)co_await call_.exchange->write(stream->relay.failure(failure.type, failure.message));
   }
-  exchange_->abort();
+  call_.exchange->abort();
   co_return failure;
 }
 
-Task<Call::Outcome> Call::finish_stream(Stream* stream, Upstream upstream) {
+Task<Outcome> Attempt::finish_stream(Stream* stream, Upstream upstream) {
   if (!stream->done) {
     // Some servers leave out [DONE], Gemini has nothing like it; a finish reason says as well that this was all.
     if (answer_.finish_reason.empty() || !trim(stream->pending).empty()) {
-      Failure failure = make_failure(ErrorType::kProviderStreamCut,
-                                     "provider " + interaction_.provider + ": the stream ended before the answer did");
-      failure.next = failure.unhealthy = true;
-      failure.retry = route_->retry_cut;
+      Failure failure = unwell(ErrorType::kProviderStreamCut, "the stream ended before the answer did");
+      failure.retry = call_.route->retry_cut;
       co_return co_await end_stream_early(stream, std::move(failure));
     }
   }
@@ -168,12 +179,10 @@ Task<Call::Outcome> Call::finish_stream(Stream* stream, Upstream upstream) {
   if (!stream->out.empty()) {
     if (Outcome broken = co_await send_stream(stream, &upstream)) co_return broken;
   }
-  const Status ended = co_await exchange_->end_stream();
-  if (stream->done) gateway_->runtime.spawn_owned(exchange_->core(), "drain", drain(std::move(upstream)));
+  const Status ended = co_await call_.exchange->end_stream();
+  if (stream->done) call_.gateway->runtime.spawn_owned(call_.exchange->core(), "drain", drain(std::move(upstream)));
   if (ended) co_return std::nullopt;
-  Failure failure = canceled();
-  failure.sent = true;
-  co_return failure;
+  co_return gone();
 }
 
 }  // namespace sentinel::gateway

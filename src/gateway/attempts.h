@@ -1,0 +1,13 @@
+#pragma once
+// Internal to gateway: the middle stage of a call: its targets in order, each with its attempts, until one has answered
+// or nothing more may be tried.
+
+#include "gateway/call_state.h"
+#include "net/task.h"
+
+namespace sentinel::gateway {
+
+// REQUIRES: the call was admitted and outlives the task.
+net::Task<Outcome> ask_targets(CallState* call);
+
+}  // namespace sentinel::gateway

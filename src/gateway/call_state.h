@@ -1,0 +1,76 @@
+#pragma once
+// Internal to gateway: what the stages of one call share. Lives on one core, in the frame of the call's handler.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "gateway/failure.h"
+#include "gateway/gateway_impl.h"
+#include "gateway/plan.h"
+#include "gateway/protocol/info.h"
+#include "model/interaction.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+
+namespace sentinel::gateway {
+
+struct CallState {
+  CallState(Gateway::Impl* impl, net::Exchange* with, Asked what);
+
+  double elapsed_ms() const;
+  int64_t left_ms() const;  // of the route's total. REQUIRES: route
+  bool canceled() const { return cancel->canceled(); }
+  // Given up: by its client, or by us.
+  Failure canceled_failure() const;
+
+  Gateway::Impl* const gateway;
+  net::Exchange* const exchange;
+  Asked asked;
+  CoreState& core;
+  const std::shared_ptr<const Plan> plan;
+  const int64_t started_us;
+  const std::shared_ptr<net::CancelToken> cancel;
+  bool broken_off = false;  // this process ends
+
+  // From admission on.
+  const Route* route = nullptr;
+  RequestInfo info;
+  model::Interaction interaction;
+  // The answer is held back until it is whole, so that a stage can see it (CallStage::on_answer) or so that a stream
+  // that breaks can begin anew elsewhere.
+  bool hold_stream = false;
+  // What the client got is kept for CallStage::after.
+  bool keep_answer = false;
+  std::unique_ptr<net::Response> kept;  // whole and good, or null
+
+  // Of the attempt that served, or of the last one.
+  AnswerInfo answer;
+  std::string served_model;
+  bool translated = false;  // provider and client speak different APIs
+  int attempts = 0;
+};
+
+Failure shutting_down();
+
+// A policy: sees a call before any target is asked and after its end. Owned by the gateway; called on every core.
+// What a call needs between the two is kept by the stage, or lies in the call's Interaction.
+class CallStage {
+ public:
+  virtual ~CallStage() = default;
+
+  struct Verdict {
+    Outcome refusal;                        // the call ends with this
+    std::unique_ptr<net::Response> answer;  // or with this: what a target would have answered (a cached one)
+  };
+  // The route is known and its own checks have passed. Neither: the call goes on.
+  virtual Verdict before(CallState& call) = 0;
+  // The client's whole answer, before its first byte goes out: may change or refuse it. Streams only where
+  // `hold_stream` was set by before().
+  virtual Outcome on_answer(CallState&, net::Response&) { return std::nullopt; }
+  // The client has its answer or knows the failure; the row is recorded next. Also told of calls that were refused, by
+  // whichever stage, once their route was known.
+  virtual void after(CallState& call, const Outcome& outcome) = 0;
+};
+
+}  // namespace sentinel::gateway
