@@ -165,9 +165,11 @@ Status read_guard(const YamlNode& node, RouteConfig& route) {
 }
 
 Result<RouteConfig> read_route(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys(
-      "route", {"models", "targets", "fallback", "retries", "timeouts", "max_prompt_chars", "guard", "disabled"}));
+  SENTINEL_TRY(
+      node.expect_keys("route", {"name", "models", "targets", "fallback", "retries", "timeouts", "max_prompt_chars",
+                                 "max_prompt_tokens", "guard", "guards", "disabled", "limits", "budgets", "cache"}));
   RouteConfig route;
+  SENTINEL_ASSIGN(route.name, node.string_or("name", ""));
   SENTINEL_ASSIGN(route.models, node.strings_or("models", route.models));
   SENTINEL_ASSIGN(route.targets, read_targets(node.get("targets")));
   SENTINEL_ASSIGN(route.fallback, read_targets(node.get("fallback")));
@@ -176,6 +178,7 @@ Result<RouteConfig> read_route(const YamlNode& node) {
   SENTINEL_ASSIGN(route.max_prompt_chars, node.integer_or("max_prompt_chars", 0));
   SENTINEL_ASSIGN(route.disabled, node.boolean_or("disabled", false));
   SENTINEL_TRY(read_guard(node.get("guard"), route));
+  SENTINEL_ASSIGN(route.policy, read_route_policy(node));
   return route;
 }
 
@@ -242,7 +245,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   SENTINEL_ASSIGN(const YamlNode document, text::parse_yaml(yaml, file));
   const YamlNode root = document.has("gateway") ? document.get("gateway") : document;
   if (root.is_null()) return default_config();
-  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "service", "env"}));
+  SENTINEL_TRY(root.expect_keys(
+      "gateway", {"providers", "routes", "breaker", "service", "env", "require_key", "limits", "budgets", "cache"}));
   GatewayConfig config;
   for (const YamlNode& node : root.get("providers").items()) {
     SENTINEL_ASSIGN(ProviderConfig provider, read_provider(node));
@@ -250,10 +254,17 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   }
   for (const YamlNode& node : root.get("routes").items()) {
     SENTINEL_ASSIGN(RouteConfig route, read_route(node));
-    GatewayConfig alone{config.providers, {route}, {}, {}, {}};
+    GatewayConfig alone;
+    alone.providers = config.providers;
+    alone.routes = {route};
     if (const Status good = check_config(alone); !good) return fail(node.error(good.error().message()));
+    for (const RouteConfig& other : config.routes) {
+      if (!route.name.empty() && other.name == route.name)
+        return fail(node.get("name").error("two routes are called \"" + route.name + "\""));
+    }
     config.routes.push_back(std::move(route));
   }
+  SENTINEL_ASSIGN(config.policy, read_gateway_policy(root));
   const YamlNode breaker = root.get("breaker");
   SENTINEL_TRY(breaker.expect_keys("breaker", {"threshold", "open", "open_ms"}));
   SENTINEL_ASSIGN(const int64_t threshold, breaker.integer_or("threshold", config.breaker.threshold));

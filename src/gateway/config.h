@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "gateway/policy/config.h"
 
 namespace sentinel::gateway {
 
@@ -67,6 +68,7 @@ struct BreakerConfig {
 enum class GuardAction { kOff, kFlag, kBlock };
 
 struct RouteConfig {
+  std::string name;                         // of metrics, keys and the kill switch; empty: its first model pattern
   std::vector<std::string> models = {"*"};  // exact, "prefix*", "*"; the first route that matches wins
   std::vector<TargetConfig> targets;        // one is chosen by weight; the others follow when it fails
   std::vector<TargetConfig> fallback;       // then these, in order
@@ -76,12 +78,14 @@ struct RouteConfig {
   GuardAction injection = GuardAction::kOff;
   double injection_threshold = 0.8;
   bool disabled = false;  // kill switch
+  RoutePolicy policy;
 };
 
 struct GatewayConfig {
   std::vector<ProviderConfig> providers;
   std::vector<RouteConfig> routes;
-  BreakerConfig breaker;            // one breaker a provider
+  BreakerConfig breaker;  // one breaker a provider
+  GatewayPolicy policy;
   std::string service = "llm-app";  // of calls that do not say (x-sentinel-service, x-sentinel-env)
   std::string env = "production";
 };

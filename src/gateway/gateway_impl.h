@@ -13,6 +13,7 @@
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
 #include "gateway/plan.h"
+#include "gateway/policy/policies.h"
 #include "gateway/protocol/info.h"
 
 namespace sentinel::gateway {
@@ -21,6 +22,7 @@ inline constexpr size_t kStatusMax = 600;
 
 class Call;
 class CallStage;
+class PolicyStage;
 
 // What one core uses without locks.
 struct CoreState {
@@ -28,10 +30,13 @@ struct CoreState {
   std::array<std::array<Counter*, kStatusMax>, kApis> requests{};  // found once, then kept
   std::array<Histogram*, kApis> durations{};
   std::vector<Call*> calls;  // under way
+  Published<KeyRing>::Copy keys;
+  Published<RouteSwitches>::Copy switches;
 };
 
 struct Gateway::Impl {
   Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry, InteractionSink& out);
+  ~Impl();
 
   CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
   void count(CoreState& core, Api type, int status, double seconds);
@@ -48,6 +53,8 @@ struct Gateway::Impl {
   InjectionRisk injection_risk;
   bool log_calls = false;
   std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
+  Policies policies;
+  std::unique_ptr<PolicyStage> policy_stage;  // the first of the stages
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
   Breakers breakers GUARDED_BY(mutex);

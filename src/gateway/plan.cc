@@ -94,6 +94,9 @@ const Route* Plan::find(std::string_view model) const {
 Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
                                               bool strict) {
   auto plan = std::make_shared<Plan>();
+  for (RouteConfig& route : config.routes) {
+    if (route.name.empty() && !route.models.empty()) route.name = route.models.front();
+  }
   for (const ProviderConfig& each : config.providers) {
     auto provider = std::make_unique<Provider>();
     provider->config = each;
