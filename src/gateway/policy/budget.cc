@@ -54,6 +54,7 @@ class BudgetAccount {
     begin_us_.store(to_us(spending.period_begin));
     spent_.store(spending.spent_microusd);
   }
+  void mark_changed() { changed_.store(true, std::memory_order_release); }
   bool take_changed(Spending& out) {
     if (!changed_.exchange(false, std::memory_order_acq_rel)) return false;
     out = {subject_, time_from_us(begin_us_.load(std::memory_order_acquire)), spent_.load(std::memory_order_acquire)};
@@ -147,6 +148,12 @@ std::vector<Spending> BudgetBook::changed() {
     if (account != nullptr && account->take_changed(spending)) out.push_back(std::move(spending));
   }
   return out;
+}
+
+void BudgetBook::mark_changed(const std::vector<Spending>& spendings) {
+  for (const Spending& spending : spendings) {
+    if (BudgetAccount* const account = find(spending.subject, false)) account->mark_changed();
+  }
 }
 
 void BudgetBook::restore(const std::vector<Spending>& spendings) {

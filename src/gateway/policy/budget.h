@@ -56,6 +56,8 @@ class BudgetBook {
 
   // What was spent since the last call; one caller at a time.
   std::vector<Spending> changed();
+  // What changed() gave could not be kept: the next one gives it again.
+  void mark_changed(const std::vector<Spending>& spendings);
   // Before the first call.
   void restore(const std::vector<Spending>& spendings);
 

@@ -79,6 +79,8 @@ TEST_F(BudgetTest, IsKeptOverARestart) {
   const auto kept = book.changed();
   ASSERT_EQ(kept.size(), 1U);
   EXPECT_TRUE(book.changed().empty()) << "once";
+  book.mark_changed(kept);
+  EXPECT_EQ(book.changed().size(), 1U) << "and again when it could not be kept";
 
   BudgetBook again(metrics, kBudgetCells);
   again.restore(kept);
