@@ -18,6 +18,7 @@
 #include "api/auth.h"
 #include "api/calls.h"
 #include "api/feedback.h"
+#include "api/gateway_breakers.h"
 #include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
@@ -229,6 +230,7 @@ struct Server::Parts {
   std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<api::GatewayPolicyApi> gateway_policy_api;
+  std::unique_ptr<api::GatewayBreakersApi> gateway_breakers_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
   std::vector<Budget> budgets_in_force = config.budgets;  // changed by reloads, one at a time
@@ -470,6 +472,8 @@ Status Server::Parts::open_http() {
   gateway_policy_api =
       std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
   gateway_policy_api->add_routes(*router);
+  gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
+  gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);

@@ -65,6 +65,28 @@ Failure Attempt::unwell(ErrorType type, std::string_view why) const {
   return failure;
 }
 
+Micros Attempt::took() const { return Micros((answered_us_ != 0 ? answered_us_ : monotonic_us()) - started_us_); }
+
+void Attempt::choose_key() {
+  if (provider().keys == nullptr) return;
+  key_index_ = provider().keys->pick(call_.gateway->clock.now());
+  hop_.key = &provider().keys->key(key_index_);
+}
+
+bool Attempt::rotate_key(const Failure& why) {
+  const KeysConfig& config = provider().config.keys;
+  KeyRing& keys = *provider().keys;
+  const TimePoint now = call_.gateway->clock.now();
+  Millis rest = config.limited_rest;
+  if (why.type == ErrorType::kProviderAuthFailed || why.key_spent) {
+    rest = config.refused_rest;
+  } else if (why.retry_after) {
+    rest = *why.retry_after;
+  }
+  keys.rest(key_index_, now, rest);
+  return keys.any_ready(now);
+}
+
 net::ClientRequest Attempt::make_request() {
   net::Request& original = call_.exchange->request();
   net::ClientRequest request;
@@ -101,6 +123,11 @@ Task<Outcome> Attempt::run() {
   answer_ = AnswerInfo();
   ttft_ms_.reset();
   started_us_ = monotonic_us();
+  answered_us_ = 0;
+  if (!call_.route->config.conduct.faults.empty()) {
+    if (Outcome injected = co_await inject_before()) co_return injected;
+  }
+  choose_key();
   net::ClientRequest request = make_request();
   if (provider().tokens != nullptr) {
     if (Outcome failure = co_await add_token(&request)) co_return failure;
@@ -179,9 +206,13 @@ Result<net::Response> Attempt::make_answer(const net::ClientResponse& upstream, 
 Task<Outcome> Attempt::relay_whole(Upstream upstream) {
   auto body = co_await upstream->read_all();
   if (!body) co_return broken(body.error(), Stage::kBegun);
+  if (fault_ != nullptr) {
+    if (Outcome injected = co_await inject_into_whole()) co_return injected;
+  }
   const bool readable = read_answer(hop_.upstream, *body, answer_);
   const std::string& name = provider().config.name;
   if (!readable || !answer_.complete) co_return judge_unusable(readable, answer_, *call_.route, name);
+  answered_us_ = monotonic_us();
   if (!claim()) co_return canceled();
   auto response = make_answer(*upstream, std::move(*body));
   if (!response) co_return judge_unusable(true, answer_, *call_.route, name);

@@ -18,7 +18,11 @@ struct Leg {
   std::shared_ptr<net::CancelToken> cancel;
   Leg* rival = nullptr;
   bool lost = false;
+  bool hedge = false;  // asked beside another: not a retry
 };
+
+// Ends early when the leg is broken off.
+net::Task<void> wait_on(Leg* leg, Millis wait);
 
 class Attempt {
  public:
@@ -35,6 +39,10 @@ class Attempt {
   const std::string& model() const { return hop_.model; }
   AnswerInfo& answer() { return answer_; }
   Failure canceled() const;
+  // To the first content of a stream, else to the end: of the last run.
+  Micros took() const;
+  // Of several keys the one that was shown last rests now; false: no other is ready.
+  bool rotate_key(const Failure& why);
 
  private:
   using Upstream = std::unique_ptr<net::ClientResponse>;
@@ -46,6 +54,8 @@ class Attempt {
     size_t searched = 0;
     int64_t last_content_us = 0;
     bool content = false;
+    bool stalls = false;  // by an injected fault
+    int contents = 0;
     bool done = false;     // the provider wrote its end
     bool started = false;  // the client has its head
     std::optional<Failure> failure;
@@ -54,11 +64,17 @@ class Attempt {
   };
 
   net::ClientRequest make_request();
+  void choose_key();
   net::Task<Outcome> add_token(net::ClientRequest* request);
   Failure broken(const Error& error, Stage stage) const;
   Failure gone() const;
   Failure unwell(ErrorType type, std::string_view why) const;
   net::Task<Outcome> read_refusal(Upstream upstream);
+  // Injected faults: what is done before the provider is asked, to a whole answer, to a content of a stream.
+  net::Task<Outcome> inject_before();
+  net::Task<Outcome> inject_into_whole();
+  bool inject_into_stream(Stream& stream);
+  Millis silence_limit() const;
 
   // Takes the client for this attempt; false: another has it.
   bool claim();
@@ -82,7 +98,10 @@ class Attempt {
   Hop hop_;
   AnswerInfo answer_;
   std::optional<double> ttft_ms_;
+  const FaultConfig* fault_ = nullptr;
+  size_t key_index_ = 0;
   int64_t started_us_ = 0;
+  int64_t answered_us_ = 0;  // 0: not yet
 };
 
 }  // namespace sentinel::gateway

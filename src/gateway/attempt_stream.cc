@@ -64,6 +64,11 @@ Task<Outcome> Attempt::relay_stream(Upstream upstream) {
     if ((stream.content || stream.done) && !call_.hold_stream) {
       if (Outcome broken = co_await send_stream(&stream, &upstream)) co_return broken;
     }
+    if (stream.stalls) {
+      co_await wait_on(&leg_, stream_patience(stream));
+      const ErrorCode why = leg_.cancel->canceled() ? ErrorCode::kCanceled : ErrorCode::kTimeout;
+      stream.failure = broken(Error(why, "idle timeout"), stream.content ? Stage::kSent : Stage::kBegun);
+    }
     if (stream.failure) {
       Failure failure = std::move(*stream.failure);
       co_return co_await end_stream_early(&stream, std::move(failure));
@@ -75,7 +80,7 @@ Task<Outcome> Attempt::relay_stream(Upstream upstream) {
 void Attempt::take_events(Stream& stream) {
   size_t begin = 0;
   const std::string_view bytes = stream.pending;
-  while (!stream.done && !stream.failure) {
+  while (!stream.done && !stream.failure && !stream.stalls) {
     const size_t end = find_event_end(bytes, std::max(begin, stream.searched));
     if (end == std::string_view::npos) break;
     take_event(stream, bytes.substr(begin, end - begin));
@@ -107,13 +112,17 @@ void Attempt::take_event(Stream& stream, std::string_view raw) {
     stream.failure->retry = call_.route->retry_5xx;
     return;
   }
+  if (fault_ != nullptr && delta.content && inject_into_stream(stream)) return;
   if (delta.usage_only && hop_.add_usage) return;
   stream.relay.event(raw, data, stream.out);
   stream.done = delta.done;
   if (!delta.content) return;
   stream.last_content_us = monotonic_us();
-  if (!stream.content) ttft_ms_ = call_.elapsed_ms();
+  ++stream.contents;
+  if (stream.content) return;
   stream.content = true;
+  answered_us_ = stream.last_content_us;
+  ttft_ms_ = call_.elapsed_ms();
 }
 
 Task<Outcome> Attempt::send_stream(Stream* stream, const Upstream* upstream) {

@@ -7,6 +7,11 @@
 
 namespace sentinel::gateway {
 
+struct Leg;
+
+// One target with its attempts. `call`, `leg` and `target` outlive the task. REQUIRES: as below.
+net::Task<Outcome> ask_target(CallState* call, Leg* leg, const Target* target);
+
 // REQUIRES: the call was admitted and outlives the task.
 net::Task<Outcome> ask_targets(CallState* call);
 

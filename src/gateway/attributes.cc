@@ -188,14 +188,14 @@ std::string make_request_id(TimePoint now, Random& random) {
   return id;
 }
 
-net::Headers upstream_headers(const net::Headers& caller, const Provider& provider,
+net::Headers upstream_headers(const net::Headers& caller, const Provider& provider, std::string_view key,
                               const model::Interaction& interaction, Random& random) {
   net::Headers out;
   const bool has_key = provider.has_key();
   for (const auto& [name, value] : caller.all()) {
     if (!stays_here(name, has_key)) out.add(name, value);
   }
-  if (!provider.key.empty()) out.add(provider.key_header, provider.key);
+  if (!key.empty()) out.add(provider.key_header, key);
   out.add("traceparent", make_traceparent(interaction.trace_id, random));
   if (provider.config.kind == ProviderKind::kSimulated && !interaction.simulate_flags.empty()) {
     out.add("x-sentinel-simulate", join({interaction.simulate_flags.begin(), interaction.simulate_flags.end()}, ","));

@@ -29,8 +29,8 @@ std::string make_trace_id(Random& random);
 std::string make_request_id(TimePoint now, Random& random);
 
 // Headers for the provider: the caller's without hop-by-hop, x-sentinel-*, cookies and what asks for compression; the
-// caller's credentials only when the provider has no key of its own.
-net::Headers upstream_headers(const net::Headers& caller, const Provider& provider,
+// caller's credentials only when the provider has no key of its own. `key`: the provider's, or empty.
+net::Headers upstream_headers(const net::Headers& caller, const Provider& provider, std::string_view key,
                               const model::Interaction& interaction, Random& random);
 // Headers for the caller: the provider's without hop-by-hop, cookies and its request id (kept as
 // x-sentinel-upstream-request-id), with ours added.

@@ -3,6 +3,7 @@
 #include "gateway/admission.h"
 #include "gateway/attempts.h"
 #include "gateway/attributes.h"
+#include "gateway/last_resort.h"
 #include "gateway/limits.h"
 
 namespace sentinel::gateway {
@@ -44,6 +45,8 @@ Task<void> Call::run() {
   if (failure) {
     state_.kept.reset();
     co_await answer_failure(&*failure);
+  } else {
+    keep_for_last_resort(state_);
   }
   gateway.active.add(-1);
   record(failure);
@@ -61,6 +64,8 @@ Task<Outcome> Call::serve() {
     if (verdict.refusal) co_return std::move(verdict.refusal);
     if (verdict.answer) co_return co_await answer_from_stage(std::move(verdict.answer));
   }
+  state_.hold_stream = state_.hold_stream || state_.route->config.conduct.hold_streams;
+  prepare_last_resort(state_);
   co_return co_await ask_targets(&state_);
 }
 

@@ -5,6 +5,7 @@
 #include "base/strings.h"
 #include "gateway/attributes.h"
 #include "gateway/call.h"
+#include "gateway/last_resort.h"
 #include "gateway/limits.h"
 
 namespace sentinel::gateway {
@@ -20,7 +21,14 @@ Task<void> Call::answer_failure(Failure* failure) {
     co_return;
   }
   net::Response response;
-  if (failure->answer && !state_.translated) {
+  std::unique_ptr<net::Response> instead;
+  if (state_.route != nullptr && state_.route->config.conduct.last_resort.on()) {
+    state_.answer = AnswerInfo();
+    instead = last_resort(state_, *failure);
+  }
+  if (instead != nullptr) {
+    response = std::move(*instead);
+  } else if (failure->answer && !state_.translated) {
     response.status = failure->answer->status;
     response.headers = downstream_headers(failure->answer->headers, row);
     response.body = std::move(failure->answer->body);

@@ -45,6 +45,7 @@ struct CallState {
   // What the client got is kept for CallStage::after.
   bool keep_answer = false;
   std::unique_ptr<net::Response> kept;  // whole and good, or null
+  std::string last_answer_key;          // under which LastAnswers keeps it; empty: not at all
 
   // Of the attempt that served, or of the last one.
   AnswerInfo answer;

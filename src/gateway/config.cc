@@ -1,24 +1,18 @@
 #include "gateway/config.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <set>
 
+#include <fmt/format.h>
+
+#include "gateway/config_read.h"
 #include "gateway/limits.h"
-#include "text/yaml.h"
 
 namespace sentinel::gateway {
 namespace {
 
 using text::YamlNode;
-
-// Durations are written as in Prometheus ("30s"); fields that end in _ms take a bare number.
-Result<Millis> read_time(const YamlNode& map, const std::string& name, Millis fallback) {
-  const YamlNode plain = map.get(name);
-  if (!plain.is_null()) return plain.duration();
-  SENTINEL_ASSIGN(const int64_t ms, map.integer_or(name + "_ms", fallback.count()));
-  if (ms < 1) return fail(map.get(name + "_ms").error("must be at least 1 ms"));
-  return Millis(ms);
-}
 
 struct KindInfo {
   ProviderKind kind;
@@ -66,8 +60,10 @@ Status read_keys(const YamlNode& node, ProviderConfig& provider) {
   SENTINEL_ASSIGN(provider.api_key_env, node.string_or("api_key_env", ""));
   SENTINEL_ASSIGN(provider.api_key_file, node.string_or("api_key_file", ""));
   SENTINEL_ASSIGN(provider.service_account_file, node.string_or("service_account_file", ""));
-  const int keys = !provider.api_key.empty() + !provider.api_key_env.empty() + !provider.api_key_file.empty();
-  if (keys > 1) return fail(node.error("give only one of api_key, api_key_env, api_key_file"));
+  SENTINEL_ASSIGN(provider.keys, read_several_keys(node));
+  const int keys = !provider.api_key.empty() + !provider.api_key_env.empty() + !provider.api_key_file.empty() +
+                   !provider.keys.keys.empty();
+  if (keys > 1) return fail(node.error("give only one of api_key, api_key_env, api_key_file, api_keys"));
   const bool account = !provider.service_account_file.empty();
   if (account && provider.kind != ProviderKind::kVertex)
     return fail(node.get("service_account_file").error("only a provider of kind vertex has a service account"));
@@ -76,9 +72,10 @@ Status read_keys(const YamlNode& node, ProviderConfig& provider) {
 }
 
 Result<ProviderConfig> read_provider(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("provider", {"name", "kind", "base_url", "api_key", "api_key_env", "api_key_file",
-                                             "api_version", "service_account_file", "project", "location", "responses",
-                                             "stream_usage", "connect", "connect_ms"}));
+  SENTINEL_TRY(
+      node.expect_keys("provider", {"name", "kind", "base_url", "api_key", "api_key_env", "api_key_file", "api_keys",
+                                    "key_rest_refused", "key_rest_limited", "api_version", "service_account_file",
+                                    "project", "location", "responses", "stream_usage", "connect", "connect_ms"}));
   ProviderConfig provider;
   SENTINEL_ASSIGN(const YamlNode name, node.require("provider", "name"));
   SENTINEL_ASSIGN(provider.name, name.string());
@@ -97,22 +94,6 @@ Result<ProviderConfig> read_provider(const YamlNode& node) {
   SENTINEL_ASSIGN(provider.stream_usage, node.boolean_or("stream_usage", true));
   SENTINEL_ASSIGN(provider.connect, read_time(node, "connect", provider.connect));
   return provider;
-}
-
-Result<std::vector<TargetConfig>> read_targets(const YamlNode& list) {
-  std::vector<TargetConfig> targets;
-  if (!list.is_null() && !list.is_list()) return fail(list.error("must be a list of targets"));
-  for (const YamlNode& node : list.items()) {
-    SENTINEL_TRY(node.expect_keys("target", {"provider", "model", "weight"}));
-    TargetConfig target;
-    SENTINEL_ASSIGN(const YamlNode provider, node.require("target", "provider"));
-    SENTINEL_ASSIGN(target.provider, provider.string());
-    SENTINEL_ASSIGN(target.model, node.string_or("model", ""));
-    SENTINEL_ASSIGN(target.weight, node.number_or("weight", 1));
-    if (!(target.weight >= 0)) return fail(node.get("weight").error("weight must not be negative"));
-    targets.push_back(std::move(target));
-  }
-  return targets;
 }
 
 Result<RetryConfig> read_retries(const YamlNode& node) {
@@ -165,9 +146,11 @@ Status read_guard(const YamlNode& node, RouteConfig& route) {
 }
 
 Result<RouteConfig> read_route(const YamlNode& node) {
-  SENTINEL_TRY(
-      node.expect_keys("route", {"name", "models", "targets", "fallback", "retries", "timeouts", "max_prompt_chars",
-                                 "max_prompt_tokens", "guard", "guards", "disabled", "limits", "budgets", "cache"}));
+  std::vector<std::string_view> known = {"models",   "targets",          "fallback", "retries",
+                                         "timeouts", "max_prompt_chars", "guard",    "disabled",
+                                         "name",     "max_prompt_tokens", "guards", "limits", "budgets", "cache"};
+  known.insert(known.end(), std::begin(kConductKeys), std::end(kConductKeys));
+  SENTINEL_TRY(node.expect_keys("route", known));
   RouteConfig route;
   SENTINEL_ASSIGN(route.name, node.string_or("name", ""));
   SENTINEL_ASSIGN(route.models, node.strings_or("models", route.models));
@@ -179,6 +162,7 @@ Result<RouteConfig> read_route(const YamlNode& node) {
   SENTINEL_ASSIGN(route.disabled, node.boolean_or("disabled", false));
   SENTINEL_TRY(read_guard(node.get("guard"), route));
   SENTINEL_ASSIGN(route.policy, read_route_policy(node));
+  SENTINEL_ASSIGN(route.conduct, read_conduct(node));
   return route;
 }
 
@@ -198,7 +182,54 @@ Status check_targets(const GatewayConfig& config, const std::vector<TargetConfig
   return {};
 }
 
+Status check_faults(const GatewayConfig& config, const RouteConfig& route) {
+  for (const FaultConfig& fault : route.conduct.faults) {
+    const auto is_meant = [&](const ProviderConfig& provider) { return provider.name == fault.provider; };
+    if (fault.provider.empty() || std::any_of(config.providers.begin(), config.providers.end(), is_meant)) continue;
+    return fail(ErrorCode::kInvalidArgument, "fault names an unknown provider \"" + fault.provider + "\"");
+  }
+  return {};
+}
+
 }  // namespace
+
+Result<Millis> read_time(const YamlNode& map, const std::string& name, Millis fallback) {
+  const YamlNode plain = map.get(name);
+  if (!plain.is_null()) return plain.duration();
+  SENTINEL_ASSIGN(const int64_t ms, map.integer_or(name + "_ms", fallback.count()));
+  if (ms < 1) return fail(map.get(name + "_ms").error("must be at least 1 ms"));
+  return Millis(ms);
+}
+
+Result<double> read_number(const YamlNode& map, const std::string& name, double fallback, double low, double high) {
+  SENTINEL_ASSIGN(const double value, map.number_or(name, fallback));
+  if (value >= low && value <= high) return value;
+  return fail(map.get(name).error(fmt::format("{} must be {} to {}", name, low, high)));
+}
+
+Result<int> read_count(const YamlNode& map, const std::string& name, int fallback, int low, int high) {
+  SENTINEL_ASSIGN(const int64_t value, map.integer_or(name, fallback));
+  if (value >= low && value <= high) return static_cast<int>(value);
+  return fail(map.get(name).error(fmt::format("{} must be {} to {}", name, low, high)));
+}
+
+Result<std::vector<TargetConfig>> read_targets(const YamlNode& list) {
+  std::vector<TargetConfig> targets;
+  if (!list.is_null() && !list.is_list()) return fail(list.error("must be a list of targets"));
+  for (const YamlNode& node : list.items()) {
+    SENTINEL_TRY(node.expect_keys("target", {"provider", "model", "weight", "cost"}));
+    TargetConfig target;
+    SENTINEL_ASSIGN(const YamlNode provider, node.require("target", "provider"));
+    SENTINEL_ASSIGN(target.provider, provider.string());
+    SENTINEL_ASSIGN(target.model, node.string_or("model", ""));
+    SENTINEL_ASSIGN(target.weight, node.number_or("weight", 1));
+    if (!(target.weight >= 0)) return fail(node.get("weight").error("weight must not be negative"));
+    SENTINEL_ASSIGN(target.cost, node.number_or("cost", 0));
+    if (!(target.cost >= 0)) return fail(node.get("cost").error("cost must not be negative"));
+    targets.push_back(std::move(target));
+  }
+  return targets;
+}
 
 std::string_view provider_kind_name(ProviderKind kind) {
   for (const KindInfo& info : kKinds) {
@@ -231,12 +262,15 @@ Status check_config(const GatewayConfig& config) {
     if (route.targets.empty() && !route.disabled) {
       return fail(ErrorCode::kInvalidArgument, "a route needs at least one target (or `disabled: true`)");
     }
-    if (route.targets.size() + route.fallback.size() > kTargetsMax) {
+    const std::vector<TargetConfig>& larger = route.conduct.context_fallback;
+    if (route.targets.size() + route.fallback.size() > kTargetsMax || larger.size() > kTargetsMax) {
       return fail(ErrorCode::kInvalidArgument, "a route may have at most 16 targets");
     }
     if (route.models.empty()) return fail(ErrorCode::kInvalidArgument, "a route needs at least one model pattern");
     SENTINEL_TRY(check_targets(config, route.targets));
     SENTINEL_TRY(check_targets(config, route.fallback));
+    SENTINEL_TRY(check_targets(config, larger));
+    SENTINEL_TRY(check_faults(config, route));
   }
   return {};
 }
@@ -245,8 +279,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   SENTINEL_ASSIGN(const YamlNode document, text::parse_yaml(yaml, file));
   const YamlNode root = document.has("gateway") ? document.get("gateway") : document;
   if (root.is_null()) return default_config();
-  SENTINEL_TRY(root.expect_keys(
-      "gateway", {"providers", "routes", "breaker", "service", "env", "require_key", "limits", "budgets", "cache"}));
+  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "retry_budget", "service", "env", "require_key",
+                                             "limits", "budgets", "cache"}));
   GatewayConfig config;
   for (const YamlNode& node : root.get("providers").items()) {
     SENTINEL_ASSIGN(ProviderConfig provider, read_provider(node));
@@ -254,9 +288,7 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   }
   for (const YamlNode& node : root.get("routes").items()) {
     SENTINEL_ASSIGN(RouteConfig route, read_route(node));
-    GatewayConfig alone;
-    alone.providers = config.providers;
-    alone.routes = {route};
+    GatewayConfig alone{.providers = config.providers, .routes = {route}};
     if (const Status good = check_config(alone); !good) return fail(node.error(good.error().message()));
     for (const RouteConfig& other : config.routes) {
       if (!route.name.empty() && other.name == route.name)
@@ -265,13 +297,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
     config.routes.push_back(std::move(route));
   }
   SENTINEL_ASSIGN(config.policy, read_gateway_policy(root));
-  const YamlNode breaker = root.get("breaker");
-  SENTINEL_TRY(breaker.expect_keys("breaker", {"threshold", "open", "open_ms"}));
-  SENTINEL_ASSIGN(const int64_t threshold, breaker.integer_or("threshold", config.breaker.threshold));
-  if (threshold < 0 || threshold > 1'000'000)
-    return fail(breaker.get("threshold").error("threshold must be 0 to 1000000"));
-  config.breaker.threshold = static_cast<int>(threshold);
-  SENTINEL_ASSIGN(config.breaker.open, read_time(breaker, "open", config.breaker.open));
+  SENTINEL_ASSIGN(config.breaker, read_breaker(root.get("breaker")));
+  SENTINEL_ASSIGN(config.retry_budget, read_retry_budget(root.get("retry_budget")));
   SENTINEL_ASSIGN(config.service, root.string_or("service", config.service));
   SENTINEL_ASSIGN(config.env, root.string_or("env", config.env));
   if (config.providers.empty()) config.providers = default_config().providers;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "gateway/conduct.h"
 #include "gateway/policy/config.h"
 
 namespace sentinel::gateway {
@@ -21,7 +22,7 @@ struct ProviderConfig {
   std::string name;
   ProviderKind kind = ProviderKind::kOpenAi;
   std::string base_url;  // https://api.openai.com, or with a path that ends in /v1; the provider's own when empty
-  std::string api_key;   // at most one of the three; none: the caller's own credentials go through
+  std::string api_key;   // at most one of the three or `keys`; none: the caller's own credentials go through
   std::string api_key_env;
   std::string api_key_file;              // read when the configuration is put in force
   std::string api_version;               // Azure: "2024-10-21", or "v1" for its versionless API
@@ -31,17 +32,13 @@ struct ProviderConfig {
   bool responses = true;                 // it has the Responses API; false: asked for chat completions instead
   bool stream_usage = true;              // ask streams for their token usage (stream_options.include_usage)
   Millis connect = std::chrono::seconds(5);
+  KeysConfig keys;
 
   // Whoever may use the gateway spends it.
   bool has_own_key() const {
-    return !api_key.empty() || !api_key_env.empty() || !api_key_file.empty() || !service_account_file.empty();
+    return !api_key.empty() || !api_key_env.empty() || !api_key_file.empty() || !service_account_file.empty() ||
+           !keys.keys.empty();
   }
-};
-
-struct TargetConfig {
-  std::string provider;
-  std::string model;  // empty: as asked for
-  double weight = 1;
 };
 
 struct RetryConfig {
@@ -60,11 +57,6 @@ struct TimeoutConfig {
   Millis total = std::chrono::minutes(10);        // the whole call, retries included
 };
 
-struct BreakerConfig {
-  int threshold = 5;  // failures in a row; 0: no breaker
-  Millis open = std::chrono::seconds(60);
-};
-
 enum class GuardAction { kOff, kFlag, kBlock };
 
 struct RouteConfig {
@@ -79,12 +71,14 @@ struct RouteConfig {
   double injection_threshold = 0.8;
   bool disabled = false;  // kill switch
   RoutePolicy policy;
+  ConductConfig conduct;
 };
 
 struct GatewayConfig {
   std::vector<ProviderConfig> providers;
   std::vector<RouteConfig> routes;
-  BreakerConfig breaker;  // one breaker a provider
+  BreakerConfig breaker;            // one breaker a provider and model
+  RetryBudgetConfig retry_budget;   // one budget a provider
   GatewayPolicy policy;
   std::string service = "llm-app";  // of calls that do not say (x-sentinel-service, x-sentinel-env)
   std::string env = "production";

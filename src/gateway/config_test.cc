@@ -45,6 +45,95 @@ gateway:
   EXPECT_EQ(config->routes[1].models, std::vector<std::string>{"*"});
 }
 
+TEST(Config, ReadsTheConductOfARoute) {
+  const auto config = parse_config(R"(
+breaker: {threshold: 0, open: 5s, failure_percent: 40, minimum_requests: 7, window: 1m, probes: 3}
+retry_budget: {ratio: 0.1, minimum: 2, window: 20s}
+providers:
+  - {name: a, base_url: "http://a", api_keys: [{value: k1}, {env: K2}, {file: /k3}], key_rest_refused: 1m, key_rest_limited: 2s}
+routes:
+  - targets: [{provider: a, cost: 2.5}]
+    context_fallback: [{provider: a, model: huge}]
+    balance: latency
+    hold_streams: true
+    hedge: {after: 800ms, quantile: 0.9}
+    last_resort: {cached: true, cached_max_age: 1h, answer: "Sorry."}
+    faults:
+      - {abort: 429, percent: 12.5, provider: a, retry_after: 2s}
+      - {delay: 3s}
+      - {silence: true}
+      - {cut_after: 4}
+      - {stall_after: 0}
+      - {garble_after: 1}
+)",
+                                   "g.yml");
+  ASSERT_TRUE(config) << config.error().to_string();
+  EXPECT_EQ(config->breaker.threshold, 0);
+  EXPECT_EQ(config->breaker.failure_percent, 40);
+  EXPECT_EQ(config->breaker.minimum_requests, 7);
+  EXPECT_EQ(config->breaker.window, std::chrono::minutes(1));
+  EXPECT_EQ(config->breaker.probes, 3);
+  EXPECT_EQ(config->retry_budget.ratio, 0.1);
+  EXPECT_EQ(config->retry_budget.minimum, 2);
+  EXPECT_EQ(config->retry_budget.window, std::chrono::seconds(20));
+  const KeysConfig& keys = config->providers[0].keys;
+  ASSERT_EQ(keys.keys.size(), 3U);
+  EXPECT_EQ(keys.keys[0].value + keys.keys[1].env + keys.keys[2].file, "k1K2/k3");
+  EXPECT_EQ(keys.refused_rest, std::chrono::minutes(1));
+  EXPECT_EQ(keys.limited_rest, std::chrono::seconds(2));
+  EXPECT_TRUE(config->providers[0].has_own_key());
+  EXPECT_EQ(config->routes[0].targets[0].cost, 2.5);
+  const ConductConfig& conduct = config->routes[0].conduct;
+  EXPECT_EQ(conduct.balance, BalanceKind::kLatency);
+  EXPECT_EQ(conduct.context_fallback.at(0).model, "huge");
+  EXPECT_TRUE(conduct.hold_streams);
+  EXPECT_EQ(conduct.hedge.after, Millis(800));
+  EXPECT_EQ(conduct.hedge.quantile, 0.9);
+  EXPECT_TRUE(conduct.last_resort.cached);
+  EXPECT_EQ(conduct.last_resort.cached_max_age, std::chrono::hours(1));
+  EXPECT_EQ(conduct.last_resort.answer, "Sorry.");
+  ASSERT_EQ(conduct.faults.size(), 6U);
+  EXPECT_EQ(conduct.faults[0].status, 429);
+  EXPECT_EQ(conduct.faults[0].percent, 12.5);
+  EXPECT_EQ(conduct.faults[0].retry_after, std::chrono::seconds(2));
+  EXPECT_EQ(conduct.faults[1].delay, std::chrono::seconds(3));
+  EXPECT_EQ(conduct.faults[3].kind, FaultKind::kCut);
+  EXPECT_EQ(conduct.faults[3].after, 4);
+  EXPECT_EQ(conduct.faults[5].kind, FaultKind::kGarble);
+}
+
+TEST(Config, SaysWhereConductIsWrong) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"breaker: {failure_percent: 101}", "g.yml:1:28: failure_percent must be 0 to 100"},
+      {"breaker: {probes: 0}", "probes must be 1 to 1000"},
+      {"breaker: {treshold: 1}", "did you mean \"threshold\"?"},
+      {"retry_budget: {ratio: -1}", "g.yml:1:23: ratio must be 0 to 10"},
+      {"providers: [{name: a, base_url: 'http://a', api_keys: []}]", "api_keys must be a list of 1 to 32 keys"},
+      {"providers: [{name: a, base_url: 'http://a', api_keys: [{env: A, file: B}]}]",
+       "exactly one of value, env, file"},
+      {"providers: [{name: a, base_url: 'http://a', api_key: k, api_keys: [{env: A}]}]", "give only one of"},
+      {"routes: [{targets: [{provider: openai}], balance: fair}]", "balance must be weighted, least_busy"},
+      {"routes: [{targets: [{provider: openai}], hedge: {quantile: 0.5}}]", "hedge needs a field \"after\""},
+      {"routes: [{targets: [{provider: openai}], hedge: {after: 0s}}]", "longer than 0s"},
+      {"routes: [{targets: [{provider: openai}], hedge: {after: 1s, quantile: 1}}]", "quantile must be 0 to 0.999"},
+      {"routes: [{targets: [{provider: openai}], last_resort: {}}]", "last_resort needs"},
+      {"routes: [{targets: [{provider: openai, cost: -1}]}]", "cost must not be negative"},
+      {"routes: [{targets: [{provider: openai}], faults: [{percent: 5}]}]", "exactly one of abort, delay"},
+      {"routes: [{targets: [{provider: openai}], faults: [{abort: 503, delay: 1s}]}]", "exactly one of abort, delay"},
+      {"routes: [{targets: [{provider: openai}], faults: [{abort: 200}]}]", "abort must be 400 to 599"},
+      {"routes: [{targets: [{provider: openai}], faults: [{delay: 1s, percent: 500}]}]", "percent must be 0 to 100"},
+      {"routes: [{targets: [{provider: openai}], faults: [{delay: 1s, retry_after: 1s}]}]", "only an abort has"},
+      {"routes: [{targets: [{provider: openai}], hold_streams: 3}]", "g.yml:1:56"},
+  };
+  const std::string provider = "\nproviders: [{name: openai, base_url: 'http://a'}]";
+  for (const auto& [yaml, error] : cases) {
+    const bool own = std::string_view(yaml).starts_with("providers");
+    const auto config = parse_config(yaml + (own ? "" : provider), "g.yml");
+    ASSERT_FALSE(config) << yaml;
+    EXPECT_NE(config.error().to_string().find(error), std::string::npos) << yaml << ": " << config.error().to_string();
+  }
+}
+
 TEST(Config, NothingGivenIsTheDefault) {
   const auto config = parse_config("", "gateway.yml");
   ASSERT_TRUE(config);

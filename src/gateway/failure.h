@@ -19,6 +19,7 @@ struct Failure {
   bool next = false;       // another target may do better
   bool sent = false;       // bytes have gone to the client: nothing more can be tried
   bool unhealthy = false;  // counts against the provider's breaker
+  bool key_spent = false;  // nothing more is to be had with this key for a long while
   bool lost = false;       // another attempt of this call has the client
   std::optional<Millis> retry_after;
   std::unique_ptr<net::Response> answer;  // the provider's own, passed on when this is the end

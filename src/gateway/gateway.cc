@@ -35,6 +35,7 @@ Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, 
       sink(out),
       policies(registry),
       policy_stage(std::make_unique<PolicyStage>(policies, time)),
+      last_answers(kLastAnswersBytesMax),
       cores(rt.cores()),
       active(registry.gauge("active_requests", "Calls being served.")),
       queue(registry.gauge("request_queue_depth", "Calls waiting to be sent again to a provider.")),
@@ -115,7 +116,7 @@ Gateway::Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& cl
                  InteractionSink& sink, GatewayConfig config)
     : impl_(std::make_unique<Impl>(runtime, client, clock, metrics, sink)) {
   MutexLock lock(impl_->mutex);
-  auto plan = make_plan(std::move(config), impl_->breakers, metrics, false);
+  auto plan = make_plan(std::move(config), impl_->health, metrics, false);
   for (const auto& provider : (*plan)->providers) {
     if (!provider->key_error.empty()) log_warn("gateway", "no key for a provider", {{"why", provider->key_error}});
   }
@@ -134,12 +135,13 @@ Status Gateway::configure(GatewayConfig config) {
 Result<std::shared_ptr<const Plan>> Gateway::prepare(GatewayConfig config) {
   SENTINEL_TRY(check_config(config));
   MutexLock lock(impl_->mutex);
-  return make_plan(std::move(config), impl_->breakers, impl_->metrics, true);
+  return make_plan(std::move(config), impl_->health, impl_->metrics, true);
 }
 
 void Gateway::install(std::shared_ptr<const Plan> plan) {
   MutexLock lock(impl_->mutex);
-  for (const auto& provider : plan->providers) provider->breaker->reconfigure(plan->config.breaker);
+  for (const auto& provider : plan->providers)
+    provider->health->reconfigure(plan->config.breaker, plan->config.retry_budget);
   impl_->policies.cache.set_bytes_max(plan->config.policy.cache_bytes);
   impl_->plan.store(std::move(plan));
 }
@@ -158,21 +160,25 @@ void Gateway::log_calls(bool on) { impl_->log_calls = on; }
 std::vector<BreakerView> Gateway::breakers() const {
   std::vector<BreakerView> views;
   const auto plan = impl_->plan.load();
+  const TimePoint now = impl_->clock.now();
   for (const auto& provider : plan->providers) {
-    views.push_back(
-        {provider->config.name, provider->breaker->state(impl_->clock.now()), provider->breaker->open_until()});
+    for (const Lane* lane : provider->health->lanes()) {
+      views.push_back({lane->provider, lane->model, lane->breaker.state(now), lane->breaker.held(),
+                       lane->breaker.open_until(), lane->breaker.counts(now), lane->under_way.load()});
+    }
   }
   return views;
 }
 
-Status Gateway::force_breaker(std::string_view provider, std::optional<BreakerState> state) {
+Status Gateway::force_breaker(std::string_view provider, std::string_view model, std::optional<BreakerState> state) {
   const auto plan = impl_->plan.load();
   for (const auto& each : plan->providers) {
     if (each->config.name != provider) continue;
-    each->breaker->force(state);
-    const BreakerState now = each->breaker->state(impl_->clock.now());
-    each->breaker_state->set(static_cast<double>(now));
-    log_info("gateway", "circuit breaker set by hand", {{"provider", provider}, {"to", breaker_state_name(now)}});
+    SENTINEL_TRY(each->health->force(model, state, impl_->clock.now()));
+    log_info("gateway", "circuit breaker set by hand",
+             {{"provider", provider},
+              {"model", model},
+              {"to", state ? breaker_state_name(*state) : std::string_view("auto")}});
     return {};
   }
   return fail(ErrorCode::kNotFound, "no provider is called \"" + std::string(provider) + "\"");

@@ -32,8 +32,12 @@ using InjectionRisk = std::function<double(std::string_view prompt)>;
 
 struct BreakerView {
   std::string provider;
+  std::string model;
   BreakerState state = BreakerState::kClosed;
+  bool held = false;  // open by hand, until told otherwise
   std::optional<TimePoint> open_until;
+  Breaker::Counts counts;
+  int under_way = 0;
 };
 
 struct Plan;      // a configuration with everything it names found
@@ -71,9 +75,11 @@ class Gateway {
   // gateway_shutdown. Returns how many these were. Not from a core.
   size_t drain(Millis patience);
 
+  // Of every provider of the configuration, each model that has been asked for or is named by a route.
   std::vector<BreakerView> breakers() const;
-  // Closes, holds open, or (nullopt) releases a provider's breaker. kNotFound.
-  Status force_breaker(std::string_view provider, std::optional<BreakerState> state);
+  // Closes, half opens, holds open, or (nullopt) releases the breaker of a provider's model; of all its models, also
+  // those to come, when `model` is empty. kNotFound.
+  Status force_breaker(std::string_view provider, std::string_view model, std::optional<BreakerState> state);
 
   struct Impl;
 

@@ -12,6 +12,7 @@
 #include "base/thread_annotations.h"
 #include "gateway/errors.h"
 #include "gateway/gateway.h"
+#include "gateway/last_answers.h"
 #include "gateway/plan.h"
 #include "gateway/policy/policies.h"
 #include "gateway/protocol/info.h"
@@ -52,12 +53,13 @@ struct Gateway::Impl {
   InteractionSink& sink;
   InjectionRisk injection_risk;
   bool log_calls = false;
+  LastAnswers last_answers;
   std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
   Policies policies;
   std::unique_ptr<PolicyStage> policy_stage;  // the first of the stages
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
-  Breakers breakers GUARDED_BY(mutex);
+  HealthBoard health GUARDED_BY(mutex);
   std::vector<CoreState> cores;
   std::atomic<bool> draining{false};
   std::atomic<size_t> calls_open{0};

@@ -432,7 +432,7 @@ TEST_F(GatewayTest, TheBreakerStopsHammeringAndProbesAfterItsPause) {
   EXPECT_EQ(a_.requests(), 3U);
   EXPECT_EQ(b_.requests(), 10U);
   EXPECT_EQ(gateway_->breakers().at(0).state, BreakerState::kOpen);
-  EXPECT_EQ(metrics_.gauge("sentinel_gateway_breaker_state", "", {{"provider", "a"}}).value(), 2);
+  EXPECT_EQ(metrics_.gauge("sentinel_gateway_breaker_state", "", {{"provider", "a"}, {"model", "m"}}).value(), 2);
   clock_.advance(std::chrono::seconds(60));
   EXPECT_EQ(ok(chat()).status, 200);
   EXPECT_EQ(a_.requests(), 4U);
@@ -475,14 +475,14 @@ TEST_F(GatewayTest, ARefusedRequestIsNoFailureOfItsProvider) {
 TEST_F(GatewayTest, WithEveryBreakerOpenTheCallFailsAtOnce) {
   a_.add({.body = kAnswer});
   start();
-  ASSERT_TRUE(gateway_->force_breaker("a", BreakerState::kOpen));
+  ASSERT_TRUE(gateway_->force_breaker("a", "", BreakerState::kOpen));
   const auto got = ok(chat());
   EXPECT_EQ(got.status, 503);
   EXPECT_EQ(sink_.at(0).error_type, "provider_circuit_open");
   EXPECT_EQ(a_.requests(), 0U);
-  ASSERT_TRUE(gateway_->force_breaker("a", std::nullopt));
+  ASSERT_TRUE(gateway_->force_breaker("a", "", std::nullopt));
   EXPECT_EQ(ok(chat()).status, 200);
-  EXPECT_FALSE(gateway_->force_breaker("nobody", std::nullopt));
+  EXPECT_FALSE(gateway_->force_breaker("nobody", "", std::nullopt));
 }
 
 TEST_F(GatewayTest, PoliciesRefuseBeforeAnythingIsSent) {

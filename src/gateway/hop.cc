@@ -171,13 +171,13 @@ net::Headers hop_headers(const Hop& hop, const net::Request& original, const mod
     headers.add("content-type", "application/json");
     headers.add("accept", interaction.stream ? "text/event-stream" : "application/json");
     // The caller's credentials are another provider's business.
-    if (!provider.key.empty()) headers.add(provider.key_header, provider.key);
+    if (!hop.key_shown().empty()) headers.add(provider.key_header, hop.key_shown());
     headers.add("traceparent", make_traceparent(interaction.trace_id, random));
   } else {
-    headers = upstream_headers(original.headers, provider, interaction, random);
+    headers = upstream_headers(original.headers, provider, hop.key_shown(), interaction, random);
     // A key within an address would end up in logs.
     const std::string_view in_query = original.query.get("key");
-    if (api_family(hop.client) == Family::kGemini && provider.key.empty() && !in_query.empty() &&
+    if (api_family(hop.client) == Family::kGemini && !provider.has_key() && !in_query.empty() &&
         !headers.has("x-goog-api-key")) {
       headers.add("x-goog-api-key", in_query);
     }

@@ -21,11 +21,13 @@ struct Hop {
   const Provider* provider = nullptr;
   Api client = Api::kChat;
   Api upstream = Api::kChat;
-  std::string model;                // asked of the provider
-  bool add_usage = false;           // its stream is asked for usage that the client did not ask for
-  std::optional<std::string> body;  // what the provider gets instead of the client's own bytes
+  std::string model;                 // asked of the provider
+  bool add_usage = false;            // its stream is asked for usage that the client did not ask for
+  const std::string* key = nullptr;  // as the provider's header takes it; null: the provider's only one, if it has one
+  std::optional<std::string> body;   // what the provider gets instead of the client's own bytes
 
   bool translated() const { return client != upstream; }
+  const std::string& key_shown() const { return key != nullptr ? *key : provider->key; }
 };
 
 // The API in which a provider can be asked what a client asks; nullopt: it has none that could say it.

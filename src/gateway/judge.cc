@@ -77,7 +77,8 @@ Failure judge_refusal(int status, const net::Headers& headers, std::string body,
   if (status == 429) {
     failure.type = ErrorType::kProviderRateLimited;
     failure.next = true;
-    failure.retry = route.retry_429 && said.code != "insufficient_quota";
+    failure.key_spent = said.code == "insufficient_quota";
+    failure.retry = route.retry_429 && !failure.key_spent;
   } else if (status >= 500 || status == 408) {
     failure.type = ErrorType::kProviderError;
     failure.next = failure.unhealthy = true;

@@ -188,6 +188,7 @@ Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange) {
                                                  : Api::kGenerate;
   net::ClientRequest request;
   request.url = list_url(*provider, *family, client, asked, id);
+  if (hop.provider->keys != nullptr) hop.key = &hop.provider->keys->key(hop.provider->keys->pick(gateway->clock.now()));
   request.headers = hop_headers(hop, asked, about, core.random);
   request.timeouts.connect = provider->config.connect;
   request.timeouts.total = std::chrono::seconds(30);

@@ -13,22 +13,18 @@
 namespace sentinel::gateway {
 namespace {
 
-Result<std::string> read_key(const ProviderConfig& config) {
-  if (!config.api_key.empty()) return config.api_key;
-  if (!config.api_key_env.empty()) {
-    const char* value = std::getenv(config.api_key_env.c_str());
-    if (value == nullptr || *value == '\0') {
-      return fail(ErrorCode::kInvalidArgument,
-                  "provider " + config.name + ": the environment has no " + config.api_key_env);
-    }
+Result<std::string> read_one_key(const KeyConfig& key, const std::string& who) {
+  if (!key.value.empty()) return key.value;
+  if (!key.env.empty()) {
+    const char* value = std::getenv(key.env.c_str());
+    if (value == nullptr || *value == '\0')
+      return fail(ErrorCode::kInvalidArgument, who + ": the environment has no " + key.env);
     return std::string(value);
   }
-  if (!config.api_key_file.empty()) {
-    auto content = posix_env().read_file(config.api_key_file);
-    if (!content) return fail(content.error().with_context("provider " + config.name + ", api_key_file"));
-    return std::string(trim(*content));
-  }
-  return std::string();
+  if (key.file.empty()) return std::string();
+  auto content = posix_env().read_file(key.file);
+  if (!content) return fail(content.error().with_context(who + ", api_key_file"));
+  return std::string(trim(*content));
 }
 
 // Without what every address of the provider's API begins with: people copy it from its documentation.
@@ -44,15 +40,31 @@ std::string url_prefix(const ProviderConfig& config) {
   return std::string(base);
 }
 
-// How each kind of provider takes its key.
-void set_key(Provider& provider, const std::string& key) {
-  switch (provider.config.kind) {
-    case ProviderKind::kAzureOpenAi: provider.key_header = "api-key"; break;
-    case ProviderKind::kAnthropic: provider.key_header = "x-api-key"; break;
-    case ProviderKind::kGemini: provider.key_header = "x-goog-api-key"; break;
-    default: provider.key_header = "authorization"; break;
+// In which header each kind of provider takes its key.
+std::string_view key_header(ProviderKind kind) {
+  switch (kind) {
+    case ProviderKind::kAzureOpenAi: return "api-key";
+    case ProviderKind::kAnthropic: return "x-api-key";
+    case ProviderKind::kGemini: return "x-goog-api-key";
+    default: return "authorization";
   }
-  if (!key.empty()) provider.key = provider.key_header == "authorization" ? "Bearer " + key : key;
+}
+
+Status read_keys(Provider& provider) {
+  ProviderConfig& config = provider.config;
+  provider.key_header = key_header(config.kind);
+  const std::string scheme = provider.key_header == "authorization" ? "Bearer " : "";
+  const std::string who = "provider " + config.name;
+  SENTINEL_ASSIGN(const std::string key, read_one_key({config.api_key, config.api_key_env, config.api_key_file}, who));
+  if (!key.empty()) provider.key = scheme + key;
+  std::vector<std::string> several;
+  for (const KeyConfig& each : config.keys.keys) {
+    SENTINEL_ASSIGN(const std::string one, read_one_key(each, who));
+    several.push_back(scheme + one);
+  }
+  if (several.size() == 1) provider.key = several.front();
+  if (several.size() > 1) provider.keys = std::make_unique<KeyRing>(std::move(several));
+  return {};
 }
 
 Status read_account(Provider& provider) {
@@ -91,80 +103,87 @@ const Route* Plan::find(std::string_view model) const {
   return nullptr;
 }
 
-Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
+namespace {
+
+void find_metrics(Provider& provider, MetricRegistry& metrics) {
+  const std::string& name = provider.config.name;
+  const std::string_view attempts = "sentinel_gateway_upstream_attempts_total";
+  const std::string_view help = "Requests sent to providers, by result: error says that the provider is not well.";
+  provider.attempts_ok = &metrics.counter(attempts, help, {{"provider", name}, {"result", "ok"}});
+  provider.attempts_refused = &metrics.counter(attempts, help, {{"provider", name}, {"result", "refused"}});
+  provider.attempts_failed = &metrics.counter(attempts, help, {{"provider", name}, {"result", "error"}});
+  provider.retries = &metrics.counter("sentinel_gateway_retries_total", "Attempts after the first on one provider.",
+                                      {{"provider", name}});
+  provider.retries_refused =
+      &metrics.counter("sentinel_gateway_retries_refused_total",
+                       "Retries and hedges not made: the provider's retry budget is spent.", {{"provider", name}});
+  if (provider.keys == nullptr) return;
+  provider.key_rotations =
+      &metrics.counter("sentinel_gateway_key_rotations_total",
+                       "Attempts repeated with another key: the first was refused or limited.", {{"provider", name}});
+}
+
+Result<std::unique_ptr<Provider>> make_provider(const ProviderConfig& config, bool strict) {
+  auto provider = std::make_unique<Provider>();
+  provider->config = config;
+  provider->url_prefix = url_prefix(config);
+  for (const Status& good : {read_keys(*provider), read_account(*provider)}) {
+    if (good) continue;
+    if (strict) return fail(good.error());
+    provider->key_error = good.error().message();
+  }
+  provider->config.api_key.clear();
+  for (KeyConfig& key : provider->config.keys.keys) key.value.clear();
+  return provider;
+}
+
+std::vector<Target> resolve(const Plan& plan, const std::vector<TargetConfig>& targets) {
+  std::vector<Target> out;
+  for (const auto& target : targets) {
+    const auto it = std::find_if(plan.providers.begin(), plan.providers.end(),
+                                 [&](const auto& p) { return p->config.name == target.provider; });
+    if (it == plan.providers.end()) continue;
+    Lane* const lane = target.model.empty() ? nullptr : &(*it)->health->lane(target.model);
+    out.push_back({it->get(), target.model, target.weight, target.cost, lane});
+  }
+  return out;
+}
+
+Route make_route(const Plan& plan, const RouteConfig& config) {
+  Route route;
+  route.config = config;
+  route.targets = resolve(plan, config.targets);
+  route.fallback = resolve(plan, config.fallback);
+  route.larger = resolve(plan, config.conduct.context_fallback);
+  route.measures_latency = config.conduct.balance == BalanceKind::kLatency || config.conduct.hedge.quantile > 0;
+  route.retry_429 = holds(config.retries.on, "429");
+  route.retry_5xx = holds(config.retries.on, "5xx");
+  route.retry_connect = holds(config.retries.on, "connect");
+  route.retry_cut = holds(config.retries.on, "cut");
+  return route;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, HealthBoard& board, MetricRegistry& metrics,
                                               bool strict) {
   auto plan = std::make_shared<Plan>();
   for (RouteConfig& route : config.routes) {
     if (route.name.empty() && !route.models.empty()) route.name = route.models.front();
   }
   for (const ProviderConfig& each : config.providers) {
-    auto provider = std::make_unique<Provider>();
-    provider->config = each;
-    provider->url_prefix = url_prefix(each);
-    auto key = read_key(each);
-    if (!key && strict) return fail(key.error());
-    if (!key) provider->key_error = key.error().message();
-    if (key) set_key(*provider, *key);
-    if (const Status good = read_account(*provider); !good) {
-      if (strict) return fail(good.error());
-      provider->key_error = good.error().message();
+    SENTINEL_ASSIGN(auto provider, make_provider(each, strict));
+    auto& health = board[each.name];
+    if (health == nullptr) {
+      health = std::make_unique<ProviderHealth>(each.name, config.breaker, config.retry_budget, metrics);
     }
-    provider->config.api_key.clear();
-    auto& breaker = breakers[each.name];
-    if (breaker == nullptr) breaker = std::make_shared<Breaker>(config.breaker);
-    provider->breaker = breaker;
-    const std::string_view attempts = "sentinel_gateway_upstream_attempts_total";
-    const std::string_view help = "Requests sent to providers, by result: error says that the provider is not well.";
-    provider->attempts_ok = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "ok"}});
-    provider->attempts_refused = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "refused"}});
-    provider->attempts_failed = &metrics.counter(attempts, help, {{"provider", each.name}, {"result", "error"}});
-    provider->retries = &metrics.counter("sentinel_gateway_retries_total", "Attempts after the first on one provider.",
-                                         {{"provider", each.name}});
-    provider->breaker_state =
-        &metrics.gauge("sentinel_gateway_breaker_state", "0 closed, 1 half open, 2 open.", {{"provider", each.name}});
+    provider->health = health.get();
+    find_metrics(*provider, metrics);
     plan->providers.push_back(std::move(provider));
   }
-  auto resolve = [&](const std::vector<TargetConfig>& targets) {
-    std::vector<Target> out;
-    for (const auto& target : targets) {
-      const auto it = std::find_if(plan->providers.begin(), plan->providers.end(),
-                                   [&](const auto& p) { return p->config.name == target.provider; });
-      if (it != plan->providers.end()) out.push_back({it->get(), target.model, target.weight});
-    }
-    return out;
-  };
-  for (const RouteConfig& each : config.routes) {
-    Route route;
-    route.config = each;
-    route.targets = resolve(each.targets);
-    route.fallback = resolve(each.fallback);
-    for (const Target& target : route.targets) route.weight_sum += target.weight;
-    route.retry_429 = holds(each.retries.on, "429");
-    route.retry_5xx = holds(each.retries.on, "5xx");
-    route.retry_connect = holds(each.retries.on, "connect");
-    route.retry_cut = holds(each.retries.on, "cut");
-    plan->routes.push_back(std::move(route));
-  }
+  for (const RouteConfig& each : config.routes) plan->routes.push_back(make_route(*plan, each));
   plan->config = std::move(config);
   return plan;
-}
-
-std::vector<const Target*> order_targets(const Route& route, Random& random) {
-  std::vector<const Target*> order;
-  order.reserve(route.targets.size() + route.fallback.size());
-  size_t first = 0;
-  if (route.targets.size() > 1 && route.weight_sum > 0) {
-    double point = random.uniform() * route.weight_sum;
-    while (first + 1 < route.targets.size() && point >= route.targets[first].weight)
-      point -= route.targets[first++].weight;
-  }
-  if (!route.targets.empty()) order.push_back(&route.targets[first]);
-  for (size_t i = 0; i < route.targets.size(); ++i) {
-    // A weight of 0 takes a target out of use without deleting it.
-    if (i != first && route.targets[i].weight > 0) order.push_back(&route.targets[i]);
-  }
-  for (const Target& target : route.fallback) order.push_back(&target);
-  return order;
 }
 
 Millis backoff(const RetryConfig& config, int retry, Random& random) {

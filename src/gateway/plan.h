@@ -10,8 +10,9 @@
 #include "base/metrics.h"
 #include "base/random.h"
 #include "base/result.h"
-#include "gateway/breaker.h"
 #include "gateway/config.h"
+#include "gateway/health.h"
+#include "gateway/key_ring.h"
 #include "gateway/vertex_token.h"
 
 namespace sentinel::gateway {
@@ -23,28 +24,33 @@ struct Provider {
   std::string key;                      // "Bearer ..." or bare; empty: the caller's goes through, or `tokens` has one
   std::shared_ptr<TokenSource> tokens;  // Vertex AI with a service account
   std::string key_error;                // why the key could not be had
-  std::shared_ptr<Breaker> breaker;
+  std::unique_ptr<KeyRing> keys;        // when it has several; then `key` is empty
+  ProviderHealth* health = nullptr;     // outlives every plan
   Counter* attempts_ok = nullptr;
   Counter* attempts_refused =
       nullptr;  // answered, but not with what was asked for: 4xx, 429, or given up by the client
   Counter* attempts_failed = nullptr;
   Counter* retries = nullptr;
-  Gauge* breaker_state = nullptr;
+  Counter* retries_refused = nullptr;  // by the retry budget
+  Counter* key_rotations = nullptr;    // only with several keys
 
-  bool has_key() const { return !key.empty() || tokens != nullptr; }
+  bool has_key() const { return !key.empty() || keys != nullptr || tokens != nullptr; }
 };
 
 struct Target {
   const Provider* provider = nullptr;
   std::string model;  // empty: as asked for
   double weight = 1;
+  double cost = 0;
+  Lane* lane = nullptr;  // null: of the model asked for
 };
 
 struct Route {
   RouteConfig config;
   std::vector<Target> targets;
   std::vector<Target> fallback;
-  double weight_sum = 0;
+  std::vector<Target> larger;     // for prompts that are too long for those
+  bool measures_latency = false;  // its balance or its hedging needs to know how fast targets answer
   bool retry_429 = false, retry_5xx = false, retry_connect = false, retry_cut = false;
 
   bool matches(std::string_view model) const;
@@ -58,16 +64,10 @@ struct Plan {
   const Route* find(std::string_view model) const;
 };
 
-// Breakers by provider name; they survive a change of configuration.
-using Breakers = std::map<std::string, std::shared_ptr<Breaker>, std::less<>>;
-
-// Breakers that are there keep their settings until the plan is put in force.
+// Of providers that are new, `board` gets the health; of others it keeps its settings until the plan is put in force.
 // REQUIRES: check_config(config). `strict`: an unreadable key is an error, else it is kept in key_error.
-Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, Breakers& breakers, MetricRegistry& metrics,
+Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, HealthBoard& board, MetricRegistry& metrics,
                                               bool strict);
-
-// The targets of one call in the order they are tried: one by weight, the others of equal rank, the fallbacks.
-std::vector<const Target*> order_targets(const Route& route, Random& random);
 
 // The wait before attempt number `retry` (1 is the first retry): exponential, capped, with jitter.
 Millis backoff(const RetryConfig& config, int retry, Random& random);
