@@ -12,9 +12,9 @@ namespace {
 bool is_gateway_path(std::string_view path) { return path.starts_with("/v1/") || path.starts_with("/v1beta/"); }
 
 // The page's own files are open, so that it can ask for the token; probes of an orchestrator have none.
-bool is_open_path(std::string_view path, bool gateway_open) {
+bool is_open_path(std::string_view path, const std::function<bool()>& gateway_open) {
   if (path == "/-/healthy" || path == "/-/ready" || is_page_path(path)) return true;
-  return gateway_open && is_gateway_path(path);
+  return is_gateway_path(path) && gateway_open();
 }
 
 // In the words of the API that was called, so that its client's own error handling works.
@@ -36,11 +36,11 @@ net::Response refusal(const net::Request& request) {
 
 class Guard {
  public:
-  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes, bool gateway_open,
+  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes, std::function<bool()> gateway_open,
         MetricRegistry& metrics)
       : routes_(std::move(routes)),
         hashes_(std::move(hashes)),
-        gateway_open_(gateway_open),
+        gateway_open_(std::move(gateway_open)),
         refused_by_api_(refusals(metrics, "api")),
         refused_by_gateway_(refusals(metrics, "gateway")) {}
 
@@ -89,7 +89,7 @@ class Guard {
 
   const std::shared_ptr<const net::Router> routes_;
   const std::vector<std::string> hashes_;
-  const bool gateway_open_;
+  const std::function<bool()> gateway_open_;
   Counter& refused_by_api_;
   Counter& refused_by_gateway_;
 };
@@ -97,10 +97,11 @@ class Guard {
 }  // namespace
 
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
-                                             std::vector<std::string> token_sha256, bool gateway_open,
+                                             std::vector<std::string> token_sha256, std::function<bool()> gateway_open,
                                              MetricRegistry& metrics) {
   if (token_sha256.empty()) return routes;
-  auto guard = std::make_shared<const Guard>(std::move(routes), std::move(token_sha256), gateway_open, metrics);
+  auto guard =
+      std::make_shared<const Guard>(std::move(routes), std::move(token_sha256), std::move(gateway_open), metrics);
   auto guarded = std::make_shared<net::Router>();
   guarded->set_fallback([guard](net::Exchange* exchange) { return guard->handle(exchange); });
   return guarded;

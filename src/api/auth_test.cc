@@ -17,8 +17,9 @@ class AuthTest : public ::testing::Test {
   void start(bool gateway_open) {
     auto routes = std::make_shared<net::Router>();
     routes->add_any("/{rest...}", answer);
-    auto server = net::HttpServer::start(runtime_, metrics_, {},
-                                         with_auth(routes, {hex_encode(sha256("right"))}, gateway_open, metrics_));
+    auto server = net::HttpServer::start(
+        runtime_, metrics_, {},
+        with_auth(routes, {hex_encode(sha256("right"))}, [gateway_open] { return gateway_open; }, metrics_));
     ASSERT_TRUE(server);
     server_ = std::move(*server);
   }

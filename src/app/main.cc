@@ -53,6 +53,8 @@ int main(int argc, char** argv) {
   sentinel::app::add_drift_command(cli, exit_code);
   sentinel::app::add_alert_command(cli, exit_code);
   sentinel::app::add_silence_command(cli, exit_code);
+  sentinel::app::add_key_command(cli, exit_code);
+  sentinel::app::add_route_command(cli, exit_code);
   add_config_command(cli);
   try {
     cli.parse(argc, argv);

@@ -19,6 +19,7 @@
 #include "api/calls.h"
 #include "api/feedback.h"
 #include "api/gateway_breakers.h"
+#include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
 #include "api/openapi.h"
@@ -30,6 +31,7 @@
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
+#include "app/text_inspector.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -39,6 +41,8 @@
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
+#include "gateway/policy/policies.h"
+#include "gateway/policy/policy_store.h"
 #include "incident/diagnosis_runner.h"
 #include "ingest/access_watch.h"
 #include "ingest/collector.h"
@@ -165,6 +169,7 @@ struct Server::Parts {
   Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
+  Status open_gateway();
   Status open_http();
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
@@ -175,6 +180,7 @@ struct Server::Parts {
   Result<T> ask_worker(std::function<T()> question);
   Result<size_t> change_drift(const analysis::DriftRoute& which, api::DriftChange change);
   Result<boost::json::object> drift_report();
+  void save_spending();
   void collect();
   void collect_soon();
   void tell_alerts();
@@ -229,7 +235,10 @@ struct Server::Parts {
   std::unique_ptr<detection::RuleManager> rules;
 
   std::unique_ptr<PipelineSink> sink;
+  std::unique_ptr<gateway::TextInspector> inspector;
+  std::atomic<std::shared_ptr<const analysis::PriceTable>> prices;  // of the gateway's budgets
   std::unique_ptr<gateway::Gateway> gateway;
+  std::unique_ptr<gateway::PolicyStore> policy_store;
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
@@ -241,6 +250,7 @@ struct Server::Parts {
   std::unique_ptr<api::AlertmanagerApi> alertmanager_api;
   std::unique_ptr<api::AlertToolsApi> alert_tools_api;
   std::unique_ptr<api::OperationsApi> operations_api;
+  std::unique_ptr<api::GatewayPolicyApi> gateway_policy_api;
   std::unique_ptr<api::GatewayBreakersApi> gateway_breakers_api;
   std::unique_ptr<net::HttpServer> http;
   Mutex reloading;
@@ -287,11 +297,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
-  p.sink = std::make_unique<PipelineSink>(*p.pipeline);
-  p.gateway = std::make_unique<gateway::Gateway>(p.runtime, p.client, p.clock, p.metrics, *p.sink, p.config.gateway);
-  p.gateway->set_injection_risk(
-      [&p](std::string_view prompt) { return p.analyzer->check_prompt(prompt).injection.risk; });
-  p.gateway->log_calls(p.config.log_level == LogLevel::kDebug);
+  p.prices = std::make_shared<const analysis::PriceTable>(loaded.price_table);
+  SENTINEL_TRY(p.open_gateway());
   SENTINEL_TRY(p.open_http());
   publish_budgets(p.metrics, {}, p.config.budgets);
   p.start_upkeep();
@@ -340,6 +347,23 @@ Status Server::Parts::open_stores() {
       runtime, clock, posix_env(), *tsdb, metadata, metrics,
       ingest::RemoteWriteOut::Dirs{.store = metrics_store.dir, .positions = positions});
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
+  return {};
+}
+
+Status Server::Parts::open_gateway() {
+  sink = std::make_unique<PipelineSink>(*pipeline);
+  gateway = std::make_unique<gateway::Gateway>(runtime, client, clock, metrics, *sink, config.gateway);
+  gateway->set_injection_risk(
+      [this](std::string_view prompt) { return analyzer->check_prompt(prompt).injection.risk; });
+  gateway->log_calls(config.log_level == LogLevel::kDebug);
+  SENTINEL_ASSIGN(inspector, make_text_inspector());
+  gateway::Policies& policies = gateway->policies();
+  policies.inspector = inspector.get();
+  policies.cost_of = [this](const model::Interaction& call) { return prices.load()->cost_microusd(call); };
+  SENTINEL_TRY(gateway::PolicyStore::migrate(*database));
+  SENTINEL_ASSIGN(policy_store, gateway::PolicyStore::open(*database, clock, policies.keys, policies.switches));
+  SENTINEL_ASSIGN(const std::vector<gateway::Spending> spent, policy_store->load_spending());
+  policies.budgets.restore(spent);
   return {};
 }
 
@@ -476,14 +500,20 @@ Status Server::Parts::open_http() {
   alertmanager_api->add_routes(*router);
   alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
+  gateway_policy_api =
+      std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
+  gateway_policy_api->add_routes(*router);
   gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
   gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
-  const bool gateway_open = std::none_of(config.gateway.providers.begin(), config.gateway.providers.end(),
-                                         [](const auto& p) { return p.has_own_key(); });
+  const auto gateway_open = [this] {
+    const auto in_force = gateway->config();
+    return in_force->policy.require_key || std::none_of(in_force->providers.begin(), in_force->providers.end(),
+                                                        [](const auto& p) { return p.has_own_key(); });
+  };
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
@@ -530,6 +560,7 @@ void Server::Parts::collect() {
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
   database->tend();
+  save_spending();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
     next_drift_save = now + kDriftSaveInterval;
@@ -601,6 +632,15 @@ Result<boost::json::object> Server::Parts::drift_report() {
   using Summaries = std::vector<analysis::DriftTracker::Summary>;
   SENTINEL_ASSIGN(const Summaries references, ask_worker<Summaries>([this] { return analyzer->drift_summaries(); }));
   return drift_json(references);
+}
+
+// What budgets have spent since the last time; a crash forgets the last second.
+void Server::Parts::save_spending() {
+  const std::vector<gateway::Spending> changed = gateway->policies().budgets.changed();
+  const Status saved = policy_store->save_spending(changed);
+  if (saved) return;
+  gateway->policies().budgets.mark_changed(changed);
+  log_warn("server", "what budgets have spent was not saved", {{"error", saved.error().to_string()}});
 }
 
 void Server::Parts::incident_changed(const incident::IncidentRecord& record, bool created) {
@@ -731,6 +771,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   gateway->install(std::move(plan));
   judges->install(fresh->analysis.judges, loaded.price_table);
   pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
+  prices = std::make_shared<const analysis::PriceTable>(std::move(loaded.price_table));
   publish_budgets(metrics, budgets_in_force, fresh->budgets);
   budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();
@@ -752,6 +793,7 @@ void Server::Parts::stop() {
   if (http) http->stop(kHttpGrace);
   detection.stop();
   upkeep_loop.stop();
+  if (policy_store) save_spending();
   if (pipeline) {
     save_drift();
     pipeline->stop();

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "gateway/attributes.h"
 #include "gateway/limits.h"
+#include "gateway/policy/policy_stage.h"
 
 namespace sentinel::gateway {
 namespace {
@@ -43,7 +44,7 @@ Outcome read_body(CallState& call) {
     auto& flags = row.simulate_flags;
     if (std::find(flags.begin(), flags.end(), flag) == flags.end()) flags.push_back(std::move(flag));
   }
-  if (!info.user.empty()) row.user_hash = hex_encode(sha256(info.user).substr(0, 8));
+  if (!info.user.empty() && row.user_hash.empty()) row.user_hash = hex_encode(sha256(info.user).substr(0, 8));
   return std::nullopt;
 }
 
@@ -75,6 +76,7 @@ Outcome check_route(CallState& call) {
 
 Outcome admit(CallState& call) {
   begin_interaction(call);
+  if (Outcome unknown = call.gateway->policy_stage->identify(call)) return unknown;
   if (Outcome unreadable = read_body(call)) return unreadable;
   call.route = call.plan->find(call.info.model);
   if (call.route == nullptr) {

@@ -168,6 +168,7 @@ Task<Outcome> Attempt::read_refusal(Upstream upstream) {
 net::Headers Attempt::answer_headers(const net::Headers& provider_headers) {
   net::Headers headers = downstream_headers(provider_headers, call_.interaction);
   add_own_headers(headers, call_.interaction, answer_.model.empty() ? hop_.model : answer_.model);
+  set_headers(headers, call_.own_headers);
   return headers;
 }
 

@@ -213,6 +213,10 @@ net::Headers downstream_headers(const net::Headers& provider_headers, const mode
   return out;
 }
 
+void set_headers(net::Headers& headers, const net::Headers& ours) {
+  for (const auto& [name, value] : ours.all()) headers.set(name, value);
+}
+
 void add_own_headers(net::Headers& headers, const model::Interaction& interaction, std::string_view model) {
   headers.add("x-request-id", interaction.request_id);
   if (!interaction.provider.empty()) headers.add("x-sentinel-provider", interaction.provider);

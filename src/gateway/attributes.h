@@ -35,6 +35,8 @@ net::Headers upstream_headers(const net::Headers& caller, const Provider& provid
 // Headers for the caller: the provider's without hop-by-hop, cookies and its request id (kept as
 // x-sentinel-upstream-request-id), with ours added.
 net::Headers downstream_headers(const net::Headers& provider_headers, const model::Interaction& interaction);
+// Those of `ours`, in the place of others with the same name.
+void set_headers(net::Headers& headers, const net::Headers& ours);
 void add_own_headers(net::Headers& headers, const model::Interaction& interaction, std::string_view model);
 
 }  // namespace sentinel::gateway

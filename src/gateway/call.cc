@@ -71,6 +71,7 @@ Task<Outcome> Call::serve() {
 
 Task<Outcome> Call::answer_from_stage(std::unique_ptr<net::Response> response) {
   add_own_headers(response->headers, state_.interaction, state_.served_model);
+  set_headers(response->headers, state_.own_headers);
   state_.interaction.http_status = response->status;
   const Status sent = co_await state_.exchange->respond(std::move(*response));
   if (sent) co_return std::nullopt;

@@ -42,6 +42,7 @@ Task<void> Call::answer_failure(Failure* failure) {
     }
   }
   add_own_headers(response.headers, row, state_.served_model);
+  set_headers(response.headers, state_.own_headers);
   row.http_status = response.status;
   (void)co_await state_.exchange->respond(std::move(response));
 }

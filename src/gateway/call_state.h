@@ -15,6 +15,8 @@
 
 namespace sentinel::gateway {
 
+struct PolicyCall;
+
 struct CallState {
   CallState(Gateway::Impl* impl, net::Exchange* with, Asked what);
 
@@ -48,7 +50,9 @@ struct CallState {
   // Of the attempt that served, or of the last one.
   AnswerInfo answer;
   std::string served_model;
-  bool translated = false;  // provider and client speak different APIs
+  bool translated = false;             // provider and client speak different APIs
+  net::Headers own_headers;            // of ours, for the client, whatever becomes of the call
+  std::shared_ptr<PolicyCall> policy;  // null: no policy has anything to remember
   int attempts = 0;
 };
 

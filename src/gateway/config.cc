@@ -148,10 +148,12 @@ Status read_guard(const YamlNode& node, RouteConfig& route) {
 
 Result<RouteConfig> read_route(const YamlNode& node) {
   std::vector<std::string_view> known = {"models",   "targets",          "fallback", "retries",
-                                         "timeouts", "max_prompt_chars", "guard",    "disabled"};
+                                         "timeouts", "max_prompt_chars", "guard",    "disabled",
+                                         "name",     "max_prompt_tokens", "guards", "limits", "budgets", "cache"};
   known.insert(known.end(), std::begin(kConductKeys), std::end(kConductKeys));
   SENTINEL_TRY(node.expect_keys("route", known));
   RouteConfig route;
+  SENTINEL_ASSIGN(route.name, node.string_or("name", ""));
   SENTINEL_ASSIGN(route.models, node.strings_or("models", route.models));
   SENTINEL_ASSIGN(route.targets, read_targets(node.get("targets")));
   SENTINEL_ASSIGN(route.fallback, read_targets(node.get("fallback")));
@@ -160,6 +162,7 @@ Result<RouteConfig> read_route(const YamlNode& node) {
   SENTINEL_ASSIGN(route.max_prompt_chars, node.integer_or("max_prompt_chars", 0));
   SENTINEL_ASSIGN(route.disabled, node.boolean_or("disabled", false));
   SENTINEL_TRY(read_guard(node.get("guard"), route));
+  SENTINEL_ASSIGN(route.policy, read_route_policy(node));
   SENTINEL_ASSIGN(route.conduct, read_conduct(node));
   return route;
 }
@@ -277,7 +280,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   SENTINEL_ASSIGN(const YamlNode document, text::parse_yaml(yaml, file));
   const YamlNode root = document.has("gateway") ? document.get("gateway") : document;
   if (root.is_null()) return default_config();
-  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "retry_budget", "service", "env"}));
+  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "retry_budget", "service", "env", "require_key",
+                                             "limits", "budgets", "cache"}));
   GatewayConfig config;
   for (const YamlNode& node : root.get("providers").items()) {
     SENTINEL_ASSIGN(ProviderConfig provider, read_provider(node));
@@ -287,8 +291,13 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
     SENTINEL_ASSIGN(RouteConfig route, read_route(node));
     GatewayConfig alone{.providers = config.providers, .routes = {route}};
     if (const Status good = check_config(alone); !good) return fail(node.error(good.error().message()));
+    for (const RouteConfig& other : config.routes) {
+      if (!route.name.empty() && other.name == route.name)
+        return fail(node.get("name").error("two routes are called \"" + route.name + "\""));
+    }
     config.routes.push_back(std::move(route));
   }
+  SENTINEL_ASSIGN(config.policy, read_gateway_policy(root));
   SENTINEL_ASSIGN(config.breaker, read_breaker(root.get("breaker")));
   SENTINEL_ASSIGN(config.retry_budget, read_retry_budget(root.get("retry_budget")));
   SENTINEL_ASSIGN(config.service, root.string_or("service", config.service));

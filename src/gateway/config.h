@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "gateway/conduct.h"
+#include "gateway/policy/config.h"
 
 namespace sentinel::gateway {
 
@@ -60,6 +61,7 @@ struct TimeoutConfig {
 enum class GuardAction { kOff, kFlag, kBlock };
 
 struct RouteConfig {
+  std::string name;                         // of metrics, keys and the kill switch; empty: its first model pattern
   std::vector<std::string> models = {"*"};  // exact, "prefix*", "*"; the first route that matches wins
   std::vector<TargetConfig> targets;        // one is chosen by weight; the others follow when it fails
   std::vector<TargetConfig> fallback;       // then these, in order
@@ -69,6 +71,7 @@ struct RouteConfig {
   GuardAction injection = GuardAction::kOff;
   double injection_threshold = 0.8;
   bool disabled = false;  // kill switch
+  RoutePolicy policy;
   ConductConfig conduct;
 };
 
@@ -77,6 +80,7 @@ struct GatewayConfig {
   std::vector<RouteConfig> routes;
   BreakerConfig breaker;            // one breaker a provider and model
   RetryBudgetConfig retry_budget;   // one budget a provider
+  GatewayPolicy policy;
   std::string service = "llm-app";  // of calls that do not say (x-sentinel-service, x-sentinel-env)
   std::string env = "production";
 };

@@ -16,14 +16,18 @@ namespace sentinel::gateway {
 enum class ErrorType {
   kNone,
   kCallerInvalidRequest,       // not JSON, no model, or the provider said 400/404/413/422
-  kCallerUnauthorized,         // the caller's own key was refused (401, 403)
+  kCallerUnauthorized,         // the caller's own key was refused (401, 403), or its virtual key is not in force
   kCallerUnsupported,          // asks for what no target of its route can be asked for (docs/gateway.md)
   kCallerContextTooLong,       // the provider: context_length_exceeded
   kCallerDisconnected,         // the client went away before the end
-  kPolicyPromptTooLong,        // more characters than the route's max_prompt_chars
-  kPolicyPromptBlocked,        // the injection guard blocked it
+  kPolicyPromptTooLong,        // longer than the route's max_prompt_chars or max_prompt_tokens
+  kPolicyPromptBlocked,        // a guard rule refused the prompt
+  kPolicyAnswerBlocked,        // a guard rule withheld the answer
+  kPolicyNotAllowed,           // the virtual key may not use this model or route
+  kPolicyRateLimited,          // a limit of ours is reached
+  kPolicyBudgetExceeded,       // a budget of ours is spent
   kPolicyContentFilter,        // the provider's content filter refused the prompt (400)
-  kPolicyRouteDisabled,        // the route's kill switch is on
+  kPolicyRouteDisabled,        // the route is disabled, or its kill switch is on
   kProviderRateLimited,        // 429
   kProviderError,              // 5xx, or an error event within a stream
   kProviderUnreachable,        // no connection, or it broke before an answer

@@ -11,6 +11,7 @@
 #include "gateway/gateway_impl.h"
 #include "gateway/limits.h"
 #include "gateway/models.h"
+#include "gateway/policy/policy_stage.h"
 
 namespace sentinel::gateway {
 
@@ -32,11 +33,14 @@ Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, 
       clock(time),
       metrics(registry),
       sink(out),
+      policies(registry),
+      policy_stage(std::make_unique<PolicyStage>(policies, time)),
       last_answers(kLastAnswersBytesMax),
       cores(rt.cores()),
       active(registry.gauge("active_requests", "Calls being served.")),
       queue(registry.gauge("request_queue_depth", "Calls waiting to be sent again to a provider.")),
       fallbacks(registry.counter("sentinel_gateway_fallbacks_total", "Times a call went on to its next target.")) {
+  stages.push_back(policy_stage.get());
   for (auto& core : cores) {
     const std::string seed = secure_random(8);
     uint64_t number = 0;
@@ -46,6 +50,8 @@ Gateway::Impl::Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, 
   // Those that every deployment has are there from the beginning, the others once they are used.
   for (const Api api : {Api::kChat, Api::kCompletion, Api::kEmbedding}) (void)duration_of(registry, api);
 }
+
+Gateway::Impl::~Impl() = default;
 
 void Gateway::Impl::count(CoreState& core, Api type, int status, double seconds) {
   const auto index = static_cast<size_t>(type);
@@ -114,6 +120,7 @@ Gateway::Gateway(net::Runtime& runtime, net::HttpClient& client, const Clock& cl
   for (const auto& provider : (*plan)->providers) {
     if (!provider->key_error.empty()) log_warn("gateway", "no key for a provider", {{"why", provider->key_error}});
   }
+  impl_->policies.cache.set_bytes_max((*plan)->config.policy.cache_bytes);
   impl_->plan.store(std::move(*plan));
 }
 
@@ -135,6 +142,7 @@ void Gateway::install(std::shared_ptr<const Plan> plan) {
   MutexLock lock(impl_->mutex);
   for (const auto& provider : plan->providers)
     provider->health->reconfigure(plan->config.breaker, plan->config.retry_budget);
+  impl_->policies.cache.set_bytes_max(plan->config.policy.cache_bytes);
   impl_->plan.store(std::move(plan));
 }
 
@@ -144,6 +152,8 @@ std::shared_ptr<const GatewayConfig> Gateway::config() const {
 }
 
 void Gateway::set_injection_risk(InjectionRisk fn) { impl_->injection_risk = std::move(fn); }
+
+Policies& Gateway::policies() { return impl_->policies; }
 
 void Gateway::log_calls(bool on) { impl_->log_calls = on; }
 

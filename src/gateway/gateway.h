@@ -40,7 +40,8 @@ struct BreakerView {
   int under_way = 0;
 };
 
-struct Plan;  // a configuration with everything it names found
+struct Plan;      // a configuration with everything it names found
+struct Policies;  // keys, limits, budgets, guards, cache: policy/policies.h
 
 // Owned by app; outlives the servers that serve its routes. Thread-safe: handlers run on all cores.
 class Gateway {
@@ -63,6 +64,8 @@ class Gateway {
   std::shared_ptr<const GatewayConfig> config() const;
   // REQUIRES: before the first call.
   void set_injection_risk(InjectionRisk fn);
+  // For whoever keeps keys, switches and spending, and sets what guards and prices need.
+  Policies& policies();
   // Each call at debug; off at first, because the fields cost something. REQUIRES: as above.
   void log_calls(bool on);
 

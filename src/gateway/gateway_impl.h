@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "gateway/last_answers.h"
 #include "gateway/plan.h"
+#include "gateway/policy/policies.h"
 #include "gateway/protocol/info.h"
 
 namespace sentinel::gateway {
@@ -22,6 +23,7 @@ inline constexpr size_t kStatusMax = 600;
 
 class Call;
 class CallStage;
+class PolicyStage;
 
 // What one core uses without locks.
 struct CoreState {
@@ -29,10 +31,13 @@ struct CoreState {
   std::array<std::array<Counter*, kStatusMax>, kApis> requests{};  // found once, then kept
   std::array<Histogram*, kApis> durations{};
   std::vector<Call*> calls;  // under way
+  Published<KeyRing>::Copy keys;
+  Published<RouteSwitches>::Copy switches;
 };
 
 struct Gateway::Impl {
   Impl(net::Runtime& rt, net::HttpClient& http, const Clock& time, MetricRegistry& registry, InteractionSink& out);
+  ~Impl();
 
   CoreState& core(const net::asio::io_context& context) { return cores[runtime.index_of(context)]; }
   void count(CoreState& core, Api type, int status, double seconds);
@@ -50,6 +55,8 @@ struct Gateway::Impl {
   bool log_calls = false;
   LastAnswers last_answers;
   std::vector<CallStage*> stages;  // in order; set up before the first call, owned by who adds them
+  Policies policies;
+  std::unique_ptr<PolicyStage> policy_stage;  // the first of the stages
   std::atomic<std::shared_ptr<const Plan>> plan;
   Mutex mutex;
   HealthBoard health GUARDED_BY(mutex);

@@ -6,6 +6,7 @@
 #include "gateway/attributes.h"
 #include "gateway/hop.h"
 #include "gateway/limits.h"
+#include "gateway/policy/policy_stage.h"
 #include "gateway/protocol/json_write.h"
 #include "text/json.h"
 #include "text/json_text.h"
@@ -161,6 +162,13 @@ Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange) {
   CoreState& core = gateway->core(exchange->core());
   const net::Request& asked = exchange->request();
   const Family client = client_family(asked);
+  std::shared_ptr<const VirtualKey> key;
+  if (const Outcome unknown = gateway->policy_stage->identify(*plan, core, exchange->request(), &key)) {
+    const int status = error_info(unknown->type).http_status;
+    (void)co_await exchange->respond(
+        net::json_response(status, error_body(client, unknown->type, unknown->message, status)));
+    co_return;
+  }
   const std::string id(without_prefix(asked.path_params.get("id")));
   const Provider* const provider = provider_of_the_rest(*plan);
   const auto family = provider == nullptr ? std::nullopt : list_family(provider->config.kind, client);

@@ -168,6 +168,9 @@ Route make_route(const Plan& plan, const RouteConfig& config) {
 Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, HealthBoard& board, MetricRegistry& metrics,
                                               bool strict) {
   auto plan = std::make_shared<Plan>();
+  for (RouteConfig& route : config.routes) {
+    if (route.name.empty() && !route.models.empty()) route.name = route.models.front();
+  }
   for (const ProviderConfig& each : config.providers) {
     SENTINEL_ASSIGN(auto provider, make_provider(each, strict));
     auto& health = board[each.name];
