@@ -7,6 +7,7 @@
 #include "gateway/call.h"
 #include "gateway/last_resort.h"
 #include "gateway/limits.h"
+#include "gateway/protocol/usage.h"
 
 namespace sentinel::gateway {
 
@@ -58,10 +59,7 @@ void Call::fill_row(const Outcome& outcome) {
   row.response = std::move(answer.text);
   row.finish_reason = std::move(answer.finish_reason);
   row.model_version = std::string(utf8_prefix(answer.model, kAttributeBytesMax));
-  row.tokens_input = answer.tokens_input;
-  row.tokens_output = answer.tokens_output;
-  row.tokens_cached_input = answer.tokens_cached;
-  row.tokens_reasoning = answer.tokens_reasoning;
+  fill_usage(answer, row);
   row.response_length = std::count_if(row.response.begin(), row.response.end(),
                                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
   row.empty_response =

@@ -34,6 +34,7 @@ void add_analyze_command(CLI::App& cli, int& exit_code);
 void add_drift_command(CLI::App& cli, int& exit_code);
 void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);
+void add_prices_command(CLI::App& cli, int& exit_code);
 void add_key_command(CLI::App& cli, int& exit_code);
 void add_route_command(CLI::App& cli, int& exit_code);
 
