@@ -201,7 +201,7 @@ void Alerting::adopt(std::shared_ptr<const Config> config, std::map<std::string,
   due_.clear();
   for (auto& [fingerprint, record] : alerts_) {
     record.groups.clear();
-    if (record.firing) ends_.emplace(record.alert.ends_at, fingerprint);
+    if (record.firing) ends_.emplace(record.alert.ends_at, record.row, fingerprint);
     inhibitor_.update(record.alert, now);
   }
   for (const auto& [id, group] : groups_) {
@@ -235,7 +235,7 @@ void Alerting::arm() {
   scheduler_.cancel(timer_);
   timer_ = TimerId::kNone;
   std::optional<TimePoint> next;
-  if (!ends_.empty()) next = ends_.begin()->first;
+  if (!ends_.empty()) next = std::get<0>(*ends_.begin());
   if (peer_wait_ && !due_.empty() && (!next || due_.begin()->first < *next)) next = due_.begin()->first;
   if (const auto quiet = quiet_watch_.next_due(); quiet && (!next || *quiet < *next)) next = quiet;
   if (const auto due = recurring_.next_due(); due && (!next || *due < *next)) next = due;

@@ -15,10 +15,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
+
+#include <absl/container/btree_set.h>
 
 #include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
@@ -136,7 +139,7 @@ class Alerting {
   struct Group {
     GroupRow row;
     const Route* route = nullptr;
-    std::set<uint64_t> members;
+    absl::btree_set<uint64_t> members;
     size_t messages = 0;  // under way
     TimePoint due;        // its key in due_
   };
@@ -159,6 +162,7 @@ class Alerting {
     std::unordered_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
+    std::vector<uint64_t> changed;                  // the fingerprint of each
     std::vector<Acknowledgement> acknowledgements;  // that end
     std::vector<FlapState> flaps{};
     std::optional<std::vector<AlertChange>> heard{};  // by listeners; nullopt: all changes
@@ -207,7 +211,7 @@ class Alerting {
 
   // intake.cc: alerts in.
   Status stage(Batch& batch, model::Alert& alert) const;  // moved from only on success
-  void stage_group(Batch& batch, const Record& record, const Route& route) const;
+  void stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const;
   void stage_ended(Batch& batch) const;
   Result<state::Written> commit(Batch& batch);
   Status write(state::Tx& tx, const Batch& batch) const;
@@ -277,7 +281,9 @@ class Alerting {
   std::unordered_map<uint64_t, Record> alerts_;
   LabelIndex index_;                               // of alerts_
   int64_t next_row_ = 1;                           // of the next new alert
-  std::set<std::pair<TimePoint, uint64_t>> ends_;  // of firing alerts
+  size_t events_unindexed_ = kEventsUnindexedMax;  // at most; the first change finds out
+  // Of firing alerts: the end, the row (so that what came together lies together), the fingerprint.
+  std::set<std::tuple<TimePoint, int64_t, uint64_t>> ends_;
   std::map<std::string, std::unique_ptr<Group>> groups_;
   std::set<std::pair<TimePoint, std::string>> due_;  // groups that wait for their time only
   Inhibitor inhibitor_;

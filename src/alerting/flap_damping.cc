@@ -12,10 +12,11 @@ namespace sentinel::alerting {
 // Of a batch whose changes are complete: what becomes of the alerts that are watched, and what listeners hear of it.
 void Alerting::stage_flaps(Batch& batch) const {
   std::map<uint64_t, FlapState> flaps;
-  std::vector<AlertChange> begun;
-  std::vector<AlertChange> heard;
-  for (const AlertChange& change : batch.changes) {
-    const uint64_t fingerprint = change.alert.fingerprint();
+  std::vector<size_t> begun;
+  std::vector<size_t> held;
+  for (size_t i = 0; i < batch.changes.size(); ++i) {
+    const AlertChange& change = batch.changes[i];
+    const uint64_t fingerprint = batch.changed[i];
     const bool turns = change.kind == AlertChange::Kind::kFired || change.kind == AlertChange::Kind::kResolved;
     const auto staged = flaps.find(fingerprint);
     const FlapState* known = staged != flaps.end() ? &staged->second : flapping_.find(fingerprint);
@@ -29,18 +30,27 @@ void Alerting::stage_flaps(Batch& batch) const {
       flaps_now = next.since.has_value();
       flaps.insert_or_assign(fingerprint, std::move(next));
     }
-    if (flaps_now && !flapped) {
-      begun.push_back(change);
-      begun.back().kind = AlertChange::Kind::kFlapping;
-    }
+    if (flaps_now && !flapped) begun.push_back(i);
     // It counts as firing from now on: that it fires is heard, the rest when it is calm.
-    const bool held = turns && flaps_now && (flapped || change.kind == AlertChange::Kind::kResolved);
-    if (!held) heard.push_back(change);
+    if (turns && flaps_now && (flapped || change.kind == AlertChange::Kind::kResolved)) held.push_back(i);
   }
-  if (flaps.empty() && heard.size() == batch.changes.size()) return;
   for (auto& [fingerprint, state] : flaps) batch.flaps.push_back(std::move(state));
-  batch.changes.insert(batch.changes.end(), begun.begin(), begun.end());
-  batch.heard = std::move(heard);
+  if (begun.empty() && held.empty()) return;
+  batch.heard.emplace();
+  auto next_held = held.begin();
+  for (size_t i = 0; i < batch.changes.size(); ++i) {
+    if (next_held != held.end() && *next_held == i) {
+      ++next_held;
+    } else {
+      batch.heard->push_back(batch.changes[i]);
+    }
+  }
+  for (const size_t i : begun) {
+    AlertChange change = batch.changes[i];
+    change.kind = AlertChange::Kind::kFlapping;
+    batch.changes.push_back(std::move(change));
+    batch.changed.push_back(batch.changed[i]);
+  }
 }
 
 Status Alerting::calm_down(TimePoint now) {
@@ -57,6 +67,7 @@ Status Alerting::calm_down(TimePoint now) {
     const model::Alert& alert = record->second.alert;
     AlertChange change{AlertChange::Kind::kCalm, alert, now, receivers_of(alert.labels)};
     batch.changes.push_back(change);
+    batch.changed.push_back(fingerprint);
     if (record->second.firing) continue;
     change.kind = AlertChange::Kind::kResolved;  // was held back
     batch.heard->push_back(std::move(change));

@@ -80,6 +80,8 @@ Status Alerting::put(std::vector<Alert> alerts) {
   Batch batch;
   batch.now = scheduler_.now();
   batch.next_row = next_row_;
+  batch.alerts.reserve(alerts.size());
+  batch.order.reserve(alerts.size());
   stage_ended(batch);
   std::string problems;
   size_t bad = 0;
@@ -137,13 +139,14 @@ Status Alerting::stage(Batch& batch, Alert& alert) const {
   if (!goes_on) {
     const std::vector<const Route*> routes = match_routes(config_->route, record.alert.labels);
     if (firing) {
-      for (const Route* route : routes) stage_group(batch, record, *route);
+      for (const Route* route : routes) stage_group(batch, fingerprint, record, *route);
     }
     if (firing != was_firing || (firing && described_anew)) {
       AlertChange change{AlertChange::Kind::kUpdated, record.alert, batch.now, {}};
       for (const Route* route : routes) change.receivers.push_back(route->receiver);
       if (firing != was_firing) change.kind = firing ? AlertChange::Kind::kFired : AlertChange::Kind::kResolved;
       batch.changes.push_back(std::move(change));
+      batch.changed.push_back(fingerprint);
     }
   }
   if (staged == batch.alerts.end()) batch.order.push_back(fingerprint);
@@ -151,10 +154,9 @@ Status Alerting::stage(Batch& batch, Alert& alert) const {
   return {};
 }
 
-void Alerting::stage_group(Batch& batch, const Record& record, const Route& route) const {
+void Alerting::stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const {
   const model::Labels labels = route.group_labels(record.alert.labels);
   const std::string id = route.id + ":" + labels.to_string();
-  const uint64_t fingerprint = record.alert.fingerprint();
   const auto stored = groups_.find(id);
   auto [it, fresh] = batch.groups.try_emplace(id);
   StagedGroup& group = it->second;
@@ -187,12 +189,13 @@ void Alerting::stage_group(Batch& batch, const Record& record, const Route& rout
 
 // Alerts whose end has come without news from their sender.
 void Alerting::stage_ended(Batch& batch) const {
-  for (const auto& [ends_at, fingerprint] : ends_) {
+  for (const auto& [ends_at, row, fingerprint] : ends_) {
     if (ends_at > batch.now) break;
     const Record& current = alerts_.at(fingerprint);
     Record next{current.alert, false, {}, current.row};
     AlertChange change{AlertChange::Kind::kResolved, next.alert, batch.now, receivers_of(next.alert.labels)};
     batch.changes.push_back(std::move(change));
+    batch.changed.push_back(fingerprint);
     batch.order.push_back(fingerprint);
     batch.alerts[fingerprint] = Staged{std::move(next), false, false};
   }
@@ -211,10 +214,17 @@ Result<state::Written> Alerting::commit(Batch& batch) {
 }
 
 Status Alerting::write(state::Tx& tx, const Batch& batch) const {
+  std::unordered_map<uint64_t, AlertText> texts;
+  texts.reserve(batch.changes.size());
   for (const uint64_t fingerprint : batch.order) {
     const Staged& staged = batch.alerts.at(fingerprint);
-    const auto store = staged.only_times && !staged.is_new ? Store::touch_alert : Store::put_alert;
-    SENTINEL_TRY(store(tx, staged.next.row, staged.next.alert, staged.next.firing));
+    const Record& next = staged.next;
+    if (staged.only_times && !staged.is_new) {
+      SENTINEL_TRY(Store::touch_alert(tx, next.row, next.alert, next.firing));
+    } else {
+      const AlertText& text = texts.try_emplace(fingerprint, next.alert).first->second;
+      SENTINEL_TRY(Store::put_alert(tx, next.row, next.alert, next.firing, text));
+    }
     const auto stored = alerts_.find(fingerprint);
     if (staged.next.firing || stored == alerts_.end() || !stored->second.firing) continue;
     for (const Group* group : stored->second.groups) SENTINEL_TRY(Store::add_member(tx, group->row.id, fingerprint));
@@ -228,7 +238,16 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
   }
   for (const Acknowledgement& a : batch.acknowledgements) SENTINEL_TRY(Acknowledgements::write(tx, a));
   for (const FlapState& flap : batch.flaps) SENTINEL_TRY(Flapping::write(tx, flap));
-  for (const AlertChange& change : batch.changes) SENTINEL_TRY(Store::add_event(tx, change));
+  for (size_t i = 0; i < batch.changes.size(); ++i) {
+    const AlertChange& change = batch.changes[i];
+    const uint64_t fingerprint = batch.changed[i];
+    const auto text = texts.find(fingerprint);
+    const bool same =
+        text != texts.end() && batch.alerts.at(fingerprint).next.alert.annotations == change.alert.annotations;
+    SENTINEL_TRY(Store::add_event(tx, change, fingerprint, same ? text->second : AlertText(change.alert)));
+  }
+  if (batch.changes.empty()) return {};
+  if (events_unindexed_ + batch.changes.size() >= kEventsUnindexedMax) SENTINEL_TRY(Store::index_events(tx));
   if (batch.heard_changes().empty()) return {};
   for (AlertListener* listener : listeners_) SENTINEL_TRY(listener->on_alerts(tx, batch.heard_changes()));
   return {};
@@ -236,21 +255,27 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
 
 void Alerting::apply(Batch& batch) {
   next_row_ = std::max(next_row_, batch.next_row);
+  if (!batch.changes.empty()) {
+    events_unindexed_ += batch.changes.size();
+    if (events_unindexed_ >= kEventsUnindexedMax) events_unindexed_ = 0;  // write() has indexed them
+  }
   for (const uint64_t fingerprint : batch.order) {
     Staged& staged = batch.alerts.at(fingerprint);
     bool same_end = false;
     if (const auto old = alerts_.find(fingerprint); old != alerts_.end()) {
       same_end = old->second.firing && staged.next.firing && old->second.alert.ends_at == staged.next.alert.ends_at;
-      if (!same_end) ends_.erase({old->second.alert.ends_at, fingerprint});
+      if (!same_end) ends_.erase({old->second.alert.ends_at, old->second.row, fingerprint});
       staged.next.groups = std::move(old->second.groups);
     } else {
       index_.add(fingerprint, staged.next.alert.labels);
     }
-    if (staged.next.firing && !same_end) ends_.emplace(staged.next.alert.ends_at, fingerprint);
+    if (staged.next.firing && !same_end)
+      ends_.emplace_hint(ends_.end(), staged.next.alert.ends_at, staged.next.row, fingerprint);
     inhibitor_.update(staged.next.alert, batch.now);
     alerts_[fingerprint] = std::move(staged.next);
   }
   for (const AlertChange& change : batch.changes) {
+    if (quiet_watch_.empty()) break;
     const uint64_t fingerprint = change.alert.fingerprint();
     if (change.kind == AlertChange::Kind::kFired) quiet_watch_.fired(fingerprint, change.alert.labels);
     if (change.kind == AlertChange::Kind::kResolved) quiet_watch_.ended(fingerprint, change.alert.labels, change.at);

@@ -158,22 +158,23 @@ SilencePreview Alerting::preview_silence(const std::vector<model::Matchers>& mat
 
 Result<std::vector<AlertEvent>> Alerting::history(const HistoryQuery& query) const {
   const size_t limit = std::min(query.limit, kEventsPerQueryMax);
-  // The name has an index; all else is looked at row by row.
-  std::string name;
+  // Time, name and fingerprint have an index; all else is looked at row by row.
+  EventFilter filter{query.from, query.to, query.before_id, {}, query.fingerprint, 0};
   for (const model::Matcher& m : query.matchers) {
-    if (m.type() == model::MatchType::kEqual && m.name() == model::kAlertNameLabel) name = m.value();
+    if (m.type() == model::MatchType::kEqual && m.name() == model::kAlertNameLabel) filter.alert_name = m.value();
   }
   std::vector<AlertEvent> out;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
-    int64_t before = query.before_id;
-    constexpr size_t kPage = 1000;
+    // Pages grow, since few rows are wanted mostly.
+    filter.limit = std::clamp<size_t>(limit, 10, 1000);
     while (out.size() < limit) {
-      SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, query.from, query.to, before, name, kPage));
+      SENTINEL_ASSIGN(std::vector<AlertEvent> page, Store::events(tx, filter));
       for (AlertEvent& event : page) {
-        before = event.id;
+        filter.before_id = event.id;
         if (out.size() < limit && is_wanted(query, event)) out.push_back(std::move(event));
       }
-      if (page.size() < kPage) break;
+      if (page.size() < filter.limit) break;
+      filter.limit = 1000;
     }
     return {};
   }));

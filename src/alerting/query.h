@@ -100,6 +100,7 @@ struct HistoryQuery {
   model::Matchers matchers;
   std::vector<model::Matchers> any_of;    // of several sets, one must match; empty: no condition
   std::optional<AlertChange::Kind> kind;  // only these changes
+  std::optional<uint64_t> fingerprint{};  // only of this alert
   size_t limit = 100;
   int64_t before_id = std::numeric_limits<int64_t>::max();  // cursor: only older ones
 };

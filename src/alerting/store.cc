@@ -1,6 +1,9 @@
 #include "alerting/store.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
+#include <limits>
 
 #include "alerting/codec.h"
 #include "base/strings.h"
@@ -138,6 +141,26 @@ constexpr const char* kFlappingTable =
     "  limit_calm INTEGER NOT NULL,"
     "  window INTEGER NOT NULL);";
 
+// What finds events by rule and by alert. Only events up to up_to are in there.
+constexpr const char* kEventIndex =
+    "DROP INDEX alert_events_name;"
+    "CREATE TABLE alert_events_by_name ("
+    "  alert_name TEXT NOT NULL,"
+    "  event_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (alert_name, event_id)) WITHOUT ROWID;"
+    "CREATE TABLE alert_events_by_alert ("
+    "  fingerprint INTEGER NOT NULL,"
+    "  event_id INTEGER NOT NULL,"
+    "  PRIMARY KEY (fingerprint, event_id)) WITHOUT ROWID;"
+    "CREATE TABLE alert_events_indexed (id INTEGER PRIMARY KEY, up_to INTEGER NOT NULL);"
+    "INSERT INTO alert_events_by_name SELECT alert_name, id FROM alert_events ORDER BY alert_name, id;"
+    "INSERT INTO alert_events_by_alert SELECT fingerprint, id FROM alert_events ORDER BY fingerprint, id;"
+    "INSERT INTO alert_events_indexed SELECT 1, COALESCE(MAX(id), 0) FROM alert_events;";
+
+constexpr const char* kEventColumns =
+    "e.id, e.at, e.kind, e.labels, e.annotations, e.generator_url, e.starts_at, e.ends_at, e.receivers, e.actor,"
+    " e.source, e.address, e.note, e.until";
+
 std::string encode_resolved(const std::vector<std::pair<uint64_t, TimePoint>>& resolved) {
   std::string out;
   for (const auto& [fingerprint, at] : resolved) {
@@ -218,6 +241,22 @@ Result<std::vector<T>> read_all(const Result<state::Rows>& rows, Read read) {
   return out;
 }
 
+Result<int64_t> indexed_up_to(state::Tx& tx) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT up_to FROM alert_events_indexed"));
+  return rows.empty() ? 0 : rows.front().integer(0);
+}
+
+// The first and the last id of the events of a time, of all events when it has no bounds; nullopt when there are none.
+Result<std::optional<std::pair<int64_t, int64_t>>> ids_between(state::Tx& tx, TimePoint from, TimePoint to) {
+  using Ids = std::optional<std::pair<int64_t, int64_t>>;
+  constexpr int64_t kLast = std::numeric_limits<int64_t>::max();
+  if (to_us(from) <= 0 && to_us(to) == kLast) return Ids({0, kLast});
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT MIN(id), MAX(id) FROM alert_events WHERE at >= ? AND at < ?",
+                                                   {to_us(from), to_us(to)}));
+  if (rows.empty() || rows.front().is_null(0)) return Ids();
+  return Ids({rows.front().integer(0), rows.front().integer(1)});
+}
+
 }  // namespace
 
 std::string_view alert_change_name(AlertChange::Kind kind) {
@@ -248,18 +287,22 @@ Status Store::migrate(state::Database& database) {
                                        {3, kAcknowledgementTables},
                                        {4, kRecurringTable},
                                        {5, kAuditTable},
-                                       {6, kFlappingTable}});
+                                       {6, kFlappingTable},
+                                       {7, kEventIndex}});
 }
 
-Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing) {
+AlertText::AlertText(const model::Alert& alert)
+    : labels(text::encode_labels(alert.labels)), annotations(text::encode_labels(alert.annotations)) {}
+
+Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing, const AlertText& text) {
   return tx.exec(
       "INSERT INTO alert_alerts (id, labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
       " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET labels = excluded.labels,"
       " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
       " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
       " firing = excluded.firing",
-      {id, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url, to_us(a.starts_at),
-       to_us(a.ends_at), to_us(a.updated_at), int64_t{a.timed_out}, int64_t{firing}});
+      state::sql_params(id, text.labels, text.annotations, a.generator_url, to_us(a.starts_at), to_us(a.ends_at),
+                        to_us(a.updated_at), int64_t{a.timed_out}, int64_t{firing}));
 }
 
 Status Store::touch_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool /*firing*/) {
@@ -319,21 +362,15 @@ Result<std::vector<std::pair<std::string, uint64_t>>> Store::members(state::Tx& 
       });
 }
 
-Status Store::add_event(state::Tx& tx, const AlertChange& c) {
-  state::SqlParams params = {to_us(c.at),
-                             std::string(alert_change_name(c.kind)),
-                             sql_fingerprint(c.alert.fingerprint()),
-                             std::string(c.alert.name()),
-                             text::encode_labels(c.alert.labels),
-                             text::encode_labels(c.alert.annotations),
-                             c.alert.generator_url,
-                             to_us(c.alert.starts_at),
-                             to_us(c.alert.ends_at),
-                             encode_strings(c.receivers)};
+Status Store::add_event(state::Tx& tx, const AlertChange& c, uint64_t fingerprint, const AlertText& text) {
+  state::SqlParams params =
+      state::sql_params(to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(fingerprint),
+                        std::string(c.alert.name()), text.labels, text.annotations, c.alert.generator_url,
+                        to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers));
   if (c.action) {
     params.insert(params.end(), {c.action->by.name, c.action->by.source, c.action->by.address, c.action->note});
   } else {
-    params.insert(params.end(), {std::monostate{}, std::monostate{}, std::monostate{}, std::monostate{}});
+    params.resize(params.size() + 4);
   }
   params.push_back(c.action && c.action->until ? state::SqlValue(to_us(*c.action->until))
                                                : state::SqlValue(std::monostate{}));
@@ -343,19 +380,70 @@ Status Store::add_event(state::Tx& tx, const AlertChange& c) {
       params);
 }
 
-Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, TimePoint from, TimePoint to, int64_t before_id,
-                                              std::string_view alert_name, size_t limit) {
-  const std::string name(alert_name);
-  return read_all<AlertEvent>(tx.query("SELECT id, at, kind, labels, annotations, generator_url, starts_at, ends_at, "
-                                       "receivers, actor, source, address,"
-                                       " note, until FROM alert_events WHERE id < ? AND at >= ? AND at < ? AND (? = '' "
-                                       "OR alert_name = ?) ORDER BY id DESC LIMIT ?",
-                                       {before_id, to_us(from), to_us(to), name, name, static_cast<int64_t>(limit)}),
-                              read_event);
+Status Store::index_events(state::Tx& tx) {
+  SENTINEL_ASSIGN(const int64_t done, indexed_up_to(tx));
+  SENTINEL_TRY(
+      tx.exec("INSERT INTO alert_events_by_name SELECT alert_name, id FROM alert_events WHERE id > ?"
+              " ORDER BY alert_name, id",
+              {done}));
+  SENTINEL_TRY(
+      tx.exec("INSERT INTO alert_events_by_alert SELECT fingerprint, id FROM alert_events WHERE id > ?"
+              " ORDER BY fingerprint, id",
+              {done}));
+  return tx.exec("UPDATE alert_events_indexed SET up_to = MAX(up_to, COALESCE((SELECT MAX(id) FROM alert_events), 0))");
+}
+
+Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, const EventFilter& filter) {
+  SENTINEL_ASSIGN(const auto ids, ids_between(tx, filter.from, filter.to));
+  if (!ids) return std::vector<AlertEvent>();
+  const auto [first, last] = *ids;
+  int64_t before = std::min(filter.before_id, last < std::numeric_limits<int64_t>::max() ? last + 1 : last);
+  const auto limit = static_cast<int64_t>(filter.limit);
+  const std::string head = std::string("SELECT ") + kEventColumns + " FROM ";
+  const std::string times = " AND e.at >= ? AND e.at < ? ORDER BY e.id DESC LIMIT ?";
+  const auto read = [&](const std::string& sql, state::SqlParams params) {
+    params.insert(params.end(), {to_us(filter.from), to_us(filter.to), limit});
+    return read_all<AlertEvent>(tx.query(sql, params), read_event);
+  };
+  if (filter.alert_name.empty() && !filter.fingerprint)
+    return read(head + "alert_events e WHERE e.id < ? AND e.id >= ?" + times, {before, first});
+
+  // The newest are not in the index yet.
+  SENTINEL_ASSIGN(const int64_t indexed, indexed_up_to(tx));
+  const std::string column = filter.fingerprint ? "fingerprint" : "alert_name";
+  const state::SqlValue wanted =
+      filter.fingerprint ? state::SqlValue(sql_fingerprint(*filter.fingerprint)) : state::SqlValue(filter.alert_name);
+  SENTINEL_ASSIGN(std::vector<AlertEvent> out,
+                  read(head + "alert_events e WHERE e.id < ? AND e.id >= ? AND e." + column + " = ?" + times,
+                       {before, std::max(first, indexed + 1), wanted}));
+  if (out.size() >= filter.limit) return out;
+  before = std::min(before, indexed + 1);
+  const std::string index = filter.fingerprint ? "alert_events_by_alert" : "alert_events_by_name";
+  SENTINEL_ASSIGN(
+      std::vector<AlertEvent> more,
+      read(head + index +
+               " i JOIN alert_events e ON e.id = i.event_id WHERE i.event_id < ? AND i.event_id >= ? AND i." + column +
+               " = ? AND e.at >= ? AND e.at < ? ORDER BY i.event_id DESC LIMIT ?",
+           {before, first, wanted}));
+  more.resize(std::min(more.size(), filter.limit - out.size()));
+  std::move(more.begin(), more.end(), std::back_inserter(out));
+  return out;
 }
 
 Status Store::prune_events(state::Tx& tx, TimePoint before) {
-  return tx.exec("DELETE FROM alert_events WHERE at < ?", {to_us(before)});
+  while (true) {
+    SENTINEL_ASSIGN(
+        const state::Rows rows,
+        tx.query("SELECT id, alert_name, fingerprint FROM alert_events WHERE at < ? LIMIT 10000", {to_us(before)}));
+    for (const state::Row& row : rows) {
+      SENTINEL_TRY(tx.exec("DELETE FROM alert_events_by_name WHERE alert_name = ? AND event_id = ?",
+                           {row.text(1), row.integer(0)}));
+      SENTINEL_TRY(tx.exec("DELETE FROM alert_events_by_alert WHERE fingerprint = ? AND event_id = ?",
+                           {row.integer(2), row.integer(0)}));
+      SENTINEL_TRY(tx.exec("DELETE FROM alert_events WHERE id = ?", {row.integer(0)}));
+    }
+    if (rows.empty()) return {};
+  }
 }
 
 }  // namespace sentinel::alerting

@@ -50,11 +50,29 @@ struct AlertEvent {
 std::string_view alert_change_name(AlertChange::Kind kind);
 std::optional<AlertChange::Kind> parse_alert_change(std::string_view name);
 
+// Labels and annotations as they are stored.
+struct AlertText {
+  explicit AlertText(const model::Alert& alert);
+  std::string labels;
+  std::string annotations;
+};
+
+// Which events are wanted. Name and fingerprint have an index.
+struct EventFilter {
+  TimePoint from;
+  TimePoint to;  // excluded
+  int64_t before_id = 0;
+  std::string alert_name{};  // "" any
+  std::optional<uint64_t> fingerprint{};
+  size_t limit = 0;
+};
+
 class Store {
  public:
   static Status migrate(state::Database& database);
 
-  static Status put_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing);
+  // `text` is that of the alert; it is made once for the alert and its event.
+  static Status put_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing, const AlertText& text);
   // Only its times have changed.
   static Status touch_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing);
   static Status delete_alert(state::Tx& tx, int64_t id);
@@ -68,10 +86,15 @@ class Store {
   static Status remove_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint);
   static Result<std::vector<std::pair<std::string, uint64_t>>> members(state::Tx& tx);
 
-  static Status add_event(state::Tx& tx, const AlertChange& change);
-  // Newest first, with ids below `before_id`.
-  static Result<std::vector<AlertEvent>> events(state::Tx& tx, TimePoint from, TimePoint to, int64_t before_id,
-                                                std::string_view alert_name, size_t limit);
+  static Status add_event(state::Tx& tx, const AlertChange& change, uint64_t fingerprint, const AlertText& text);
+  static Status add_event(state::Tx& tx, const AlertChange& change) {
+    return add_event(tx, change, change.alert.fingerprint(), AlertText(change.alert));
+  }
+  // An index that is kept with every event would cost more than the events: each of a thousand alerts in a body has
+  // another place in it. So it is brought up to date from time to time, for all events since the last time at once.
+  static Status index_events(state::Tx& tx);
+  // Newest first.
+  static Result<std::vector<AlertEvent>> events(state::Tx& tx, const EventFilter& filter);
   static Status prune_events(state::Tx& tx, TimePoint before);
 };
 

@@ -35,15 +35,8 @@ size_t code_point_count(std::string_view text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
-std::string drift_key(const Interaction& call) {
-  const std::string& prompt = call.prompt_template.empty() ? call.prompt_id : call.prompt_template;
-  return call.endpoint + "|" + call.model + "|" + prompt;
-}
-
-bool is_of_route(std::string_view key, const DriftRoute& route) {
-  return (route.endpoint.empty() || key.starts_with(route.endpoint + "|")) &&
-         (route.model.empty() || key.find("|" + route.model + "|") != std::string_view::npos) &&
-         (route.prompt_template.empty() || key.ends_with("|" + route.prompt_template));
+DriftRoute route_of(const Interaction& call) {
+  return {call.endpoint, call.model, call.prompt_template.empty() ? call.prompt_id : call.prompt_template};
 }
 
 class SentinelAnalyzer final : public Analyzer {
@@ -112,7 +105,10 @@ class SentinelAnalyzer final : public Analyzer {
   Status load_drift(std::string_view json) override { return drift_.load(json); }
   size_t frozen_references() const override { return drift_.frozen(); }
   size_t reset_drift(const DriftRoute& route) override {
-    return drift_.reset([&](std::string_view key) { return is_of_route(key, route); });
+    return drift_.reset([&](std::string_view key) { return matches(route, key); });
+  }
+  size_t adopt_drift(const DriftRoute& route) override {
+    return drift_.adopt([&](std::string_view key) { return matches(route, key); });
   }
 
  private:
@@ -200,7 +196,7 @@ class SentinelAnalyzer final : public Analyzer {
     sample.sample.reserve(kDriftSize);
     add_side(call.prompt, prompt, prompt_doc, false, sample.sample);
     add_side(call.response, answer, answer_doc, refusal, sample.sample);
-    const std::optional<DriftTracker::Observation> seen = drift_.observe(drift_key(call), std::move(sample));
+    const std::optional<DriftTracker::Observation> seen = drift_.observe(drift_key(route_of(call)), std::move(sample));
     call.baseline_ready = seen && seen->score.baseline_ready;
     if (!call.baseline_ready) return;
     call.similarity_score = seen->score.similarity;

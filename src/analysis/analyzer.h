@@ -75,13 +75,6 @@ class Embedder {
 // Prices in micro-dollars per million tokens, by model; read from config/prices.yml (LiteLLM's JSON later).
 struct PriceTable;  // price_table.h
 
-// Whose drift references; an empty field means any.
-struct DriftRoute {
-  std::string endpoint;
-  std::string model;
-  std::string prompt_template;  // or the prompt's id, for calls without a template
-};
-
 struct AnalyzerOptions {
   std::string prices_path;  // empty and no text: no prices
   std::string prices_yaml;  // the file's text when it has been read already; `prices_path` then only names it
@@ -116,6 +109,8 @@ class Analyzer {
   virtual size_t frozen_references() const = 0;  // complete ones; a change is worth a save
   // Forgets the references of these calls; they are learnt anew from the next ones. How many there were.
   virtual size_t reset_drift(const DriftRoute& route) = 0;
+  // Their latest calls become the beginning of a new reference. How many references were given up for it.
+  virtual size_t adopt_drift(const DriftRoute& route) = 0;
 };
 
 }  // namespace sentinel::analysis

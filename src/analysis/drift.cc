@@ -37,6 +37,26 @@ void add_to(std::vector<double>& sum, const std::vector<float>& sample, double s
 
 }  // namespace
 
+// A model's name holds no "|"; an endpoint or a template that does is cut at the outer ones.
+std::string drift_key(const DriftRoute& route) {
+  return route.endpoint + "|" + route.model + "|" + route.prompt_template;
+}
+
+DriftRoute drift_route(std::string_view key) {
+  const size_t first = key.find('|');
+  const size_t last = key.rfind('|');
+  if (first == std::string_view::npos || first == last) return {std::string(key), "", ""};
+  return {std::string(key.substr(0, first)), std::string(key.substr(first + 1, last - first - 1)),
+          std::string(key.substr(last + 1))};
+}
+
+bool matches(const DriftRoute& question, std::string_view key) {
+  const DriftRoute route = drift_route(key);
+  return (question.endpoint.empty() || question.endpoint == route.endpoint) &&
+         (question.model.empty() || question.model == route.model) &&
+         (question.prompt_template.empty() || question.prompt_template == route.prompt_template);
+}
+
 std::string DriftWindow::what() const {
   std::vector<size_t> order(kDriftMeasures);
   std::iota(order.begin(), order.end(), 0U);
@@ -182,7 +202,24 @@ std::vector<DriftTracker::Summary> DriftTracker::summaries() const {
   return out;
 }
 
-size_t DriftTracker::reset(const std::function<bool(std::string_view key)>& which) {
+size_t DriftTracker::adopt(const Which& which) {
+  size_t given_up = 0;
+  for (auto& [key, state] : states_) {
+    if (!state.reference || !which(key)) continue;
+    ++given_up;
+    std::rotate(state.samples.begin(), state.samples.begin() + static_cast<int64_t>(state.next), state.samples.end());
+    State fresh;
+    fresh.samples = std::move(state.samples);
+    fresh.versions = std::move(state.versions);
+    fresh.seen = state.seen;
+    state = std::move(fresh);
+    if (state.samples.size() >= settings_.reference_size) freeze(state, key, std::exchange(state.samples, {}));
+  }
+  count_frozen();
+  return given_up;
+}
+
+size_t DriftTracker::reset(const Which& which) {
   const size_t erased = std::erase_if(states_, [&](const auto& entry) { return which(entry.first); });
   count_frozen();
   return erased;

@@ -19,6 +19,16 @@
 
 namespace sentinel::analysis {
 
+// Whose drift; an empty field of a question means any.
+struct DriftRoute {
+  std::string endpoint;
+  std::string model;
+  std::string prompt_template;  // or the prompt's id, for calls without a template
+};
+std::string drift_key(const DriftRoute& route);
+DriftRoute drift_route(std::string_view key);
+bool matches(const DriftRoute& question, std::string_view key);
+
 struct DriftScore {
   bool baseline_ready = false;
   double similarity = 1;  // 1 − drift; 1 while the reference is still being collected
@@ -79,8 +89,12 @@ class DriftTracker {
   };
   std::vector<Summary> summaries() const;  // by key
 
+  using Which = std::function<bool(std::string_view key)>;
   // Forgets the references of these keys, so that they are learnt anew; how many there were.
-  size_t reset(const std::function<bool(std::string_view key)>& which);
+  size_t reset(const Which& which);
+  // The latest calls of these keys (settings.window of them) become the beginning of a new reference, which the next
+  // ones complete; how many references were given up for it.
+  size_t adopt(const Which& which);
   std::string save() const;
   // Replaces everything; on error the old state stays. The last windows of `summaries` are not kept.
   Status load(std::string_view json);

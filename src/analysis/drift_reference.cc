@@ -160,7 +160,8 @@ std::array<float, kStyleSize> style_of(std::string_view text, const FeatureDoc& 
 }
 
 double DriftReference::Scale::excess(double statistic) const {
-  return (statistic - calm) / std::max(alarm - calm, 0.05 * calm + 1e-9);
+  // Answers that never vary would make a division by nothing of it; calm statistics are about 1.
+  return (statistic - calm) / std::max(alarm - calm, 0.05 * std::max(calm, 1.0));
 }
 
 // `spread` is what the variance of one call is divided by in the difference of the two means, so that each statistic is

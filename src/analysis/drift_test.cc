@@ -234,5 +234,55 @@ TEST(Drift, AReferenceIsAdoptedOnlyWhereAskedForAndOnlyFromCalmCalls) {
   }
 }
 
+TEST(Drift, AdoptedCallsBeginTheNewReferenceAndTheNextOnesCompleteIt) {
+  DriftTracker tracker({.reference_size = 40, .window = 20});
+  Random random(5);
+  for (int i = 0; i < 40; ++i) call(tracker, "/qa|m|t", "How?", answer(random, false));
+  for (int i = 0; i < 33; ++i) call(tracker, "/qa|m|t", "How?", answer(random, true), "r", "m-2");
+  EXPECT_EQ(tracker.summaries().front().drifted_windows, 1U);
+  EXPECT_EQ(tracker.adopt([](std::string_view) { return false; }), 0U);
+  EXPECT_EQ(tracker.frozen(), 1U);
+  EXPECT_EQ(tracker.adopt([](std::string_view key) { return key == "/qa|m|t"; }), 1U);
+  EXPECT_EQ(tracker.frozen(), 0U);
+  EXPECT_EQ(tracker.adopt([](std::string_view) { return true; }), 0U) << "none is complete";
+  DriftTracker restarted({.reference_size = 40, .window = 20});
+  ASSERT_TRUE(restarted.load(tracker.save()).has_value());
+  for (int i = 0; i < 19; ++i) {
+    EXPECT_FALSE(call(restarted, "/qa|m|t", "How?", answer(random, true), "r", "m-2")->score.baseline_ready);
+  }
+  EXPECT_TRUE(call(restarted, "/qa|m|t", "How?", answer(random, true), "r", "m-2")->score.baseline_ready);
+  EXPECT_EQ(restarted.summaries().front().reference_version, "m-2");
+  std::optional<DriftWindow> window;
+  for (int i = 0; i < 20; ++i) window = call(restarted, "/qa|m|t", "How?", answer(random, true), "r", "m-2")->window;
+  ASSERT_TRUE(window);
+  EXPECT_FALSE(window->drifted) << window->what();
+}
+
+// What was collected under other settings is used, not thrown away.
+TEST(Drift, AStateLearntUnderOtherSettingsIsRead) {
+  DriftTracker before({.reference_size = 60, .window = 30});
+  Random random(2);
+  for (int i = 0; i < 50; ++i) observe(before, "k", answer(random, false));
+  for (int i = 0; i < 90; ++i) observe(before, "frozen", answer(random, false));
+  DriftTracker after({.reference_size = 20, .window = 10});
+  ASSERT_TRUE(after.load(before.save()).has_value());
+  EXPECT_EQ(after.frozen(), 1U);
+  EXPECT_TRUE(observe(after, "k", answer(random, false))->baseline_ready);
+  EXPECT_TRUE(observe(after, "frozen", answer(random, false))->baseline_ready);
+}
+
+TEST(Drift, ARouteAndItsKeyAreTheSame) {
+  for (const DriftRoute& route : {DriftRoute{"/qa", "m", "t"}, DriftRoute{"/qa", "m", ""}, DriftRoute{"", "", ""}}) {
+    const DriftRoute back = drift_route(drift_key(route));
+    EXPECT_EQ(back.endpoint, route.endpoint);
+    EXPECT_EQ(back.model, route.model);
+    EXPECT_EQ(back.prompt_template, route.prompt_template);
+    EXPECT_TRUE(matches(route, drift_key(route)));
+  }
+  EXPECT_FALSE(matches({"/q", "", ""}, "/qa|m|t"));
+  EXPECT_FALSE(matches({"/qa", "m", "u"}, "/qa|m|t"));
+  EXPECT_TRUE(matches({"", "m", ""}, "/qa|m|t"));
+}
+
 }  // namespace
 }  // namespace sentinel::analysis

@@ -20,11 +20,12 @@ inline constexpr size_t kSupportRunMax = 256;        // words of one copied run
 inline constexpr size_t kDriftKeysMax = 128;         // references kept; further keys get no drift score
 inline constexpr size_t kDriftStateBytesMax = 64 * 1024 * 1024;
 inline constexpr size_t kDriftWindowMax = 512;
-inline constexpr size_t kDriftExamples = 3;     // told of a drifted window
-inline constexpr size_t kDriftVersionsMax = 8;  // model versions told apart in one window
 inline constexpr size_t kPriceNameBytesMax = 200;
 inline constexpr size_t kPriceModelsMax = 20'000;
 inline constexpr size_t kPriceFileBytesMax = 16 * 1024 * 1024;
+inline constexpr size_t kDriftReferenceMax = 1000;        // calls a reference is learnt from
+inline constexpr size_t kDriftExamples = 3;               // told of a drifted window
+inline constexpr size_t kDriftVersionsMax = 8;            // model versions told apart in one window
 inline constexpr size_t kRowBytesMax = 16 * 1024 * 1024;  // a line of a file of texts
 inline constexpr size_t kEvidenceMax = 5;
 

@@ -1,5 +1,6 @@
 #include "api/alert_tools.h"
 
+#include <charconv>
 #include <map>
 
 #include <boost/json.hpp>
@@ -138,6 +139,13 @@ Result<alerting::HistoryQuery> history_query(const net::Params& params, TimePoin
   if (!params.get("rule").empty())
     query.matchers.push_back(
         model::Matcher::equal(std::string(model::kAlertNameLabel), std::string(params.get("rule"))));
+  if (const std::string_view text = params.get("fingerprint"); !text.empty()) {
+    uint64_t fingerprint = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), fingerprint, 16);
+    if (error != std::errc() || end != text.data() + text.size() || text.size() != 16)
+      return fail(ErrorCode::kInvalidArgument, "parameter \"fingerprint\" must be 16 hexadecimal digits");
+    query.fingerprint = fingerprint;
+  }
   if (!params.get("cursor").empty()) {
     const auto before = parse_int(params.get("cursor"));
     if (!before || *before < 0) return fail(ErrorCode::kInvalidArgument, "parameter \"cursor\" is not one of ours");

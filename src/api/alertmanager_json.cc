@@ -21,6 +21,8 @@ constexpr int kRequired = 602;  // go-openapi's codes
 constexpr int kWrongType = 601;
 constexpr int kTooFewItems = 612;
 
+constexpr size_t kKeptParserBytesMax = 1024 * 1024;  // of a body
+
 tl::unexpected<AlertmanagerError> refuse(int status, int code, std::string message) {
   return tl::unexpected(AlertmanagerError{status, code, std::move(message)});
 }
@@ -337,7 +339,10 @@ net::Response alertmanager_response(const AlertmanagerError& error) {
 
 AlertmanagerResult<std::vector<model::Alert>> parse_alerts(std::string_view body) {
   if (trim(body).empty()) return required("alerts");
-  simdjson::dom::parser parser;
+  // Its buffers are several times the body: one that is made anew each time costs more than the parsing.
+  thread_local simdjson::dom::parser kept;
+  simdjson::dom::parser big;
+  simdjson::dom::parser& parser = body.size() <= kKeptParserBytesMax ? kept : big;
   element root;
   if (const auto error = parser.parse(body.data(), body.size()).get(root); error != simdjson::SUCCESS)
     return not_parsed("alerts", simdjson::error_message(error));

@@ -20,7 +20,9 @@ void OperationsApi::add_routes(net::Router& router) {
   route(router, "GET", "/debug/diagnostics", this, &OperationsApi::diagnostics);
   route(router, "GET", "/debug/active-requests", this, &OperationsApi::active_requests);
   route(router, "GET", "/sentinel/v1/status", this, &OperationsApi::status);
+  route(router, "GET", "/sentinel/v1/drift", this, &OperationsApi::drift);
   route(router, "POST", "/sentinel/v1/drift/reset", this, &OperationsApi::reset_drift);
+  route(router, "POST", "/sentinel/v1/drift/adopt", this, &OperationsApi::adopt_drift);
 }
 
 OperationsApi::Answer OperationsApi::metrics(net::Exchange*) {
@@ -79,7 +81,13 @@ OperationsApi::Answer OperationsApi::active_requests(net::Exchange*) {
   co_return net::json_response(200, text::serialize(json::object{{"items", std::move(items)}}));
 }
 
-OperationsApi::Answer OperationsApi::reset_drift(net::Exchange* exchange) {
+OperationsApi::Answer OperationsApi::drift(net::Exchange*) {
+  SENTINEL_CO_ASSIGN(const json::object report,
+                     co_await net::blocking(&parts_.runtime, [this] { return parts_.drift_report(); }));
+  co_return net::json_response(200, text::serialize(report));
+}
+
+OperationsApi::Answer OperationsApi::change_drift(net::Exchange* exchange, DriftChange change) {
   SENTINEL_CO_ASSIGN(const json::object body, json_body(exchange->request()));
   analysis::DriftRoute which;
   SENTINEL_CO_ASSIGN(which.endpoint, string_field(body, "endpoint"));
@@ -88,9 +96,10 @@ OperationsApi::Answer OperationsApi::reset_drift(net::Exchange* exchange) {
   if (which.endpoint.empty() && which.model.empty() && which.prompt_template.empty())
     co_return fail(ErrorCode::kInvalidArgument, "name an endpoint, a model or a prompt_template, or several of them");
   const incident::Actor actor = actor_of(exchange->request(), body);
-  SENTINEL_CO_ASSIGN(const size_t count,
-                     co_await net::blocking(&parts_.runtime, [this, which] { return parts_.reset_drift(which); }));
-  log_info("audit", "drift references reset",
+  SENTINEL_CO_ASSIGN(const size_t count, co_await net::blocking(&parts_.runtime, [this, which, change] {
+                       return parts_.change_drift(which, change);
+                     }));
+  log_info("audit", change == DriftChange::kReset ? "drift references reset" : "drift references adopted",
            {{"actor", actor.name},
             {"source", actor.source},
             {"endpoint", which.endpoint},

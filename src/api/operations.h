@@ -1,6 +1,6 @@
 #pragma once
 // /metrics, /-/healthy, /-/ready, /-/reload, /debug/diagnostics, /debug/active-requests, /sentinel/v1/status and
-// /sentinel/v1/drift/reset.
+// /sentinel/v1/drift.
 
 #include <functional>
 #include <string>
@@ -21,6 +21,8 @@ struct ComponentState {
   std::string detail;
 };
 
+enum class DriftChange : uint8_t { kReset, kAdopt };
+
 class OperationsApi {
  public:
   // Callbacks come from app; all are safe to call on a pool thread.
@@ -35,8 +37,9 @@ class OperationsApi {
     std::function<std::vector<net::HttpServer::ActiveRequest>()> active_requests;
     TimePoint started_at;
     bool demo = false;
-    // Blocks; the count of references that were forgotten.
-    std::function<Result<size_t>(const analysis::DriftRoute&)> reset_drift;
+    // Both block. The count of references that were forgotten, and what is known of all.
+    std::function<Result<size_t>(const analysis::DriftRoute&, DriftChange)> change_drift;
+    std::function<Result<boost::json::object>()> drift_report;
   };
   explicit OperationsApi(Parts parts) : parts_(std::move(parts)) {}
   void add_routes(net::Router& router);
@@ -50,7 +53,10 @@ class OperationsApi {
   Answer diagnostics(net::Exchange* exchange);
   Answer active_requests(net::Exchange* exchange);
   Answer status(net::Exchange* exchange);
-  Answer reset_drift(net::Exchange* exchange);
+  Answer drift(net::Exchange* exchange);
+  Answer reset_drift(net::Exchange* exchange) { return change_drift(exchange, DriftChange::kReset); }
+  Answer adopt_drift(net::Exchange* exchange) { return change_drift(exchange, DriftChange::kAdopt); }
+  Answer change_drift(net::Exchange* exchange, DriftChange change);
 
   Parts parts_;
 };

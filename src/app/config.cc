@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "analysis/limits.h"
 #include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
@@ -100,6 +101,28 @@ Status parse_stores(const YamlNode& root, Config& config) {
   if (spill_mb < 1 || spill_mb > 1'000'000) return fail(telemetry.get("spill_max_mb").error("expected 1 to 1000000"));
   config.spill_max_mb = static_cast<uint64_t>(spill_mb);
   SENTINEL_ASSIGN(config.spans, ingest::parse_span_export(telemetry.get("otlp_traces")));
+  return {};
+}
+
+Status parse_drift(const YamlNode& node, analysis::DriftSettings& drift) {
+  SENTINEL_TRY(
+      node.expect_keys("analysis.drift", {"reference", "window", "false_alarm_rate", "adopt_after_calm_windows"}));
+  SENTINEL_ASSIGN(const int64_t reference, node.integer_or("reference", static_cast<int64_t>(drift.reference_size)));
+  if (reference < 16 || reference > static_cast<int64_t>(analysis::kDriftReferenceMax))
+    return fail(node.get("reference").error(fmt::format("expected 16 to {} calls", analysis::kDriftReferenceMax)));
+  SENTINEL_ASSIGN(const int64_t window, node.integer_or("window", static_cast<int64_t>(drift.window)));
+  if (window < 8 || window > std::min<int64_t>(reference, analysis::kDriftWindowMax))
+    return fail(node.get("window").error(
+        fmt::format("expected 8 to {} calls, and no more than the reference", analysis::kDriftWindowMax)));
+  SENTINEL_ASSIGN(drift.false_alarm_rate, node.number_or("false_alarm_rate", drift.false_alarm_rate));
+  if (drift.false_alarm_rate < 0.002 || drift.false_alarm_rate > 0.2)
+    return fail(node.get("false_alarm_rate").error("expected 0.002 to 0.2 of all calm windows"));
+  SENTINEL_ASSIGN(const int64_t adopt, node.integer_or("adopt_after_calm_windows", 0));
+  if (adopt < 0 || adopt > 100'000)
+    return fail(node.get("adopt_after_calm_windows").error("expected 0 (never) to 100000"));
+  drift.reference_size = static_cast<uint64_t>(reference);
+  drift.window = static_cast<uint64_t>(window);
+  drift.adopt_after_calm_windows = static_cast<uint64_t>(adopt);
   return {};
 }
 
@@ -220,11 +243,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
-      "configuration",
-      {"listen",     "external_url", "data_dir",       "log",        "gateway",  "metrics",     "events",
-       "telemetry",  "rules",        "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
-       "prometheus", "global",       "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",      "otlp",           "runtime",    "shutdown", "budgets",     "routing"}));
+      "configuration", {"listen",    "external_url", "data_dir",     "log",          "gateway",        "metrics",
+                        "events",    "telemetry",    "rules",        "alertmanager", "runbooks",       "prices",
+                        "incidents", "auth",         "prometheus",   "global",       "scrape_configs", "rule_files",
+                        "alerting",  "remote_read",  "remote_write", "storage",      "tracing",        "otlp",
+                        "runtime",   "shutdown",     "budgets",      "routing",      "analysis"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -236,6 +259,9 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(config.data_dir, root.string_or("data_dir", config.data_dir));
   SENTINEL_TRY(parse_log(root.get("log"), config));
   SENTINEL_TRY(parse_stores(root, config));
+  const YamlNode analysis = root.get("analysis");
+  SENTINEL_TRY(analysis.expect_keys("analysis", {"drift"}));
+  SENTINEL_TRY(parse_drift(analysis.get("drift"), config.drift));
   SENTINEL_TRY(parse_rules(root.get("rules"), config));
   SENTINEL_ASSIGN(config.alertmanager, root.string_or("alertmanager", config.alertmanager));
   SENTINEL_ASSIGN(config.runbooks, root.string_or("runbooks", config.runbooks));

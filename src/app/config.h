@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "alerting/options.h"
+#include "analysis/drift_reference.h"
 #include "app/budgets.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -42,6 +43,8 @@ struct Config {
   uint64_t spill_max_mb =
       256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
   ingest::SpanExportConfig spans;  // read at the start
+
+  analysis::DriftSettings drift;
 
   std::vector<std::string> rule_files{"builtin:rules/*.yml"};
   Millis evaluation_interval = std::chrono::seconds(15);

@@ -29,6 +29,7 @@
 #include "api/remote_write.h"
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
+#include "app/drift_watch.h"
 #include "app/text_inspector.h"
 #include "base/duration.h"
 #include "base/log.h"
@@ -180,7 +181,12 @@ struct Server::Parts {
   void start_upkeep();
   void save_drift();
   void save_spending();
-  Result<size_t> reset_drift(const analysis::DriftRoute& which);
+  void write_drift();
+  // Waits for the worker that owns the analyzer; blocks.
+  template <class T>
+  Result<T> ask_worker(std::function<T()> question);
+  Result<size_t> change_drift(const analysis::DriftRoute& which, api::DriftChange change);
+  Result<boost::json::object> drift_report();
   void collect();
   void collect_soon();
   void tell_alerts();
@@ -213,6 +219,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::SpanExporter> spans;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
+  DriftWatch drift{metrics};            // of the telemetry worker
   ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
@@ -276,6 +283,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   analysis::AnalyzerOptions analysis;
   analysis.prices_path = loaded.prices.path;
   analysis.prices_yaml = loaded.prices.text;
+  analysis.drift = p.config.drift;
+  analysis.drift_window_closed = [&p](const analysis::DriftWindow& window) { p.drift.window_closed(window); };
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
@@ -481,7 +490,9 @@ Status Server::Parts::open_http() {
             {"file", config.file}, {"rule_files", config.rule_files.size()}, {"data_dir", config.data_dir}};
       },
       [this] { return http ? http->active_requests() : std::vector<net::HttpServer::ActiveRequest>{}; }, started_at,
-      hooks.demo, [this](const analysis::DriftRoute& which) { return reset_drift(which); }});
+      hooks.demo,
+      [this](const analysis::DriftRoute& which, api::DriftChange change) { return change_drift(which, change); },
+      [this] { return drift_report(); }});
   incident_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
@@ -574,37 +585,54 @@ void Server::Parts::upkeep() {
 
 // The references are read on the worker that owns the analyzer.
 void Server::Parts::save_drift() {
-  pipeline->run_on_worker([this] {
-    const std::string json = analyzer->save_drift();
-    const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
-    const Status saved = database->write([&](state::Tx& tx) -> Status {
-      if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
-      return state::KeyValue::put(tx, kDriftKey, json, clock.now());
-    });
-    if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
-  });
+  pipeline->run_on_worker([this] { write_drift(); });
 }
 
-// Waits for the worker that owns the analyzer; blocks. What was forgotten is forgotten on disk as well.
-Result<size_t> Server::Parts::reset_drift(const analysis::DriftRoute& which) {
+void Server::Parts::write_drift() {
+  const std::string json = analyzer->save_drift();
+  const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
+  const Status saved = database->write([&](state::Tx& tx) -> Status {
+    if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
+    return state::KeyValue::put(tx, kDriftKey, json, clock.now());
+  });
+  if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
+}
+
+template <class T>
+Result<T> Server::Parts::ask_worker(std::function<T()> question) {
   struct Answer {
     std::mutex mutex;
     std::condition_variable ready;
-    std::optional<size_t> count;
+    std::optional<T> value;
   };
   const auto answer = std::make_shared<Answer>();
-  pipeline->run_on_worker([this, which, answer] {
-    const size_t count = analyzer->reset_drift(which);
-    saved_references = analyzer->frozen_references();
+  pipeline->run_on_worker([question = std::move(question), answer] {
+    T value = question();
     const std::lock_guard guard(answer->mutex);
-    answer->count = count;
+    answer->value = std::move(value);
     answer->ready.notify_all();
   });
-  save_drift();
   std::unique_lock waiting(answer->mutex);
-  if (!answer->ready.wait_for(waiting, kWorkerPatience, [&] { return answer->count.has_value(); }))
-    return fail(ErrorCode::kTimeout, "analysis is too far behind to reset a reference now; try again");
-  return *answer->count;
+  if (!answer->ready.wait_for(waiting, kWorkerPatience, [&] { return answer->value.has_value(); }))
+    return fail(ErrorCode::kTimeout, "analysis is too far behind to answer now; try again");
+  return std::move(*answer->value);
+}
+
+// What was changed is changed on disk as well before it is answered.
+Result<size_t> Server::Parts::change_drift(const analysis::DriftRoute& which, api::DriftChange change) {
+  return ask_worker<size_t>([this, which, change] {
+    const size_t count =
+        change == api::DriftChange::kReset ? analyzer->reset_drift(which) : analyzer->adopt_drift(which);
+    saved_references = analyzer->frozen_references();
+    write_drift();
+    return count;
+  });
+}
+
+Result<boost::json::object> Server::Parts::drift_report() {
+  using Summaries = std::vector<analysis::DriftTracker::Summary>;
+  SENTINEL_ASSIGN(const Summaries references, ask_worker<Summaries>([this] { return analyzer->drift_summaries(); }));
+  return drift_json(references);
 }
 
 // What budgets have spent since the last time; a crash forgets the last second.

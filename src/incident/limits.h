@@ -1,5 +1,5 @@
 #pragma once
-// Named limits of what people write into incidents.
+// Named limits of what people and alerts write into incidents.
 
 #include <cstddef>
 
@@ -7,5 +7,10 @@ namespace sentinel::incident {
 
 inline constexpr size_t kTitleBytesMax = 1000;
 inline constexpr size_t kNoteBytesMax = 64 * 1024;
+
+// Alerts of one rule that change at once are told one by one on the timeline below this number, as one entry from it
+// on.
+inline constexpr size_t kStormAlertsMin = 20;
+inline constexpr size_t kStormAlertsNamedMax = 20;  // by fingerprint, in that entry
 
 }  // namespace sentinel::incident

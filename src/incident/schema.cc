@@ -1,5 +1,6 @@
 #include "incident/schema.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
@@ -80,6 +81,20 @@ state::SqlParams to_params(const IncidentRecord& record) {
 
 }  // namespace
 
+// #incident-YYYY-MM-DD, then -2, -3 ... for the day's later ones.
+Result<std::string> channel_name(state::Tx& tx, TimePoint now) {
+  const std::string day = fmt::format("#incident-{:%Y-%m-%d}", std::chrono::floor<std::chrono::seconds>(now));
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT COUNT(*) FROM incidents WHERE channel = ? OR channel LIKE ?", {day, day + "-%"}));
+  const int64_t used = rows.front().integer(0);
+  return used == 0 ? day : fmt::format("{}-{}", day, used + 1);
+}
+
+Result<int64_t> next_number(state::Tx& tx) {
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT COALESCE(MAX(number), 0) + 1 FROM incidents"));
+  return rows.front().integer(0);
+}
+
 const std::vector<state::Migration>& migrations() {
   static const std::vector<state::Migration> list{{1, R"sql(
 CREATE TABLE incidents (
@@ -101,6 +116,11 @@ CREATE TABLE incident_timeline (
   source TEXT NOT NULL, text TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (incident_id, sequence));
 CREATE INDEX incident_timeline_by_time ON incident_timeline(at);
 CREATE TABLE incident_diagnoses (incident_id TEXT PRIMARY KEY, computed_at INTEGER NOT NULL, document TEXT NOT NULL);
+)sql"},
+                                                  {2, R"sql(
+ALTER TABLE incident_alerts ADD COLUMN rule TEXT NOT NULL DEFAULT '';
+CREATE INDEX incident_alerts_by_rule ON incident_alerts(incident_id, rule);
+CREATE INDEX incident_alerts_by_firing ON incident_alerts(incident_id, firing, updated_at);
 )sql"}};
   return list;
 }
@@ -163,15 +183,20 @@ Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view i
 }
 
 Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name) {
-  // Labels are stored as {"name":"value",...}.
-  std::string pattern = fmt::format("\"{}\":{}", model::kAlertNameLabel, json_quote(name));
-  for (const std::string_view special : {"\\", "%", "_"})
-    pattern = replace_all(pattern, special, fmt::format("\\{}", special));
-  SENTINEL_ASSIGN(
-      const state::Rows rows,
-      tx.query(R"(SELECT 1 FROM incident_alerts WHERE incident_id = ? AND labels LIKE ? ESCAPE '\' LIMIT 1)",
-               {std::string(incident_id), "%" + pattern + "%"}));
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT 1 FROM incident_alerts WHERE incident_id = ? AND rule = ? LIMIT 1",
+                           {std::string(incident_id), std::string(name)}));
   return !rows.empty();
+}
+
+Result<AlertsLeft> alerts_left(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows firing,
+                  tx.query("SELECT 1 FROM incident_alerts WHERE incident_id = ? AND firing = 1 LIMIT 1",
+                           {std::string(incident_id)}));
+  SENTINEL_ASSIGN(const state::Rows last,
+                  tx.query("SELECT COALESCE(MAX(updated_at), 0) FROM incident_alerts WHERE incident_id = ?",
+                           {std::string(incident_id)}));
+  return AlertsLeft{!firing.empty(), time_from_us(last.front().integer(0))};
 }
 
 Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentAlert& entry) {
@@ -179,11 +204,12 @@ Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentA
   return tx.exec(
       "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
       "annotations, "
-      "generator_url) VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
+      "generator_url, rule) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
       "ends_at = excluded.ends_at, updated_at = excluded.updated_at, firing = excluded.firing, "
       "annotations = excluded.annotations, generator_url = excluded.generator_url",
       {std::string(incident_id), a.fingerprint_hex(), to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at),
-       int64_t{entry.firing}, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url});
+       int64_t{entry.firing}, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url,
+       std::string(a.name())});
 }
 
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id) {

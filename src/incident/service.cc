@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/duration.h"
@@ -11,6 +10,7 @@
 #include "base/strings.h"
 #include "incident/limits.h"
 #include "incident/schema.h"
+#include "incident/words.h"
 #include "text/labels_json.h"
 
 namespace sentinel::incident {
@@ -18,73 +18,14 @@ namespace {
 
 using model::IncidentStatus;
 
-std::string change_json(std::string_view from, std::string_view to, std::string_view note = "") {
-  std::string out = fmt::format(R"({{"from":{},"to":{})", json_quote(from), json_quote(to));
-  if (!note.empty()) out += fmt::format(R"(,"note":{})", json_quote(note));
-  return out + "}";
-}
-
 std::string with_note(std::string sentence, std::string_view note) {
   return note.empty() ? sentence : fmt::format("{}: {}", sentence, note);
-}
-
-// #incident-YYYY-MM-DD, then -2, -3 ... for the day's later ones.
-Result<std::string> channel_name(state::Tx& tx, TimePoint now) {
-  const std::string day = fmt::format("#incident-{:%Y-%m-%d}", std::chrono::floor<std::chrono::seconds>(now));
-  SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT COUNT(*) FROM incidents WHERE channel = ? OR channel LIKE ?", {day, day + "-%"}));
-  const int64_t used = rows.front().integer(0);
-  return used == 0 ? day : fmt::format("{}-{}", day, used + 1);
-}
-
-Result<int64_t> next_number(state::Tx& tx) {
-  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT COALESCE(MAX(number), 0) + 1 FROM incidents"));
-  return rows.front().integer(0);
 }
 
 Status check_size(std::string_view what, std::string_view text, size_t bytes_max) {
   if (text.size() <= bytes_max) return {};
   return fail(ErrorCode::kTooLarge,
               fmt::format("the {} has {} bytes; at most {} are kept", what, text.size(), bytes_max));
-}
-
-model::Severity severity_of(const model::Alert& alert) {
-  return model::parse_severity(alert.labels.get("severity")).value_or(model::Severity::kSev3);
-}
-
-std::string title_of(const model::Alert& alert) {
-  const std::string_view summary = alert.annotations.get("summary");
-  return std::string(summary.empty() ? alert.name() : summary);
-}
-
-constexpr size_t kAlsoFailingMax = 3;  // rules named beside the one the incident is called after
-
-// The alert the incident is called after: of those that would give it its title, the most severe. Null when a person
-// gave the title.
-const model::Alert* lead_of(const std::string& title, const std::vector<IncidentAlert>& alerts) {
-  const model::Alert* lead = nullptr;
-  for (const IncidentAlert& entry : alerts) {
-    if (title_of(entry.alert) != title) continue;
-    if (lead == nullptr || severity_of(entry.alert) < severity_of(*lead)) lead = &entry.alert;
-  }
-  return lead;
-}
-
-// What the lead says, then the other rules that found something, each once: one problem shows in several ways, and the
-// first to be noticed is not the most telling.
-std::string what_failed_of(const model::Alert& lead, const std::vector<IncidentAlert>& alerts) {
-  const std::string_view description = lead.annotations.get("description");
-  std::string text = description.empty() ? title_of(lead) : std::string(description);
-  std::vector<std::string> others;
-  std::set<std::string_view> named{lead.name()};
-  for (const IncidentAlert& entry : alerts) {
-    if (named.insert(entry.alert.name()).second) others.push_back(title_of(entry.alert));
-  }
-  if (others.empty()) return text;
-  const size_t shown = std::min(others.size(), kAlsoFailingMax);
-  const std::string more = others.size() > shown ? fmt::format("; and {} more", others.size() - shown) : "";
-  others.resize(shown);
-  return fmt::format("{} Also: {}{}.", text, join(others, "; "), more);
 }
 
 // A later look has more failing calls to go by, so it replaces an earlier one of the same kind of failure. What is
@@ -115,172 +56,8 @@ Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry
       database_(database),
       options_(std::move(options)),
       opened_(metrics.counter("sentinel_incidents_opened_total", "Incidents opened, by alerts or people.")),
-      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")) {}
-
-// ---- from alerts ----
-
-bool Service::wants(const model::Alert& alert) const {
-  return !options_.never_for.contains(std::string(alert.name())) && alert.labels.get("test_mode") != "true" &&
-         options_.create_for.contains(severity_of(alert));
-}
-
-std::string Service::group_key_of(const model::Labels& labels) const {
-  return labels.keep(options_.group_by).to_string();
-}
-
-Status Service::on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) {
-  for (const alerting::AlertChange& change : changes) {
-    if (change.kind == alerting::AlertChange::Kind::kResolved) {
-      SENTINEL_TRY(alert_resolved(tx, change));
-    } else if (wants(change.alert)) {
-      SENTINEL_TRY(alert_fired(tx, change));
-    }
-  }
-  return {};
-}
-
-Status Service::alert_fired(state::Tx& tx, const alerting::AlertChange& change) {
-  const std::string key = group_key_of(change.alert.labels);
-  SENTINEL_ASSIGN(std::vector<IncidentRecord> open,
-                  load_where(tx, "WHERE group_key = ? AND status <> 'resolved' ORDER BY number DESC LIMIT 1", {key}));
-  const bool fired = change.kind == alerting::AlertChange::Kind::kFired;
-  if (open.empty()) {
-    if (!fired) return {};  // an update of an alert whose incident was resolved by hand does not open another
-    SENTINEL_ASSIGN(IncidentRecord record, open_for_alert(tx, change, key));
-    open.push_back(std::move(record));
-  }
-  IncidentRecord& record = open.front();
-  SENTINEL_ASSIGN(const bool rule_known, has_alert_named(tx, record.incident.id, change.alert.name()));
-  SENTINEL_TRY(upsert_alert(tx, record.incident.id, {change.alert, true}));
-  if (fired) {
-    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_firing",
-                                 fmt::format("{} is firing: {}", change.alert.name(), title_of(change.alert)),
-                                 fmt::format(R"({{"fingerprint":"{}","labels":{}}})", change.alert.fingerprint_hex(),
-                                             text::encode_labels(change.alert.labels)),
-                                 Actor{}));
-    const model::Severity severity = severity_of(change.alert);
-    if (severity < record.incident.severity) {
-      SENTINEL_TRY(append_timeline(
-          tx, record.incident, "severity", fmt::format("severity raised to {}", model::severity_name(severity)),
-          change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
-      record.incident.severity = severity;
-      SENTINEL_TRY(call_after(tx, record, change.alert));
-      SENTINEL_TRY(sum_up(tx, record));
-    }
-    // A storm of one rule names it once and reads no other alerts.
-    if (!rule_known) SENTINEL_TRY(sum_up(tx, record));
-    record.incident.updated_at = change.at;
-    ++record.incident.version;
-    SENTINEL_TRY(update(tx, record));
-    notify_changed(record.incident.id);
-  }
-  return {};
-}
-
-Status Service::call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert) {
-  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
-  const model::Alert* before = lead_of(record.incident.title, alerts);
-  const std::string title = title_of(alert);
-  if (before == nullptr) return {};
-  record.incident.labels = alert.labels;
-  lead_changed_.insert(record.incident.id);
-  if (title == record.incident.title) return {};
-  // The next step of a runbook stays: somebody may be in the middle of it.
-  if (record.headline.next_step == before->annotations.get("action") && !alert.annotations.get("action").empty()) {
-    record.headline.next_step = std::string(alert.annotations.get("action"));
-    record.incident.runbook_id = std::string(alert.annotations.get("runbook"));
-  }
-  SENTINEL_TRY(append_timeline(tx, record.incident, "title",
-                               fmt::format("called after {}, which is more severe: {}", alert.name(), title),
-                               change_json(record.incident.title, title), Actor{}));
-  record.incident.title = title;
-  return {};
-}
-
-Status Service::sum_up(state::Tx& tx, IncidentRecord& record) {
-  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
-  if (const model::Alert* lead = lead_of(record.incident.title, alerts))
-    record.headline.what_failed = what_failed_of(*lead, alerts);
-  return {};
-}
-
-Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::AlertChange& change,
-                                               std::string_view group_key) {
-  IncidentRecord record;
-  model::Incident& incident = record.incident;
-  incident.id = new_id(change.at);
-  SENTINEL_ASSIGN(incident.number, next_number(tx));
-  incident.title = title_of(change.alert);
-  incident.severity = severity_of(change.alert);
-  incident.assignee = options_.default_assignee;
-  SENTINEL_ASSIGN(incident.channel, channel_name(tx, change.at));
-  incident.labels = change.alert.labels;
-  incident.group_key = std::string(group_key);
-  incident.runbook_id = std::string(change.alert.annotations.get("runbook"));
-  incident.created_at = change.at;
-  incident.detected_at = change.alert.starts_at;
-  incident.updated_at = change.at;
-  record.headline.what_failed = what_failed_of(change.alert, {});
-  record.headline.next_step = std::string(change.alert.annotations.get("action"));
-  SENTINEL_TRY(insert(tx, record));
-  SENTINEL_TRY(
-      append_timeline(tx, incident, "created",
-                      fmt::format("{} incident opened by rule {}, assigned to {}",
-                                  model::severity_name(incident.severity), change.alert.name(), incident.assignee),
-                      fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
-  just_opened_.insert(incident.id);
-  return record;
-}
-
-Status Service::alert_resolved(state::Tx& tx, const alerting::AlertChange& change) {
-  SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT incident_id FROM incident_alerts WHERE fingerprint = ? AND firing = 1",
-                           {change.alert.fingerprint_hex()}));
-  for (const state::Row& row : rows) {
-    const std::string id = row.text(0);
-    SENTINEL_TRY(upsert_alert(tx, id, {change.alert, false}));
-    SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
-    if (record.incident.status == IncidentStatus::kResolved) continue;
-    SENTINEL_TRY(append_timeline(tx, record.incident, "alert_resolved",
-                                 fmt::format("{} has ended: {}", change.alert.name(), title_of(change.alert)),
-                                 fmt::format(R"({{"fingerprint":"{}"}})", change.alert.fingerprint_hex()), Actor{}));
-    record.incident.updated_at = change.at;
-    ++record.incident.version;
-    SENTINEL_TRY(update(tx, record));
-    notify_changed(id);
-    if (options_.auto_resolve) schedule_auto_resolve(id);
-  }
-  return {};
-}
-
-void Service::schedule_auto_resolve(const std::string& id) {
-  scheduler_.after(options_.auto_resolve_after, [this, id] { auto_resolve(id); });
-}
-
-// Decided in one transaction against what is true now: an alert that fired again, or a person who resolved it first,
-// wins.
-void Service::auto_resolve(const std::string& id) {
-  bool resolved = false;
-  const auto status = database_.write_fail_open([&](state::Tx& tx) -> Status {
-    resolved = false;
-    SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
-    if (record.incident.status == IncidentStatus::kResolved) return {};
-    SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, id));
-    TimePoint last_end{};
-    for (const IncidentAlert& alert : alerts) {
-      if (alert.firing) return {};
-      last_end = std::max(last_end, alert.alert.updated_at);
-    }
-    if (scheduler_.now() < last_end + options_.auto_resolve_after) return {};
-    if (record.incident.resolution.empty()) record.incident.resolution = "All alerts ended.";
-    resolved = true;
-    return change_status(tx, record, IncidentStatus::kResolved, "all alerts have ended", Actor{});
-  });
-  if (!status) {
-    log_error("incident", "auto-resolve failed", {{"incident", id}, {"error", status.error().to_string()}});
-  } else if (resolved) {
-    notify_changed(id);
-  }
+      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")) {
+  if (options_.auto_resolve) resume_auto_resolve();
 }
 
 // ---- from people ----
@@ -619,16 +396,23 @@ void Service::tell(const IncidentRecord& record, bool opened) {
   if (change_handler_) change_handler_(record, opened);
 }
 
-// Posted, so that it runs after the transaction that is under way.
+// Posted, so that it runs after the transaction that is under way; once for all the changes of a transaction.
 void Service::notify_changed(std::string id) {
+  if (!to_tell_.insert(id).second) return;
   scheduler_.post([this, id = std::move(id)] {
+    to_tell_.erase(id);
     const bool opened = just_opened_.erase(id) > 0;
     const bool led_anew = lead_changed_.erase(id) > 0;
-    const auto detail = get(id);
-    if (!detail) return;  // its transaction was rolled back
+    std::optional<IncidentRecord> record;
+    const Status read = database_.read([&](state::Tx& tx) -> Status {
+      SENTINEL_ASSIGN(record, load(tx, id));
+      return {};
+    });
+    if (!read) return;  // its transaction was rolled back
     if (opened) opened_.add();
-    tell(detail->record, opened);
-    if (led_anew && !opened && lead_handler_) lead_handler_(*detail);
+    tell(*record, opened);
+    if (!led_anew || opened || !lead_handler_) return;
+    if (const auto detail = get(id)) lead_handler_(*detail);
   });
 }
 

@@ -153,8 +153,16 @@ class Service final : public alerting::AlertListener {
                        const Actor& actor);
   Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
                          std::string_view data_json, const Actor& actor);
-  Status alert_fired(state::Tx& tx, const alerting::AlertChange& change);
-  Status alert_resolved(state::Tx& tx, const alerting::AlertChange& change);
+  // from_alerts.cc. A storm of one rule is one entry of the timeline, not thousands.
+  struct AlertBatch;
+  struct TouchedIncident;
+  Status alert_fired(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
+  Status alert_resolved(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
+  Result<TouchedIncident*> incident_for(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
+  Status tell_alert(state::Tx& tx, AlertBatch& batch, TouchedIncident& touched, const alerting::AlertChange& change);
+  Status tell_alerts(state::Tx& tx, const model::Incident& incident, const alerting::AlertChange& first, size_t alerts,
+                     std::string_view fingerprints);
+  Status finish(state::Tx& tx, AlertBatch& batch);
   Result<IncidentRecord> open_for_alert(state::Tx& tx, const alerting::AlertChange& change, std::string_view group_key);
   // An incident that an alert gave its title is called after a more severe one that joins: title, labels, and the next
   // step unless a runbook says it. On the timeline.
@@ -163,6 +171,7 @@ class Service final : public alerting::AlertListener {
   Status sum_up(state::Tx& tx, IncidentRecord& record);
   void tell(const IncidentRecord& record, bool opened);
   void schedule_auto_resolve(const std::string& id);
+  void resume_auto_resolve();
   void auto_resolve(const std::string& id);
   std::string group_key_of(const model::Labels& labels) const;
   bool wants(const model::Alert& alert) const;
@@ -181,6 +190,8 @@ class Service final : public alerting::AlertListener {
   };
   std::map<std::string, StatusChange> status_changes_;
   std::set<std::string> just_opened_;
+  std::set<std::string> to_tell_;               // changed, and the post that tells is under way
+  std::map<std::string, TimerId> calm_timers_;  // until they are resolved by themselves
   Counter& opened_;
   Counter& resolved_;
 };

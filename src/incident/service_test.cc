@@ -102,6 +102,58 @@ TEST_F(ServiceTest, AlertsOfTheSameGroupJoinTheOpenIncidentAndOthersOpenTheirOwn
   EXPECT_EQ(all()[0].incident.channel, "#incident-2026-01-01-2");
 }
 
+TEST_F(ServiceTest, AStormOfOneRuleIsOneEntryOfTheTimelineAndReadsEachAlertOnce) {
+  int told = 0;
+  service_->on_change([&](const IncidentRecord&, bool) { ++told; });
+  const auto batch = [&](AlertChange::Kind kind, int from, int to) {
+    std::vector<AlertChange> out;
+    for (int i = from; i < to; ++i) out.push_back(change(kind, drift_.with("n", std::to_string(i))));
+    return out;
+  };
+  const auto deliver_all = [&](const std::vector<AlertChange>& changes) {
+    ASSERT_TRUE(database_->write([&](state::Tx& tx) { return service_->on_alerts(tx, changes); }));
+    scheduler_.run_ready();
+  };
+  deliver_all(batch(AlertChange::Kind::kFired, 0, 19));
+  EXPECT_EQ(kinds("1").size(), 20u);  // created, and each alert
+  EXPECT_EQ(told, 1);
+  for (int from = 1000; from < 11000; from += 1000) deliver_all(batch(AlertChange::Kind::kFired, from, from + 1000));
+  EXPECT_EQ(told, 11);
+  const auto detail = service_->get("1").value();
+  EXPECT_EQ(detail.alerts.size(), 10019u);
+  ASSERT_EQ(detail.timeline.size(), 30u);
+  EXPECT_EQ(detail.timeline.back().text, "LLMDriftDetected is firing for 1000 alerts, such as: it broke");
+  EXPECT_NE(detail.timeline.back().data_json.find("\"alerts\":1000"), std::string::npos);
+  deliver_all(batch(AlertChange::Kind::kResolved, 0, 19));
+  for (int from = 1000; from < 11000; from += 1000) deliver_all(batch(AlertChange::Kind::kResolved, from, from + 1000));
+  scheduler_.run_ready();
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kResolved);
+  EXPECT_EQ(kinds("1").size(), 30u + 19u + 10u + 1u);
+}
+
+TEST_F(ServiceTest, AnIncidentThatWasCalmAtTheStopIsResolvedAfterTheStart) {
+  Options calm;
+  calm.auto_resolve_after = std::chrono::minutes(5);
+  restart(calm);
+  fire(drift_);
+  end(drift_);
+  fire(drift_.with("service", "search"));
+  restart(calm);
+  scheduler_.run_for(std::chrono::minutes(6));
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kResolved);
+  EXPECT_EQ(service_->get("2")->record.incident.status, IncidentStatus::kOpen);
+}
+
+TEST_F(ServiceTest, WhatAPersonReopenedStaysOpenAfterAStart) {
+  fire(drift_);
+  end(drift_);
+  scheduler_.run_for(std::chrono::seconds(1));
+  ASSERT_TRUE(service_->reopen("1", "not yet", kAda));
+  restart();
+  scheduler_.run_for(std::chrono::minutes(6));
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kOpen);
+}
+
 TEST_F(ServiceTest, AJoiningAlertOfAHigherSeverityRaisesTheIncident) {
   fire(drift_);
   fire(drift_.with("model", "m").with("severity", "critical"));

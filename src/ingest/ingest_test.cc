@@ -36,6 +36,7 @@ class MarkingAnalyzer final : public analysis::Analyzer {
   Status load_drift(std::string_view) override { return {}; }
   size_t frozen_references() const override { return 0; }
   size_t reset_drift(const analysis::DriftRoute&) override { return 0; }
+  size_t adopt_drift(const analysis::DriftRoute&) override { return 0; }
 };
 
 // Keeps rows; refuses while told to. A query is taken for "which of these ids are there".

@@ -1,14 +1,15 @@
 #pragma once
 // Durable control-plane state: small rows, transactions, SQLite by default, PostgreSQL later behind the same face.
 // SQL is the common subset of both; parameters are `?`; numbered ids are declared `INTEGER PRIMARY KEY AUTOINCREMENT`
-// (an adapter for another database translates that) and read back with RETURNING. Times are INTEGER microseconds,
-// booleans INTEGER 0/1, documents TEXT.
+// (an adapter for another database translates that, and drops WITHOUT ROWID) and read back with RETURNING. Times are
+// INTEGER microseconds, booleans INTEGER 0/1, documents TEXT.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -21,6 +22,15 @@ namespace sentinel::state {
 
 using SqlValue = std::variant<std::monostate, int64_t, double, std::string>;
 using SqlParams = std::vector<SqlValue>;
+
+// Moves what it is given; a braced list would copy every string.
+template <class... T>
+SqlParams sql_params(T&&... values) {
+  SqlParams out;
+  out.reserve(sizeof...(values));
+  (out.emplace_back(std::forward<T>(values)), ...);
+  return out;
+}
 
 class Row {
  public:

@@ -102,6 +102,7 @@ class Connection final : public Tx {
     if (writer) {
       SENTINEL_TRY(script("PRAGMA journal_mode = WAL"));
       SENTINEL_TRY(script("PRAGMA synchronous = FULL"));
+      SENTINEL_TRY(script("PRAGMA wal_autocheckpoint = " + std::to_string(kCheckpointPages)));
     } else {
       SENTINEL_TRY(script("PRAGMA query_only = ON"));
     }

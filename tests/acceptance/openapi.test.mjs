@@ -30,7 +30,7 @@ test('the checker sees what does not fit', () => {
 });
 
 test('lists and figures of an empty server', async () => {
-  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/alerts/acknowledgements', '/alerts/history', '/silences/recurring', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/gateway/breakers', '/openapi.json'])
+  for (const where of ['/incidents', '/calls?filter=errors&limit=5', '/alerts', '/alerts/acknowledgements', '/alerts/history', '/silences/recurring', '/rules', '/events?q=source:sentinel', '/notifications', '/analytics', '/overview', '/status', '/gateway/breakers', '/drift', '/openapi.json'])
     await ok('GET', where);
   const { items } = await ok('GET', '/rules');
   await ok('GET', `/rules/${items[0].key}/history?limit=3`);
@@ -106,6 +106,8 @@ test('refusals are problem documents, described by status', async () => {
     await refused(400, 'POST', '/feedback', body);
   await refused(400, 'POST', '/drift/reset', {});
   await refused(400, 'POST', '/drift/reset', { model: 5 });
+  await refused(400, 'POST', '/drift/adopt', {});
+  assert.equal((await ok('POST', '/drift/adopt', { endpoint: '/qa', actor: 'amira' })).references, 0);
   assert.equal((await ok('POST', '/drift/reset', { endpoint: '/qa', model: 'm', actor: 'amira' })).references, 0);
   for (const body of [{}, { provider: 'openai' }, { provider: 'openai', state: 'ajar' }, { provider: 5, state: 'open' }]) await refused(400, 'POST', '/gateway/breakers', body);
   await refused(404, 'POST', '/gateway/breakers', { provider: 'nobody', state: 'open' });
