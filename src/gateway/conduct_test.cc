@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "gateway/gateway_fixture.h"
+#include "gateway/latency.h"
 
 namespace sentinel::gateway {
 namespace {
@@ -103,6 +104,17 @@ TEST_F(HedgeTest, AStreamThatHasBegunIsNotHedged) {
   EXPECT_FALSE(got.result);
   EXPECT_EQ(sink_.at(0).error_type, "provider_stream_stalled");
   EXPECT_EQ(b_.requests(), 0U);
+}
+
+TEST_F(HedgeTest, TheDelayIsAQuantileOfTheLastAnswersOnceTheyAreKnown) {
+  conduct().hedge = {.after = std::chrono::seconds(15), .quantile = 0.9};
+  for (size_t i = 0; i < Latency::kEnough; ++i) a_.add({.body = whole("from a")});
+  a_.add({.parts = {"HANG"}});
+  start();
+  for (size_t i = 0; i < Latency::kEnough; ++i) EXPECT_EQ(ok(chat()).status, 200);
+  const int64_t begun_us = monotonic_us();
+  EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "b");
+  EXPECT_LT(monotonic_us() - begun_us, 10'000'000) << "it waited for `after`";
 }
 
 TEST_F(HedgeTest, AFailureBeforeTheDelayGoesOnAsUsual) {
