@@ -97,7 +97,8 @@ TEST_F(HedgeTest, AStreamThatHasNotSpokenYetLosesToOneThatDoes) {
 }
 
 TEST_F(HedgeTest, AStreamThatHasBegunIsNotHedged) {
-  route().timeouts.inter_token = Millis(100);
+  conduct().hedge.after = Millis(500);
+  route().timeouts.inter_token = Millis(1000);
   a_.add({.parts = {delta("A"), "HANG"}});
   start();
   const auto got = exchange(stream_chat());
@@ -147,7 +148,7 @@ TEST_F(HedgeTest, AClientThatLeavesEndsBoth) {
   a_.add({.parts = {"HANG"}});
   start();
   auto request = chat();
-  request.timeouts.first_byte = Millis(200);
+  request.timeouts.first_byte = Millis(1000);
   EXPECT_FALSE(exchange(std::move(request)).result);
   EXPECT_TRUE(a_.wait_gone());
   EXPECT_TRUE(b_.wait_gone());
@@ -156,7 +157,7 @@ TEST_F(HedgeTest, AClientThatLeavesEndsBoth) {
 
 TEST_F(HedgeTest, TheRetryBudgetHoldsForHedges) {
   config_.retry_budget = {.ratio = 0, .minimum = 0, .window = std::chrono::seconds(10)};
-  route().timeouts.response = Millis(100);
+  route().timeouts.response = Millis(600);
   a_.add({.parts = {"HANG"}});
   start();
   EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "b");  // after its silence, not beside it
@@ -225,7 +226,7 @@ class HoldTest : public ConductTest, public testing::WithParamInterface<std::vec
 TEST_P(HoldTest, ABrokenStreamBeginsAnewElsewhere) {
   with_fallback();
   route().retries.attempts = 1;
-  route().timeouts.inter_token = Millis(100);
+  route().timeouts.inter_token = Millis(400);
   conduct().hold_streams = true;
   a_.add({.parts = GetParam()});
   b_.add({.parts = {kRole, delta("Blue"), delta("."), kStop, kDone}});
@@ -362,7 +363,7 @@ class FaultTest : public ConductTest, public testing::WithParamInterface<FaultCa
 
 TEST_P(FaultTest, LooksAsIfTheProviderHadDoneIt) {
   route().retries.attempts = 1;
-  route().timeouts.first_token = route().timeouts.inter_token = route().timeouts.response = Millis(80);
+  route().timeouts.first_token = route().timeouts.inter_token = route().timeouts.response = Millis(400);
   fault(GetParam().fault);
   if (GetParam().stream) {
     a_.add({.parts = {kRole, delta("A"), delta("B"), kStop, kDone}});
