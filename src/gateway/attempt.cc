@@ -100,6 +100,7 @@ net::ClientRequest Attempt::make_request() {
   request.timeouts.idle = request.timeouts.first_byte;
   request.timeouts.total = Millis(std::max<int64_t>(call_.left_ms(), 1));
   request.body_bytes_max = kAnswerBytesMax;
+  request.http2 = provider().config.http2;
   request.cancel = leg_.cancel;
   return request;
 }

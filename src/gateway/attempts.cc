@@ -27,13 +27,12 @@ bool is_silent(const Failure& failure) {
          failure.type == ErrorType::kProviderRateLimited || failure.type == ErrorType::kGatewayShutdown;
 }
 
-void log_breaker(const CallState& call, const Lane& lane, BreakerState before, BreakerState state,
-                 const Outcome& outcome) {
-  log(state == BreakerState::kOpen ? LogLevel::kWarn : LogLevel::kInfo, "gateway", "circuit breaker changed",
+void log_breaker(const CallState& call, const Lane& lane, Lane::Shown shown, const Outcome& outcome) {
+  log(shown.now == BreakerState::kOpen ? LogLevel::kWarn : LogLevel::kInfo, "gateway", "circuit breaker changed",
       {{"provider", lane.provider},
        {"model", lane.model},
-       {"from", breaker_state_name(before)},
-       {"to", breaker_state_name(state)},
+       {"from", breaker_state_name(shown.before)},
+       {"to", breaker_state_name(shown.now)},
        {"error_type", outcome ? error_name(outcome->type) : ""},
        {"request_id", call.interaction.request_id},
        {"trace_id", call.interaction.trace_id}});
@@ -51,9 +50,8 @@ void tell_breaker(const CallState& call, const Provider& provider, Lane& lane, B
   }
   Counter* const answered = outcome ? provider.attempts_refused : provider.attempts_ok;
   (outcome && outcome->unhealthy ? provider.attempts_failed : answered)->add();
-  const BreakerState before = lane.show(now);
-  const BreakerState state = lane.breaker.state(now);
-  if (before != state) log_breaker(call, lane, before, state, outcome);
+  const Lane::Shown shown = lane.show(now);
+  if (shown.before != shown.now) log_breaker(call, lane, shown, outcome);
 }
 
 Failure circuit_open(const Lane& lane, TimePoint now) {

@@ -23,10 +23,7 @@ Task<void> Call::answer_failure(Failure* failure) {
   }
   net::Response response;
   std::unique_ptr<net::Response> instead;
-  if (state_.route != nullptr && state_.route->config.conduct.last_resort.on()) {
-    state_.answer = AnswerInfo();
-    instead = last_resort(state_, *failure);
-  }
+  if (state_.route != nullptr && state_.route->config.conduct.last_resort.on()) instead = last_resort(state_, *failure);
   if (instead != nullptr) {
     response = std::move(*instead);
   } else if (failure->answer && !state_.translated) {

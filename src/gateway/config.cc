@@ -72,10 +72,10 @@ Status read_keys(const YamlNode& node, ProviderConfig& provider) {
 }
 
 Result<ProviderConfig> read_provider(const YamlNode& node) {
-  SENTINEL_TRY(
-      node.expect_keys("provider", {"name", "kind", "base_url", "api_key", "api_key_env", "api_key_file", "api_keys",
-                                    "key_rest_refused", "key_rest_limited", "api_version", "service_account_file",
-                                    "project", "location", "responses", "stream_usage", "connect", "connect_ms"}));
+  SENTINEL_TRY(node.expect_keys(
+      "provider", {"name", "kind", "base_url", "api_key", "api_key_env", "api_key_file", "api_keys", "key_rest_refused",
+                   "key_rest_limited", "api_version", "service_account_file", "project", "location", "responses",
+                   "stream_usage", "http2", "connect", "connect_ms"}));
   ProviderConfig provider;
   SENTINEL_ASSIGN(const YamlNode name, node.require("provider", "name"));
   SENTINEL_ASSIGN(provider.name, name.string());
@@ -92,6 +92,7 @@ Result<ProviderConfig> read_provider(const YamlNode& node) {
     return fail(node.error("a provider of kind azure_openai needs an api_version (2024-10-21, or v1)"));
   SENTINEL_ASSIGN(provider.responses, node.boolean_or("responses", kind->kind != ProviderKind::kOpenAiCompatible));
   SENTINEL_ASSIGN(provider.stream_usage, node.boolean_or("stream_usage", true));
+  SENTINEL_ASSIGN(provider.http2, node.boolean_or("http2", true));
   SENTINEL_ASSIGN(provider.connect, read_time(node, "connect", provider.connect));
   return provider;
 }

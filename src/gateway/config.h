@@ -32,6 +32,7 @@ struct ProviderConfig {
   bool responses = true;                 // it has the Responses API; false: asked for chat completions instead
   bool stream_usage = true;              // ask streams for their token usage (stream_options.include_usage)
   Millis connect = std::chrono::seconds(5);
+  bool http2 = true;  // where the provider offers it; over TLS only
   KeysConfig keys;
 
   // Whoever may use the gateway spends it.

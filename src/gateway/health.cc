@@ -11,11 +11,11 @@ Lane::Lane(std::string provider_name, std::string model_name, BreakerConfig conf
       state_(metrics.gauge("sentinel_gateway_breaker_state", "0 closed, 1 half open, 2 open.",
                            {{"provider", provider}, {"model", model}})) {}
 
-BreakerState Lane::show(TimePoint now) {
+Lane::Shown Lane::show(TimePoint now) {
   const auto before = static_cast<BreakerState>(state_.value());
   const BreakerState state = breaker.state(now);
   if (state != before) state_.set(static_cast<double>(state));
-  return before;
+  return {before, state};
 }
 
 ProviderHealth::ProviderHealth(std::string name, BreakerConfig breaker, RetryBudgetConfig retries,

@@ -19,8 +19,11 @@ namespace sentinel::gateway {
 
 struct Lane {
   Lane(std::string provider_name, std::string model_name, BreakerConfig config, MetricRegistry& metrics);
-  // After each change: the gauge. The state it had before.
-  BreakerState show(TimePoint now);
+  struct Shown {
+    BreakerState before, now;
+  };
+  // After each change: sets the gauge.
+  Shown show(TimePoint now);
 
   const std::string provider;
   const std::string model;  // "*": of models beyond kLanesMax

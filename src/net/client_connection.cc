@@ -112,8 +112,16 @@ Task<Status> ClientConnection::handshake(const Url* url, std::string host, asio:
     co_return fail(ErrorCode::kIo, "cannot set the TLS server name");
   }
   tls_->set_verify_callback(asio::ssl::host_name_verification(host), error);
+  constexpr unsigned char kBoth[] = "\x02h2\x08http/1.1";
+  if (offers_http2_) SSL_set_alpn_protos(tls_->native_handle(), kBoth, sizeof kBoth - 1);
   auto [failed] = co_await tls_->async_handshake(TlsStream::client, use_tuple);
-  if (!failed) co_return Status();
+  if (!failed) {
+    const unsigned char* chosen = nullptr;
+    unsigned int size = 0;
+    SSL_get0_alpn_selected(tls_->native_handle(), &chosen, &size);
+    speaks_http2_ = std::string_view(reinterpret_cast<const char*>(chosen), size) == "h2";
+    co_return Status();
+  }
   if (timed_out_ || canceled_) co_return fail(broken(failed));
   const long verdict = SSL_get_verify_result(tls_->native_handle());
   std::string why = failed.message();
@@ -162,6 +170,19 @@ Task<Status> ClientConnection::fill(size_t room) {
     in_.commit(count);
   }
   any_byte_received_ = true;
+  co_return Status();
+}
+
+Task<Result<std::string_view>> ClientConnection::read_bytes() {
+  const Status filled = co_await fill(kBodyReadBytes);
+  if (!filled) co_return fail(filled.error());
+  co_return in_.view();
+}
+
+Task<Status> ClientConnection::write_bytes(const std::string* bytes) {
+  if (!open_) co_return fail(broken(asio::error::operation_aborted));
+  auto [error, count] = co_await asio::async_write(*tls_, asio::buffer(*bytes), use_tuple);
+  if (error) co_return fail(broken(error));
   co_return Status();
 }
 

@@ -29,6 +29,14 @@ class ClientConnection final : private Deadline {
   // one.
   Task<Status> connect(std::vector<asio::ip::tcp::endpoint> endpoints, const Url* url, asio::ssl::context* tls,
                        const Transport* transport, Millis timeout);
+  // Before connect(): the TLS handshake offers HTTP/2 as well.
+  void offer_http2() { offers_http2_ = true; }
+  // The server chose it: from then on only the three below, for Http2Connection.
+  bool speaks_http2() const { return speaks_http2_; }
+  Task<Result<std::string_view>> read_bytes();  // at least one; valid until consume_bytes()
+  void consume_bytes() { in_.consume(in_.size()); }
+  Task<Status> write_bytes(const std::string* bytes);
+
   // The exchange. `head` is complete, with its empty line.
   void begin(const ClientTimeouts& timeouts, int64_t total_due_ms);
   Task<Status> send(std::string* head, const std::string* body);
@@ -74,6 +82,8 @@ class ClientConnection final : private Deadline {
   Framing framing_ = Framing::kNone;
   const char* phase_ = "";
   bool phase_is_total_ = false;
+  bool offers_http2_ = false;
+  bool speaks_http2_ = false;
   bool open_ = true;
   bool timed_out_ = false;
   bool canceled_ = false;

@@ -13,6 +13,8 @@ class Event {
   explicit Event(asio::io_context& core) : timer_(core) {}
   void set();
   bool is_set() const { return set_; }
+  // Waits begin anew from here.
+  void clear() { set_ = false; }
   // True: it was set; false: `most` has passed before. The event outlives the task.
   Task<bool> wait_for(Micros most);
   Task<void> wait();

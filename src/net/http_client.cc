@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "net/client_connection.h"
+#include "net/http2.h"
 #include "net/limits.h"
 #include "net/transport_impl.h"
 
@@ -57,6 +58,22 @@ struct CorePool {
   asio::io_context& core;
   DnsCache dns;
   std::unordered_map<std::string, std::vector<ConnectionPtr>> idle;  // by origin, the newest last
+  std::unordered_map<std::string, std::vector<std::shared_ptr<Http2Connection>>> http2;
+
+  // One that takes another stream; null: there is none.
+  std::shared_ptr<Http2Connection> find_http2(const std::string& origin) {
+    const auto it = http2.find(origin);
+    if (it == http2.end()) return nullptr;
+    std::erase_if(it->second, [](const auto& c) { return c->closed(); });
+    const auto found = std::find_if(it->second.begin(), it->second.end(), [](const auto& c) { return c->usable(); });
+    return found == it->second.end() ? nullptr : *found;
+  }
+  void close_http2() {
+    for (auto& [origin, connections] : http2) {
+      for (const auto& connection : connections) connection->close(Error(ErrorCode::kCanceled, "canceled"));
+    }
+    http2.clear();
+  }
 };
 
 }  // namespace
@@ -84,6 +101,10 @@ struct HttpClient::Impl {
 
   ConnectionPtr take_idle(CorePool& pool, const std::string& origin);
   static void give_back(const std::shared_ptr<CorePool>& pool, ConnectionPtr connection, const ClientOptions& options);
+  std::shared_ptr<Http2Connection> adopt_http2(CorePool& pool, ConnectionPtr connection);
+  Task<Result<std::unique_ptr<ClientResponse>>> exchange_http2(CorePool* pool, const ClientRequest* request,
+                                                               const Url* url, std::shared_ptr<Http2Connection> on,
+                                                               int64_t total_due_ms, bool* may_retry);
 
   Runtime& runtime;
   ClientOptions options;
@@ -118,6 +139,28 @@ void HttpClient::Impl::give_back(const std::shared_ptr<CorePool>& pool, Connecti
         std::erase_if(mine, [raw](const ConnectionPtr& c) { return c.get() == raw; });
       },
       options.idle_connection_max_age);
+}
+
+// When another call has made one meanwhile, that is used, and this one closes when it dies.
+std::shared_ptr<Http2Connection> HttpClient::Impl::adopt_http2(CorePool& pool, ConnectionPtr connection) {
+  const std::string origin = connection->origin();
+  if (auto other = pool.find_http2(origin)) return other;
+  auto made = std::make_shared<Http2Connection>(pool.core, std::move(connection), options.idle_connection_max_age);
+  made->start(runtime);
+  pool.http2[origin].push_back(made);
+  return made;
+}
+
+Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::Impl::exchange_http2(CorePool* pool,
+                                                                               const ClientRequest* request,
+                                                                               const Url* url,
+                                                                               std::shared_ptr<Http2Connection> on,
+                                                                               int64_t total_due_ms, bool* may_retry) {
+  auto exchange = std::make_unique<Http2Exchange>(pool->core, std::move(on), *request, total_due_ms);
+  const Status begun = co_await exchange->begin(request, url);
+  if (begun) co_return std::unique_ptr<ClientResponse>(std::move(exchange));
+  *may_retry = exchange->may_retry();
+  co_return fail(begun.error());
 }
 
 namespace {
@@ -246,6 +289,7 @@ HttpClient::~HttpClient() {
     std::promise<void> gone;
     asio::post(pool->core, [&] {
       pool->idle.clear();
+      pool->close_http2();
       gone.set_value();
     });
     gone.get_future().wait();
@@ -267,11 +311,22 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
   std::string head = make_head(request, url);
   const size_t head_size = head.size();
 
+  const bool http2 = request.http2 && url.tls && transport == nullptr;
   for (bool may_reuse = true;; may_reuse = false) {
     if (request.cancel != nullptr && request.cancel->canceled()) co_return fail(canceled_error());
+    if (auto shared = http2 && may_reuse ? impl_->pools[core]->find_http2(origin) : nullptr) {
+      impl_->reused.add();
+      bool may_retry = false;
+      auto answer =
+          co_await impl_->exchange_http2(pool.get(), &request, &url, std::move(shared), total_due_ms, &may_retry);
+      if (answer || !may_retry) co_return answer;
+      impl_->stale.add();
+      continue;
+    }
     ConnectionPtr connection = may_reuse ? impl_->take_idle(*pool, origin) : nullptr;
     const bool reused = connection != nullptr;
     if (!reused) connection = std::make_unique<ClientConnection>(context, origin);
+    if (http2 && !reused) connection->offer_http2();
     (reused ? impl_->reused : impl_->opened).add();
     ClientConnection* raw = connection.get();
     // From here on the exchange owns the connection, and its destructor takes the token's callback away.
@@ -286,6 +341,12 @@ Task<Result<std::unique_ptr<ClientResponse>>> HttpClient::send(ClientRequest req
       if (!endpoints) co_return fail(endpoints.error());
       status = co_await raw->connect(std::move(*endpoints), &url, &impl_->tls, transport, request.timeouts.connect);
       if (!status) co_return fail(status.error());
+      if (raw->speaks_http2()) {
+        if (request.cancel != nullptr) request.cancel->on_cancel(nullptr, exchange.get());
+        auto made = impl_->adopt_http2(*pool, std::move(exchange->connection()));
+        bool may_retry = false;
+        co_return co_await impl_->exchange_http2(pool.get(), &request, &url, std::move(made), total_due_ms, &may_retry);
+      }
     }
     raw->begin(request.timeouts, total_due_ms);
     head.resize(head_size);

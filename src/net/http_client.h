@@ -1,5 +1,5 @@
 #pragma once
-// HTTP/1.1 client with keep-alive pools per core and origin, TLS, and a deadline for each phase.
+// HTTP/1.1 and HTTP/2 client with connections kept per core and origin, TLS, and a deadline for each phase.
 
 #include <functional>
 #include <memory>
@@ -55,6 +55,7 @@ struct ClientRequest {
   size_t body_bytes_max = 64 * 1024 * 1024;
   std::shared_ptr<CancelToken> cancel = {};         // one token may serve exchanges that follow each other
   std::shared_ptr<const Transport> transport = {};  // null: as the client's options say, without a proxy
+  bool http2 = false;  // over TLS, without a transport of its own: HTTP/2 where the server offers it
 };
 
 // The head has arrived; the body is read piece by piece. Dropping it before the end closes the connection.

@@ -25,6 +25,10 @@ inline constexpr size_t kDnsEntriesMax = 1024;
 inline constexpr Millis kPeekAfterIdle =
     std::chrono::seconds(1);  // a connection pooled for longer is checked before use
 
+inline constexpr size_t kHttp2StreamsMax = 100;  // at a time on one connection; beyond it another one is made
+inline constexpr uint32_t kHttp2StreamWindowBytes = 1024 * 1024;  // sent to us before we have taken it
+inline constexpr int32_t kHttp2ConnectionWindowBytes = 16 * 1024 * 1024;
+
 inline constexpr size_t kSmtpLineBytesMax = 16 * 1024;  // of an answer that has not ended
 inline constexpr size_t kSmtpReplyLinesMax = 200;
 
