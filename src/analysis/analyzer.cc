@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 
 #include "analysis/drift.h"
@@ -47,7 +48,7 @@ class SentinelAnalyzer final : public Analyzer {
  public:
   SentinelAnalyzer(AnalyzerOptions options, PriceTable prices, std::unique_ptr<PiiDetector> pii)
       : options_(std::move(options)),
-        prices_(std::move(prices)),
+        prices_(std::make_shared<const PriceTable>(std::move(prices))),
         pii_(std::move(pii)),
         support_(make_support_detector(model_)),
         policies_(options_.policies),
@@ -55,7 +56,7 @@ class SentinelAnalyzer final : public Analyzer {
 
   void analyze(Interaction& call) override {
     if (!call.redacted) call.response_length = static_cast<int64_t>(code_point_count(call.response));
-    call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.cost_microusd(call);
+    call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.load()->cost_microusd(call);
     const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings" &&
                              call.request_type != "moderation" && call.request_type != "count_tokens";
     call.empty_response = text_answer && call.status == InteractionStatus::kOk && call.finish_reason != "tool_calls" &&
@@ -102,6 +103,8 @@ class SentinelAnalyzer final : public Analyzer {
     call.tool_output.clear();
     call.redacted = true;
   }
+
+  void set_prices(std::shared_ptr<const PriceTable> prices) override { prices_ = std::move(prices); }
 
   PromptCheck check_prompt(std::string_view prompt) const override {
     const TextAssessment assessment = assess(model_, prompt);
@@ -304,7 +307,7 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
   const AnalyzerOptions options_;
-  const PriceTable prices_;
+  std::atomic<std::shared_ptr<const PriceTable>> prices_;
   const HeadModel& model_ = HeadModel::embedded();
   std::unique_ptr<PiiDetector> pii_;
   std::unique_ptr<SupportDetector> support_;

@@ -9,6 +9,7 @@
 #include "gateway/policy/canonical.h"
 #include "gateway/policy/guard.h"
 #include "gateway/protocol/asked_tokens.h"
+#include "gateway/protocol/usage.h"
 #include "text/json.h"
 #include "text/json_text.h"
 
@@ -96,12 +97,14 @@ void PolicyStage::count_lookup(std::string_view cache, std::string_view result) 
 
 Outcome PolicyStage::identify(const Plan& plan, CoreState& core, net::Request& request,
                               std::shared_ptr<const VirtualKey>* key) const {
+  const VirtualKeys& known = policies_.keys.get(core.keys);
+  if (known.all().empty() && !plan.config.policy.require_key) return std::nullopt;  // nobody uses them
   const std::string_view shown = shown_key(request);
   if (shown.empty()) {
     if (!plan.config.policy.require_key) return std::nullopt;
     return make_failure(ErrorType::kCallerUnauthorized, "a Sentinel API key is needed (sk-sentinel-...)");
   }
-  *key = policies_.keys.get(core.keys).find(shown);
+  *key = known.find(shown);
   if (*key == nullptr) return make_failure(ErrorType::kCallerUnauthorized, "the API key is not known");
   if ((*key)->revoked_at) return make_failure(ErrorType::kCallerUnauthorized, "the API key has been revoked");
   if ((*key)->expired(clock_.now())) {
@@ -357,16 +360,13 @@ Consumption PolicyStage::used(const CallState& call) const {
   model::Interaction served;
   served.model = call.interaction.model;
   served.model_version = answer.model;
-  served.tokens_input = answer.tokens_input;
-  served.tokens_output = answer.tokens_output;
+  fill_usage(answer, served);
   if (!served.tokens_input && !served.tokens_output && !answer.text.empty()) {  // broken off before it was told
     served.tokens_input = input_estimate(call);
     served.tokens_output = static_cast<int64_t>(answer.text.size()) / kCharsPerToken + 1;
   }
   usage.tokens = served.tokens_input.value_or(0) + served.tokens_output.value_or(0);
   if (!policies_.cost_of) return usage;
-  served.tokens_cached_input = answer.tokens_cached;
-  served.tokens_reasoning = answer.tokens_reasoning;
   usage.cost_microusd = policies_.cost_of(served).value_or(0);
   return usage;
 }
