@@ -53,6 +53,7 @@ void Call::fill_row(const Outcome& outcome) {
   if (outcome) row.error_type = error_name(outcome->type);
   row.prompt = std::move(state_.info.prompt);
   row.context = std::move(state_.info.context);
+  row.tool_output = std::move(state_.info.tool_output);
   row.response = std::move(answer.text);
   row.finish_reason = std::move(answer.finish_reason);
   row.model_version = std::string(utf8_prefix(answer.model, kAttributeBytesMax));
