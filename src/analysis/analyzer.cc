@@ -80,6 +80,9 @@ class SentinelAnalyzer final : public Analyzer {
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
     const std::string withheld = withheld_for(call, policy);
+    if (!withheld.empty()) {
+      for (std::string& line : call.explanation) line.resize(std::min(line.size(), line.find(": ")));  // no quotes
+    }
     call.prompt = withheld.empty() ? stored_form(call.prompt, prompt_pii) : withheld;
     call.response = withheld.empty() ? stored_form(call.response, answer_pii) : withheld;
     call.context.clear();

@@ -94,6 +94,8 @@ TEST(Policies, WithheldTextsAreNotStored) {
   EXPECT_EQ(call.prompt, "[WITHHELD: VIOLENCE]");
   EXPECT_EQ(call.response, "[WITHHELD: VIOLENCE]");
   EXPECT_EQ(call.response_length, 17);
+  ASSERT_FALSE(call.explanation.empty());
+  for (const std::string& line : call.explanation) EXPECT_EQ(line.find(':'), std::string::npos) << line;
   EXPECT_EQ(analyzed(call_of("How are you?", "Fine."), {policy}).prompt, "How are you?");
 }
 
