@@ -31,7 +31,7 @@ test('findings are explained, places told apart, policies obeyed and reloaded', 
   assert.equal(attack.safety_label, 'PROMPT_INJECTION');
   assert.match(attack.explanation[0], /^PROMPT_INJECTION [01]\.\d\d in the prompt: ignore all previous instructions.*weigh most: /);
   assert.equal(attack.tool_injection_risk, null);
-  assert.deepEqual((await row('What time does the library close?')).explanation, []);
+  assert.deepEqual((await row('What time does the library close?')).explanation, ['REFUSAL: the answer declines']);
 
   const tool = await row([
     { role: 'user', content: 'When does the museum open?' },
