@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""One JSON line a detector and size, of Google Benchmark's report: microseconds of a call, CPU time unless it says wall."""
+"""One JSON line a detector and size, of Google Benchmark's report: microseconds of a call, CPU time unless it says
+wall."""
 
 import json
 import sys
