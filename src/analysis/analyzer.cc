@@ -32,6 +32,7 @@ constexpr double kLeakThreshold = 0.5;
 constexpr double kUngroundedBelow = 0.5;
 constexpr double kDriftExplained = 0.2;  // of drift_score
 constexpr double kRepetitionAbuse = 0.6;
+constexpr double kRepetitionOdd = 0.5;  // of an answer
 constexpr size_t kRepetitionWordsMin = 300;
 constexpr int64_t kBytesPerToken = 4;
 
@@ -77,10 +78,14 @@ class SentinelAnalyzer final : public Analyzer {
       call.semantic_similarity_score =
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
+      explain_quality(call, answer_doc, refusal);
       if (!refusal) score_support(call, policy);
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
     const std::string withheld = withheld_for(call, policy);
+    if (!withheld.empty()) {
+      for (std::string& line : call.explanation) line.resize(std::min(line.size(), line.find(": ")));  // no quotes
+    }
     call.prompt = withheld.empty() ? stored_form(call.prompt, prompt_pii) : withheld;
     call.response = withheld.empty() ? stored_form(call.response, answer_pii) : withheld;
     call.context.clear();
@@ -155,6 +160,8 @@ class SentinelAnalyzer final : public Analyzer {
     score_injection(call, prompt, safety);
     for (const Part& part : {Part{"the prompt", call.prompt, prompt}, Part{"the response", call.response, answer}}) {
       judge(call, part, toxicity_risk, policy.thresholds.toxicity, safety);
+      // Who declines asks for nothing, though "I can't help with that" stands near many a harmful request.
+      if (&part.assessment == &answer && is_refusal(answer.normalized.text)) continue;
       judge(call, part, risky_risk, policy.thresholds.risky, safety);
     }
     call.safety_score = 1.0 - safety.worst;
@@ -246,6 +253,20 @@ class SentinelAnalyzer final : public Analyzer {
       out.evidence = {fmt::format("{} at bytes {} to {}", worst->type, worst->begin, worst->end)};
     }
     return out;
+  }
+
+  // What is odd about an answer without being a finding: for people, no label and no alert.
+  static void explain_quality(Interaction& call, const FeatureDoc& answer_doc, bool refusal) {
+    if (refusal) explain(call, "REFUSAL: the answer declines");
+    if (is_truncated(call.response, call.finish_reason)) explain(call, "TRUNCATED: the answer breaks off");
+    if (const double share = repetition(answer_doc); share > kRepetitionOdd)
+      explain(call, fmt::format("REPETITION {:.2f}: of the answer's phrases are said again", share));
+    if (!is_truncated(call.response, call.finish_reason) && is_broken_json(call.response))
+      explain(call, "FORMAT: the answer begins as JSON and is none");
+    const std::string_view asked = script_of(call.prompt);
+    const std::string_view answered = script_of(call.response);
+    if (!asked.empty() && !answered.empty() && asked != answered)
+      explain(call, fmt::format("LANGUAGE: asked in {} letters, answered in {}", asked, answered));
   }
 
   void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {
