@@ -129,7 +129,7 @@ TEST(Spill, FilesOfTheFirstVersionAreStillRead) {
   call.interaction.tokens_input = 7;
   ASSERT_TRUE(encode_spilled(call, frame));
   constexpr size_t kHead = 8;       // length, checksum
-  constexpr size_t kNewFields = 5;  // four counts that are absent and an empty text
+  constexpr size_t kNewFields = 8;  // six absent numbers, an empty text and an empty list
   std::string payload = frame.substr(kHead);
   payload.resize(payload.size() - kNewFields);
   std::string file("SNTLSPL\x01", 8);
