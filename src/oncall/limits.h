@@ -21,7 +21,7 @@ inline constexpr int kRotationLengthMax = 1'000;  // in its unit
 inline constexpr size_t kSlotUsersMax = 20;       // who share one turn
 inline constexpr Micros kRangeMax = std::chrono::days(1'100);  // of one question
 inline constexpr size_t kICalBytesMax = 4 * 1024 * 1024;
-inline constexpr size_t kICalEventsMax = 20'000;
+inline constexpr size_t kICalEventsMax = 5'000;
 inline constexpr size_t kICalOccurrencesMax = 50'000;  // of one calendar within the range asked for
 inline constexpr Millis kDiskRetry{1000};              // while the state cannot be written
 inline constexpr int kStepsPerTurnMax = 1'000;         // of one escalation at one instant; more would be a loop of ours
