@@ -301,6 +301,21 @@ std::optional<TimePoint> Config::maintenance_until(std::string_view policy, Time
   return until;
 }
 
+void remove_user(Config& config, std::string_view user, TimePoint now) {
+  const auto leave = [user](std::vector<Recipient>& recipients) {
+    for (Recipient& r : recipients) std::erase(r.users, user);
+    std::erase_if(recipients, [user](const Recipient& r) { return r.kind == Recipient::Kind::kUser && r.id == user; });
+  };
+  for (auto& [id, team] : config.teams) std::erase(team.members, user);
+  for (auto& [id, schedule] : config.schedules) remove_user(schedule, user, now);
+  for (auto& [id, policy] : config.policies) {
+    for (Level& level : policy.levels) leave(level.recipients);
+    leave(policy.last_resort);
+  }
+  leave(config.last_resort);
+  if (const auto it = config.users.find(user); it != config.users.end()) config.users.erase(it);
+}
+
 Result<Config> parse_config(std::string_view yaml, std::string_view file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(yaml, file));
   return Reader().read(root);

@@ -96,6 +96,10 @@ struct Config {
 // says.
 Result<Config> parse_config(std::string_view yaml, std::string_view file);
 
+// The user leaves everything that names him; whoever is on call at `now` stays. Levels may become empty: they are
+// skipped.
+void remove_user(Config& config, std::string_view user, TimePoint now);
+
 // One schedule, as in `schedules:`; users are not checked.
 Result<Schedule> parse_schedule(const text::YamlNode& node);
 

@@ -36,7 +36,8 @@ class World {
   World& operator=(const World&) = delete;
 
   void open() {
-    auto opened = state::open_sqlite(dir_ + "/state.db", metrics);
+    auto opened =
+        state::open_sqlite(dir_ + "/state.db", metrics, {.busy_timeout = Millis(1), .retry_interval = Millis(0)});
     ASSERT_TRUE(opened) << opened.error().to_string();
     database = std::make_unique<state::CrashingDatabase>(std::move(*opened), crash);
     ASSERT_TRUE(Escalations::migrate(*database));
