@@ -88,7 +88,7 @@ Status EscalationSteps::escalate(std::string_view key, std::string_view actor) {
                 "\"" + e.key + "\" is " + std::string(escalation_state_name(e.state)) + ", it does not escalate");
   }
   SENTINEL_TRY(tell(e, "escalated", "", std::string(actor), ""));
-  return advance(e);
+  return advance(e, true);
 }
 
 Status EscalationSteps::reassign(std::string_view key, std::string_view policy, std::string_view actor) {
@@ -117,9 +117,10 @@ size_t next_index(const Escalation& e, const Policy& policy) {
 
 }  // namespace
 
-Status EscalationSteps::advance(Escalation& e) {
+Status EscalationSteps::advance(Escalation& e, bool by_hand) {
   const auto found = config_.policies.find(e.policy);
-  if (const auto until = config_.maintenance_until(e.policy, now_)) {
+  const auto until = by_hand ? std::nullopt : config_.maintenance_until(e.policy, now_);
+  if (until) {
     SENTINEL_TRY(wait_for(e, "maintenance", *until, ""));
     return save(e);
   }
@@ -130,7 +131,7 @@ Status EscalationSteps::advance(Escalation& e) {
   for (;;) {
     const size_t index = next_index(e, policy);
     if (index < policy.levels.size()) {
-      SENTINEL_ASSIGN(const bool done, try_level(e, policy, index));
+      SENTINEL_ASSIGN(const bool done, try_level(e, policy, index, by_hand));
       if (done) return save(e);
       continue;
     }
@@ -151,13 +152,11 @@ Result<bool> EscalationSteps::wait_for(Escalation& e, std::string waiting, TimeP
   return true;
 }
 
-Result<bool> EscalationSteps::try_level(Escalation& e, const Policy& policy, size_t index) {
+Result<bool> EscalationSteps::try_level(Escalation& e, const Policy& policy, size_t index, bool by_hand) {
   const Level& level = policy.levels[index];
-  if (level.gate && !level.gate->open(now_)) {
-    const auto opens = level.gate->wait ? level.gate->next_open(now_) : std::nullopt;
-    if (opens) return wait_for(e, "gate", *opens, level.id);
-  }
-  const bool closed = level.gate && !level.gate->open(now_);
+  const bool closed = level.gate && !by_hand && !level.gate->open(now_);
+  const auto opens = closed && level.gate->wait ? level.gate->next_open(now_) : std::nullopt;
+  if (opens) return wait_for(e, "gate", *opens, level.id);
   e.waiting.clear();
   e.level_id = level.id;
   e.level_index = static_cast<int64_t>(index);

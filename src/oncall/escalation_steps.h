@@ -34,7 +34,8 @@ class EscalationSteps {
   Status acknowledge(std::string_view key, std::string_view actor);
   // No error when it is resolved already.
   Status resolve(std::string_view key, std::string_view actor);
-  // The next level at once. kConflict unless it escalates.
+  // The next level at once, also outside its times and in a maintenance window: somebody has decided so. kConflict
+  // unless it escalates.
   Status escalate(std::string_view key, std::string_view actor);
   // Begins anew with another policy. kConflict when it is resolved.
   Status reassign(std::string_view key, std::string_view policy, std::string_view actor);
@@ -51,9 +52,9 @@ class EscalationSteps {
   Status save(Escalation& e);
   Status tell(const Escalation& e, std::string kind, std::string level, std::string user, std::string detail);
 
-  Status advance(Escalation& e);
+  Status advance(Escalation& e, bool by_hand = false);
   // The level was told, or waits: the escalation is done for now.
-  Result<bool> try_level(Escalation& e, const Policy& policy, size_t index);
+  Result<bool> try_level(Escalation& e, const Policy& policy, size_t index, bool by_hand);
   Result<bool> wait_for(Escalation& e, std::string waiting, TimePoint until, const std::string& level);
   Status exhaust(Escalation& e, const Policy* policy);
 

@@ -131,7 +131,7 @@ layers:
   EXPECT_EQ(spans(spring.overlaps), "");
 }
 
-// S2: a window keeps its clock time too.
+// S2, S6: a window keeps its clock time too.
 TEST(Schedule, a_restriction_keeps_its_clock_over_daylight_saving) {
   const Schedule s = schedule(R"(
 id: s
