@@ -34,18 +34,19 @@ maintenance: [{id: m, from: '2026-01-01T00:45:00Z', duration: 5m}]
 
 // What the world does, retried by whoever asked until it is answered.
 struct Act {
-  minutes at;
+  seconds at;
   enum class Kind { kTrigger, kAcknowledge, kResolve, kEscalate } kind;
   std::string key;
 };
 const std::vector<Act>& acts() {
   using Kind = Act::Kind;
+  // None falls on an instant at which a timer is due, so that a process that is back late meets the same order.
   static const std::vector<Act> all = {
-      {minutes(1), Kind::kTrigger, "k1"},     {minutes(4), Kind::kTrigger, "k2"},
-      {minutes(6), Kind::kAcknowledge, "k1"}, {minutes(12), Kind::kEscalate, "k2"},
-      {minutes(20), Kind::kResolve, "k2"},    {minutes(30), Kind::kTrigger, "k2"},
-      {minutes(47), Kind::kTrigger, "k3"},    {minutes(58), Kind::kAcknowledge, "k2"},
-      {minutes(70), Kind::kResolve, "k1"},
+      {seconds(60), Kind::kTrigger, "k1"},      {seconds(240), Kind::kTrigger, "k2"},
+      {seconds(390), Kind::kAcknowledge, "k1"}, {seconds(750), Kind::kEscalate, "k2"},
+      {seconds(1200), Kind::kResolve, "k2"},    {seconds(1800), Kind::kTrigger, "k2"},
+      {seconds(2820), Kind::kTrigger, "k3"},    {seconds(3510), Kind::kAcknowledge, "k2"},
+      {seconds(4200), Kind::kResolve, "k1"},
   };
   return all;
 }
@@ -134,7 +135,8 @@ TEST(OncallCrash, at_every_write_no_page_is_missed_and_repeats_carry_their_key) 
   ASSERT_EQ(whole.sent.size(), whole.sent_keys().size());
   for (int64_t at = 1; at <= writes; ++at) {
     for (const bool after : {false, true}) {
-      Life life({.at = at, .after = after}, Micros(0));
+      // Back a second later: what is due then is due at another instant, and must carry the same keys.
+      Life life({.at = at, .after = after}, seconds(1));
       life.run();
       ASSERT_EQ(life.sent_keys(), whole.sent_keys()) << "write " << at << (after ? " after" : " before");
       ASSERT_LE(life.sent.size(), whole.sent.size() + 1) << "write " << at;
