@@ -137,6 +137,29 @@ policies: [{id: p, levels: [{notify: [{user: ada}, {user: bob}], timeout: 5m}]}]
   EXPECT_EQ(receivers, (std::set<std::string>{"ada/push", "ada/sms", "bob/sms"}));
 }
 
+// N1, N2, N4: what piled up while a provider was down is one message an address, and none when it is over.
+TEST(Escalations, of_pages_that_piled_up_only_the_newest_to_an_address_is_wanted) {
+  World world(R"(
+users:
+- {id: ada, contacts: {sms: a, push: p}, rules: {default: [{by: push}, {after: 1m, by: sms}, {after: 2m, by: push}]}}
+- {id: bob, contacts: {sms: b}}
+policies: [{id: p, repeat: 2, levels: [{notify: [{user: ada}], timeout: 5m}, {notify: [{user: bob}], timeout: 5m}]}]
+)",
+              FakeClock().now());
+  ASSERT_TRUE(world.escalations->trigger({"k", "p", "t", true}));
+  world.scheduler.run_for(minutes(23));
+  const auto pages = world.outbox();
+  EXPECT_EQ(pages.size(), 11u);
+  std::vector<std::string> wanted;
+  for (const state::OutboxMessage& m : pages) {
+    if (world.wanted(m)) wanted.push_back(m.key);
+  }
+  EXPECT_EQ(wanted, (std::vector<std::string>{"page/k/1/4/bob/sms/0", "page/k/1/5/ada/sms/60000000",
+                                              "page/k/1/5/ada/push/120000000"}));
+  ASSERT_TRUE(world.escalations->acknowledge("k", "bob"));
+  for (const state::OutboxMessage& m : pages) EXPECT_FALSE(world.wanted(m)) << m.key;
+}
+
 TEST(CoverageMetrics, gaps_ahead_are_series_and_a_removed_schedule_has_none) {
   const auto config = World::read(R"(
 users: [{id: ada}, {id: bob}]

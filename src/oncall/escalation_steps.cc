@@ -320,6 +320,7 @@ Status EscalationSteps::send(const Escalation& e, const Chain& chain, const Noti
   field("at", format_rfc3339(now_));
   json.end_object();
   SENTINEL_TRY(state::Outbox::enqueue(tx_, m));
+  SENTINEL_TRY(EscalationStore::put_last_page(tx_, e.key, m.receiver, m.key));
   return tell(e, "paged", chain.level_id, user.id, rule.channel);
 }
 
@@ -378,13 +379,11 @@ Result<bool> page_wanted(state::Tx& tx, const state::OutboxMessage& message) {
   SENTINEL_ASSIGN(const auto page, text::parse_json_object(message.payload));
   SENTINEL_ASSIGN(const std::string key, text::json_string(page, "escalation"));
   SENTINEL_ASSIGN(const int64_t generation, text::json_int(page, "generation"));
-  SENTINEL_ASSIGN(const int64_t step, text::json_int(page, "step"));
-  SENTINEL_ASSIGN(const std::string user, text::json_string(page, "user"));
   SENTINEL_ASSIGN(const std::optional<Escalation> e, EscalationStore::find(tx, key));
   if (!e || e->generation != generation) return false;
   if (e->state != EscalationState::kEscalating && e->state != EscalationState::kExhausted) return false;
-  SENTINEL_ASSIGN(const std::optional<Chain> chain, EscalationStore::find_chain(tx, key, user));
-  return !chain || chain->step <= step;
+  SENTINEL_ASSIGN(const std::string last, EscalationStore::last_page(tx, key, message.receiver));
+  return last == message.key;
 }
 
 }  // namespace sentinel::oncall

@@ -75,8 +75,9 @@ class EscalationSteps {
   std::vector<EscalationEvent> events_;
 };
 
-// Whether a page that waits in the outbox should still go out: nobody has acknowledged or resolved, and the person has
-// not been paged anew since. Asked before each attempt, so that a backlog never pages for what is over.
+// Whether a page that waits in the outbox should still go out: nobody has acknowledged or resolved, and no newer page
+// of the escalation goes to the same address. Asked before each attempt, so that a backlog never pages for what is
+// over, and each address hears once of it.
 Result<bool> page_wanted(state::Tx& tx, const state::OutboxMessage& message);
 
 }  // namespace sentinel::oncall

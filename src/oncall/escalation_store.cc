@@ -44,6 +44,11 @@ constexpr const char* kTables =
     "  due_at INTEGER,"
     "  PRIMARY KEY (key, user));"
     "CREATE INDEX oncall_chains_due ON oncall_chains (due_at);"
+    "CREATE TABLE oncall_last_pages ("
+    "  key TEXT NOT NULL,"
+    "  receiver TEXT NOT NULL,"
+    "  message_key TEXT NOT NULL,"
+    "  PRIMARY KEY (key, receiver));"
     "CREATE TABLE oncall_round_robin ("
     "  place TEXT PRIMARY KEY,"
     "  user TEXT NOT NULL,"
@@ -184,6 +189,7 @@ Status EscalationStore::put(Tx& tx, const Chain& c) {
 }
 
 Status EscalationStore::end_chains(Tx& tx, std::string_view key) {
+  SENTINEL_TRY(tx.exec("DELETE FROM oncall_last_pages WHERE key = ?", {text_of(key)}));
   return tx.exec("DELETE FROM oncall_chains WHERE key = ?", {text_of(key)});
 }
 
@@ -198,10 +204,18 @@ Result<std::vector<Chain>> EscalationStore::chains(Tx& tx) {
   return read_all(tx.query("SELECT " CHAIN_COLUMNS " FROM oncall_chains ORDER BY key, user"), read_chain);
 }
 
-Result<std::optional<Chain>> EscalationStore::find_chain(Tx& tx, std::string_view key, std::string_view user) {
-  return first_of(read_all(
-      tx.query("SELECT " CHAIN_COLUMNS " FROM oncall_chains WHERE key = ? AND user = ?", {text_of(key), text_of(user)}),
-      read_chain));
+Status EscalationStore::put_last_page(Tx& tx, std::string_view key, std::string_view receiver,
+                                      std::string_view message_key) {
+  return tx.exec(
+      "INSERT INTO oncall_last_pages (key, receiver, message_key) VALUES (?, ?, ?) ON CONFLICT (key, receiver)"
+      " DO UPDATE SET message_key = excluded.message_key",
+      {text_of(key), text_of(receiver), text_of(message_key)});
+}
+
+Result<std::string> EscalationStore::last_page(Tx& tx, std::string_view key, std::string_view receiver) {
+  SENTINEL_ASSIGN(const Rows rows, tx.query("SELECT message_key FROM oncall_last_pages WHERE key = ? AND receiver = ?",
+                                            {text_of(key), text_of(receiver)}));
+  return rows.empty() ? "" : rows.front().text(0);
 }
 
 Result<std::optional<TimePoint>> EscalationStore::next_due(Tx& tx) {

@@ -74,10 +74,14 @@ class EscalationStore {
   static Status prune(state::Tx& tx, TimePoint resolved_before);
 
   static Status put(state::Tx& tx, const Chain& chain);
+  // And what was last sent.
   static Status end_chains(state::Tx& tx, std::string_view key);
   static Result<std::vector<Chain>> due_chains(state::Tx& tx, TimePoint now, size_t limit);
   static Result<std::vector<Chain>> chains(state::Tx& tx);
-  static Result<std::optional<Chain>> find_chain(state::Tx& tx, std::string_view key, std::string_view user);
+  // The newest page of an escalation to one address ("user/channel"); "" none since it was acknowledged or resolved.
+  static Status put_last_page(state::Tx& tx, std::string_view key, std::string_view receiver,
+                              std::string_view message_key);
+  static Result<std::string> last_page(state::Tx& tx, std::string_view key, std::string_view receiver);
 
   static Result<std::optional<TimePoint>> next_due(state::Tx& tx);
 
