@@ -25,7 +25,9 @@ crash() { kill -9 "$child"; wait "$child" 2>/dev/null || true; }
 # One body of 1,000 alerts for each thousand.
 post_alerts() {
   for ((from = 0; from < alerts; from += 1000)); do
-    seq "$from" $((from + 999)) | awk 'BEGIN { printf "[" } { printf "%s{\"labels\":{\"alertname\":\"Restart\",\"n\":\"%d\"}}", (NR > 1 ? "," : ""), $1 } END { print "]" }' |
+    seq "$from" $((from + 999)) |
+      awk '{ printf "%s", NR == 1 ? "[" : ","; printf "{\"labels\":{\"alertname\":\"Restart\",\"n\":\"%d\"}}", $1 }
+           END { print "]" }' |
       curl -sf -o /dev/null -H 'Content-Type: application/json' --data-binary @- "$url/api/v2/alerts"
   done
 }
@@ -51,8 +53,8 @@ measure() {
   if [[ $name == sentinel ]]; then
     kept=$(curl -sf "$url/api/v2/alerts?filter=alertname=Restart" | grep -o '"fingerprint"' | wc -l)
   fi
-  printf '{"bench":"restart","server":"%s","series":%s,"samples_each":%s,"ready_ms":%s,"cpu_s":%s,"series_found":%s,"alerts_found":%s}\n' \
-    "$name" "$series" "$rounds" "$ready" "$cpu" "$found" "$kept"
+  printf '{"bench":"restart","server":"%s","series":%s,"samples_each":%s,' "$name" "$series" "$rounds"
+  printf '"ready_ms":%s,"cpu_s":%s,"series_found":%s,"alerts_found":%s}\n' "$ready" "$cpu" "$found" "$kept"
   crash
   child=
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cmath>
 
 #include "analysis/drift.h"
@@ -31,6 +32,7 @@ constexpr double kLeakThreshold = 0.5;
 constexpr double kUngroundedBelow = 0.5;
 constexpr double kDriftExplained = 0.2;  // of drift_score
 constexpr double kRepetitionAbuse = 0.6;
+constexpr double kRepetitionOdd = 0.5;  // of an answer
 constexpr size_t kRepetitionWordsMin = 300;
 constexpr int64_t kBytesPerToken = 4;
 
@@ -47,7 +49,7 @@ class SentinelAnalyzer final : public Analyzer {
  public:
   SentinelAnalyzer(AnalyzerOptions options, PriceTable prices, std::unique_ptr<PiiDetector> pii)
       : options_(std::move(options)),
-        prices_(std::move(prices)),
+        prices_(std::make_shared<const PriceTable>(std::move(prices))),
         pii_(std::move(pii)),
         support_(make_support_detector(model_)),
         policies_(options_.policies),
@@ -55,7 +57,7 @@ class SentinelAnalyzer final : public Analyzer {
 
   void analyze(Interaction& call) override {
     if (!call.redacted) call.response_length = static_cast<int64_t>(code_point_count(call.response));
-    call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.cost_microusd(call);
+    call.cost_microusd = call.cache_hit ? std::optional<int64_t>(0) : prices_.load()->cost_microusd(call);
     const bool text_answer = call.request_type != "embedding" && call.request_type != "embeddings" &&
                              call.request_type != "moderation" && call.request_type != "count_tokens";
     call.empty_response = text_answer && call.status == InteractionStatus::kOk && call.finish_reason != "tool_calls" &&
@@ -76,10 +78,14 @@ class SentinelAnalyzer final : public Analyzer {
       call.semantic_similarity_score =
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
+      explain_quality(call, answer_doc, refusal);
       if (!refusal) score_support(call, policy);
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
     const std::string withheld = withheld_for(call, policy);
+    if (!withheld.empty()) {
+      for (std::string& line : call.explanation) line.resize(std::min(line.size(), line.find(": ")));  // no quotes
+    }
     call.prompt = withheld.empty() ? stored_form(call.prompt, prompt_pii) : withheld;
     call.response = withheld.empty() ? stored_form(call.response, answer_pii) : withheld;
     call.context.clear();
@@ -102,6 +108,8 @@ class SentinelAnalyzer final : public Analyzer {
     call.tool_output.clear();
     call.redacted = true;
   }
+
+  void set_prices(std::shared_ptr<const PriceTable> prices) override { prices_ = std::move(prices); }
 
   PromptCheck check_prompt(std::string_view prompt) const override {
     const TextAssessment assessment = assess(model_, prompt);
@@ -152,6 +160,8 @@ class SentinelAnalyzer final : public Analyzer {
     score_injection(call, prompt, safety);
     for (const Part& part : {Part{"the prompt", call.prompt, prompt}, Part{"the response", call.response, answer}}) {
       judge(call, part, toxicity_risk, policy.thresholds.toxicity, safety);
+      // Who declines asks for nothing, though "I can't help with that" stands near many a harmful request.
+      if (&part.assessment == &answer && is_refusal(answer.normalized.text)) continue;
       judge(call, part, risky_risk, policy.thresholds.risky, safety);
     }
     call.safety_score = 1.0 - safety.worst;
@@ -245,6 +255,20 @@ class SentinelAnalyzer final : public Analyzer {
     return out;
   }
 
+  // What is odd about an answer without being a finding: for people, no label and no alert.
+  static void explain_quality(Interaction& call, const FeatureDoc& answer_doc, bool refusal) {
+    if (refusal) explain(call, "REFUSAL: the answer declines");
+    if (is_truncated(call.response, call.finish_reason)) explain(call, "TRUNCATED: the answer breaks off");
+    if (const double share = repetition(answer_doc); share > kRepetitionOdd)
+      explain(call, fmt::format("REPETITION {:.2f}: of the answer's phrases are said again", share));
+    if (!is_truncated(call.response, call.finish_reason) && is_broken_json(call.response))
+      explain(call, "FORMAT: the answer begins as JSON and is none");
+    const std::string_view asked = script_of(call.prompt);
+    const std::string_view answered = script_of(call.response);
+    if (!asked.empty() && !answered.empty() && asked != answered)
+      explain(call, fmt::format("LANGUAGE: asked in {} letters, answered in {}", asked, answered));
+  }
+
   void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {
     const int64_t tokens = call.tokens_input.value_or(static_cast<int64_t>(call.prompt.size()) / kBytesPerToken);
     call.token_abuse =
@@ -304,7 +328,7 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
   const AnalyzerOptions options_;
-  const PriceTable prices_;
+  std::atomic<std::shared_ptr<const PriceTable>> prices_;
   const HeadModel& model_ = HeadModel::embedded();
   std::unique_ptr<PiiDetector> pii_;
   std::unique_ptr<SupportDetector> support_;

@@ -74,7 +74,7 @@ class Embedder {
 };
 
 // Prices in micro-dollars per million tokens, by model; read from config/prices.yml (LiteLLM's JSON later).
-struct PriceTable;
+struct PriceTable;  // price_table.h
 
 struct AnalyzerOptions {
   std::string prices_path;  // empty and no text: no prices
@@ -98,6 +98,8 @@ class Analyzer {
   // For a call that has to be written down before analyze() gets to it: redacts its texts, notes what was found and
   // clears `context`, so that support cannot be scored any more. analyze() goes on from there. Thread-safe.
   virtual void redact(model::Interaction& interaction) const = 0;
+  // Other prices for calls analyzed from now on. Thread-safe.
+  virtual void set_prices(std::shared_ptr<const PriceTable>) {}
   // Of a prompt before it is sent, for guard rules. Thread-safe.
   virtual PromptCheck check_prompt(std::string_view prompt) const = 0;
 

@@ -94,6 +94,8 @@ TEST(Policies, WithheldTextsAreNotStored) {
   EXPECT_EQ(call.prompt, "[WITHHELD: VIOLENCE]");
   EXPECT_EQ(call.response, "[WITHHELD: VIOLENCE]");
   EXPECT_EQ(call.response_length, 17);
+  ASSERT_FALSE(call.explanation.empty());
+  for (const std::string& line : call.explanation) EXPECT_EQ(line.find(':'), std::string::npos) << line;
   EXPECT_EQ(analyzed(call_of("How are you?", "Fine."), {policy}).prompt, "How are you?");
 }
 
@@ -117,6 +119,46 @@ TEST(Explanation, SaysWhatWhereAndWhichWords) {
   EXPECT_THAT(call.explanation[1], HasSubstr("in the prompt: ignore all previous instructions"));
   EXPECT_THAT(call.explanation[1], HasSubstr("weigh most: "));
   EXPECT_THAT(analyzed(call_of("How are you?", "Fine.")).explanation, IsEmpty());
+}
+
+// No findings, but what a person who reads the row wants to know.
+TEST(Explanation, SaysWhatIsOddAboutAnAnswer) {
+  struct Case {
+    const char* prompt;
+    std::string response;
+    const char* finish_reason;
+    const char* line;  // "": nothing
+  };
+  std::string loop;
+  for (int i = 0; i < 30; ++i) loop += "the order is on its way to you. ";
+  const char* const russian =
+      "\u0420\u0430\u0441\u0441\u043a\u0430\u0436\u0438 \u043c\u043d\u0435 \u043e "
+      "\u0434\u043e\u0441\u0442\u0430\u0432\u043a\u0435 "
+      "\u0437\u0430\u043a\u0430\u0437\u0430 \u0438 \u0441\u0440\u043e\u043a\u0430\u0445 "
+      "\u043e\u043f\u043b\u0430\u0442\u044b";
+  const Case cases[] = {
+      {"Tell me about the delivery.", "The delivery takes three", "length", "TRUNCATED"},
+      {"Tell me about the delivery.", loop, "stop", "REPETITION"},
+      {"Give me JSON.", "{\"delivery\": \"three days\"", "stop", "FORMAT"},
+      {"Give me JSON.", "```json\n{\"delivery\": 3,}\n```", "stop", "FORMAT"},
+      {"Give me JSON.", "```json\n[{\"delivery\": 3}]\n```", "stop", ""},
+      {"Give me JSON.", "{braces} are no JSON here", "stop", ""},
+      {russian, "The delivery of your order takes three working days at the most.", "stop", "LANGUAGE"},
+      {"How long does the delivery of an order take to arrive in Austria?",
+       "The delivery of your order takes three working days at the most.", "stop", ""},
+      {"Tell me about the delivery.", "I'm sorry, but I can't help with that.", "stop", "REFUSAL"},
+  };
+  for (const Case& c : cases) {
+    Interaction call = call_of(c.prompt, c.response);
+    call.finish_reason = c.finish_reason;
+    const Interaction got = analyzed(call);
+    EXPECT_EQ(got.safety_label, "SAFE") << c.prompt;
+    if (*c.line == 0) {
+      EXPECT_THAT(got.explanation, IsEmpty()) << c.response;
+    } else {
+      EXPECT_THAT(got.explanation, Contains(HasSubstr(c.line))) << c.response;
+    }
+  }
 }
 
 // What redaction takes from the texts must not come back with the reasons.

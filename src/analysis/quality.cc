@@ -3,6 +3,8 @@
 #include <absl/container/flat_hash_set.h>
 
 #include <algorithm>
+#include <array>
+#include <boost/json.hpp>
 #include <vector>
 
 #include "analysis/common_words.h"
@@ -117,6 +119,57 @@ bool is_truncated(std::string_view answer, std::string_view finish_reason) {
   if (text.size() < 200) return false;
   const char last = text.back();
   return (last >= 'a' && last <= 'z') || last == ',';
+}
+
+bool is_broken_json(std::string_view answer) {
+  std::string_view text = trim(answer);
+  if (text.starts_with("```")) {
+    const size_t line = text.find('\n');
+    if (line == text.npos) return false;
+    text.remove_prefix(line + 1);
+    text = trim(text.substr(0, text.rfind("```")));
+  }
+  const auto after = [&](char first, std::string_view next) {
+    if (!text.starts_with(first)) return false;
+    const size_t at = text.find_first_not_of(" \t\r\n", 1);
+    return at != text.npos && next.find(text[at]) != next.npos;
+  };
+  if (!after('{', "\"}") && !after('[', "{")) return false;
+  boost::system::error_code error;
+  (void)boost::json::parse(boost::json::string_view(text.data(), text.size()), error);
+  return static_cast<bool>(error);
+}
+
+std::string_view script_of(std::string_view text) {
+  struct Range {
+    uint32_t from, to;
+    uint8_t script;
+  };
+  static constexpr std::string_view kNames[] = {
+      "Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Indic", "Chinese or Japanese", "Korean"};
+  static constexpr Range kRanges[] = {{0x41, 0x5a, 0},     {0x61, 0x7a, 0},     {0xc0, 0x24f, 0},   {0x370, 0x3ff, 2},
+                                      {0x400, 0x52f, 1},   {0x590, 0x5ff, 4},   {0x600, 0x77f, 3},  {0x900, 0xdff, 5},
+                                      {0x3040, 0x30ff, 6}, {0x3400, 0x9fff, 6}, {0xac00, 0xd7af, 7}};
+  constexpr size_t kLettersMin = 30;
+  constexpr size_t kBytesMax = 4096;
+  std::array<size_t, std::size(kNames)> letters{};
+  size_t all = 0;
+  for (size_t i = 0; i < std::min(text.size(), kBytesMax);) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const size_t length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    uint32_t c = length == 1 ? lead : length == 2 ? lead & 0x1fU : length == 3 ? lead & 0x0fU : lead & 0x07U;
+    for (size_t k = 1; k < length && i + k < text.size(); ++k)
+      c = (c << 6) | (static_cast<unsigned char>(text[i + k]) & 0x3fU);
+    i += length;
+    for (const Range& range : kRanges) {
+      if (c < range.from || c > range.to) continue;
+      ++letters[range.script];
+      ++all;
+    }
+  }
+  const auto most = std::max_element(letters.begin(), letters.end());
+  if (all < kLettersMin || *most * 5 < all * 4) return "";
+  return kNames[static_cast<size_t>(most - letters.begin())];
 }
 
 double repetition(const FeatureDoc& doc) {

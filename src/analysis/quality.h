@@ -23,6 +23,11 @@ Overlap topical_overlap(const HeadModel& model, std::string_view question, const
 
 bool is_refusal(std::string_view folded_answer);
 bool is_truncated(std::string_view answer, std::string_view finish_reason);
+// It begins as a JSON object or a list of them, in a fence or not, and does not parse.
+bool is_broken_json(std::string_view answer);
+// The letters that four fifths of a text are written in: "Latin", "Cyrillic", "Greek", "Arabic", "Hebrew", "Indic",
+// "Chinese or Japanese", "Korean"; "" for short and mixed texts.
+std::string_view script_of(std::string_view text);
 // The share of word 4-grams that repeat an earlier one, 0..1; 0 for texts under 20 words.
 double repetition(const FeatureDoc& doc);
 bool is_blank(std::string_view text);  // nothing but space and invisible characters

@@ -163,10 +163,8 @@ TextAssessment assess(const HeadModel& model, std::string_view text) {
 }
 
 double centered_risk(double threshold, double probability) {
-  const auto logit = [](double p) {
-    return std::log(std::clamp(p, 1e-9, 1.0 - 1e-9) / (1.0 - std::clamp(p, 1e-9, 1.0 - 1e-9)));
-  };
-  return 1.0 / (1.0 + std::exp(logit(threshold) - logit(probability)));
+  if (probability <= threshold) return threshold > 0 ? 0.5 * probability / threshold : 0.5;
+  return 0.5 + 0.5 * (probability - threshold) / (1.0 - threshold);
 }
 
 TextRisk injection_risk(const HeadModel& model, const TextAssessment& assessment, std::optional<double> threshold) {

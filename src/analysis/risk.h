@@ -20,8 +20,8 @@ struct TextAssessment {
 };
 TextAssessment assess(const HeadModel& model, std::string_view text);
 
-// A calibrated probability moved in log-odds so that `threshold` becomes 0.5: rules and people compare with 0.5 on
-// every route. With the shipped thresholds it stays calibrated (measured among the bars).
+// A calibrated probability stretched on both sides of `threshold` so that it becomes 0.5, and 0 and 1 stay: rules and
+// people compare with 0.5 on every route. With the shipped thresholds it stays calibrated (measured among the bars).
 double centered_risk(double threshold, double probability);
 
 // The risk, centred on the threshold (absent: the shipped one); above it also what it is and why. What is harmful in a

@@ -47,7 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   for (const HeadScores::PerHead& head : model.score(doc).head) SENTINEL_CHECK(std::isfinite(head.window_max));
   for (const float x : embed_doc(model, doc)) SENTINEL_CHECK(std::isfinite(x));
   for (const float x : style_of(text, doc, false)) SENTINEL_CHECK(std::isfinite(x));
-  (void)drift_text(text), (void)is_refusal(text), (void)is_truncated(text, "stop"), (void)is_blank(text);
+  (void)drift_text(text), (void)is_refusal(text), (void)is_broken_json(text), (void)script_of(text),
+      (void)is_truncated(text, "stop"), (void)is_blank(text);
   SENTINEL_CHECK(repetition(doc) >= 0 && repetition(doc) <= 1);
   const Text words = support_text(model, text);
   for (const Word& word : words.words) SENTINEL_CHECK(word.begin < word.end && word.end <= size);

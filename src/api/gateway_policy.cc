@@ -69,8 +69,8 @@ GatewayPolicyApi::Answer GatewayPolicyApi::create_key(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
   const alerting::Actor by = alert_actor_of(request, body);
-  SENTINEL_CO_ASSIGN(gateway::KeySpec spec,
-                     gateway::parse_key_spec(request.body.empty() ? "{}" : request.body, parts_.clock.now()));
+  // Written anew, because JSON may escape characters in a way that YAML does not read.
+  SENTINEL_CO_ASSIGN(gateway::KeySpec spec, gateway::parse_key_spec(text::serialize(body), parts_.clock.now()));
   SENTINEL_CO_ASSIGN(const gateway::PolicyStore::Made made, co_await net::blocking(&parts_.runtime, [this, spec, by] {
                        return parts_.store.create_key(
                            spec, by.name, [this, by](state::Tx& tx, const gateway::VirtualKey& key) {

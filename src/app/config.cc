@@ -95,11 +95,12 @@ Status parse_stores(const YamlNode& root, Config& config) {
   if (hot_rows < 100) return fail(events.get("hot_rows").error("expected at least 100"));
   config.events_hot_rows = static_cast<uint64_t>(hot_rows);
   const YamlNode telemetry = root.get("telemetry");
-  SENTINEL_TRY(telemetry.expect_keys("telemetry", {"spill_max_mb"}));
+  SENTINEL_TRY(telemetry.expect_keys("telemetry", {"spill_max_mb", "otlp_traces"}));
   SENTINEL_ASSIGN(const int64_t spill_mb,
                   telemetry.integer_or("spill_max_mb", static_cast<int64_t>(config.spill_max_mb)));
   if (spill_mb < 1 || spill_mb > 1'000'000) return fail(telemetry.get("spill_max_mb").error("expected 1 to 1000000"));
   config.spill_max_mb = static_cast<uint64_t>(spill_mb);
+  SENTINEL_ASSIGN(config.spans, ingest::parse_span_export(telemetry.get("otlp_traces")));
   return {};
 }
 

@@ -15,6 +15,7 @@
 #include "gateway/config.h"
 #include "incident/service.h"
 #include "ingest/scrape_config.h"
+#include "ingest/span_export.h"
 #include "ingest/write_config.h"
 #include "promql/engine.h"
 
@@ -41,6 +42,7 @@ struct Config {
   uint64_t events_hot_rows = 20'000;
   uint64_t spill_max_mb =
       256;  // calls on disk that wait for analysis or for the store; what is beyond is lost, counted
+  ingest::SpanExportConfig spans;  // read at the start
 
   AnalysisConfig analysis;
 

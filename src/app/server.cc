@@ -50,6 +50,7 @@
 #include "ingest/pipeline.h"
 #include "ingest/remote_write.h"
 #include "ingest/scrape_manager.h"
+#include "ingest/span_export.h"
 #include "ingest/write_out.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
@@ -69,7 +70,8 @@ constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
 constexpr size_t kQueryHelpersMax = 8;
 constexpr int kLiveCallsPerSecond = 5;
 constexpr Micros kWorkerPatience = std::chrono::seconds(10);
-constexpr Millis kHttpGrace = std::chrono::seconds(5);  // at a stop, for requests that are not LLM calls
+constexpr Millis kSpanPatience = std::chrono::seconds(2);  // at a stop, for spans that wait to be sent
+constexpr Millis kHttpGrace = std::chrono::seconds(5);     // at a stop, for requests that are not LLM calls
 
 // Everything that configuration files say, parsed; made before anything of it is put in force.
 struct Loaded {
@@ -98,6 +100,23 @@ Result<Loaded> load_all(const Config& config) {
   SENTINEL_ASSIGN(loaded.prices, read_config(env, config.prices));
   SENTINEL_ASSIGN(loaded.price_table, analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
   return loaded;
+}
+
+// What OpenTelemetry calls the providers, and which of its names are wanted.
+ingest::SpanNames span_names(const gateway::GatewayConfig& config) {
+  ingest::SpanNames names;
+  names.latest = ingest::latest_genai_from_environment();
+  for (const gateway::ProviderConfig& provider : config.providers) {
+    switch (provider.kind) {
+      case gateway::ProviderKind::kOpenAi: names.providers[provider.name] = "openai"; break;
+      case gateway::ProviderKind::kAzureOpenAi: names.providers[provider.name] = "azure.ai.openai"; break;
+      case gateway::ProviderKind::kAnthropic: names.providers[provider.name] = "anthropic"; break;
+      case gateway::ProviderKind::kGemini: names.providers[provider.name] = "gcp.gemini"; break;
+      case gateway::ProviderKind::kVertex: names.providers[provider.name] = "gcp.vertex_ai"; break;
+      default: break;  // as it is called here
+    }
+  }
+  return names;
 }
 
 // Threads beside the one that a query runs on, for all queries together.
@@ -210,6 +229,7 @@ struct Server::Parts {
   std::unique_ptr<promql::Engine> engine;
   std::unique_ptr<analysis::Analyzer> analyzer;
   std::unique_ptr<ingest::Pipeline> pipeline;
+  std::unique_ptr<ingest::SpanExporter> spans;
   std::unique_ptr<ingest::Collector> collector;
   std::unique_ptr<ingest::FeedbackDesk> feedback;
   std::unique_ptr<JudgePanel> judges;
@@ -292,6 +312,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
       log_warn("server", "drift references are learnt anew", {{"error", read.error().to_string()}});
     return {};
   }));
+  p.spans = std::make_unique<ingest::SpanExporter>(p.runtime, p.client, p.metrics, p.config.spans,
+                                                   span_names(p.config.gateway));
   SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
@@ -669,6 +691,7 @@ void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
 void Server::Parts::call_scored(const model::Interaction& interaction) {
   access.observe(interaction);
   judges->offer(interaction);
+  spans->submit(interaction);
   // A reference just frozen is kept at once: collected anew after a crash, it would be made of what is failing now.
   if (analyzer->frozen_references() != saved_references) {
     saved_references = analyzer->frozen_references();
@@ -771,7 +794,9 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   gateway->install(std::move(plan));
   judges->install(fresh->analysis.judges, loaded.price_table);
   pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
-  prices = std::make_shared<const analysis::PriceTable>(std::move(loaded.price_table));
+  const auto fresh_prices = std::make_shared<const analysis::PriceTable>(std::move(loaded.price_table));
+  analyzer->set_prices(fresh_prices);
+  prices = fresh_prices;
   publish_budgets(metrics, budgets_in_force, fresh->budgets);
   budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();
@@ -800,6 +825,7 @@ void Server::Parts::stop() {
   }
   control.stop();
   if (write_out) write_out->stop();
+  if (spans) spans->stop(kSpanPatience);
   runtime.stop();
   if (tsdb) (void)tsdb->sync();
   log_info("server", "stopped");

@@ -15,11 +15,8 @@ class AnalysisInspector final : public gateway::TextInspector {
 
   gateway::TextRisks risks(std::string_view text) const override {
     const analysis::TextAssessment assessment = analysis::assess(model_, text);
-    const auto risk = [&](analysis::Task task) {
-      return analysis::centered_risk(model_.stage(task), assessment.risk[task]);
-    };
-    return {analysis::injection_risk(model_, assessment).risk, risk(analysis::kToxicityTask),
-            risk(analysis::kRiskyTask)};
+    return {analysis::injection_risk(model_, assessment).risk, analysis::toxicity_risk(model_, assessment).risk,
+            analysis::risky_risk(model_, assessment).risk};
   }
 
   std::vector<gateway::TextSpan> personal_data(std::string_view text) const override {

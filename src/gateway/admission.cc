@@ -26,6 +26,7 @@ void begin_interaction(CallState& call) {
   row.key_hash = key_hash(request);
   if (!row.key_hash.empty()) row.network = network_of(request.peer);
   if (row.trace_id.empty()) row.trace_id = make_trace_id(call.core.random);
+  row.span_id = make_span_id(call.core.random);
 }
 
 Outcome read_body(CallState& call) {

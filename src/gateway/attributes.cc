@@ -124,6 +124,7 @@ void read_attributes(const net::Headers& headers, model::Interaction& interactio
       read_attribute(name.substr(kPrefix.size()), value, interaction);
     } else if (name.size() == 11 && header_name_equals(name, "traceparent")) {
       interaction.trace_id = parse_traceparent(value);
+      interaction.parent_span_id = parse_parent_span(value);
     }
   }
 }
@@ -170,8 +171,15 @@ std::string_view parse_traceparent(std::string_view text) {
 
 std::string make_trace_id(Random& random) { return random_hex(random, 2); }
 
-std::string make_traceparent(std::string_view trace_id, Random& random) {
-  return "00-" + std::string(trace_id) + "-" + random_hex(random, 1) + "-01";
+std::string_view parse_parent_span(std::string_view text) {
+  return parse_traceparent(text).empty() ? std::string_view() : trim(text).substr(36, 16);
+}
+
+std::string make_span_id(Random& random) { return random_hex(random, 1); }
+
+std::string make_traceparent(const model::Interaction& interaction, Random& random) {
+  return "00-" + interaction.trace_id + "-" +
+         (interaction.span_id.empty() ? make_span_id(random) : interaction.span_id) + "-01";
 }
 
 std::string make_request_id(TimePoint now, Random& random) {
@@ -196,7 +204,7 @@ net::Headers upstream_headers(const net::Headers& caller, const Provider& provid
     if (!stays_here(name, has_key)) out.add(name, value);
   }
   if (!key.empty()) out.add(provider.key_header, key);
-  out.add("traceparent", make_traceparent(interaction.trace_id, random));
+  out.add("traceparent", make_traceparent(interaction, random));
   if (provider.config.kind == ProviderKind::kSimulated && !interaction.simulate_flags.empty()) {
     out.add("x-sentinel-simulate", join({interaction.simulate_flags.begin(), interaction.simulate_flags.end()}, ","));
   }

@@ -23,7 +23,11 @@ std::string network_of(std::string_view peer);
 
 // The trace id of a W3C traceparent, or empty when it is malformed.
 std::string_view parse_traceparent(std::string_view text);
-std::string make_traceparent(std::string_view trace_id, Random& random);
+// The span id of one; empty when it is malformed.
+std::string_view parse_parent_span(std::string_view text);
+std::string make_span_id(Random& random);
+// What providers are told: our span of the call is the parent of theirs.
+std::string make_traceparent(const model::Interaction& interaction, Random& random);
 std::string make_trace_id(Random& random);
 // A ULID from the core's own generator: no system call.
 std::string make_request_id(TimePoint now, Random& random);

@@ -41,7 +41,16 @@ Task<void> Call::run() {
   gateway.call_begins(state_.core, *this);
   Outcome failure = admit(state_);
   state_.exchange->on_client_gone([cancel = state_.cancel] { cancel->cancel(); });
-  if (!failure) failure = co_await serve();
+  if (!failure) {
+    CallStage::Verdict verdict = ask_stages();
+    if (verdict.answer) {
+      failure = co_await answer_from_stage(std::move(verdict.answer));
+    } else if (verdict.refusal) {
+      failure = std::move(verdict.refusal);
+    } else {
+      failure = co_await ask_targets(&state_);
+    }
+  }
   if (failure) {
     state_.kept.reset();
     co_await answer_failure(&*failure);
@@ -58,15 +67,14 @@ void Call::break_off() {
   state_.cancel->cancel();
 }
 
-Task<Outcome> Call::serve() {
+CallStage::Verdict Call::ask_stages() {
   for (CallStage* const stage : state_.gateway->stages) {
     CallStage::Verdict verdict = stage->before(state_);
-    if (verdict.refusal) co_return std::move(verdict.refusal);
-    if (verdict.answer) co_return co_await answer_from_stage(std::move(verdict.answer));
+    if (verdict.refusal || verdict.answer) return verdict;
   }
   state_.hold_stream = state_.hold_stream || state_.route->config.conduct.hold_streams;
   prepare_last_resort(state_);
-  co_return co_await ask_targets(&state_);
+  return {};
 }
 
 Task<Outcome> Call::answer_from_stage(std::unique_ptr<net::Response> response) {

@@ -18,7 +18,7 @@ class Call {
   void break_off();
 
  private:
-  net::Task<Outcome> serve();
+  CallStage::Verdict ask_stages();
   net::Task<Outcome> answer_from_stage(std::unique_ptr<net::Response> response);
   net::Task<void> answer_failure(Failure* failure);
   void record(const Outcome& outcome);

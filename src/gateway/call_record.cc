@@ -7,6 +7,7 @@
 #include "gateway/call.h"
 #include "gateway/last_resort.h"
 #include "gateway/limits.h"
+#include "gateway/protocol/usage.h"
 
 namespace sentinel::gateway {
 
@@ -22,10 +23,7 @@ Task<void> Call::answer_failure(Failure* failure) {
   }
   net::Response response;
   std::unique_ptr<net::Response> instead;
-  if (state_.route != nullptr && state_.route->config.conduct.last_resort.on()) {
-    state_.answer = AnswerInfo();
-    instead = last_resort(state_, *failure);
-  }
+  if (state_.route != nullptr && state_.route->config.conduct.last_resort.on()) instead = last_resort(state_, *failure);
   if (instead != nullptr) {
     response = std::move(*instead);
   } else if (failure->answer && !state_.translated) {
@@ -55,13 +53,11 @@ void Call::fill_row(const Outcome& outcome) {
   if (outcome) row.error_type = error_name(outcome->type);
   row.prompt = std::move(state_.info.prompt);
   row.context = std::move(state_.info.context);
+  row.tool_output = std::move(state_.info.tool_output);
   row.response = std::move(answer.text);
   row.finish_reason = std::move(answer.finish_reason);
   row.model_version = std::string(utf8_prefix(answer.model, kAttributeBytesMax));
-  row.tokens_input = answer.tokens_input;
-  row.tokens_output = answer.tokens_output;
-  row.tokens_cached_input = answer.tokens_cached;
-  row.tokens_reasoning = answer.tokens_reasoning;
+  fill_usage(answer, row);
   row.response_length = std::count_if(row.response.begin(), row.response.end(),
                                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; });
   row.empty_response =

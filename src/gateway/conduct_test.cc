@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "gateway/gateway_fixture.h"
+#include "gateway/latency.h"
 
 namespace sentinel::gateway {
 namespace {
@@ -96,13 +97,25 @@ TEST_F(HedgeTest, AStreamThatHasNotSpokenYetLosesToOneThatDoes) {
 }
 
 TEST_F(HedgeTest, AStreamThatHasBegunIsNotHedged) {
-  route().timeouts.inter_token = Millis(100);
+  conduct().hedge.after = Millis(500);
+  route().timeouts.inter_token = Millis(1000);
   a_.add({.parts = {delta("A"), "HANG"}});
   start();
   const auto got = exchange(stream_chat());
   EXPECT_FALSE(got.result);
   EXPECT_EQ(sink_.at(0).error_type, "provider_stream_stalled");
   EXPECT_EQ(b_.requests(), 0U);
+}
+
+TEST_F(HedgeTest, TheDelayIsAQuantileOfTheLastAnswersOnceTheyAreKnown) {
+  conduct().hedge = {.after = std::chrono::seconds(15), .quantile = 0.9};
+  for (size_t i = 0; i < Latency::kEnough; ++i) a_.add({.body = whole("from a")});
+  a_.add({.parts = {"HANG"}});
+  start();
+  for (size_t i = 0; i < Latency::kEnough; ++i) EXPECT_EQ(ok(chat()).status, 200);
+  const int64_t begun_us = monotonic_us();
+  EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "b");
+  EXPECT_LT(monotonic_us() - begun_us, 10'000'000) << "it waited for `after`";
 }
 
 TEST_F(HedgeTest, AFailureBeforeTheDelayGoesOnAsUsual) {
@@ -135,7 +148,7 @@ TEST_F(HedgeTest, AClientThatLeavesEndsBoth) {
   a_.add({.parts = {"HANG"}});
   start();
   auto request = chat();
-  request.timeouts.first_byte = Millis(200);
+  request.timeouts.first_byte = Millis(1000);
   EXPECT_FALSE(exchange(std::move(request)).result);
   EXPECT_TRUE(a_.wait_gone());
   EXPECT_TRUE(b_.wait_gone());
@@ -144,7 +157,7 @@ TEST_F(HedgeTest, AClientThatLeavesEndsBoth) {
 
 TEST_F(HedgeTest, TheRetryBudgetHoldsForHedges) {
   config_.retry_budget = {.ratio = 0, .minimum = 0, .window = std::chrono::seconds(10)};
-  route().timeouts.response = Millis(100);
+  route().timeouts.response = Millis(600);
   a_.add({.parts = {"HANG"}});
   start();
   EXPECT_EQ(ok(chat()).headers.get("x-sentinel-provider"), "b");  // after its silence, not beside it
@@ -213,7 +226,7 @@ class HoldTest : public ConductTest, public testing::WithParamInterface<std::vec
 TEST_P(HoldTest, ABrokenStreamBeginsAnewElsewhere) {
   with_fallback();
   route().retries.attempts = 1;
-  route().timeouts.inter_token = Millis(100);
+  route().timeouts.inter_token = Millis(400);
   conduct().hold_streams = true;
   a_.add({.parts = GetParam()});
   b_.add({.parts = {kRole, delta("Blue"), delta("."), kStop, kDone}});
@@ -350,7 +363,7 @@ class FaultTest : public ConductTest, public testing::WithParamInterface<FaultCa
 
 TEST_P(FaultTest, LooksAsIfTheProviderHadDoneIt) {
   route().retries.attempts = 1;
-  route().timeouts.first_token = route().timeouts.inter_token = route().timeouts.response = Millis(80);
+  route().timeouts.first_token = route().timeouts.inter_token = route().timeouts.response = Millis(400);
   fault(GetParam().fault);
   if (GetParam().stream) {
     a_.add({.parts = {kRole, delta("A"), delta("B"), kStop, kDone}});

@@ -147,9 +147,9 @@ Status read_guard(const YamlNode& node, RouteConfig& route) {
 }
 
 Result<RouteConfig> read_route(const YamlNode& node) {
-  std::vector<std::string_view> known = {"models",   "targets",          "fallback", "retries",
-                                         "timeouts", "max_prompt_chars", "guard",    "disabled",
-                                         "name",     "max_prompt_tokens", "guards", "limits", "budgets", "cache"};
+  std::vector<std::string_view> known = {"models",           "targets", "fallback", "retries", "timeouts",
+                                         "max_prompt_chars", "guard",   "disabled", "name",    "max_prompt_tokens",
+                                         "guards",           "limits",  "budgets",  "cache"};
   known.insert(known.end(), std::begin(kConductKeys), std::end(kConductKeys));
   SENTINEL_TRY(node.expect_keys("route", known));
   RouteConfig route;
@@ -280,8 +280,8 @@ Result<GatewayConfig> parse_config(std::string_view yaml, std::string_view file)
   SENTINEL_ASSIGN(const YamlNode document, text::parse_yaml(yaml, file));
   const YamlNode root = document.has("gateway") ? document.get("gateway") : document;
   if (root.is_null()) return default_config();
-  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "retry_budget", "service", "env", "require_key",
-                                             "limits", "budgets", "cache"}));
+  SENTINEL_TRY(root.expect_keys("gateway", {"providers", "routes", "breaker", "retry_budget", "service", "env",
+                                            "require_key", "limits", "budgets", "cache"}));
   GatewayConfig config;
   for (const YamlNode& node : root.get("providers").items()) {
     SENTINEL_ASSIGN(ProviderConfig provider, read_provider(node));

@@ -78,8 +78,8 @@ struct RouteConfig {
 struct GatewayConfig {
   std::vector<ProviderConfig> providers;
   std::vector<RouteConfig> routes;
-  BreakerConfig breaker;            // one breaker a provider and model
-  RetryBudgetConfig retry_budget;   // one budget a provider
+  BreakerConfig breaker;           // one breaker a provider and model
+  RetryBudgetConfig retry_budget;  // one budget a provider
   GatewayPolicy policy;
   std::string service = "llm-app";  // of calls that do not say (x-sentinel-service, x-sentinel-env)
   std::string env = "production";

@@ -67,6 +67,8 @@ std::string_view google_word(int status) {
 
 }  // namespace
 
+std::span<const ErrorInfo> all_errors() { return kErrors; }
+
 const ErrorInfo& error_info(ErrorType type) {
   const ErrorInfo& info = kErrors[static_cast<size_t>(type)];
   SENTINEL_ASSERT(info.type == type);

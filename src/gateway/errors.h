@@ -6,6 +6,7 @@
 //   gateway_  we failed, or are configured wrongly
 // A name is the error_type of the Interaction and the `type` of our own error bodies.
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,7 @@ struct ErrorInfo {
 };
 
 const ErrorInfo& error_info(ErrorType type);
+std::span<const ErrorInfo> all_errors();
 inline std::string_view error_name(ErrorType type) { return error_info(type).name; }
 
 // {"error":{"message":..,"type":..,"param":null,"code":..}} as OpenAI's API answers and its SDKs read.

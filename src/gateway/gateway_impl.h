@@ -31,7 +31,7 @@ struct CoreState {
   std::array<std::array<Counter*, kStatusMax>, kApis> requests{};  // found once, then kept
   std::array<Histogram*, kApis> durations{};
   std::vector<Call*> calls;  // under way
-  Published<KeyRing>::Copy keys;
+  Published<VirtualKeys>::Copy keys;
   Published<RouteSwitches>::Copy switches;
 };
 

@@ -172,7 +172,7 @@ net::Headers hop_headers(const Hop& hop, const net::Request& original, const mod
     headers.add("accept", interaction.stream ? "text/event-stream" : "application/json");
     // The caller's credentials are another provider's business.
     if (!hop.key_shown().empty()) headers.add(provider.key_header, hop.key_shown());
-    headers.add("traceparent", make_traceparent(interaction.trace_id, random));
+    headers.add("traceparent", make_traceparent(interaction, random));
   } else {
     headers = upstream_headers(original.headers, provider, hop.key_shown(), interaction, random);
     // A key within an address would end up in logs.

@@ -8,6 +8,7 @@ namespace sentinel::gateway {
 namespace {
 
 std::unique_ptr<net::Response> marked(CallState& call, std::unique_ptr<net::Response> response, std::string_view how) {
+  call.answer = AnswerInfo();  // what the last target said of tokens is of no answer that anybody got
   response->headers.set("x-sentinel-last-resort", how);
   call.interaction.tags.emplace_back("last_resort", how);
   return response;
@@ -43,8 +44,9 @@ std::unique_ptr<net::Response> last_resort(CallState& call, const Failure& failu
   if (config.answer.empty()) return nullptr;
   auto own = make_own_answer(call, config.answer);
   if (!own) return nullptr;
+  auto response = marked(call, std::make_unique<net::Response>(std::move(*own)), "configured");
   call.answer.text = config.answer;
-  return marked(call, std::make_unique<net::Response>(std::move(*own)), "configured");
+  return response;
 }
 
 }  // namespace sentinel::gateway

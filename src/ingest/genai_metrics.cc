@@ -2,6 +2,9 @@
 
 #include <absl/container/flat_hash_map.h>
 
+#include <algorithm>
+#include <array>
+
 #include "ingest/limits.h"
 #include "ingest/overflow.h"
 
@@ -33,6 +36,36 @@ MetricLabels labels_of(const model::Interaction& i) {
   return labels;
 }
 
+// Of the newer conventions: sums by modality.
+constexpr size_t kUsages = 7;
+struct Usage {
+  const char* name;
+  const char* modality;
+};
+constexpr std::array<Usage, kUsages> kUsage = {{
+    {"gen_ai_client_inference_usage_input_tokens_total", "text"},
+    {"gen_ai_client_inference_usage_input_tokens_total", "audio"},
+    {"gen_ai_client_inference_usage_output_tokens_total", "text"},
+    {"gen_ai_client_inference_usage_output_tokens_total", "audio"},
+    {"gen_ai_client_inference_usage_cache_read_input_tokens_total", "unknown"},
+    {"gen_ai_client_inference_usage_cache_write_input_tokens_total", "unknown"},
+    {"gen_ai_client_inference_usage_reasoning_output_tokens_total", "unknown"},
+}};
+
+// In the order of kUsage. A failure used nothing that is known: 0.
+std::array<int64_t, kUsages> usage_of(const model::Interaction& i) {
+  const auto of = [](std::optional<int64_t> tokens) { return std::max<int64_t>(tokens.value_or(0), 0); };
+  const int64_t audio_in = of(i.tokens_audio_input);
+  const int64_t audio_out = of(i.tokens_audio_output);
+  return {std::max<int64_t>(of(i.tokens_input) - audio_in, 0),
+          audio_in,
+          std::max<int64_t>(of(i.tokens_output) - audio_out, 0),
+          audio_out,
+          of(i.tokens_cached_input),
+          of(i.tokens_cache_write),
+          of(i.tokens_reasoning)};
+}
+
 }  // namespace
 
 // What a label set has not seen has no series: embeddings know no first token.
@@ -45,10 +78,12 @@ struct GenAiMetrics::Series {
   Histogram* first_chunk = nullptr;
   Histogram* first_token = nullptr;
   Histogram* per_token = nullptr;
+  std::array<Counter*, kUsages> usage{};
 };
 
 struct GenAiMetrics::Impl {
   MetricRegistry& registry;
+  bool latest = false;
   absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
   Series shared;
   Counter* over_limit = nullptr;
@@ -74,8 +109,8 @@ struct GenAiMetrics::Impl {
   }
 };
 
-GenAiMetrics::GenAiMetrics(MetricRegistry& registry)
-    : impl_(new Impl{.registry = registry, .by_key = {}, .shared = {}}) {}
+GenAiMetrics::GenAiMetrics(MetricRegistry& registry, bool latest)
+    : impl_(new Impl{.registry = registry, .latest = latest, .by_key = {}, .shared = {}}) {}
 GenAiMetrics::~GenAiMetrics() = default;
 
 size_t GenAiMetrics::label_sets() const { return impl_->by_key.size(); }
@@ -97,6 +132,18 @@ void GenAiMetrics::record(const model::Interaction& i) {
   if (i.tokens_output) {
     if (s.output == nullptr) s.output = &impl_->tokens(s, "output");
     s.output->observe(static_cast<double>(*i.tokens_output));
+  }
+  if (impl_->latest) {
+    const auto tokens = usage_of(i);
+    for (size_t n = 0; n < kUsages; ++n) {
+      if (s.usage[n] == nullptr) {
+        if (tokens[n] == 0 && n != 0 && n != 2) continue;
+        MetricLabels labels = s.labels;
+        labels.emplace_back("gen_ai_token_modality", kUsage[n].modality);
+        s.usage[n] = &impl_->registry.counter(kUsage[n].name, "Tokens used, by modality.", std::move(labels));
+      }
+      s.usage[n]->add(static_cast<double>(tokens[n]));
+    }
   }
   if (!i.ttft_ms) return;
   const double first = *i.ttft_ms / 1000;

@@ -9,6 +9,12 @@
 //   gen_ai_server_time_to_first_token_seconds                       streams
 //   gen_ai_server_time_per_output_token_seconds                     streams, tokens after the first
 //
+// With OTEL_SEMCONV_STABILITY_OPT_IN=gen_ai_latest_experimental also the counters of the newer conventions:
+//
+//   gen_ai_client_inference_usage_input_tokens_total{gen_ai_token_modality}   text, audio; output_tokens likewise
+//   gen_ai_client_inference_usage_cache_read_input_tokens_total, _cache_write_input_tokens_total,
+//   _reasoning_output_tokens_total                                            unknown modality
+//
 // Labels: gen_ai_operation_name, gen_ai_provider_name (as the gateway's configuration names it), gen_ai_request_model,
 // gen_ai_response_model. Past kCallLabelSetsMax label sets the calls of all others share {overflow="true"}, and
 // sentinel_metric_overflow_total{metric="gen_ai_client_operation_duration_seconds"} counts them.
@@ -16,6 +22,7 @@
 #include <memory>
 
 #include "base/metrics.h"
+#include "ingest/genai_spans.h"
 #include "model/interaction.h"
 
 namespace sentinel::ingest {
@@ -23,7 +30,7 @@ namespace sentinel::ingest {
 // Called by one thread at a time. Once a label set is known, a call costs one look-up and no lock.
 class GenAiMetrics {
  public:
-  explicit GenAiMetrics(MetricRegistry& registry);
+  explicit GenAiMetrics(MetricRegistry& registry, bool latest = latest_genai_from_environment());
   ~GenAiMetrics();
   void record(const model::Interaction& interaction);
   size_t label_sets() const;  // remembered, without the shared one

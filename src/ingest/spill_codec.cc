@@ -14,13 +14,15 @@ namespace {
 
 using model::Interaction;
 
-constexpr std::string_view kMagic("SNTLSPL\x02", 8);  // the last byte is the version
-constexpr size_t kFrameHeadBytes = 8;                 // length, checksum
+constexpr std::string_view kMagic("SNTLSPL\x02", 8);        // the last byte is the version
+constexpr std::string_view kMagicBefore("SNTLSPL\x01", 8);  // without what kVersion2 adds
+constexpr int kVersion1 = 1, kVersion2 = 2;
+constexpr size_t kFrameHeadBytes = 8;  // length, checksum
 constexpr uint8_t kScored = 1;
 
 // All fields, in the order they have on disk. A new one goes to the end, with a new version in kMagic.
 template <class Call, class F>
-void visit_fields(Call& c, F&& f) {
+void visit_fields(Call& c, F&& f, int version = kVersion2) {
   f(c.request_id), f(c.trace_id), f(c.timestamp_us), f(c.service), f(c.env), f(c.endpoint), f(c.request_type);
   f(c.provider), f(c.model), f(c.model_version), f(c.prompt_id), f(c.prompt_template), f(c.session_id);
   f(c.user_hash), f(c.prompt), f(c.response), f(c.finish_reason), f(c.stream), f(c.redacted), f(c.status);
@@ -29,12 +31,14 @@ void visit_fields(Call& c, F&& f) {
   f(c.cost_microusd), f(c.response_length), f(c.safety_label), f(c.safety_score), f(c.safety_categories);
   f(c.pii_types), f(c.prompt_injection_risk), f(c.token_abuse), f(c.similarity_score), f(c.drift_score);
   f(c.baseline_ready), f(c.semantic_similarity_score), f(c.support_score), f(c.ungrounded), f(c.empty_response);
-  f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags), f(c.document_injection_risk);
-  f(c.tool_injection_risk), f(c.explanation);
+  f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags);
+  if (version < kVersion2) return;
+  f(c.tokens_cache_write), f(c.tokens_cache_write_1h), f(c.tokens_audio_input), f(c.tokens_audio_output);
+  f(c.service_tier), f(c.document_injection_risk), f(c.tool_injection_risk), f(c.explanation);
 }
-// `context`, `tool_output`, `key_hash` and `network` are not kept. When this fails a field was added: give it its place
-// above, and kMagic a new version.
-static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1160);
+// `context`, `tool_output`, `key_hash`, `network` and the span ids are not kept. When this fails a field was added:
+// give it its place above, and kMagic a new version.
+static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1320);
 
 struct Writer {
   std::string& out;
@@ -101,11 +105,11 @@ struct Reader {
   }
 };
 
-bool decode(std::string_view payload, SpilledCall& out) {
+bool decode(std::string_view payload, int version, SpilledCall& out) {
   Reader reader{ByteReader(payload)};
   const auto flags = reader.in.fixed<uint8_t>();
   out.scored = (flags & kScored) != 0;
-  visit_fields(out.interaction, reader);
+  visit_fields(out.interaction, reader, version);
   return flags <= kScored && reader.good && reader.in.ok() && reader.in.empty();
 }
 
@@ -129,7 +133,8 @@ Status encode_spilled(const SpilledCall& call, std::string& out) {
 }
 
 uint64_t read_spill(std::string_view file, uint64_t from, const std::function<bool(SpilledCall, uint64_t)>& visit) {
-  if (!file.starts_with(kMagic)) return 0;
+  const int version = file.starts_with(kMagic) ? kVersion2 : kVersion1;
+  if (version == kVersion1 && !file.starts_with(kMagicBefore)) return 0;
   uint64_t good = std::max<uint64_t>(from, kMagic.size());
   while (good < file.size()) {
     ByteReader in(file.substr(good));
@@ -137,7 +142,8 @@ uint64_t read_spill(std::string_view file, uint64_t from, const std::function<bo
     const auto checksum = in.fixed<uint32_t>();
     const std::string_view payload = in.bytes(length);
     SpilledCall call;
-    if (!in.ok() || length > kSpillFrameBytesMax || crc32c(payload) != checksum || !decode(payload, call)) break;
+    if (!in.ok() || length > kSpillFrameBytesMax || crc32c(payload) != checksum || !decode(payload, version, call))
+      break;
     good += kFrameHeadBytes + length;
     if (!visit(std::move(call), good)) break;
   }

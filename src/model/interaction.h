@@ -16,6 +16,8 @@ struct Interaction {
   // Who and where.
   std::string request_id;    // ours, unique; also sent to the client as x-request-id
   std::string trace_id;      // W3C, 32 hex digits, or empty
+  std::string span_id;         // of this call's span, 16 hex digits, or empty; not stored
+  std::string parent_span_id;  // of the caller's, likewise
   int64_t timestamp_us = 0;  // when the request had been read, UTC
   std::string service;
   std::string env;
@@ -50,11 +52,16 @@ struct Interaction {
   double latency_ms = 0;
   std::optional<double> ttft_ms;  // streams only
 
-  // Tokens and money. Absent means unknown, never zero.
+  // Tokens and money. Absent means unknown, never zero. Input and output are totals; the others are parts of them.
   std::optional<int64_t> tokens_input;
   std::optional<int64_t> tokens_output;
   std::optional<int64_t> tokens_cached_input;
   std::optional<int64_t> tokens_reasoning;
+  std::optional<int64_t> tokens_cache_write;     // of the input, written to the provider's cache
+  std::optional<int64_t> tokens_cache_write_1h;  // of those, to be kept an hour
+  std::optional<int64_t> tokens_audio_input;
+  std::optional<int64_t> tokens_audio_output;
+  std::string service_tier;  // as the provider says it: flex, priority, batch; empty: its standard one
   std::optional<int64_t> cost_microusd;
 
   // What analysis says. Scores are 0..1.

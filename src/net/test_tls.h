@@ -6,10 +6,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <csignal>
 #include <memory>
 #include <string>
 
 namespace sentinel::net {
+
+// OpenSSL's sockets write without MSG_NOSIGNAL: a client that has gone would end the tests. Asio's, in the product, do
+// not.
+inline const auto kSigpipeBefore = std::signal(SIGPIPE, SIG_IGN);
 
 template <class T, void (*Free)(T*)>
 struct OpensslDeleter {

@@ -25,7 +25,7 @@ const PRIMARY = {
   s05: [reset(), reset(), answer()], // a pooled connection that breaks is tried once more by itself
   s06: silence(), 's06-whole': silence(),
   s07: answer({ late: 6000 }),
-  s08: CUT, 's08-hold': CUT, 's08-early': EARLY_CUT,
+  s08: CUT, 's08-end': answer({ words: 40, then: 'end' }), 's08-hold': CUT, 's08-early': EARLY_CUT,
   s09: STALL, 's09-hold': STALL,
   s10: GARBLE, 's10-hold': GARBLE,
   s11: answer({ done: false }),
@@ -201,6 +201,7 @@ drill('S08', 'stream cut', async () => {
   await brokenOff(await ask(sentinel.url, { model: 's08' }), 'provider_stream_cut', 40);
   assert.equal(primary.of('s08').length, 1, 'what has begun is not asked for again');
   assert.equal(fallback.of('fb-s08').length, 0);
+  await brokenOff(await ask(sentinel.url, { model: 's08-end' }), 'provider_stream_cut', 40);
   await whole(await ask(sentinel.url, { model: 's08-hold' }), 'fallback', { retry_count: 3 });
   await whole(await ask(sentinel.url, { model: 's08-early' }), 'fallback', { retry_count: 3 });
   return 'error event; held, or nothing sent yet: whole from the fallback';

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { OpenApi } from './lib/openapi.mjs';
-import { Sentinel, folderWith, temporaryFolder, until } from './lib/sentinel.mjs';
+import { Sentinel, folderWith, httpServer, run, temporaryFolder, until } from './lib/sentinel.mjs';
 
 let demo; // has the simulated provider
 let sentinel;
@@ -270,9 +270,63 @@ test('a configuration that is wrong says where', async () => {
     ['gateway: {routes: [{targets: [{provider: openai}], guards: {before: [{check: mood, action: block}]}}]}', /sentinel\.yml:1:\d+: check must be/],
     ['gateway: {cache: {size: 1MB}}', /unknown field "size"/],
   ]) {
-    const { run } = await import('./lib/sentinel.mjs');
     const { code, stderr, stdout } = await run(['check', 'config', `${folderWith({ 'sentinel.yml': text })}/sentinel.yml`]);
     assert.notEqual(code, 0, text);
     assert.match(stderr + stdout, why);
   }
+});
+
+const LITELLM = JSON.stringify({
+  sample_spec: { input_cost_per_token: 0 },
+  'sim-small': { input_cost_per_token: 1e-3, output_cost_per_token: 2e-3, cache_read_input_token_cost: 5e-4, mode: 'chat' },
+  'gemini/gemini-x': { input_cost_per_token: 1.25e-6, input_cost_per_token_above_200k_tokens: 2.5e-6, output_cost_per_token: 1e-5 },
+  'dall-e-x': { input_cost_per_pixel: 1e-8, mode: 'image_generation' },
+});
+
+test("LiteLLM's prices are imported, and work as they are; spans leave within the caller's trace", async () => {
+  const folder = folderWith({ 'model_prices.json': LITELLM });
+  const imported = await run(['prices', 'import', `${folder}/model_prices.json`, '--model', 'sim-*', '-o', `${folder}/own.yml`]);
+  assert.equal(imported.code, 0, imported.stderr);
+  assert.match(imported.stderr, /^1 models; 1 entries/);
+  const shown = await run(['prices', 'show', 'sim-small', '--file', `${folder}/own.yml`]);
+  assert.match(shown.stdout, /"sim-small": \{input: 1000, cached_input: 500, output: 2000\}/);
+  assert.match((await run(['prices', 'show', 'gemini-x-001', '--file', `${folder}/model_prices.json`])).stdout, /long_context: \{above_tokens: 200000, input: 2\.5\}/);
+  assert.equal((await run(['prices', 'show', 'nobody', '--file', `${folder}/own.yml`])).code, 3);
+
+  const collector = await httpServer((_request, _body, response) => response.end('{}'));
+  const provider = `providers: [{name: sim, kind: simulated, base_url: 'http://127.0.0.1:${demo.port + 1}', api_key: local}]`;
+  const written = folderWith({
+    'model_prices.json': LITELLM,
+    'sentinel.yml': `
+gateway: {${provider}, routes: [{models: [sim-small], targets: [{provider: sim}]}, {targets: [{provider: sim, model: sim-large}]}]}
+prices: model_prices.json
+telemetry: {otlp_traces: {endpoint: '${collector.url}/v1/traces', headers: {x-token: abc}, interval: 50ms}}
+`,
+  });
+  const server = await Sentinel.serve({ args: ['--config', `${written}/sentinel.yml`], env: { OTEL_SEMCONV_STABILITY_OPT_IN: 'gen_ai_latest_experimental' } });
+  const send = (model) =>
+    server.request('POST', '/v1/chat/completions', { model, messages: [{ role: 'user', content: 'What are your opening hours?' }] }, { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
+  const priced = await send('sim-small');
+  const unpriced = await send('nobody-knows');
+  const rowOf = (answer) => until('the row is there', async () => (await server.sql(`SELECT * FROM llm_events WHERE request_id = '${answer.headers.get('x-request-id')}'`))[0]);
+  const paid = await rowOf(priced);
+  const cached = Number(paid.tokens_cached_input ?? 0);
+  const expected = ((Number(paid.tokens_input) - cached) * 1000 + cached * 500 + Number(paid.tokens_output) * 2000) / 1e6;
+  assert.ok(Math.abs(Number(paid.cost_usd) - expected) < 1e-6, `${paid.cost_usd} is not ${expected}`);
+  assert.equal((await rowOf(unpriced)).cost_usd, null, 'unknown, not 0');
+  assert.match((await server.request('GET', '/metrics')).text, /llm_cost_unknown_total\{[^}]*\} 1\n/);
+
+  const spans = () => collector.received.flatMap((r) => JSON.parse(r.body).resourceSpans.flatMap((s) => s.scopeSpans.flatMap((x) => x.spans)));
+  await until('two spans have come', () => spans().length === 2);
+  const span = spans().find((s) => s.name === 'chat sim-small');
+  assert.equal(span.traceId, '0af7651916cd43dd8448eb211c80319c');
+  assert.equal(span.parentSpanId, 'b7ad6b7169203331');
+  const attributes = Object.fromEntries(span.attributes.map((a) => [a.key, Object.values(a.value)[0]]));
+  assert.equal(attributes['gen_ai.provider.name'], 'sim');
+  assert.equal(attributes['gen_ai.usage.input_tokens'], String(paid.tokens_input));
+  assert.equal(attributes['sentinel.request_id'], priced.headers.get('x-request-id'));
+  assert.ok(span.events.some((e) => e.name === 'gen_ai.evaluation.result'));
+  assert.equal(collector.received[0].headers['x-token'], 'abc');
+  await server.stop();
+  await collector.close();
 });

@@ -154,12 +154,12 @@ std::string new_key_secret() {
 
 std::string key_hash_of(std::string_view secret) { return sha256(secret); }
 
-KeyRing::KeyRing(std::vector<std::shared_ptr<const VirtualKey>> keys) : keys_(std::move(keys)) {
+VirtualKeys::VirtualKeys(std::vector<std::shared_ptr<const VirtualKey>> keys) : keys_(std::move(keys)) {
   std::sort(keys_.begin(), keys_.end(), [](const auto& a, const auto& b) { return a->id < b->id; });
   for (const auto& key : keys_) by_hash_.emplace(key->hash, key);
 }
 
-std::shared_ptr<const VirtualKey> KeyRing::find(std::string_view secret) const {
+std::shared_ptr<const VirtualKey> VirtualKeys::find(std::string_view secret) const {
   const auto found = by_hash_.find(key_hash_of(secret));
   return found == by_hash_.end() ? nullptr : found->second;
 }
@@ -177,6 +177,12 @@ void remove_shown_key(net::Request& request) {
   for (const std::string_view name : kKeyHeaders) {
     if (without_scheme(request.headers.get(name)).starts_with(kKeyPrefix)) request.headers.remove(name);
   }
+  if (!request.query.get("key").starts_with(kKeyPrefix)) return;
+  net::Params others;
+  for (const auto& [name, value] : request.query.pairs()) {
+    if (name != "key") others.add(name, value);
+  }
+  request.query = std::move(others);
 }
 
 }  // namespace sentinel::gateway

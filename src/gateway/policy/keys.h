@@ -62,10 +62,10 @@ std::string new_key_secret();
 std::string key_hash_of(std::string_view secret);
 
 // All keys that are there, revoked ones too, by hash. Immutable; thread-safe.
-class KeyRing {
+class VirtualKeys {
  public:
-  KeyRing() = default;
-  explicit KeyRing(std::vector<std::shared_ptr<const VirtualKey>> keys);
+  VirtualKeys() = default;
+  explicit VirtualKeys(std::vector<std::shared_ptr<const VirtualKey>> keys);
   // Of a key as it was shown; null when there is none.
   std::shared_ptr<const VirtualKey> find(std::string_view secret) const;
   const std::vector<std::shared_ptr<const VirtualKey>>& all() const { return keys_; }

@@ -90,7 +90,11 @@ TEST(Keys, AreFoundWhereverClientsShowThemAndGoNoFurther) {
   }
   net::Request query;
   query.query.add("key", secret);
+  query.query.add("alt", "sse");
   EXPECT_EQ(shown_key(query), secret);
+  remove_shown_key(query);
+  EXPECT_FALSE(query.query.has("key"));
+  EXPECT_EQ(query.query.get("alt"), "sse");
   net::Request other;
   other.headers.add("authorization", "Bearer sk-proj-1");
   EXPECT_EQ(shown_key(other), "");
@@ -124,14 +128,14 @@ class PolicyStoreTest : public testing::Test {
   const std::string dir_;
   MetricRegistry metrics_;
   FakeClock clock_;
-  Published<KeyRing> keys_;
+  Published<VirtualKeys> keys_;
   Published<RouteSwitches> switches_;
   std::unique_ptr<state::Database> database_;
   std::unique_ptr<PolicyStore> store_;
 };
 
 TEST_F(PolicyStoreTest, AKeyIsKeptByItsHashAloneAndFoundByEveryCore) {
-  Published<KeyRing>::Copy core;
+  Published<VirtualKeys>::Copy core;
   EXPECT_EQ(keys_.get(core).all().size(), 0U);
   const auto made = create(kFull);
   ASSERT_TRUE(made) << made.error().to_string();

@@ -31,7 +31,7 @@ struct Policies {
         cache(registry, kCacheBytesDefault) {}
 
   MetricRegistry& metrics;
-  Published<KeyRing> keys;
+  Published<VirtualKeys> keys;
   Published<RouteSwitches> switches;
   RateLimiter rates;
   BudgetBook budgets;

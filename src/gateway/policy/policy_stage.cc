@@ -9,6 +9,7 @@
 #include "gateway/policy/canonical.h"
 #include "gateway/policy/guard.h"
 #include "gateway/protocol/asked_tokens.h"
+#include "gateway/protocol/usage.h"
 #include "text/json.h"
 #include "text/json_text.h"
 
@@ -69,7 +70,19 @@ GuardVerdict guard_answer(const GuardRules& rules, const TextInspector& inspecto
 
 }  // namespace
 
-PolicyStage::PolicyStage(Policies& policies, const Clock& clock) : policies_(policies), clock_(clock) {}
+PolicyStage::PolicyStage(Policies& policies, const Clock& clock)
+    : policies_(policies),
+      clock_(clock),
+      exact_(lookups(policies.metrics, "exact")),
+      semantic_(lookups(policies.metrics, "semantic")) {}
+
+PolicyStage::Lookups PolicyStage::lookups(MetricRegistry& metrics, const char* cache) {
+  const auto counter = [&](const char* result) {
+    return &metrics.counter("sentinel_gateway_cache_requests_total", "Calls of routes with a cache.",
+                            {{"cache", cache}, {"result", result}});
+  };
+  return {counter("hit"), counter("miss"), counter("bypass"), counter("too_large")};
+}
 
 void PolicyStage::count_refusal(std::string_view policy, const CallState& call) {
   policies_.metrics
@@ -85,23 +98,18 @@ void PolicyStage::count_guard(const GuardRule& rule, std::string_view when) {
       .add();
 }
 
-void PolicyStage::count_lookup(std::string_view cache, std::string_view result) {
-  policies_.metrics
-      .counter("sentinel_gateway_cache_requests_total", "Calls of routes with a cache.",
-               {{"cache", std::string(cache)}, {"result", std::string(result)}})
-      .add();
-}
-
 // ---- who asks ----
 
 Outcome PolicyStage::identify(const Plan& plan, CoreState& core, net::Request& request,
                               std::shared_ptr<const VirtualKey>* key) const {
+  const VirtualKeys& known = policies_.keys.get(core.keys);
+  if (known.all().empty() && !plan.config.policy.require_key) return std::nullopt;  // nobody uses them
   const std::string_view shown = shown_key(request);
   if (shown.empty()) {
     if (!plan.config.policy.require_key) return std::nullopt;
     return make_failure(ErrorType::kCallerUnauthorized, "a Sentinel API key is needed (sk-sentinel-...)");
   }
-  *key = policies_.keys.get(core.keys).find(shown);
+  *key = known.find(shown);
   if (*key == nullptr) return make_failure(ErrorType::kCallerUnauthorized, "the API key is not known");
   if ((*key)->revoked_at) return make_failure(ErrorType::kCallerUnauthorized, "the API key has been revoked");
   if ((*key)->expired(clock_.now())) {
@@ -253,7 +261,7 @@ std::unique_ptr<net::Response> PolicyStage::look_up(CallState& call) {
   const CacheWish wish = cache_wish(request.headers);
   const auto canonical = canonical_request(request.body);
   if (!canonical || !(wish.read || wish.write)) {
-    count_lookup("exact", "bypass");
+    exact_.bypass->add();
     return nullptr;
   }
   const std::string_view stream = !call.info.stream ? "" : call.asked.json_array ? "array" : "events";
@@ -263,7 +271,7 @@ std::unique_ptr<net::Response> PolicyStage::look_up(CallState& call) {
   const auto young = [&](const CachedAnswer& answer) { return !wish.age_max || now - answer.made_at <= *wish.age_max; };
   if (config.exact && wish.read) {
     if (const auto answer = policies_.cache.find(key, now); answer && young(*answer))
-      return replay(call, *answer, "exact");
+      return replay(call, *answer, exact_);
   }
   PolicyCall& mine = remember(call);
   std::string question;
@@ -278,12 +286,13 @@ std::unique_ptr<net::Response> PolicyStage::look_up(CallState& call) {
             policies_.cache.find_near(mine.cache_scope, mine.embedding, config.threshold, now, similarity);
         if (near && young(*near)) {
           call.own_headers.set("x-sentinel-cache-similarity", format_double(std::round(similarity * 1e4) / 1e4));
-          return replay(call, *near, "semantic");
+          return replay(call, *near, semantic_);
         }
       }
     }
   }
-  count_lookup(config.exact ? "exact" : "semantic", wish.read ? "miss" : "bypass");
+  const Lookups& counts = config.exact ? exact_ : semantic_;
+  (wish.read ? counts.miss : counts.bypass)->add();
   call.own_headers.set("x-sentinel-cache", "miss");
   if (wish.write) {
     mine.cache_key = key;
@@ -292,8 +301,8 @@ std::unique_ptr<net::Response> PolicyStage::look_up(CallState& call) {
   return nullptr;
 }
 
-std::unique_ptr<net::Response> PolicyStage::replay(CallState& call, const CachedAnswer& answer, std::string_view how) {
-  count_lookup(how, "hit");
+std::unique_ptr<net::Response> PolicyStage::replay(CallState& call, const CachedAnswer& answer, const Lookups& counts) {
+  counts.hit->add();
   model::Interaction& row = call.interaction;
   row.cache_hit = true;
   row.provider = answer.provider;
@@ -330,7 +339,7 @@ void PolicyStage::keep(CallState& call) {
   answer->finish_reason = info.finish_reason;
   answer->scope = std::move(mine.cache_scope);
   answer->embedding = std::move(mine.embedding);
-  if (!policies_.cache.put(std::move(answer), clock_.now())) count_lookup("exact", "too_large");
+  if (!policies_.cache.put(std::move(answer), clock_.now())) exact_.too_large->add();
 }
 
 // ---- after ----
@@ -357,16 +366,13 @@ Consumption PolicyStage::used(const CallState& call) const {
   model::Interaction served;
   served.model = call.interaction.model;
   served.model_version = answer.model;
-  served.tokens_input = answer.tokens_input;
-  served.tokens_output = answer.tokens_output;
+  fill_usage(answer, served);
   if (!served.tokens_input && !served.tokens_output && !answer.text.empty()) {  // broken off before it was told
     served.tokens_input = input_estimate(call);
     served.tokens_output = static_cast<int64_t>(answer.text.size()) / kCharsPerToken + 1;
   }
   usage.tokens = served.tokens_input.value_or(0) + served.tokens_output.value_or(0);
   if (!policies_.cost_of) return usage;
-  served.tokens_cached_input = answer.tokens_cached;
-  served.tokens_reasoning = answer.tokens_reasoning;
   usage.cost_microusd = policies_.cost_of(served).value_or(0);
   return usage;
 }

@@ -36,21 +36,27 @@ class PolicyStage final : public CallStage {
   void after(CallState& call, const Outcome& outcome) override;
 
  private:
+  // Counted on every call of a route with a cache: found once, because the registry has a lock.
+  struct Lookups {
+    Counter *hit, *miss, *bypass, *too_large;
+  };
+  static Lookups lookups(MetricRegistry& metrics, const char* cache);
   Outcome check_switch(CallState& call);
   Outcome check_key(CallState& call);
   Outcome check_size(CallState& call);
   Outcome meter(CallState& call);
   Outcome guard_prompt(CallState& call);
   std::unique_ptr<net::Response> look_up(CallState& call);
-  std::unique_ptr<net::Response> replay(CallState& call, const CachedAnswer& answer, std::string_view how);
+  std::unique_ptr<net::Response> replay(CallState& call, const CachedAnswer& answer, const Lookups& counts);
   void keep(CallState& call);
   Consumption used(const CallState& call) const;
   void count_refusal(std::string_view policy, const CallState& call);
   void count_guard(const GuardRule& rule, std::string_view when);
-  void count_lookup(std::string_view cache, std::string_view result);
 
   Policies& policies_;
   const Clock& clock_;
+  const Lookups exact_;
+  const Lookups semantic_;
 };
 
 }  // namespace sentinel::gateway

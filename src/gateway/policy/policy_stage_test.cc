@@ -72,7 +72,7 @@ class PolicyStageTest : public GatewayTest {
     key->hash = key_hash_of(secret);
     key->spec = *parse_key_spec(json, clock_.now());
     keys_.push_back(key);
-    gateway_->policies().keys.publish(std::make_shared<const KeyRing>(keys_));
+    gateway_->policies().keys.publish(std::make_shared<const VirtualKeys>(keys_));
     return secret;
   }
   ClientRequest with_key(const std::string& secret, ClientRequest request) {

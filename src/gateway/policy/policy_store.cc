@@ -57,7 +57,8 @@ Status PolicyStore::migrate(state::Database& database) {
 }
 
 Result<std::unique_ptr<PolicyStore>> PolicyStore::open(state::Database& database, const Clock& clock,
-                                                       Published<KeyRing>& keys, Published<RouteSwitches>& switches) {
+                                                       Published<VirtualKeys>& keys,
+                                                       Published<RouteSwitches>& switches) {
   std::unique_ptr<PolicyStore> store(new PolicyStore(database, clock, keys, switches));
   SENTINEL_TRY(store->load());
   return store;
@@ -80,7 +81,7 @@ Status PolicyStore::load() {
     }
     return {};
   }));
-  keys_.publish(std::make_shared<const KeyRing>(std::move(keys)));
+  keys_.publish(std::make_shared<const VirtualKeys>(std::move(keys)));
   switches_.publish(std::move(switches));
   return {};
 }
@@ -112,7 +113,7 @@ Result<PolicyStore::Made> PolicyStore::create_key(KeySpec spec, std::string crea
   }));
   std::vector<std::shared_ptr<const VirtualKey>> all = ring->all();
   all.push_back(key);
-  keys_.publish(std::make_shared<const KeyRing>(std::move(all)));
+  keys_.publish(std::make_shared<const VirtualKeys>(std::move(all)));
   made.key = std::move(key);
   return made;
 }
@@ -137,7 +138,7 @@ Result<std::shared_ptr<const VirtualKey>> PolicyStore::revoke_key(
     return also ? also(tx, *key) : Status{};
   }));
   *found = key;
-  keys_.publish(std::make_shared<const KeyRing>(std::move(all)));
+  keys_.publish(std::make_shared<const VirtualKeys>(std::move(all)));
   return std::shared_ptr<const VirtualKey>(std::move(key));
 }
 

@@ -26,7 +26,7 @@ class PolicyStore {
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran. References outlive the store; `keys` and `switches` get what is there at once.
   static Result<std::unique_ptr<PolicyStore>> open(state::Database& database, const Clock& clock,
-                                                   Published<KeyRing>& keys, Published<RouteSwitches>& switches);
+                                                   Published<VirtualKeys>& keys, Published<RouteSwitches>& switches);
 
   struct Made {
     std::shared_ptr<const VirtualKey> key;
@@ -38,7 +38,7 @@ class PolicyStore {
   // kNotFound; kConflict: it is revoked already. `id` may be the name of a key that is in force.
   Result<std::shared_ptr<const VirtualKey>> revoke_key(
       std::string_view id, const std::function<Status(state::Tx&, const VirtualKey&)>& also);
-  std::shared_ptr<const KeyRing> keys() const { return keys_.get(); }
+  std::shared_ptr<const VirtualKeys> keys() const { return keys_.get(); }
 
   // Off, or (off = false) on again. Whether a route has that name is the caller's to know.
   Status set_switch(const RouteSwitch& change, bool off, const Also& also);
@@ -49,14 +49,14 @@ class PolicyStore {
   Result<std::vector<Spending>> load_spending();
 
  private:
-  PolicyStore(state::Database& database, const Clock& clock, Published<KeyRing>& keys,
+  PolicyStore(state::Database& database, const Clock& clock, Published<VirtualKeys>& keys,
               Published<RouteSwitches>& switches)
       : database_(database), clock_(clock), keys_(keys), switches_(switches) {}
   Status load();
 
   state::Database& database_;
   const Clock& clock_;
-  Published<KeyRing>& keys_;
+  Published<VirtualKeys>& keys_;
   Published<RouteSwitches>& switches_;
   Mutex writing_;  // what is published follows the order of the commits
 };

@@ -68,7 +68,8 @@ void read_messages(od::value list, RequestInfo& info) {
 
 // Anthropic counts what was read from and written to its cache apart from the input; here the input is all of it.
 struct Usage {
-  std::optional<int64_t> input, cache_read, cache_write, output, thinking;
+  std::optional<int64_t> input, cache_read, cache_write, cache_write_1h, output, thinking;
+  std::string tier;
 };
 
 void read_usage(od::value usage, Usage& found) {
@@ -80,6 +81,12 @@ void read_usage(od::value usage, Usage& found) {
     if (key == "cache_read_input_tokens") take(found.cache_read, value);
     if (key == "cache_creation_input_tokens") take(found.cache_write, value);
     if (key == "output_tokens") take(found.output, value);
+    if (key == "service_tier") found.tier = text_if(value);
+    if (key == "cache_creation") {
+      each_field_if(value, [&](std::string_view name, od::value v) {
+        if (name == "ephemeral_1h_input_tokens") take(found.cache_write_1h, v);
+      });
+    }
     if (key == "output_tokens_details") {
       each_field_if(value, [&](std::string_view name, od::value v) {
         if (name == "thinking_tokens") take(found.thinking, v);
@@ -95,6 +102,8 @@ void take_usage(const Usage& usage, AnswerInfo& answer) {
     answer.tokens_input = *usage.input + answer.tokens_cached.value_or(0) + answer.tokens_cache_write.value_or(0);
   if (usage.output) answer.tokens_output = usage.output;
   if (usage.thinking) answer.tokens_reasoning = usage.thinking;
+  if (usage.cache_write_1h) answer.tokens_cache_write_1h = usage.cache_write_1h;
+  if (!usage.tier.empty()) answer.service_tier = usage.tier == "standard" ? "" : utf8_prefix(usage.tier, 32);
 }
 
 std::string finish_of(std::string_view reason) {

@@ -57,6 +57,19 @@ void read_requests(od::value requests, RequestInfo& info) {
   info.prompt = std::move(all);
 }
 
+// [{"modality": "AUDIO", "tokenCount": 9}, ...]
+void read_audio(od::value details, std::optional<int64_t>& tokens) {
+  each_item_if(details, [&](od::value detail) {
+    std::string modality;
+    std::optional<int64_t> count;
+    each_field_if(detail, [&](std::string_view key, od::value value) {
+      if (key == "modality") modality = text_if(value);
+      if (key == "tokenCount") count = integer_of(value);
+    });
+    if (modality == "AUDIO" && count) tokens = count;
+  });
+}
+
 void read_usage(od::value usage, AnswerInfo& answer) {
   std::optional<int64_t> prompt, tools, candidates, thoughts;
   each_field_if(usage, [&](std::string_view key, od::value value) {
@@ -65,6 +78,8 @@ void read_usage(od::value usage, AnswerInfo& answer) {
     if (key == "candidatesTokenCount") candidates = integer_of(value);
     if (key == "thoughtsTokenCount") thoughts = integer_of(value);
     if (key == "cachedContentTokenCount") answer.tokens_cached = integer_of(value);
+    if (key == "promptTokensDetails") read_audio(value, answer.tokens_audio_input);
+    if (key == "candidatesTokensDetails") read_audio(value, answer.tokens_audio_output);
   });
   if (prompt) answer.tokens_input = *prompt + tools.value_or(0);
   if (thoughts) answer.tokens_reasoning = thoughts;

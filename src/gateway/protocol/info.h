@@ -46,6 +46,8 @@ struct AnswerInfo {
   std::vector<std::string> tool_names;
   // Input with what was cached; output with what was thought.
   std::optional<int64_t> tokens_input, tokens_output, tokens_cached, tokens_cache_write, tokens_reasoning;
+  std::optional<int64_t> tokens_cache_write_1h, tokens_audio_input, tokens_audio_output;
+  std::string service_tier;
   bool refusal = false;
   bool complete = false;  // it has what answers of its API consist of: a list of choices, the data of an embedding, ...
   std::optional<std::string> error;  // the message, when the answer is an error in spite of its status

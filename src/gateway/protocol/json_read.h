@@ -129,6 +129,12 @@ inline void add_tool(AnswerInfo& answer, std::string_view name) {
     answer.tool_names.emplace_back(utf8_prefix(name, kAttributeBytesMax));
 }
 
+// A tier that has no prices of its own is none.
+inline void read_service_tier(od::value value, AnswerInfo& answer) {
+  const std::string_view tier = text_if(value);
+  answer.service_tier = tier == "default" || tier == "standard" || tier == "auto" ? "" : utf8_prefix(tier, 32);
+}
+
 // The message of an error, which is an object or a text.
 inline std::string error_message_of(od::value error) {
   if (is_string(error)) return std::string(text_of(error));

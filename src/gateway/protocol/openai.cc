@@ -132,11 +132,13 @@ void read_usage(od::value usage, AnswerInfo& answer) {
     if (key == "prompt_tokens_details" && type_of(value) == od::json_type::object) {
       each_field_of(value, [&](std::string_view name, od::value v) {
         if (name == "cached_tokens") answer.tokens_cached = integer_of(v);
+        if (name == "audio_tokens") answer.tokens_audio_input = integer_of(v);
       });
     }
     if (key == "completion_tokens_details" && type_of(value) == od::json_type::object) {
       each_field_of(value, [&](std::string_view name, od::value v) {
         if (name == "reasoning_tokens") answer.tokens_reasoning = integer_of(v);
+        if (name == "audio_tokens") answer.tokens_audio_output = integer_of(v);
       });
     }
   });
@@ -222,6 +224,7 @@ class OpenAi final : public Protocol {
     return read_object(body, [&](std::string_view key, od::value value) {
       if (key == "model" && is_string(value)) answer.model = text_of(value);
       if (key == "usage") read_usage(value, answer);
+      if (key == "service_tier") read_service_tier(value, answer);
       if (key == "choices" && api_info(api_).answers_text && is_array(value)) {
         answer.complete = each_item(value, [&](od::value choice) { read_choice(choice, answer); });
       }
@@ -243,6 +246,8 @@ class OpenAi final : public Protocol {
     const bool good = read_object_copy(data, [&](std::string_view key, od::value value) {
       if (key == "model" && is_string(value)) {
         answer.model = text_of(value);
+      } else if (key == "service_tier") {
+        read_service_tier(value, answer);
       } else if (key == "usage") {
         usage = is_object(value);
         read_usage(value, answer);

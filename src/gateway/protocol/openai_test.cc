@@ -195,12 +195,36 @@ TEST(ReadDelta, GathersAStream) {
   EXPECT_FALSE(read_delta(Api::kChat, "{\"choices\":[{", answer).valid);
 }
 
+TEST(ReadProviderError, KindsOfEveryFamily) {
+  using Kind = ProviderError::Kind;
+  const std::pair<const char*, Kind> cases[] = {
+      {R"({"error":{"message":"too long","code":"context_length_exceeded"}})", Kind::kContextTooLong},
+      {R"({"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 9 tokens > 8"}})",
+       Kind::kContextTooLong},
+      {R"({"error":{"code":400,"message":"The input token count (9) exceeds the maximum number","status":"INVALID_ARGUMENT"}})",
+       Kind::kContextTooLong},
+      {R"({"object":"error","message":"This model's maximum context length is 8192 tokens.","code":400})",
+       Kind::kContextTooLong},
+      {R"({"error":{"code":400,"message":"the request exceeds","type":"exceed_context_size_error"}})",
+       Kind::kContextTooLong},
+      {R"({"error":"the input length exceeds the context length"})", Kind::kContextTooLong},
+      {R"({"error":{"message":"no","code":"content_policy_violation"}})", Kind::kContentFilter},
+      {R"({"error":{"message":"no","code":"content_filter"}})", Kind::kContentFilter},
+      {R"({"error":{"message":"Output blocked by content filtering policy","type":"invalid_request_error"}})",
+       Kind::kContentFilter},
+      {R"({"error":{"message":"no such field","type":"invalid_request_error"}})", Kind::kOther},
+      {"<html>", Kind::kOther},
+  };
+  for (const auto& [body, kind] : cases) EXPECT_EQ(read_provider_error(body).kind(), kind) << body;
+}
+
 TEST(ReadProviderError, Forms) {
   const auto error =
       read_provider_error(R"({"error":{"message":"m","type":"t","param":null,"code":"content_filter"}})");
   EXPECT_EQ(error.message, "m");
   EXPECT_EQ(error.code, "content_filter");
   EXPECT_EQ(read_provider_error(R"({"error":"plain"})").message, "plain");
+  EXPECT_EQ(read_provider_error(R"({"object":"error","message":"no","type":"x","code":400})").message, "no");
   EXPECT_EQ(read_provider_error("<html>").message, "");
 }
 

@@ -83,6 +83,8 @@ ProviderError read_provider_error(std::string_view body) {
   namespace jr = json_read;
   ProviderError error;
   (void)jr::read_object_copy(body, [&](std::string_view key, jr::od::value value) {
+    // vLLM's older form has no `error` around it.
+    if (key == "message" && error.message.empty()) error.message = jr::text_if(value);
     if (key != "error") return;
     if (jr::is_string(value)) error.message = jr::text_of(value);
     jr::each_field_if(value, [&](std::string_view name, jr::od::value v) {
@@ -100,9 +102,11 @@ ProviderError::Kind ProviderError::kind() const {
   if (code == "content_filter" || code == "content_policy_violation" || type == "content_filter")
     return Kind::kContentFilter;
   if (code == "context_length_exceeded") return Kind::kContextTooLong;
-  // Anthropic and Gemini say so in words only.
+  if (type == "exceed_context_size_error") return Kind::kContextTooLong;  // llama.cpp
+  // Anthropic, Gemini, vLLM and Ollama say so in words only.
   const std::string words = to_lower(message.substr(0, 500));
   const auto says = [&](std::string_view part) { return words.find(part) != std::string::npos; };
+  if (says("maximum context length") || says("exceeds the context length")) return Kind::kContextTooLong;
   if (type == "invalid_request_error" || type == "INVALID_ARGUMENT") {
     if (says("prompt is too long") || says("exceed context limit") ||
         (says("input token count") && says("exceeds the maximum"))) {

@@ -79,6 +79,7 @@ struct Ending {
 void read_field(std::string_view key, od::value value, AnswerInfo& answer, Ending& ending) {
   if (key == "model" && is_string(value)) answer.model = text_of(value);
   if (key == "usage") read_usage(value, answer);
+  if (key == "service_tier") read_service_tier(value, answer);
   if (key == "status") ending.status = text_if(value);
   if (key == "error" && !is_null(value)) ending.error = error_message_of(value);
   if (key == "incomplete_details") {

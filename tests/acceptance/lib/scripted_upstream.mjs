@@ -33,7 +33,7 @@ export const noPrefill = (then) => (asked, response, request) =>
 
 /**
  * The good answer, streamed or not. Of a stream: `late` ms before the first word; after `words` of them `then`:
- * 'cut' (reset), 'stall' (nothing more), 'garble' (an event that is no JSON, then the rest); `done: false` leaves out [DONE];
+ * 'cut' (reset), 'end' (an orderly end, but too early), 'stall' (nothing more), 'garble' (an event that is no JSON, then the rest); `done: false` leaves out [DONE];
  * `gap` ms between words.
  */
 export const answer = ({ late = 0, words = WORDS.length, then = '', done = true, gap = 0, wait = 0 } = {}) => async (asked, response, request) => {
@@ -51,6 +51,7 @@ export const answer = ({ late = 0, words = WORDS.length, then = '', done = true,
       await pause(30); // so that what was written is read before the reset
       return request.socket.resetAndDestroy();
     }
+    if (i === words && then === 'end') return response.end();
     if (i === words && then === 'stall') return undefined;
     if (i === words && then === 'garble') response.write('data: {"choices": [{"index": 0, "delta"\n\n');
     response.write(piece(model, i));
