@@ -1,0 +1,106 @@
+#pragma once
+// What an installation says about its people: users, teams, schedules and escalation policies. Immutable once parsed;
+// the form is in docs/oncall.md.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "oncall/schedule.h"
+#include "text/yaml.h"
+
+namespace sentinel::oncall {
+
+// One message of a user's own rules: so long after he was first told, by this channel.
+struct NotificationRule {
+  Micros after{0};
+  std::string channel;  // a key of User::contacts
+  bool operator==(const NotificationRule&) const = default;
+};
+
+struct User {
+  std::string id;
+  std::string name;
+  std::map<std::string, std::string> contacts;  // channel ("sms", "voice", "push", "email", "slack", ...) to address
+  // By `after`. Who has none is told by every contact at once: rules that were never written must not swallow a page.
+  std::vector<NotificationRule> default_rules;
+  std::vector<NotificationRule> urgent_rules;
+
+  std::vector<NotificationRule> rules(bool urgent) const;
+};
+
+struct Team {
+  std::string id;
+  std::string name;
+  std::vector<std::string> members;
+};
+
+struct Recipient {
+  enum class Kind { kUser, kSchedule, kTeam, kRoundRobin };
+  Kind kind = Kind::kUser;
+  std::string id;                  // user, schedule or team
+  std::vector<std::string> users;  // of kRoundRobin
+};
+
+// When a level may page.
+struct TimeGate {
+  Zone zone;
+  std::vector<Restriction> restrictions;
+  bool wait = true;  // outside: wait until it opens; otherwise the level is skipped
+
+  bool open(TimePoint t) const;
+  // The next instant at which it is open, `t` itself included; absent: not within a year.
+  std::optional<TimePoint> next_open(TimePoint t) const;
+};
+
+struct Level {
+  std::string id;  // stays the same when levels are reordered; "L1", "L2" ... unless given
+  std::vector<Recipient> recipients;
+  std::vector<std::string> channels;  // instead of the users' own rules; empty: their rules
+  Micros timeout{0};
+  std::optional<TimeGate> gate;
+};
+
+struct Policy {
+  std::string id;
+  std::string name;
+  std::vector<Level> levels;
+  int repeats = 0;                            // times more through all levels
+  std::optional<Micros> acknowledge_timeout;  // an acknowledgement older than this begins anew
+  std::vector<Recipient> last_resort;         // told when all levels are used up
+};
+
+// Nothing is paged for these policies while it lasts; what waits fires once when it ends.
+struct MaintenanceWindow {
+  std::string id;
+  Span span;
+  std::vector<std::string> policies;  // empty: all
+};
+
+struct Config {
+  std::map<std::string, User, std::less<>> users;
+  std::map<std::string, Team, std::less<>> teams;
+  std::map<std::string, Schedule, std::less<>> schedules;
+  std::map<std::string, Policy, std::less<>> policies;
+  std::vector<MaintenanceWindow> maintenance;
+  std::vector<Recipient> last_resort;  // of policies that have none, and of alerts whose policy is gone
+
+  // The end of the window that holds back this policy's pages at `t`.
+  std::optional<TimePoint> maintenance_until(std::string_view policy, TimePoint t) const;
+};
+
+// Errors say file:line:column. Every name that is used must be defined: a level can never reach more people than it
+// says.
+Result<Config> parse_config(std::string_view yaml, std::string_view file);
+
+// The user leaves everything that names him; whoever is on call at `now` stays. Levels may become empty: they are
+// skipped.
+void remove_user(Config& config, std::string_view user, TimePoint now);
+
+// One schedule, as in `schedules:`; users are not checked.
+Result<Schedule> parse_schedule(const text::YamlNode& node);
+
+}  // namespace sentinel::oncall

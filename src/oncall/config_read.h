@@ -1,0 +1,29 @@
+#pragma once
+// Readers that the two halves of the configuration share.
+
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "oncall/config.h"
+
+namespace sentinel::oncall {
+
+// Items of an optional list field, at most `max`.
+Result<std::vector<text::YamlNode>> list_of(const text::YamlNode& map, std::string_view key, size_t max);
+// A field "id" of letters, digits and _ . - that is not in `seen` yet.
+Result<std::string> read_id(const text::YamlNode& node, std::string_view what, std::set<std::string>& seen);
+Result<Zone> read_zone(const text::YamlNode& map, const Zone& fallback);
+Result<Restriction> read_restriction(const text::YamlNode& node);
+// {from, to} or {from, duration}; times are RFC 3339, or clock times of the zone.
+Result<Span> read_span(const text::YamlNode& node, std::string_view what, const Zone& zone);
+
+// Puts the node's position into an error that has none.
+template <class T>
+Result<T> placed(const text::YamlNode& node, Result<T> result) {
+  if (result) return result;
+  return fail(node.error(result.error().message()));
+}
+
+}  // namespace sentinel::oncall

@@ -1,0 +1,39 @@
+#include "oncall/coverage_metrics.h"
+
+#include <chrono>
+
+namespace sentinel::oncall {
+namespace {
+
+double seconds_of(const std::vector<Span>& spans) {
+  Micros sum{0};
+  for (const Span& s : spans) sum += s.end - s.start;
+  return std::chrono::duration<double>(sum).count();
+}
+
+void set(MetricRegistry& metrics, const std::string& schedule, const Coverage& c) {
+  const MetricLabels labels = {{"schedule", schedule}};
+  std::vector<Span> empty;
+  for (const Shift& s : c.final.empty_shifts) empty.push_back(s.span);
+  metrics.gauge("sentinel_oncall_gap_seconds", "Time ahead in which nobody is on call.", labels)
+      .set(seconds_of(c.final.gaps));
+  metrics.gauge("sentinel_oncall_empty_shift_seconds", "Time ahead of turns that nobody holds.", labels)
+      .set(seconds_of(join_spans(empty)));
+  metrics.gauge("sentinel_oncall_overlap_seconds", "Time ahead in which more than one person is on call.", labels)
+      .set(seconds_of(c.final.overlaps));
+  metrics.gauge("sentinel_oncall_never_serve", "Participants without a minute ahead.", labels)
+      .set(static_cast<double>(c.never_serve.size()));
+}
+
+}  // namespace
+
+void publish_coverage(const Config& config, TimePoint now, Micros ahead, MetricRegistry& metrics,
+                      const Config* before) {
+  for (const auto& [id, schedule] : config.schedules) set(metrics, id, coverage(schedule, now, ahead));
+  if (before == nullptr) return;
+  for (const auto& [id, schedule] : before->schedules) {
+    if (!config.schedules.contains(id)) set(metrics, id, {});
+  }
+}
+
+}  // namespace sentinel::oncall

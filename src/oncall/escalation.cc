@@ -1,0 +1,167 @@
+#include "oncall/escalation.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "oncall/limits.h"
+
+namespace sentinel::oncall {
+
+Escalations::Escalations(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
+                         EscalationListener* listener, std::shared_ptr<const Config> config)
+    : scheduler_(scheduler),
+      database_(database),
+      listener_(listener),
+      config_(std::move(config)),
+      pages_(metrics.counter("sentinel_oncall_pages_total", "Pages written to the outbox.")),
+      exhausted_(metrics.counter("sentinel_oncall_exhausted_total", "Escalations that used up all levels.")),
+      nobody_(metrics.counter("sentinel_oncall_nobody_total", "Escalations without a last resort to tell.")),
+      failures_(metrics.counter("sentinel_oncall_state_errors_total", "Due steps that the state store refused.")) {}
+
+Escalations::~Escalations() {
+  *alive_ = false;
+  scheduler_.cancel(timer_);
+}
+
+Result<std::unique_ptr<Escalations>> Escalations::open(Scheduler& scheduler, state::Database& database,
+                                                       MetricRegistry& metrics, EscalationListener* listener,
+                                                       std::shared_ptr<const Config> config) {
+  std::unique_ptr<Escalations> out(new Escalations(scheduler, database, metrics, listener, std::move(config)));
+  // The configuration may have changed while the process was down.
+  SENTINEL_TRY(out->run_open([](EscalationSteps& steps) { return steps.reconsider(); }));
+  return out;
+}
+
+Result<Escalations::Events> Escalations::run_in(state::Tx& tx, const Step& step) {
+  EscalationSteps steps(*config_, tx, scheduler_.now());
+  SENTINEL_TRY(step(steps));
+  if (listener_ != nullptr && !steps.events().empty()) SENTINEL_TRY(listener_->on_escalation(tx, steps.events()));
+  return steps.events();
+}
+
+Result<state::Written> Escalations::run_open(const Step& step) {
+  Events events;
+  SENTINEL_ASSIGN(const state::Written written, database_.write_fail_open([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(events, run_in(tx, step));  // a second run replaces the first
+    return {};
+  }));
+  count(events);
+  arm();
+  return written;
+}
+
+Status Escalations::run_durable(const Step& step) {
+  Events events;
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(events, run_in(tx, step));
+    return {};
+  }));
+  count(events);
+  arm();
+  return {};
+}
+
+void Escalations::committed() {
+  count(std::exchange(uncommitted_, {}));
+  arm();
+}
+
+void Escalations::count(const Events& events) {
+  bool paged = false;
+  for (const EscalationEvent& e : events) {
+    if (e.kind == "paged") {
+      pages_.add();
+      paged = true;
+    }
+    if (e.kind == "exhausted") exhausted_.add();
+    if (e.kind == "nobody") nobody_.add();
+  }
+  if (paged && wake_) wake_();
+}
+
+void Escalations::run_due() {
+  timer_ = TimerId::kNone;
+  const auto done = run_open([](EscalationSteps& steps) { return steps.run_due(); });
+  if (done) return;
+  failures_.add();
+  log_error("oncall", "on-call steps that are due could not be stored, trying again",
+            {{"error", done.error().to_string()}});
+  arm_at(scheduler_.now() + kDiskRetry);
+}
+
+void Escalations::arm() {
+  std::optional<TimePoint> next;
+  const Status read = database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(next, EscalationStore::next_due(tx));
+    return {};
+  });
+  if (!read) next = scheduler_.now() + kDiskRetry;
+  if (next) arm_at(*next);
+}
+
+void Escalations::arm_at(TimePoint when) {
+  scheduler_.cancel(timer_);
+  timer_ = scheduler_.at(when, [this, alive = alive_] {
+    if (*alive) run_due();
+  });
+}
+
+Result<state::Written> Escalations::trigger(const Trigger& trigger) {
+  return run_open([&](EscalationSteps& steps) { return steps.trigger(trigger); });
+}
+
+Result<state::Written> Escalations::resolve(std::string_view key, std::string_view actor) {
+  return run_open([&](EscalationSteps& steps) { return steps.resolve(key, actor); });
+}
+
+Status Escalations::acknowledge(std::string_view key, std::string_view actor) {
+  return run_durable([&](EscalationSteps& steps) { return steps.acknowledge(key, actor); });
+}
+
+Status Escalations::escalate(std::string_view key, std::string_view actor) {
+  return run_durable([&](EscalationSteps& steps) { return steps.escalate(key, actor); });
+}
+
+Status Escalations::reassign(std::string_view key, std::string_view policy, std::string_view actor) {
+  return run_durable([&](EscalationSteps& steps) { return steps.reassign(key, policy, actor); });
+}
+
+Status Escalations::reload(std::shared_ptr<const Config> config) {
+  std::swap(config_, config);
+  const auto done = run_open([](EscalationSteps& steps) { return steps.reconsider(); });
+  if (done) return {};
+  std::swap(config_, config);
+  return fail(done.error());
+}
+
+Status Escalations::trigger_in(state::Tx& tx, const Trigger& trigger) {
+  SENTINEL_ASSIGN(const Events events, run_in(tx, [&](EscalationSteps& steps) { return steps.trigger(trigger); }));
+  uncommitted_.insert(uncommitted_.end(), events.begin(), events.end());
+  return {};
+}
+
+Status Escalations::resolve_in(state::Tx& tx, std::string_view key, std::string_view actor) {
+  SENTINEL_ASSIGN(const Events events, run_in(tx, [&](EscalationSteps& steps) { return steps.resolve(key, actor); }));
+  uncommitted_.insert(uncommitted_.end(), events.begin(), events.end());
+  return {};
+}
+
+Result<std::vector<Escalation>> Escalations::list(bool resolved, size_t limit) const {
+  std::vector<Escalation> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, EscalationStore::list(tx, resolved, limit));
+    return {};
+  }));
+  return out;
+}
+
+Result<std::vector<EscalationEvent>> Escalations::events(std::string_view key, size_t limit) const {
+  std::vector<EscalationEvent> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, EscalationStore::events(tx, key, limit));
+    return {};
+  }));
+  return out;
+}
+
+}  // namespace sentinel::oncall
