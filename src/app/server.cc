@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <filesystem>
+#include <future>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -184,7 +185,10 @@ struct Server::Parts {
   std::string external_url() const {
     return config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
   }
-  Status open_stores();
+  Status open_state();
+  Status open_series();
+  void open_metrics();
+  std::string remote_write_positions() const { return config.data_dir + "/remote-write"; }
   Status open_pipeline();
   Status open_control(Loaded loaded);
   Status open_detection(Loaded& loaded);
@@ -293,7 +297,9 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   std::unique_ptr<Server> server(new Server());
   server->parts_ = std::make_unique<Parts>(std::move(config), std::move(hooks));
   Parts& p = *server->parts_;
-  SENTINEL_TRY(p.open_stores());
+  SENTINEL_TRY(p.open_state());
+  // What waits for delivery, alerts and incidents do not wait for a long log of samples.
+  std::future<Status> series = std::async(std::launch::async, [&p] { return p.open_series(); });
   analysis::AnalyzerOptions analysis;
   analysis.prices_path = loaded.prices.path;
   analysis.prices_yaml = loaded.prices.text;
@@ -314,10 +320,12 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   }));
   p.spans = std::make_unique<ingest::SpanExporter>(p.runtime, p.client, p.metrics, p.config.spans,
                                                    span_names(p.config.gateway));
+  SENTINEL_TRY(p.open_control(loaded));
+  SENTINEL_TRY(series.get());
+  p.open_metrics();
   SENTINEL_TRY(p.open_pipeline());
   p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
-  SENTINEL_TRY(p.open_control(loaded));
   SENTINEL_TRY(p.open_detection(loaded));
   p.prices = std::make_shared<const analysis::PriceTable>(loaded.price_table);
   SENTINEL_TRY(p.open_gateway());
@@ -331,18 +339,8 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   return server;
 }
 
-Status Server::Parts::open_stores() {
+Status Server::Parts::open_state() {
   SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), config.data_dir));
-  tsdb::StoreOptions metrics_store;
-  metrics_store.dir = config.data_dir + "/metrics";
-  metrics_store.retention = config.metrics_retention;
-  const std::string positions = config.data_dir + "/remote-write";
-  metrics_store.log.keep_from = ingest::oldest_unread_segment(posix_env(), positions, config.remote_write);
-  metrics_store.retention_bytes = config.metrics_retention_bytes;
-  metrics_store.out_of_order_window = config.out_of_order_window;
-  metrics_store.series_max = config.metrics_series_max;
-  metrics_store.exemplars_max = config.exemplars_max;
-  SENTINEL_ASSIGN(tsdb, tsdb::Store::open(posix_env(), clock, metrics, metrics_store));
   events::EmbeddedOptions event_store;
   event_store.dir = config.data_dir + "/events";
   event_store.retention = config.events_retention;
@@ -354,7 +352,26 @@ Status Server::Parts::open_stores() {
   feedback = std::make_unique<ingest::FeedbackDesk>(*database, *events, metrics, clock);
   SENTINEL_TRY(JudgePanel::migrate(*database));
   judges = std::make_unique<JudgePanel>(runtime, client, *database, clock, metrics);
-  SENTINEL_TRY(judges->restore());
+  return judges->restore();
+}
+
+// Seconds, where the log is long.
+Status Server::Parts::open_series() {
+  tsdb::StoreOptions metrics_store;
+  metrics_store.dir = config.data_dir + "/metrics";
+  metrics_store.retention = config.metrics_retention;
+  metrics_store.log.keep_from =
+      ingest::oldest_unread_segment(posix_env(), remote_write_positions(), config.remote_write);
+  metrics_store.retention_bytes = config.metrics_retention_bytes;
+  metrics_store.out_of_order_window = config.out_of_order_window;
+  metrics_store.series_max = config.metrics_series_max;
+  metrics_store.exemplars_max = config.exemplars_max;
+  SENTINEL_ASSIGN(tsdb, tsdb::Store::open(posix_env(), clock, metrics, metrics_store));
+  return {};
+}
+
+// REQUIRES: open_series().
+void Server::Parts::open_metrics() {
   promql::EngineOptions engine_options = config.query;
   engine_options.default_step = config.evaluation_interval;
   query_crew = std::make_unique<WorkCrew>("query", query_helpers());
@@ -367,9 +384,8 @@ Status Server::Parts::open_stores() {
   scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   write_out = std::make_unique<ingest::RemoteWriteOut>(
       runtime, clock, posix_env(), *tsdb, metadata, metrics,
-      ingest::RemoteWriteOut::Dirs{.store = metrics_store.dir, .positions = positions});
+      ingest::RemoteWriteOut::Dirs{.store = config.data_dir + "/metrics", .positions = remote_write_positions()});
   collector = std::make_unique<ingest::Collector>(metrics, *tsdb, clock, collect_options);
-  return {};
 }
 
 Status Server::Parts::open_gateway() {
