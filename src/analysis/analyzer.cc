@@ -47,9 +47,9 @@ DriftRoute route_of(const Interaction& call) {
 
 class SentinelAnalyzer final : public Analyzer {
  public:
-  SentinelAnalyzer(AnalyzerOptions options, PriceTable prices, std::unique_ptr<PiiDetector> pii)
+  SentinelAnalyzer(AnalyzerOptions options, std::unique_ptr<PiiDetector> pii)
       : options_(std::move(options)),
-        prices_(std::make_shared<const PriceTable>(std::move(prices))),
+        prices_(options_.prices ? options_.prices : std::make_shared<const PriceTable>()),
         pii_(std::move(pii)),
         support_(make_support_detector(model_)),
         policies_(options_.policies),
@@ -339,15 +339,9 @@ class SentinelAnalyzer final : public Analyzer {
 }  // namespace
 
 Result<std::unique_ptr<Analyzer>> Analyzer::open(AnalyzerOptions options) {
-  PriceTable prices;
-  if (!options.prices_yaml.empty()) {
-    SENTINEL_ASSIGN(prices, PriceTable::parse(options.prices_yaml, options.prices_path));
-  } else if (!options.prices_path.empty()) {
-    SENTINEL_ASSIGN(prices, PriceTable::load(options.prices_path));
-  }
   std::unique_ptr<PiiDetector> pii;
   SENTINEL_ASSIGN(pii, make_pii_detector());
-  return std::make_unique<SentinelAnalyzer>(std::move(options), std::move(prices), std::move(pii));
+  return std::make_unique<SentinelAnalyzer>(std::move(options), std::move(pii));
 }
 
 }  // namespace sentinel::analysis

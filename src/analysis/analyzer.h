@@ -73,13 +73,11 @@ class Embedder {
   virtual std::vector<float> embed(std::string_view text) const = 0;  // unit length
 };
 
-// Prices in micro-dollars per million tokens, by model; read from config/prices.yml (LiteLLM's JSON later).
 struct PriceTable;  // price_table.h
 
 struct AnalyzerOptions {
-  std::string prices_path;  // empty and no text: no prices
-  std::string prices_yaml;  // the file's text when it has been read already; `prices_path` then only names it
-  int64_t token_abuse_input_tokens = 8000;  // more in one prompt is abuse
+  std::shared_ptr<const PriceTable> prices;  // null: no call has a cost
+  int64_t token_abuse_input_tokens = 8000;   // more in one prompt is abuse
   DriftSettings drift;
   // Told of each full window of calls of a route; on the owner's thread, from within analyze().
   std::function<void(const DriftWindow&)> drift_window_closed;

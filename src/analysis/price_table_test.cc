@@ -7,6 +7,12 @@ namespace {
 
 PriceTable shipped() { return PriceTable::load(SENTINEL_SOURCE_DIR "/config/prices.yml").value(); }
 
+TEST(PriceTable, AMissingFileIsNamed) {
+  const auto table = PriceTable::load("/nonexistent/prices.yml");
+  ASSERT_FALSE(table);
+  EXPECT_NE(table.error().message().find("/nonexistent/prices.yml"), std::string::npos);
+}
+
 TEST(PriceTable, FindsDatedVersionsAndRefusesOtherModels) {
   const PriceTable table = shipped();
   const auto input_of = [&](const char* model) {

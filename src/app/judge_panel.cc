@@ -54,7 +54,7 @@ Status JudgePanel::restore() {
   });
 }
 
-void JudgePanel::install(std::vector<JudgeConfig> judges, analysis::PriceTable prices) {
+void JudgePanel::install(std::vector<JudgeConfig> judges, std::shared_ptr<const analysis::PriceTable> prices) {
   auto plan = std::make_shared<Plan>();
   plan->judges = std::move(judges);
   plan->prices = std::move(prices);
@@ -151,7 +151,7 @@ net::Task<Result<Judgement>> JudgePanel::hear(Errand* errand) {
   priced.model = judge.model;
   priced.tokens_input = answer.tokens_input;
   priced.tokens_output = answer.tokens_output;
-  out.cost_microusd = errand->plan->prices.cost_microusd(priced).value_or(errand->expected_microusd);
+  out.cost_microusd = errand->plan->prices->cost_microusd(priced).value_or(errand->expected_microusd);
   co_return out;
 }
 

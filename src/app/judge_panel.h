@@ -48,7 +48,7 @@ class JudgePanel {
   // What was spent today before a restart counts. Blocks.
   Status restore();
   // Replaces all judges; what was spent today stays counted by name.
-  void install(std::vector<JudgeConfig> judges, analysis::PriceTable prices);
+  void install(std::vector<JudgeConfig> judges, std::shared_ptr<const analysis::PriceTable> prices);
   // Never blocks. `call` was analysed, so its texts are redacted: that is what leaves.
   void offer(const model::Interaction& call);
   // Block on the database.
@@ -58,7 +58,7 @@ class JudgePanel {
  private:
   struct Plan {
     std::vector<JudgeConfig> judges;
-    analysis::PriceTable prices;
+    std::shared_ptr<const analysis::PriceTable> prices = std::make_shared<const analysis::PriceTable>();
   };
   struct Errand;
   void consider(const std::shared_ptr<const Plan>& plan, const JudgeConfig& judge, const model::Interaction& call);

@@ -79,8 +79,7 @@ struct Loaded {
   std::vector<detection::RuleFile> rules;
   alerting::Config alerting;
   std::shared_ptr<const runbook::Library> runbooks;
-  ConfigText prices;
-  analysis::PriceTable price_table;
+  std::shared_ptr<const analysis::PriceTable> prices;
 };
 
 Result<Loaded> load_all(const Config& config) {
@@ -98,8 +97,9 @@ Result<Loaded> load_all(const Config& config) {
   std::vector<runbook::SourceFile> sources;
   for (const ConfigText& book : books) sources.push_back({book.path, book.text});
   SENTINEL_ASSIGN(loaded.runbooks, runbook::Library::parse(sources));
-  SENTINEL_ASSIGN(loaded.prices, read_config(env, config.prices));
-  SENTINEL_ASSIGN(loaded.price_table, analysis::PriceTable::parse(loaded.prices.text, loaded.prices.path));
+  SENTINEL_ASSIGN(const ConfigText prices, read_config(env, config.prices));
+  SENTINEL_ASSIGN(analysis::PriceTable table, analysis::PriceTable::parse(prices.text, prices.path));
+  loaded.prices = std::make_shared<const analysis::PriceTable>(std::move(table));
   return loaded;
 }
 
@@ -301,13 +301,12 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   // What waits for delivery, alerts and incidents do not wait for a long log of samples.
   std::future<Status> series = std::async(std::launch::async, [&p] { return p.open_series(); });
   analysis::AnalyzerOptions analysis;
-  analysis.prices_path = loaded.prices.path;
-  analysis.prices_yaml = loaded.prices.text;
+  analysis.prices = loaded.prices;
   analysis.drift = p.config.analysis.drift;
   analysis.policies = p.config.analysis.policies;
   analysis.drift_window_closed = [&p](const analysis::DriftWindow& window) { p.drift.window_closed(window); };
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
-  p.judges->install(p.config.analysis.judges, loaded.price_table);
+  p.judges->install(p.config.analysis.judges, loaded.prices);
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
@@ -327,7 +326,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_detection(loaded));
-  p.prices = std::make_shared<const analysis::PriceTable>(loaded.price_table);
+  p.prices = loaded.prices;
   SENTINEL_TRY(p.open_gateway());
   SENTINEL_TRY(p.open_http());
   publish_budgets(p.metrics, {}, p.config.budgets);
@@ -808,11 +807,10 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   // Only the first apply() can fail, and the server has started.
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
-  judges->install(fresh->analysis.judges, loaded.price_table);
+  judges->install(fresh->analysis.judges, loaded.prices);
   pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
-  const auto fresh_prices = std::make_shared<const analysis::PriceTable>(std::move(loaded.price_table));
-  analyzer->set_prices(fresh_prices);
-  prices = fresh_prices;
+  analyzer->set_prices(loaded.prices);
+  prices = loaded.prices;
   publish_budgets(metrics, budgets_in_force, fresh->budgets);
   budgets_in_force = fresh->budgets;
   drain_ms = fresh->drain.count();

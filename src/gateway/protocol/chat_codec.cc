@@ -521,25 +521,12 @@ class Writer final : public PieceWriter {
   int64_t calls_ = -1;
 };
 
-class ChatCodec final : public Codec {
- public:
-  Result<Ask> read_ask(const object& body) const override { return read_chat(body); }
-  Result<object> write_ask(const Ask& ask) const override { return write_chat(ask); }
-  Result<Answer> read_answer(const object& body) const override { return read_chat_answer(body); }
-  object write_answer(const Answer& answer, const StreamFacts& facts) const override {
-    return write_chat_answer(answer, facts);
-  }
-  std::unique_ptr<PieceReader> piece_reader() const override { return std::make_unique<Reader>(); }
-  std::unique_ptr<PieceWriter> piece_writer(StreamFacts facts) const override {
-    return std::make_unique<Writer>(std::move(facts));
-  }
-};
-
 }  // namespace
 
 const Codec& chat_codec() {
-  static const ChatCodec codec;
-  return codec;
+  static constexpr Codec kCodec{
+      read_chat, write_chat, read_chat_answer, write_chat_answer, make_piece_reader<Reader>, make_piece_writer<Writer>};
+  return kCodec;
 }
 
 }  // namespace sentinel::gateway

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <boost/json/object.hpp>
@@ -42,16 +43,24 @@ struct StreamFacts {
   bool json_array = false;     // Gemini: not server-sent events
 };
 
-class Codec {
- public:
-  virtual ~Codec() = default;
-  virtual Result<Ask> read_ask(const boost::json::object& body) const = 0;
-  virtual Result<boost::json::object> write_ask(const Ask& ask) const = 0;
-  virtual Result<Answer> read_answer(const boost::json::object& body) const = 0;
-  virtual boost::json::object write_answer(const Answer& answer, const StreamFacts& facts) const = 0;
-  virtual std::unique_ptr<PieceReader> piece_reader() const = 0;
-  virtual std::unique_ptr<PieceWriter> piece_writer(StreamFacts facts) const = 0;
+// Plain functions: an API's codec has no state of its own.
+struct Codec {
+  Result<Ask> (*read_ask)(const boost::json::object& body);
+  Result<boost::json::object> (*write_ask)(const Ask& ask);
+  Result<Answer> (*read_answer)(const boost::json::object& body);
+  boost::json::object (*write_answer)(const Answer& answer, const StreamFacts& facts);
+  std::unique_ptr<PieceReader> (*piece_reader)();
+  std::unique_ptr<PieceWriter> (*piece_writer)(StreamFacts facts);
 };
+
+template <class Reader>
+std::unique_ptr<PieceReader> make_piece_reader() {
+  return std::make_unique<Reader>();
+}
+template <class Writer>
+std::unique_ptr<PieceWriter> make_piece_writer(StreamFacts facts) {
+  return std::make_unique<Writer>(std::move(facts));
+}
 
 const Codec& chat_codec();
 const Codec& responses_codec();  // for clients only: no provider is asked in it by translation

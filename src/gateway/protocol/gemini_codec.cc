@@ -573,25 +573,16 @@ class Writer final : public PieceWriter {
   Usage usage_;
 };
 
-class GeminiCodec final : public Codec {
- public:
-  Result<Ask> read_ask(const object& body) const override { return read_generate(body); }
-  Result<object> write_ask(const Ask& ask) const override { return write_generate(ask); }
-  Result<Answer> read_answer(const object& body) const override { return read_generated(body); }
-  object write_answer(const Answer& answer, const StreamFacts& facts) const override {
-    return write_generated(answer, facts);
-  }
-  std::unique_ptr<PieceReader> piece_reader() const override { return std::make_unique<Reader>(); }
-  std::unique_ptr<PieceWriter> piece_writer(StreamFacts facts) const override {
-    return std::make_unique<Writer>(std::move(facts));
-  }
-};
-
 }  // namespace
 
 const Codec& gemini_codec() {
-  static const GeminiCodec codec;
-  return codec;
+  static constexpr Codec kCodec{read_generate,
+                                [](const Ask& ask) { return Result<object>(write_generate(ask)); },
+                                read_generated,
+                                write_generated,
+                                make_piece_reader<Reader>,
+                                make_piece_writer<Writer>};
+  return kCodec;
 }
 
 }  // namespace sentinel::gateway

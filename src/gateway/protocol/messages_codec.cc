@@ -495,25 +495,12 @@ class Writer final : public PieceWriter {
   Usage usage_;
 };
 
-class MessagesCodec final : public Codec {
- public:
-  Result<Ask> read_ask(const object& body) const override { return read_messages(body); }
-  Result<object> write_ask(const Ask& ask) const override { return write_messages(ask); }
-  Result<Answer> read_answer(const object& body) const override { return read_message(body); }
-  object write_answer(const Answer& answer, const StreamFacts& facts) const override {
-    return write_message(answer, facts);
-  }
-  std::unique_ptr<PieceReader> piece_reader() const override { return std::make_unique<Reader>(); }
-  std::unique_ptr<PieceWriter> piece_writer(StreamFacts facts) const override {
-    return std::make_unique<Writer>(std::move(facts));
-  }
-};
-
 }  // namespace
 
 const Codec& messages_codec() {
-  static const MessagesCodec codec;
-  return codec;
+  static constexpr Codec kCodec{
+      read_messages, write_messages, read_message, write_message, make_piece_reader<Reader>, make_piece_writer<Writer>};
+  return kCodec;
 }
 
 }  // namespace sentinel::gateway

@@ -12,7 +12,7 @@
 
 namespace sentinel::gateway {
 
-class Codec;
+struct Codec;
 
 // Stateless; one object an API, for the life of the process.
 class Protocol {

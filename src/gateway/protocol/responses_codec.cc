@@ -359,25 +359,16 @@ class Writer final : public PieceWriter {
   Usage usage_;
 };
 
-class ResponsesCodec final : public Codec {
- public:
-  Result<Ask> read_ask(const object& body) const override { return read_responses(body); }
-  Result<object> write_ask(const Ask&) const override { return unsupported("this request"); }
-  Result<Answer> read_answer(const object&) const override { return unsupported("this answer"); }
-  object write_answer(const Answer& answer, const StreamFacts& facts) const override {
-    return write_response(answer, facts);
-  }
-  std::unique_ptr<PieceReader> piece_reader() const override { return nullptr; }
-  std::unique_ptr<PieceWriter> piece_writer(StreamFacts facts) const override {
-    return std::make_unique<Writer>(std::move(facts));
-  }
-};
-
 }  // namespace
 
 const Codec& responses_codec() {
-  static const ResponsesCodec codec;
-  return codec;
+  static constexpr Codec kCodec{read_responses,
+                                [](const Ask&) -> Result<object> { return unsupported("this request"); },
+                                [](const object&) -> Result<Answer> { return unsupported("this answer"); },
+                                write_response,
+                                [] { return std::unique_ptr<PieceReader>(); },
+                                make_piece_writer<Writer>};
+  return kCodec;
 }
 
 }  // namespace sentinel::gateway
