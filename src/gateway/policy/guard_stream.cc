@@ -107,7 +107,7 @@ void GuardStream::add(std::string_view events, std::string& out) {
   units_.push_back(std::move(unit));
   if (due()) {
     look(false, out);
-  } else if (std::none_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.held(); })) {
+  } else if (begun_ && std::none_of(parts_.begin(), parts_.end(), [](const Part& part) { return part.held(); })) {
     release(units_.size(), Spans(parts_.size()), out);
   }
 }
@@ -174,7 +174,14 @@ void GuardStream::look(bool last, std::string& out) {
     part.looked_from = part.flowed;
     part.sentence_end = 0;
   }
-  release(last ? units_.size() : releasable(cuts, redact), redact, out);
+  size_t count = last ? units_.size() : releasable(cuts, redact);
+  const auto speaks = [](const Unit& unit) {
+    return std::any_of(unit.pieces.begin(), unit.pieces.end(), [](const Piece& piece) { return piece.bytes > 0; });
+  };
+  // What opens a stream goes out with its first words: until then it can still be refused, or begin anew elsewhere.
+  begun_ = begun_ || last || std::any_of(units_.begin(), units_.begin() + static_cast<ptrdiff_t>(count), speaks);
+  if (!begun_ && held_bytes_ <= kGuardHeldBytesMax) count = 0;
+  release(count, redact, out);
   for (Part& part : parts_) forget(part);
 }
 

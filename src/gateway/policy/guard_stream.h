@@ -80,6 +80,7 @@ class GuardStream {
   const bool holds_;  // some rule may change or end the answer
   std::deque<Unit> units_;
   size_t units_seen_ = 0;
+  bool begun_ = false;  // words have flowed
   std::vector<Part> parts_;
   size_t held_bytes_ = 0;
   GuardVerdict verdict_;

@@ -3,8 +3,7 @@
 #include <gtest/gtest.h>
 #include <re2/re2.h>
 
-#include <random>
-
+#include "base/random.h"
 #include "base/strings.h"
 #include "gateway/policy/limits.h"
 #include "text/json.h"
@@ -103,6 +102,21 @@ TEST(GuardStream, WhatIsNotChangedGoesOutByteForByte) {
   EXPECT_EQ(g.stream.held_bytes(), 0U);
 }
 
+TEST(GuardStream, WhatOpensAStreamGoesOutWithItsFirstWords) {
+  const std::string opening =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+  Guarded g("[{check: pii, action: redact}]");
+  g.add(opening).say({"Well"});
+  EXPECT_EQ(g.out, "") << "it can still be refused";
+  g.say({". ", "Then"});
+  EXPECT_TRUE(g.out.starts_with(opening));
+  EXPECT_EQ(said(g.out), "Well. ");
+  Guarded silent("[{check: pii, action: redact}]");
+  silent.add(opening);
+  silent.finish();
+  EXPECT_EQ(silent.out, opening + "data: [DONE]\n\n");
+}
+
 TEST(GuardStream, NothingOfAFindingLeavesHoweverItIsCut) {
   const std::string text =
       "Mail ada@example.com. Or b@c, d@e.f! My card is 1234 5678 9012 3456. Thank you: x@y.zz and a long sentence that "
@@ -111,13 +125,13 @@ TEST(GuardStream, NothingOfAFindingLeavesHoweverItIsCut) {
   const std::string clean =
       "Mail [EMAIL]. Or [EMAIL], [EMAIL]! My card is [SECRET]. Thank you: [EMAIL] and a long sentence that has "
       "no end for quite a while, so that it is looked at although nobody knows how it will go on, until [EMAIL]";
-  std::mt19937 random(7);
+  Random random(7);
   for (int round = 0; round < 300; ++round) {
     const size_t most = round % 3 == 0 ? 3 : round % 3 == 1 ? 12 : 80;
     Guarded g("[{check: pii, action: redact}, {check: secrets, action: redact}]");
     std::string seen;
     for (size_t at = 0; at < text.size();) {
-      const size_t size = 1 + random() % most;
+      const size_t size = 1 + random.below(most);
       g.add(chat_event(text.substr(at, size)));
       at += size;
       seen = said(g.out);
