@@ -542,7 +542,8 @@ Status Server::Parts::open_http() {
   gateway_policy_api =
       std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
   gateway_policy_api->add_routes(*router);
-  gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
+  gateway_breakers_api =
+      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
   gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
