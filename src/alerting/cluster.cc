@@ -71,7 +71,7 @@ Result<std::unique_ptr<Cluster>> Cluster::start(net::Runtime& runtime, net::Http
   listen.address = self->options_.address;
   listen.port = self->options_.port;
   listen.body_bytes_max = kClusterMessageBytesMax;
-  listen.tls = self->options_.server_tls;
+  listen.connections.tls = self->options_.server_tls;
   SENTINEL_ASSIGN(self->server_, net::HttpServer::start(runtime, metrics, listen, router));
   control.call([raw] {
     raw->begin();

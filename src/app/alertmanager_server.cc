@@ -8,9 +8,11 @@
 #include "api/alert_tools.h"
 #include "api/alertmanager.h"
 #include "api/alertmanager_operations.h"
+#include "api/basic_auth.h"
 #include "api/version.h"
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
+#include "app/web_config.h"
 #include "base/thread_annotations.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
@@ -38,6 +40,7 @@ struct AlertmanagerServer::Parts {
   Status reload(const alerting::Actor& by);
   Status reload_files(const alerting::Actor& by);
   void stop();
+  const char* scheme() const { return web.connections.tls ? "https" : "http"; }
 
   const AlertmanagerOptions options;
   SystemClock clock;
@@ -55,7 +58,10 @@ struct AlertmanagerServer::Parts {
   std::unique_ptr<api::AlertmanagerApi> api;
   std::unique_ptr<api::AlertToolsApi> tools;
   std::unique_ptr<api::AlertmanagerOperations> operations;
+  api::BasicAuth basic_auth{runtime, metrics};
   std::unique_ptr<net::HttpServer> http;
+  WebConfig web;                              // as it was at the start
+  std::unique_ptr<WebConfigWatch> web_watch;  // upkeep's
   Mutex reloading;
   std::atomic<bool> stopped{false};
 };
@@ -70,15 +76,18 @@ Result<std::unique_ptr<AlertmanagerServer>> AlertmanagerServer::start(Alertmanag
 
 Status AlertmanagerServer::Parts::open() {
   SENTINEL_ASSIGN(alerting::Config config, read_alertmanager_config(options.config_file));
+  if (!options.web_config_file.empty()) {
+    SENTINEL_ASSIGN(web, read_web_config(options.web_config_file));
+  }
   SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), options.storage_path));
   SENTINEL_ASSIGN(database, state::open_sqlite(options.storage_path + "/state.db", metrics));
   SENTINEL_TRY(alerting::Alerting::migrate(*database));
   sender = std::make_unique<receivers::NetSender>(runtime, client, clock);
   SENTINEL_TRY(sender->configure(config.receivers, config.template_globs));
   alerting::Options settings;
-  settings.external_url = options.external_url.empty()
-                              ? fmt::format("http://{}:{}{}", options.address, options.port, options.route_prefix)
-                              : options.external_url;
+  settings.external_url = options.external_url.empty() ? fmt::format("{}://{}:{}{}", scheme(), options.address,
+                                                                     options.port, options.route_prefix)
+                                                       : options.external_url;
   settings.data_retention = options.data_retention;
   settings.silences = options.silences;
   settings.reminders = options.reminders;
@@ -116,12 +125,20 @@ Status AlertmanagerServer::Parts::open_http() {
   listen.address = options.address;
   listen.port = options.port;
   listen.body_bytes_max = 256 * 1024 * 1024;
-  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, listen, router));
+  listen.connections = web.connections;
+  basic_auth.set_users(web.users);
+  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, listen, basic_auth.guard(router)));
+  if (options.web_config_file.empty()) return {};
+  web_watch = std::make_unique<WebConfigWatch>(options.web_config_file, web, [this](const WebConfig& changed) {
+    http->set_connection_options(changed.connections);
+    basic_auth.set_users(changed.users);
+  });
   return {};
 }
 
 void AlertmanagerServer::Parts::tend() {
   database->tend();
+  if (web_watch) web_watch->look();
   upkeep.after(kTendInterval, [this] { tend(); });
 }
 
@@ -164,7 +181,8 @@ void AlertmanagerServer::stop() {
 }
 Status AlertmanagerServer::reload() { return parts_->reload({"operator", "signal"}); }
 std::string AlertmanagerServer::url() const {
-  return fmt::format("http://{}:{}{}", parts_->options.address, parts_->http->port(), parts_->options.route_prefix);
+  return fmt::format("{}://{}:{}{}", parts_->scheme(), parts_->options.address, parts_->http->port(),
+                     parts_->options.route_prefix);
 }
 
 }  // namespace sentinel::app
