@@ -13,7 +13,9 @@
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
 #include "app/web_config.h"
+#include "base/hash.h"
 #include "base/thread_annotations.h"
+#include "ingest/collector.h"
 #include "net/http_client.h"
 #include "net/http_server.h"
 #include "receivers/net_sender.h"
@@ -39,6 +41,7 @@ struct AlertmanagerServer::Parts {
   void tend();
   Status reload(const alerting::Actor& by);
   Status reload_files(const alerting::Actor& by);
+  api::AlertmanagerFacts facts();
   void stop();
   const char* scheme() const { return web.connections.tls ? "https" : "http"; }
 
@@ -60,9 +63,12 @@ struct AlertmanagerServer::Parts {
   std::unique_ptr<api::AlertmanagerOperations> operations;
   api::BasicAuth basic_auth{runtime, metrics};
   std::unique_ptr<net::HttpServer> http;
-  WebConfig web;                              // as it was at the start
-  std::unique_ptr<WebConfigWatch> web_watch;  // upkeep's
+  WebConfig web;                                                  // as it was at the start
+  std::unique_ptr<WebConfigWatch> web_watch;                      // upkeep's
+  ingest::MachineMetrics machine{metrics, options.storage_path};  // upkeep's
   Mutex reloading;
+  std::atomic<bool> reload_succeeded{true};
+  std::atomic<int64_t> config_read_us{0};
   std::atomic<bool> stopped{false};
 };
 
@@ -79,6 +85,7 @@ Status AlertmanagerServer::Parts::open() {
   if (!options.web_config_file.empty()) {
     SENTINEL_ASSIGN(web, read_web_config(options.web_config_file));
   }
+  config_read_us = to_us(clock.now());
   SENTINEL_ASSIGN(lock, lock_data_dir(posix_env(), options.storage_path));
   SENTINEL_ASSIGN(database, state::open_sqlite(options.storage_path + "/state.db", metrics));
   SENTINEL_TRY(alerting::Alerting::migrate(*database));
@@ -118,8 +125,8 @@ Status AlertmanagerServer::Parts::open_http() {
   api->add_routes(*router, options.route_prefix);
   tools = std::make_unique<api::AlertToolsApi>(api::AlertToolsApi::Parts{runtime, clock, control, *alerting});
   tools->add_routes(*router, options.route_prefix);
-  operations = std::make_unique<api::AlertmanagerOperations>(runtime, metrics,
-                                                             [this](const alerting::Actor& by) { return reload(by); });
+  operations = std::make_unique<api::AlertmanagerOperations>(
+      runtime, metrics, [this](const alerting::Actor& by) { return reload(by); }, [this] { return facts(); });
   operations->add_routes(*router, options.route_prefix);
   net::ServerOptions listen;
   listen.address = options.address;
@@ -136,8 +143,22 @@ Status AlertmanagerServer::Parts::open_http() {
   return {};
 }
 
+api::AlertmanagerFacts AlertmanagerServer::Parts::facts() {
+  api::AlertmanagerFacts out;
+  out.version = options.api_version.empty() ? api::kAlertmanagerCompatibleVersion : options.api_version;
+  out.clustered = options.clustered;
+  out.reload_succeeded = reload_succeeded;
+  out.reload_success_s = static_cast<double>(config_read_us) / 1e6;
+  return control.call([&] {
+    out.counts = alerting->counts();
+    out.config_sha256 = sha256(alerting->config().text);
+    return out;
+  });
+}
+
 void AlertmanagerServer::Parts::tend() {
   database->tend();
+  machine.refresh_process();
   if (web_watch) web_watch->look();
   upkeep.after(kTendInterval, [this] { tend(); });
 }
@@ -146,6 +167,7 @@ void AlertmanagerServer::Parts::tend() {
 Status AlertmanagerServer::Parts::reload(const alerting::Actor& by) {
   MutexLock one_at_a_time(reloading);
   const Status reloaded = reload_files(by);
+  reload_succeeded = reloaded.has_value();
   if (reloaded) return reloaded;
   const Status noted = control.call([&] { return alerting->note_refused_reload(reloaded.error(), by); });
   if (!noted) log_warn("alertmanager", "a refused reload is not in the audit", {{"error", noted.error().to_string()}});
@@ -160,6 +182,7 @@ Status AlertmanagerServer::Parts::reload_files(const alerting::Actor& by) {
     sender->install(std::move(receivers));
     return {};
   }));
+  config_read_us = to_us(clock.now());
   log_info("alertmanager", "configuration reloaded", {{"file", options.config_file}});
   return {};
 }

@@ -178,7 +178,10 @@ std::vector<Flag> make_flags() {
   flags.push_back(text("web.api-version",
                        "told to clients; an amtool of another version warns (0.34.0; not Alertmanager's)",
                        [](Settings& s) -> std::string& { return s.options.api_version; }));
-  flags.push_back(ignored("web.systemd-socket", "no socket activation", true));
+  flags.push_back({"web.systemd-socket", "refused: there is no socket activation, give --web.listen-address", true,
+                   [](Settings&, const std::string& v) -> Status {
+                     return v == "false" ? Status() : bad("no socket activation: give --web.listen-address");
+                   }});
   flags.push_back(ignored("web.get-concurrency", "reads take turns"));
   flags.push_back(ignored("web.timeout", "reads do not wait"));
   flags.push_back(ignored("web.ui-path", "there is no such page"));
@@ -237,7 +240,7 @@ Status read_flags(const std::vector<Flag>& flags, const std::vector<std::string>
     const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
     const Flag* flag = find_flag(flags, name);
     if (flag == nullptr) return bad(fmt::format("unknown long flag '--{}'", name));
-    std::string value;
+    std::string value = flag->boolean && flag->name != name ? "false" : "";
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);
     } else if (!flag->boolean) {
