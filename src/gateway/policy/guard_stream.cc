@@ -226,7 +226,8 @@ size_t GuardStream::look_at(const Part& part, bool end, std::vector<TextSpan>& r
   std::vector<TextSpan> undecided;
   for (const GuardRule& rule : rules_) {
     if (!has_spans(rule.check)) {
-      if (at_risk(rule, inspector.risks(text))) return cut;
+      const size_t last = std::min(text.size(), 4 * kGuardOverlapBytes);
+      if (at_risk(rule, inspector.risks(text.substr(text.size() - last)))) return cut;
       continue;
     }
     for (TextSpan& span : find_spans(rule, inspector, text)) {
