@@ -169,15 +169,18 @@ TEST_F(SandboxTest, TermComesFirst) {
 
 TEST_F(SandboxTest, CanBeCancelled) {
   std::atomic<bool> cancel{false};
+  const std::string started = folder_ + "started";
   std::thread later([&] {
-    std::this_thread::sleep_for(milliseconds(300));
+    while (!std::filesystem::exists(started)) std::this_thread::yield();
     cancel = true;
   });
-  const auto out = run_in_sandbox(shell("sleep 30"), cancel);
+  Command command = shell("touch " + started + "; sleep 30");
+  command.limits.write = {folder_};
+  const auto out = run_in_sandbox(command, cancel);
   later.join();
   ASSERT_TRUE(out);
   EXPECT_EQ(out->kind, Outcome::Kind::kCancelled);
-  EXPECT_LT(out->ran_for, seconds(10));
+  EXPECT_LT(out->ran_for, seconds(15));
 }
 
 TEST_F(SandboxTest, AFloodIsCutAndEnded) {
