@@ -48,7 +48,9 @@ Alerting::Alerting(Scheduler& scheduler, state::Database& database, MetricRegist
                  [this] { finished(); },
                  [this](const std::string& integration) { return digestible_.contains(integration); }},
                 options_.digests),
-      received_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "valid"}})),
+      received_firing_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "firing"}})),
+      received_resolved_(
+          metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "resolved"}})),
       invalid_(metrics.counter("sentinel_alerts_received_total", "Alerts taken in.", {{"status", "invalid"}})),
       flush_failures_(metrics.counter("sentinel_alerting_write_failures_total",
                                       "Times that due work of alerting could not be written and was put off.")),

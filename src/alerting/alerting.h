@@ -109,6 +109,8 @@ class Alerting {
   std::vector<AlertView> alerts(const AlertQuery& query) const;
   // Groups with at least one alert that the query keeps, by labels, then receiver.
   std::vector<GroupView> groups(const AlertQuery& query) const;
+  // Looks at the alerts that a silence or an inhibition rule with a firing source may mute, at no others.
+  Counts counts() const;
   SilencePreview preview_silence(const std::vector<model::Matchers>& matcher_sets) const;
   Result<std::vector<AlertEvent>> history(const HistoryQuery& query) const;
   // Who did what: silences, acknowledgements, configurations. Kept for kAuditRetention.
@@ -308,7 +310,8 @@ class Alerting {
   ReplicaState replica_changes_;
   std::set<std::string> digestible_;  // integrations
   Delivery delivery_;
-  Counter& received_;
+  Counter& received_firing_;
+  Counter& received_resolved_;
   Counter& invalid_;
   Counter& flush_failures_;
   Gauge& firing_gauge_;

@@ -331,5 +331,50 @@ TEST(Silences, old_ones_are_forgotten) {
   EXPECT_TRUE(w.alerting->silences().empty());
 }
 
+TEST(Alerting, counts_agree_with_what_is_shown) {
+  World w(std::string(kConfig) + R"(
+inhibit_rules:
+- {source_matchers: [severity=critical], target_matchers: [severity=warning], equal: [i]}
+)");
+  std::vector<model::Alert> alerts;
+  for (const char* i : {"1", "2", "3"}) {
+    for (const char* severity : {"critical", "warning"}) {
+      alerts.push_back(alert("A", i));
+      alerts.back().labels.set("severity", severity);
+    }
+  }
+  alerts.erase(alerts.begin());  // nothing inhibits the warning of "1"
+  ASSERT_TRUE(w.alerting->put(alerts));
+  Silence silence;
+  silence.matcher_sets = {{model::Matcher::equal("i", "3")}, {model::Matcher::equal("i", "nothing")}};
+  silence.starts_at = w.start();
+  silence.ends_at = w.start() + std::chrono::hours(1);
+  ASSERT_TRUE(w.alerting->set_silence(silence));
+  silence.starts_at = w.start() + std::chrono::minutes(30);
+  silence.matcher_sets = {{model::Matcher::equal("i", "1")}};
+  ASSERT_TRUE(w.alerting->set_silence(silence));
+
+  const auto check = [&](size_t active, size_t suppressed, size_t groups) {
+    const Counts counts = w.alerting->counts();
+    size_t shown = 0;
+    for (const AlertView& view : w.alerting->alerts({})) shown += view.state == AlertVisibility::kSuppressed;
+    EXPECT_EQ(counts.suppressed, shown);
+    EXPECT_EQ(counts.suppressed, suppressed);
+    EXPECT_EQ(counts.active, active);
+    EXPECT_EQ(counts.silences_active, 1u);
+    EXPECT_EQ(counts.silences_pending, 1u);
+    EXPECT_EQ(counts.groups, groups);
+    EXPECT_EQ(counts.receivers, 1u);
+    EXPECT_EQ(counts.integrations, 1u);
+  };
+  check(2, 3, 1);  // both of "3" are silenced, the warning of "2" is inhibited
+  w.restart();
+  check(2, 3, 1);
+  w.scheduler.run_for(std::chrono::minutes(4));
+  ASSERT_TRUE(w.alerting->put(alerts));
+  w.scheduler.run_for(std::chrono::minutes(10));  // nobody sends them any more
+  check(0, 0, 0);
+}
+
 }  // namespace
 }  // namespace sentinel::alerting

@@ -71,7 +71,7 @@ Result<std::unique_ptr<Cluster>> Cluster::start(net::Runtime& runtime, net::Http
   listen.address = self->options_.address;
   listen.port = self->options_.port;
   listen.body_bytes_max = kClusterMessageBytesMax;
-  listen.tls = self->options_.server_tls;
+  listen.connections.tls = self->options_.server_tls;
   SENTINEL_ASSIGN(self->server_, net::HttpServer::start(runtime, metrics, listen, router));
   control.call([raw] {
     raw->begin();
@@ -89,6 +89,8 @@ Cluster::Cluster(net::Runtime& runtime, net::HttpClient& client, Scheduler& cont
       options_(std::move(options)),
       name_(options_.name.empty() ? new_id(control.now()) : options_.name),
       peers_gauge_(metrics.gauge("sentinel_cluster_peers", "Living instances of the cluster, this one too.")),
+      failed_peers_gauge_(
+          metrics.gauge("sentinel_cluster_failed_peers", "Instances of the cluster that were there and are gone.")),
       position_gauge_(metrics.gauge("sentinel_cluster_position", "Living instances that notify before this one.")),
       failed_(metrics.counter("sentinel_cluster_exchanges_failed_total", "Exchanges with peers that failed.")),
       merged_(metrics.counter("sentinel_cluster_merged_total", "Silences and log entries taken from peers.")) {}
@@ -325,6 +327,7 @@ void Cluster::update_position() {
   const size_t before = position();
   const auto alive = std::count_if(peers_.begin(), peers_.end(), [](const auto& entry) { return entry.second.alive; });
   peers_gauge_.set(static_cast<double>(alive + 1));
+  failed_peers_gauge_.set(static_cast<double>(peers_.size()) - static_cast<double>(alive));
   position_gauge_.set(static_cast<double>(before));
   if (settled_) alerting_.set_peer_wait(options_.peer_timeout * static_cast<int64_t>(before));
 }

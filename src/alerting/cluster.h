@@ -133,6 +133,7 @@ class Cluster {
   bool flush_posted_ = false;
   TimerId timer_ = TimerId::kNone;
   Gauge& peers_gauge_;
+  Gauge& failed_peers_gauge_;
   Gauge& position_gauge_;
   Counter& failed_;
   Counter& merged_;

@@ -51,4 +51,12 @@ std::vector<uint64_t> Inhibitor::inhibited_by(const model::Labels& labels, TimeP
   return out;
 }
 
+std::vector<const model::Matchers*> Inhibitor::targets_in_force() const {
+  std::vector<const model::Matchers*> out;
+  for (const IndexedRule& r : rules_) {
+    if (!r.sources.empty()) out.push_back(&r.rule.target);
+  }
+  return out;
+}
+
 }  // namespace sentinel::alerting

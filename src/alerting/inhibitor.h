@@ -23,6 +23,8 @@ class Inhibitor {
   // Fingerprints of the firing alerts that inhibit an alert with these labels, sorted. An alert that is both source and
   // target of a rule is not inhibited by another such one (nor by itself).
   std::vector<uint64_t> inhibited_by(const model::Labels& labels, TimePoint now) const;
+  // The target matchers of the rules that have a source: no other alert is inhibited.
+  std::vector<const model::Matchers*> targets_in_force() const;
 
  private:
   struct Source {

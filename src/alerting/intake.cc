@@ -84,17 +84,21 @@ Status Alerting::put(std::vector<Alert> alerts) {
   batch.order.reserve(alerts.size());
   stage_ended(batch);
   std::string problems;
-  size_t bad = 0;
+  size_t bad = 0, resolved = 0;
   for (Alert& alert : alerts) {
     complete(alert, config_->resolve_timeout, batch.now);
-    if (const Status s = stage(batch, alert); !s) {
+    const bool ended = alert.resolved_at(batch.now);
+    if (const Status s = stage(batch, alert)) {
+      resolved += ended;
+    } else {
       if (++bad > kProblemsShownMax) continue;
       problems += (problems.empty() ? "" : "; ") + s.error().message();
       if (!alert.labels.empty()) problems += ": " + alert.labels.to_string();
     }
   }
   SENTINEL_ASSIGN(const state::Written written, commit(batch));
-  received_.add(static_cast<double>(alerts.size() - bad));
+  received_firing_.add(static_cast<double>(alerts.size() - bad - resolved));
+  received_resolved_.add(static_cast<double>(resolved));
   invalid_.add(static_cast<double>(bad));
   if (bad > kProblemsShownMax) problems += "; and " + std::to_string(bad - kProblemsShownMax) + " more";
   if (bad > 0) return fail(ErrorCode::kInvalidArgument, problems);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <tuple>
+#include <unordered_set>
 
 #include "alerting/alerting.h"
 #include "alerting/codec.h"
@@ -136,6 +137,33 @@ std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
   std::sort(out.begin(), out.end(), [](const GroupView& a, const GroupView& b) {
     return std::tie(a.labels, a.receiver, a.id) < std::tie(b.labels, b.receiver, b.id);
   });
+  return out;
+}
+
+Counts Alerting::counts() const {
+  const TimePoint now = scheduler_.now();
+  std::unordered_set<uint64_t> suppressed;
+  for (const Silence& silence : silences_.list()) {
+    if (silence.state(now) != SilenceState::kActive) continue;
+    for (const model::Matchers& set : silence.matcher_sets) {
+      for (const auto& [fingerprint, record] : candidates(set, now)) suppressed.insert(fingerprint);
+    }
+  }
+  for (const model::Matchers* targets : inhibitor_.targets_in_force()) {
+    for (const auto& [fingerprint, record] : candidates(*targets, now)) {
+      if (!suppressed.contains(fingerprint) && !inhibitor_.inhibited_by(record->alert.labels, now).empty())
+        suppressed.insert(fingerprint);
+    }
+  }
+  Counts out;
+  out.suppressed = suppressed.size();
+  out.active = ends_.size() - std::min(ends_.size(), out.suppressed);
+  out.groups = groups_.size();
+  out.receivers = config_->receivers.size();
+  for (const auto& receiver : config_->receivers) out.integrations += receiver.integrations.size();
+  out.silences_active = silences_.count(SilenceState::kActive, now);
+  out.silences_pending = silences_.count(SilenceState::kPending, now);
+  out.silences_expired = silences_.count(SilenceState::kExpired, now);
   return out;
 }
 

@@ -76,6 +76,18 @@ struct ClusterStatus {
   std::vector<std::pair<std::string, std::string>> peers;  // name and address, by name, this instance too
 };
 
+// How much there is of everything.
+struct Counts {
+  size_t active = 0;      // alerts that fire and are told of
+  size_t suppressed = 0;  // that fire and are silenced or inhibited
+  size_t groups = 0;
+  size_t receivers = 0;
+  size_t integrations = 0;
+  size_t silences_active = 0;
+  size_t silences_pending = 0;
+  size_t silences_expired = 0;
+};
+
 // What a silence would mute.
 struct SilencePreview {
   std::vector<AlertView> alerts;         // that fire now and match, by fingerprint

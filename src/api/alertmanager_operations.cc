@@ -1,5 +1,7 @@
 #include "api/alertmanager_operations.h"
 
+#include <iterator>
+
 #include "api/version.h"
 #include "ingest/exposition.h"
 
@@ -24,7 +26,11 @@ AlertmanagerOperations::Answer AlertmanagerOperations::reload(net::Exchange* exc
 }
 
 AlertmanagerOperations::Answer AlertmanagerOperations::metrics(net::Exchange*) {
-  net::Response response = net::text_response(200, ingest::write_text_format(metrics_.collect()));
+  const AlertmanagerFacts facts = co_await net::blocking(&runtime_, facts_);
+  std::vector<MetricFamily> families = metrics_.collect();
+  std::vector<MetricFamily> theirs = alertmanager_families(families, facts);
+  families.insert(families.begin(), std::make_move_iterator(theirs.begin()), std::make_move_iterator(theirs.end()));
+  net::Response response = net::text_response(200, ingest::write_text_format(families));
   response.headers.set("Content-Type", ingest::kTextFormatContentType);
   co_return response;
 }

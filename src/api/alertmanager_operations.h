@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "api/alertmanager_metrics.h"
 #include "api/handler.h"
 #include "base/metrics.h"
 #include "net/http_server.h"
@@ -12,10 +13,10 @@ namespace sentinel::api {
 
 class AlertmanagerOperations {
  public:
-  // `reload` is called on a pool thread.
+  // Both are called on a pool thread.
   AlertmanagerOperations(net::Runtime& runtime, MetricRegistry& metrics,
-                         std::function<Status(const alerting::Actor&)> reload)
-      : runtime_(runtime), metrics_(metrics), reload_(std::move(reload)) {}
+                         std::function<Status(const alerting::Actor&)> reload, std::function<AlertmanagerFacts()> facts)
+      : runtime_(runtime), metrics_(metrics), reload_(std::move(reload)), facts_(std::move(facts)) {}
   void add_routes(net::Router& router, const std::string& prefix);
 
  private:
@@ -28,6 +29,7 @@ class AlertmanagerOperations {
   net::Runtime& runtime_;
   MetricRegistry& metrics_;
   const std::function<Status(const alerting::Actor&)> reload_;
+  const std::function<AlertmanagerFacts()> facts_;
 };
 
 }  // namespace sentinel::api

@@ -55,13 +55,7 @@ class Guard {
       (void)co_await exchange->respond(std::move(refused));
       co_return;
     }
-    std::vector<std::string> methods;
-    const net::Handler* handler = routes_->find(request, &methods);
-    if (handler != nullptr) {
-      co_await (*handler)(exchange);
-      co_return;
-    }
-    (void)co_await exchange->respond(net::no_route_response(request, methods));
+    co_await routes_->serve(exchange);
   }
 
  private:

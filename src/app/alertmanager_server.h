@@ -17,9 +17,10 @@ struct AlertmanagerOptions {
   std::string storage_path = "data/";
   std::string address = "127.0.0.1";
   uint16_t port = 9093;
-  std::string external_url;  // empty: http://address:port and the prefix
-  std::string route_prefix;  // "" or "/foo"
-  std::string api_version;   // clients are told; empty: the one whose API this is
+  std::string external_url;     // empty: http://address:port and the prefix
+  std::string route_prefix;     // "" or "/foo"
+  std::string web_config_file;  // see web_config.h; empty: none
+  std::string api_version;      // clients are told; empty: the one whose API this is
   Micros data_retention = alerting::kDataRetention;
   alerting::SilenceLimits silences = {};
   alerting::ReminderOptions reminders = {};

@@ -10,8 +10,7 @@
 namespace sentinel::app {
 
 // Fills server_tls and client_tls. Files inside are relative to the folder of `path`; read once. kInvalidArgument with
-// its place in the file: also what would be ignored though it closes something (client_allowed_sans, cipher_suites,
-// curve_preferences).
+// its place in the file.
 Status read_cluster_tls(const std::string& path, alerting::ClusterOptions& cluster);
 
 }  // namespace sentinel::app

@@ -222,11 +222,12 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   if (!expanded) return fail(expanded.error().in_file(file));
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
-      "configuration", {"listen",    "external_url", "data_dir",     "log",          "gateway",        "metrics",
-                        "events",    "telemetry",    "rules",        "alertmanager", "runbooks",       "prices",
-                        "incidents", "auth",         "prometheus",   "global",       "scrape_configs", "rule_files",
-                        "alerting",  "remote_read",  "remote_write", "storage",      "tracing",        "otlp",
-                        "runtime",   "shutdown",     "budgets",      "routing",      "analysis",       "oncall"}));
+      "configuration",
+      {"listen",     "external_url",    "data_dir",       "log",        "gateway",  "metrics",     "events",
+       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
+       "prometheus", "global",          "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
+       "storage",    "tracing",         "otlp",           "runtime",    "shutdown", "budgets",     "routing",
+       "analysis",   "web_config_file", "oncall"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -235,6 +236,8 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
     if (!parsed) return fail(listen.error(parsed.error().message()));
   }
   SENTINEL_ASSIGN(config.external_url, root.string_or("external_url", ""));
+  SENTINEL_ASSIGN(config.web_config_file, root.string_or("web_config_file", ""));
+  config.web_config_file = resolve(config.web_config_file, file);
   SENTINEL_ASSIGN(config.data_dir, root.string_or("data_dir", config.data_dir));
   SENTINEL_TRY(parse_log(root.get("log"), config));
   SENTINEL_TRY(parse_stores(root, config));

@@ -25,7 +25,8 @@ struct Config {
   std::string file;  // where it was read from; empty: the defaults
   std::string address = "127.0.0.1";
   uint16_t port = 8080;
-  std::string external_url;  // how users reach us; empty: http://<listen>
+  std::string external_url;     // how users reach us; empty: http://<listen>
+  std::string web_config_file;  // TLS of the listener (web_config.h); empty: plain
   std::string data_dir = "./sentinel-data";
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kJson;

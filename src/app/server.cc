@@ -34,6 +34,7 @@
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
 #include "app/text_inspector.h"
+#include "app/web_config.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -94,6 +95,16 @@ Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::s
   const Status reachable = oncall::check_reachable(config);
   if (!reachable) return fail(reachable.error().in_file(file.path));
   return std::make_shared<const oncall::Config>(std::move(config));
+}
+
+// Its users have tokens, which every path and role knows.
+Result<WebConfig> read_listener(const Config& config) {
+  if (config.web_config_file.empty()) return WebConfig();
+  SENTINEL_ASSIGN(WebConfig web, read_web_config(config.web_config_file));
+  if (!web.users.empty())
+    return fail(Error(ErrorCode::kInvalidArgument, "basic_auth_users: use bearer tokens, auth.tokens_sha256",
+                      Position{config.web_config_file, 0, 0}));
+  return web;
 }
 
 Result<Loaded> load_all(const Config& config) {
@@ -190,6 +201,7 @@ Result<Config> load_config(const std::string& path) {
 Status check_all(const Config& config) {
   SENTINEL_TRY(validate_config(config));
   SENTINEL_TRY(load_all(config));
+  SENTINEL_TRY(read_listener(config));
   return {};
 }
 
@@ -197,8 +209,10 @@ Status check_all(const Config& config) {
 struct Server::Parts {
   Parts(Config c, ServerHooks h) : config(std::move(c)), hooks(std::move(h)), started_at(clock.now()) {}
 
+  const char* scheme() const { return web.connections.tls ? "https" : "http"; }
   std::string external_url() const {
-    return config.external_url.empty() ? fmt::format("http://{}:{}", config.address, config.port) : config.external_url;
+    return config.external_url.empty() ? fmt::format("{}://{}:{}", scheme(), config.address, config.port)
+                                       : config.external_url;
   }
   Status open_state();
   Status open_series();
@@ -298,7 +312,9 @@ struct Server::Parts {
   std::unique_ptr<api::OperationsApi> operations_api;
   std::unique_ptr<api::GatewayPolicyApi> gateway_policy_api;
   std::unique_ptr<api::GatewayBreakersApi> gateway_breakers_api;
+  WebConfig web;  // as it was at the start
   std::unique_ptr<net::HttpServer> http;
+  std::unique_ptr<WebConfigWatch> web_watch;  // upkeep's
   Mutex reloading;
   std::vector<Budget> budgets_in_force = config.budgets;  // changed by reloads, one at a time
   std::atomic<bool> ready{false};
@@ -316,9 +332,11 @@ struct Server::Parts {
 Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) {
   SENTINEL_TRY(validate_config(config));
   SENTINEL_ASSIGN(Loaded loaded, load_all(config));
+  SENTINEL_ASSIGN(WebConfig web, read_listener(config));
   std::unique_ptr<Server> server(new Server());
   server->parts_ = std::make_unique<Parts>(std::move(config), std::move(hooks));
   Parts& p = *server->parts_;
+  p.web = std::move(web);
   SENTINEL_TRY(p.open_state());
   // What waits for delivery, alerts and incidents do not wait for a long log of samples.
   std::future<Status> series = std::async(std::launch::async, [&p] { return p.open_series(); });
@@ -591,9 +609,15 @@ Status Server::Parts::open_http() {
   net::ServerOptions options;
   options.address = config.address;
   options.port = config.port;
+  options.connections = web.connections;
   SENTINEL_ASSIGN(http,
                   net::HttpServer::start(runtime, metrics, options,
                                          api::with_auth(router, config.auth_token_sha256, gateway_open, metrics)));
+  if (!config.web_config_file.empty()) {
+    web_watch = std::make_unique<WebConfigWatch>(config.web_config_file, web, [this](const WebConfig& changed) {
+      http->set_connection_options(changed.connections);
+    });
+  }
   return {};
 }
 
@@ -634,6 +658,7 @@ void Server::Parts::collect() {
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
   database->tend();
+  if (web_watch) web_watch->look();
   save_spending();
   const TimePoint now = clock.now();
   if (now >= next_drift_save) {
@@ -906,7 +931,7 @@ void Server::stop() {
 }
 Status Server::reload() { return parts_->reload({"operator", "signal"}); }
 uint16_t Server::port() const { return parts_->http->port(); }
-std::string Server::url() const { return fmt::format("http://{}:{}", parts_->config.address, port()); }
+std::string Server::url() const { return fmt::format("{}://{}:{}", parts_->scheme(), parts_->config.address, port()); }
 net::Runtime& Server::runtime() { return parts_->runtime; }
 net::HttpClient& Server::client() { return parts_->client; }
 MetricRegistry& Server::metrics() { return parts_->metrics; }

@@ -52,13 +52,14 @@ class MachineMetrics {
  public:
   MachineMetrics(MetricRegistry& registry, std::string disk_path);
   void refresh();
+  void refresh_process();  // process_* alone
 
  private:
-  void refresh_process();
   void refresh_network();
 
   MetricRegistry& registry_;
   std::string disk_path_;
+  double start_time_s_;
   double process_cpu_s_ = 0;  // counted so far
   double cpu_busy_ = 0;
   double cpu_total_ = 0;

@@ -47,6 +47,23 @@ OpenFiles open_files() {
   return found;
 }
 
+// Of this process, Unix time: field 22 of its stat, in ticks since the machine started.
+double process_start_s() {
+  const std::string stat = read_text("/proc/self/stat");
+  const size_t name_end = stat.rfind(')');
+  std::istringstream after_name(name_end == std::string::npos ? std::string() : stat.substr(name_end + 1));
+  std::string skipped;
+  for (int field = 3; field < 22; ++field) after_name >> skipped;
+  double ticks = 0;
+  after_name >> ticks;
+  std::istringstream lines(read_text("/proc/stat"));
+  double boot_s = 0;
+  for (std::string word; lines >> word;) {
+    if (word == "btime") lines >> boot_s;
+  }
+  return boot_s + ticks / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 // A device that was taken away and came back counts from zero.
 double grown(double before, double now) { return now >= before ? now - before : now; }
 
@@ -70,7 +87,7 @@ std::vector<NetworkDevice> parse_net_dev(std::string_view text) {
 }
 
 MachineMetrics::MachineMetrics(MetricRegistry& registry, std::string disk_path)
-    : registry_(registry), disk_path_(std::move(disk_path)) {}
+    : registry_(registry), disk_path_(std::move(disk_path)), start_time_s_(process_start_s()) {}
 
 void MachineMetrics::refresh_process() {
   rusage usage{};
@@ -85,8 +102,14 @@ void MachineMetrics::refresh_process() {
   std::istringstream statm(read_text("/proc/self/statm"));
   double size_pages = 0, resident_pages = 0;
   statm >> size_pages >> resident_pages;
-  registry_.gauge("process_resident_memory_bytes", "Resident memory.")
-      .set(resident_pages * static_cast<double>(sysconf(_SC_PAGESIZE)));
+  const auto page_bytes = static_cast<double>(sysconf(_SC_PAGESIZE));
+  registry_.gauge("process_resident_memory_bytes", "Resident memory.").set(resident_pages * page_bytes);
+  registry_.gauge("process_virtual_memory_bytes", "Virtual memory.").set(size_pages * page_bytes);
+  registry_.gauge("process_start_time_seconds", "When this process started, Unix time.").set(start_time_s_);
+  rlimit files_max{};
+  getrlimit(RLIMIT_NOFILE, &files_max);
+  registry_.gauge("process_max_fds", "How many file descriptors it may open.")
+      .set(static_cast<double>(files_max.rlim_cur));
   const OpenFiles files = open_files();
   registry_.gauge("process_open_fds", "Open file descriptors.").set(files.all);
   registry_.gauge("process_open_sockets", "Open sockets: connections, and the listeners.").set(files.sockets);

@@ -32,6 +32,7 @@ class Server final : public HttpServer {
   Status listen();
   void accept_on_all_cores();
   uint16_t port() const override { return port_; }
+  void set_connection_options(ConnectionOptions options) override;
   void stop(Millis grace) override;
   std::vector<ActiveRequest> active_requests() const override;
 
@@ -68,6 +69,7 @@ Server::Server(Runtime& runtime, MetricRegistry& metrics, ServerOptions options,
     : runtime_(runtime),
       connections_gauge_(metrics.gauge("sentinel_net_server_connections", "Open inbound connections.")),
       refused_(metrics.counter("sentinel_net_server_refused_connections_total", "Connections closed at the limit.")) {
+  set_connection_options(std::move(options.connections));
   shared_.options = std::move(options);
   shared_.router = std::move(router);
   shared_.requests = &metrics.counter("sentinel_net_server_requests_total", "Requests read.");
@@ -75,6 +77,14 @@ Server::Server(Runtime& runtime, MetricRegistry& metrics, ServerOptions options,
 }
 
 Server::~Server() { stop(Millis(0)); }
+
+void Server::set_connection_options(ConnectionOptions options) {
+  auto front = std::make_shared<ServerShared::Front>();
+  front->tls = std::move(options.tls);
+  append_headers(front->head, options.headers);
+  MutexLock lock(shared_.mutex);
+  shared_.current = std::move(front);
+}
 
 // Cores share the port with SO_REUSEPORT, which would also let a second process in unnoticed. So the first acceptor
 // takes the port for itself and opens it to the others only then.

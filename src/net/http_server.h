@@ -49,9 +49,10 @@ class Router {
   void set_fallback(Handler handler);
   // Fills request.path_params. Null: not found (`allowed` then lists the methods the path has, for a 405).
   const Handler* find(Request& request, std::vector<std::string>* allowed) const;
+  // Runs the handler that find() gives, else the fallback, else answers 404 or 405.
+  Task<void> serve(Exchange* exchange) const;
   // "GET /a/{id}" of every route, for the test that holds the OpenAPI file against the handlers.
   std::vector<std::string> routes() const;
-  const Handler& fallback() const { return fallback_; }  // empty: 404
 
  private:
   struct Route {
@@ -63,7 +64,13 @@ class Router {
     std::string rank() const;  // orders patterns: literal before parameter before tail, part by part
   };
   std::vector<Route> routes_;
-  Handler fallback_;
+  Handler fallback_;  // empty: 404
+};
+
+// Of the connections that are accepted from now on.
+struct ConnectionOptions {
+  std::shared_ptr<const ServerTls> tls{};  // null: plain
+  Headers headers{};                       // go with every answer
 };
 
 struct ServerOptions {
@@ -74,7 +81,7 @@ struct ServerOptions {
   size_t connections_max = 20'000;
   Millis idle_timeout = std::chrono::seconds(120);
   Millis request_timeout = std::chrono::seconds(30);  // to read one request
-  std::shared_ptr<const ServerTls> tls{};             // null: plain
+  ConnectionOptions connections{};
 };
 
 class HttpServer {
@@ -84,6 +91,8 @@ class HttpServer {
                                                    std::shared_ptr<const Router> router);
   virtual ~HttpServer() = default;
   virtual uint16_t port() const = 0;
+  // From any thread. A certificate is renewed without a restart; connections that are open stay as they are.
+  virtual void set_connection_options(ConnectionOptions options) = 0;
   // Stops accepting, lets open requests finish for at most `grace`, then closes. Blocks.
   virtual void stop(Millis grace) = 0;
   struct ActiveRequest {

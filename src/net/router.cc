@@ -86,6 +86,19 @@ const Handler* Router::find(Request& request, std::vector<std::string>* allowed)
   return nullptr;
 }
 
+namespace {
+Task<void> answer_no_route(Exchange* exchange, std::vector<std::string> allowed) {
+  (void)co_await exchange->respond(no_route_response(exchange->request(), allowed));
+}
+}  // namespace
+
+Task<void> Router::serve(Exchange* exchange) const {
+  std::vector<std::string> allowed;
+  if (const Handler* handler = find(exchange->request(), &allowed); handler != nullptr) return (*handler)(exchange);
+  if (fallback_ && allowed.empty()) return fallback_(exchange);
+  return answer_no_route(exchange, std::move(allowed));
+}
+
 std::vector<std::string> Router::routes() const {
   std::vector<std::string> all;
   for (const auto& route : routes_) all.push_back(route.method + " " + route.pattern);

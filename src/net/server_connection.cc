@@ -40,14 +40,13 @@ ServerConnection::ServerConnection(asio::io_context& core, TcpSocket socket, std
     : Deadline(DeadlineWheel::of(core)),
       core_(core),
       socket_(std::move(socket)),
+      front_(shared->front()),
       shared_(shared),
       peer_(std::move(peer)) {
   SysError ignored;
   socket_.non_blocking(true, ignored);
   set_no_delay(socket_.native_handle());
-  if (const auto& tls = shared_->options.tls) {
-    tls_ = std::make_unique<asio::ssl::stream<TcpSocket&>>(socket_, tls->context);
-  }
+  if (front_->tls) tls_ = std::make_unique<asio::ssl::stream<TcpSocket&>>(socket_, front_->tls->context);
 }
 
 Task<bool> ServerConnection::shake_hands() {
@@ -253,15 +252,10 @@ Task<void> ServerConnection::serve() {
   if (!reading_ && !read_ended_ && in_.size() < shared_->options.header_bytes_max) start_read(kReadBytes / 2);
   std::string failure;
   try {
-    std::vector<std::string> allowed;
     if (const Status good = split_target(request_); !good) {
       (void)co_await respond(problem_response(good.error()));
-    } else if (const Handler* handler = shared_->router->find(request_, &allowed); handler != nullptr) {
-      co_await (*handler)(this);
-    } else if (shared_->router->fallback() && allowed.empty()) {
-      co_await shared_->router->fallback()(this);
     } else {
-      (void)co_await respond(no_route_response(request_, allowed));
+      co_await shared_->router->serve(this);
     }
   } catch (const std::exception& e) {
     failure = e.what();
@@ -282,6 +276,7 @@ void ServerConnection::begin_head(int status, const Headers& headers) {
   out_.clear();
   append_status_line(out_, status);
   append_headers(out_, headers);
+  out_ += front_->head;
   out_ += date_header();
   if (!keep_alive_) {
     out_ += "connection: close\r\n";

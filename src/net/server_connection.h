@@ -18,8 +18,20 @@ namespace sentinel::net {
 
 // What all connections of one server share. Outlives them.
 struct ServerShared {
+  // What a new connection is given: `tls` may be null, `head` is lines of headers.
+  struct Front {
+    std::shared_ptr<const ServerTls> tls;
+    std::string head;
+  };
+  std::shared_ptr<const Front> front() const {
+    MutexLock lock(mutex);
+    return current;
+  }
+
   ServerOptions options;
   std::shared_ptr<const Router> router;
+  mutable Mutex mutex;
+  std::shared_ptr<const Front> current GUARDED_BY(mutex);
   Counter* requests = nullptr;
   Counter* bad_requests = nullptr;
   std::atomic<bool> stopping{false};
@@ -71,6 +83,7 @@ class ServerConnection final : public Exchange, private Deadline {
 
   asio::io_context& core_;
   TcpSocket socket_;
+  const std::shared_ptr<const ServerShared::Front> front_;
   std::unique_ptr<asio::ssl::stream<TcpSocket&>> tls_;  // null: plain
   ServerShared* const shared_;
   InBuffer in_;

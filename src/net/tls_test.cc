@@ -489,7 +489,7 @@ TEST(TlsServer, LetsInWhoItIsToldToLetIn) {
     auto router = std::make_shared<Router>();
     router->add("POST", "/x", say_who);
     ServerOptions listen;
-    listen.tls = *tls;
+    listen.connections.tls = *tls;
     auto server = HttpServer::start(runtime, metrics, listen, router);
     ASSERT_TRUE(server) << server.error().to_string();
     const std::string url = "https://localhost:" + std::to_string((*server)->port()) + "/x";

@@ -330,8 +330,28 @@ describe('the API', () => {
     assert.equal(hook.received.length, told, 'nobody is told twice');
   });
 
+  test('its users find their numbers by the names they know', async () => {
+    const { text } = await ask('GET', '/metrics');
+    const value = (series) => Number(text.split('\n').find((line) => line.startsWith(`${series} `))?.split(' ')[1]);
+    const shown = await server.get('/api/v2/alerts');
+    const firing = (state) => shown.filter((a) => a.status.state === state).length;
+    assert.equal(value('alertmanager_alerts{state="active"}') + value('alertmanager_alerts{state="suppressed"}'), firing('active') + firing('suppressed'));
+    assert.equal(value('alertmanager_config_last_reload_successful'), 1);
+    assert.equal(value('alertmanager_cluster_enabled'), 0);
+    assert.equal(value('alertmanager_receivers'), (await server.get('/api/v2/receivers')).length);
+    assert.equal(value('alertmanager_silences{state="active"}'), (await server.get('/api/v2/silences')).filter((s) => s.status.state === 'active').length);
+    for (const name of ['alertmanager_config_hash', 'alertmanager_config_last_reload_success_timestamp_seconds', 'alertmanager_dispatcher_aggregation_groups',
+      'alertmanager_integrations', 'alertmanager_alerts_received_total{status="firing",version="v2"}', 'alertmanager_alerts_invalid_total{version="v2"}',
+      'process_start_time_seconds', 'process_resident_memory_bytes', 'process_cpu_seconds_total', 'process_open_fds', 'process_max_fds'])
+      assert.ok(value(name) >= 0, name);
+    assert.ok(Math.abs(value('process_start_time_seconds') - Date.now() / 1000) < 3600);
+    writeFileSync(path.join(folder, 'alertmanager.yml'), 'route: {receiver: nobody}\n');
+    assert.equal((await ask('POST', '/-/reload')).status, 500);
+    assert.match((await ask('GET', '/metrics')).text, /^alertmanager_config_last_reload_successful 0$/m);
+  });
+
   test('wrong flags are refused', async () => {
-    for (const flags of [['--nope'], ['--web.config.file=x'], ['--data.retention=soon'], ['--config.file']]) {
+    for (const flags of [['--nope'], ['--web.systemd-socket'], ['--no-web.systemd-socket', '--nope'], ['--web.config.file=x'], ['--data.retention=soon'], ['--config.file']]) {
       const bad = new Sentinel(['alertmanager', ...flags], '');
       assert.notEqual(await bad.ended, 0);
       assert.match(bad.output, /sentinel: /);

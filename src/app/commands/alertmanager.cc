@@ -83,14 +83,6 @@ Flag ignored(std::string name, std::string why, bool boolean = false) {
           [](Settings&, const std::string&) { return Status{}; }};
 }
 
-// Ignoring it would leave open what somebody wanted closed.
-Flag refused(std::string name) {
-  return {std::move(name), "not supported", false, [](Settings&, const std::string& value) -> Status {
-            if (value.empty()) return {};
-            return bad("not supported: put a proxy with TLS and authentication in front");
-          }};
-}
-
 Status set_log_level(Settings& s, const std::string& value) {
   static const std::map<std::string, LogLevel> kLevels = {
       {"debug", LogLevel::kDebug}, {"info", LogLevel::kInfo}, {"warn", LogLevel::kWarn}, {"error", LogLevel::kError}};
@@ -179,11 +171,17 @@ std::vector<Flag> make_flags() {
        [](Settings& s, const std::string& v) { return read_listen(v, "0.0.0.0", s.options.address, s.options.port); }});
   flags.push_back({"web.external-url", "how users reach it, for links in notifications", false, set_external_url});
   flags.push_back({"web.route-prefix", "path in front of all routes (that of --web.external-url)", false, set_prefix});
-  flags.push_back(refused("web.config.file"));
+  flags.push_back(
+      text("web.config.file",
+           "TLS, users and headers of the listener: tls_server_config, basic_auth_users, http_server_config",
+           [](Settings& s) -> std::string& { return s.options.web_config_file; }));
   flags.push_back(text("web.api-version",
                        "told to clients; an amtool of another version warns (0.34.0; not Alertmanager's)",
                        [](Settings& s) -> std::string& { return s.options.api_version; }));
-  flags.push_back(ignored("web.systemd-socket", "no socket activation", true));
+  flags.push_back({"web.systemd-socket", "refused: there is no socket activation, give --web.listen-address", true,
+                   [](Settings&, const std::string& v) -> Status {
+                     return v == "false" ? Status() : bad("no socket activation: give --web.listen-address");
+                   }});
   flags.push_back(ignored("web.get-concurrency", "reads take turns"));
   flags.push_back(ignored("web.timeout", "reads do not wait"));
   flags.push_back(ignored("web.ui-path", "there is no such page"));
@@ -242,7 +240,7 @@ Status read_flags(const std::vector<Flag>& flags, const std::vector<std::string>
     const std::string name = argument.substr(2, equals == std::string::npos ? equals : equals - 2);
     const Flag* flag = find_flag(flags, name);
     if (flag == nullptr) return bad(fmt::format("unknown long flag '--{}'", name));
-    std::string value;
+    std::string value = flag->boolean && flag->name != name ? "false" : "";
     if (equals != std::string::npos) {
       value = argument.substr(equals + 1);
     } else if (!flag->boolean) {
