@@ -47,7 +47,7 @@ async function outside() {
   };
 }
 
-const oncall = (world, { timeout = '3s' } = {}) => `
+const oncall = (world, { timeout = '3s', second = timeout } = {}) => `
 channels:
   push: {kind: ntfy, url: '${world.url}/ntfy'}
   slack: {kind: slack, app_token: x, app_url: '${world.url}/slack/chat.postMessage'}
@@ -70,7 +70,7 @@ policies:
 - id: default
   levels:
   - {notify: [{schedule: primary}], timeout: ${timeout}}
-  - {notify: [{user: bob}], timeout: ${timeout}}
+  - {notify: [{user: bob}], timeout: ${second}}
   - {notify: [{user: eve}], timeout: 1h}
 routes: [{match: {service: quiet}, policy: none}]
 `;
@@ -85,7 +85,7 @@ const texts = (incident) => incident.timeline.filter((e) => ['page', 'escalation
 test('nobody answers, the next is told, the process dies in between, an acknowledgement ends it', async (t) => {
   const world = await outside();
   t.after(() => world.close());
-  const folder = configured(world);
+  const folder = configured(world, { timeout: '3s', second: '12s' });
   const dataDir = temporaryFolder();
   const port = await freePorts();
   let server = await serve(folder, { dataDir, port });
@@ -109,7 +109,7 @@ test('nobody answers, the next is told, the process dies in between, an acknowle
   assert.equal(incident.assignee, 'Ada Lovelace');
   await server.post('/sentinel/v1/incidents/1/acknowledge', { actor: 'Bob Fry' });
   const told = world.pages().length;
-  await pause(5000);  // the third level would have been due
+  await pause(13_000);  // the third level would have been due
   const pages = world.pages();
   assert.equal(pages.length, told, 'nobody is told after the acknowledgement');
   assert.ok(!pages.some((p) => p.to === 'R3'));
