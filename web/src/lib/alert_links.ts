@@ -24,7 +24,7 @@ export const alertFlags = (params: URLSearchParams): AlertFlags => ({
 export const asksForGroups = (params: URLSearchParams): boolean =>
   ['view', 'filter', 'receiver', 'silenced', 'inhibited', 'muted', 'active'].some((name) => params.has(name));
 
-/** API v2 takes receivers as an expression; a link names one. */
+/** Receivers travel as expressions, in notifications and links as in API v2: this one means the name, quoted as Go quotes it. */
 export const exactly = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
 
 export interface AlertStatus {

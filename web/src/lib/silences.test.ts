@@ -82,7 +82,8 @@ describe('links of notifications', () => {
     const hash = toHash('silences', 'new', newSilenceParams(labels));
     expect(parseHash(hash).params.get('filter')).toBe('{alertname="X",path="/a?b=c&d",note="say \\"hi\\" + 1"}');
   });
-  test('a receiver is named, not an expression', () => expect(exactly('team.x (a+b)')).toBe('team\\.x \\(a\\+b\\)'));
+  test('the name of a receiver is quoted as notifications quote it', () =>
+    expect(exactly('team.x (a+b)')).toBe('team\\.x \\(a\\+b\\)'));
   test('only addresses of the web are links', () => {
     expect(safeUrl('https://x.test/a?b')).toBe('https://x.test/a?b');
     for (const text of ['javascript:alert(1)', '/relative', 'see https://x.test', 'http://'])
