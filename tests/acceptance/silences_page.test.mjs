@@ -269,6 +269,8 @@ describe('sentinel alertmanager', () => {
     await page.waitForURL(/filter=/);
     assert.equal(await page.getByLabel('Filter by matchers').inputValue(), '{service="blog"}');
     await page.getByRole('region', { name: /Slow/ }).waitFor({ state: 'detached' });
+    await page.goto(`${base()}#/alerts?filter=${encodeURIComponent('{service="blog"')}`);
+    await page.getByText('Not read: the brace is not closed.').waitFor();
   });
 
   test('a group is acknowledged, and one alert no longer', async () => {

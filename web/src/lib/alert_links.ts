@@ -58,5 +58,9 @@ export const newSilenceParams = (labels: Labels): { filter: string } => ({ filte
 /** A link only where a browser may follow it: generator URLs and annotations come from anywhere. */
 export function safeUrl(text: string): string | null {
   if (!/^https?:\/\/\S+$/i.test(text)) return null;
-  return URL.canParse(text) ? text : null;
+  try {
+    return new URL(text).href && text;
+  } catch {
+    return null;
+  }
 }
