@@ -43,15 +43,16 @@ constexpr Micros kExpiryOfUnknown = std::chrono::hours(24);
 }  // namespace
 
 Delivery::Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
-                   Hooks hooks, DigestOptions digests)
+                   Hooks hooks, DigestOptions digests, Track track)
     : scheduler_(scheduler),
       database_(database),
       metrics_(metrics),
       sender_(sender),
       hooks_(std::move(hooks)),
       digests_(digests),
+      track_(track),
       self_(std::make_shared<Delivery*>(this)),
-      pending_(metrics.gauge("sentinel_notifications_pending", "Notifications not yet delivered.")) {}
+      pending_(metrics.gauge(track.pending_metric, track.pending_help)) {}
 
 Delivery::~Delivery() {
   *self_ = nullptr;
@@ -78,7 +79,7 @@ Status Delivery::refill() {
   const size_t room = kDeliveriesQueuedMax - queued_;
   std::vector<state::OutboxMessage> messages;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
-    SENTINEL_ASSIGN(messages, state::Outbox::pending(tx, kNotificationChannel, last_id_, room));
+    SENTINEL_ASSIGN(messages, state::Outbox::pending(tx, track_.channel, last_id_, room));
     return {};
   }));
   more_in_outbox_ = messages.size() == room;
@@ -150,15 +151,33 @@ void Delivery::run() {
   }
 }
 
+// When that cannot be read, it goes out: told once too often is better than never.
+bool Delivery::still_wanted(const state::OutboxMessage& message) {
+  if (!hooks_.wanted) return true;
+  bool wanted = true;
+  const Status read = database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(wanted, hooks_.wanted(tx, message));
+    return {};
+  });
+  return !read || wanted;
+}
+
 void Delivery::start(const std::string& name, Lane& lane, const std::vector<Item*>& items) {
   for (const Item* item : items) lane.busy.push_back(item->message.id);
   ++in_flight_;
   const auto done = [self = self_, scheduler = &scheduler_, name, ids = lane.busy](receivers::SendResult result) {
     scheduler->post([self, name, ids, result = std::move(result)]() mutable {
-      if (*self != nullptr) (*self)->answered({name, ids, std::move(result)});
+      if (*self != nullptr) (*self)->answered({name, ids, std::move(result), false});
     });
   };
   const Item& first = *items.front();
+  if (!still_wanted(first.message)) {
+    Answer answer{name, lane.busy, {receivers::SendResult::Kind::kFailed, "no longer wanted", {}, {}}, true};
+    scheduler_.post([self = self_, answer = std::move(answer)]() mutable {
+      if (*self != nullptr) (*self)->answered(std::move(answer));
+    });
+    return;
+  }
   if (scheduler_.now() >= first.expires_at) {
     done({receivers::SendResult::Kind::kFailed,
           "expired before it could be sent; the group's next flush says what is true then", std::nullopt});
@@ -237,6 +256,7 @@ std::vector<Delivery::Verdict> Delivery::judge(const Answer& answer, TimePoint n
       verdict = {id, false, false, now, "in a digest: " + answer.result.error, "retry", true};
     }
     verdict.id = id;
+    if (answer.unwanted) verdict.reason = "unwanted";
     out.push_back(std::move(verdict));
   }
   return out;
@@ -262,17 +282,26 @@ Delivery::Verdict Delivery::judge(const Item& item, const receivers::SendResult&
 Status Delivery::write(state::Tx& tx, const std::vector<Answer>& answers,
                        const std::vector<std::vector<Verdict>>& verdicts, TimePoint now) {
   std::vector<Finished> finished;
+  std::vector<Attempted> attempted;
   for (size_t i = 0; i < answers.size(); ++i) {
     for (const Verdict& v : verdicts[i]) {
+      const state::OutboxMessage& message = find(answers[i].lane, v.id)->message;
+      using Kind = Attempted::Kind;
+      const Kind kind = v.delivered           ? Kind::kDelivered
+                        : answers[i].unwanted ? Kind::kUnwanted
+                        : v.finished          ? Kind::kFailed
+                                              : Kind::kRetry;
+      attempted.push_back({message.key, kind, v.error, message.created_at});
       if (v.delivered) {
         SENTINEL_TRY(state::Outbox::delivered(tx, v.id, now));
       } else {
         SENTINEL_TRY(
             state::Outbox::attempt_failed(tx, v.id, v.error, v.finished ? std::nullopt : std::optional(v.due_at), now));
       }
-      if (v.finished) finished.push_back({find(answers[i].lane, v.id)->message.key, v.delivered});
+      if (v.finished) finished.push_back({message.key, v.delivered});
     }
   }
+  if (hooks_.attempted) SENTINEL_TRY(hooks_.attempted(tx, attempted));
   return finished.empty() ? Status() : hooks_.finishing(tx, finished);
 }
 
@@ -326,6 +355,7 @@ void Delivery::count_digest(const Answer& answer) {
 }
 
 void Delivery::count(const Item& item, const Verdict& verdict, TimePoint now) {
+  if (!track_.notifications) return;
   const MetricLabels labels = integration_labels(item.message.receiver);
   const std::string result = verdict.delivered ? "delivered" : verdict.finished ? "failed" : "retry";
   metrics_

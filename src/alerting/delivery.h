@@ -35,6 +35,23 @@ struct Finished {
   bool delivered = false;
 };
 
+// How one attempt to send a message ended.
+struct Attempted {
+  enum class Kind { kDelivered, kRetry, kFailed, kUnwanted };
+  std::string key;
+  Kind kind = Kind::kDelivered;
+  std::string error;
+  TimePoint created_at;  // of the message
+};
+
+// Which messages of the outbox are sent, and how they are counted.
+struct Track {
+  std::string_view channel = kNotificationChannel;
+  std::string_view pending_metric = "sentinel_notifications_pending";
+  std::string_view pending_help = "Notifications not yet delivered.";
+  bool notifications = true;  // counted in sentinel_notifications_total and its like
+};
+
 class Delivery {
  public:
   struct Hooks {
@@ -43,10 +60,14 @@ class Delivery {
     std::function<void()> finished;
     // Whether this integration ("receiver/kind/index") can be told of several groups at once. Null: none can.
     std::function<bool(const std::string&)> digestible{};
+    // Whether a message should still go out, asked before each attempt. Null: it should.
+    std::function<Result<bool>(state::Tx&, const state::OutboxMessage&)> wanted{};
+    // As `finishing`, of every attempt, before it.
+    std::function<Status(state::Tx&, const std::vector<Attempted>&)> attempted{};
   };
   // REQUIRES: Outbox::migrate() ran. All references outlive this object.
   Delivery(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, receivers::Sender& sender,
-           Hooks hooks, DigestOptions digests = {});
+           Hooks hooks, DigestOptions digests = {}, Track track = {});
   ~Delivery();
   Delivery(const Delivery&) = delete;
   Delivery& operator=(const Delivery&) = delete;
@@ -74,6 +95,7 @@ class Delivery {
     std::string lane;
     std::vector<int64_t> ids;  // of all that the message told
     receivers::SendResult result;
+    bool unwanted = false;
   };
   struct Verdict {  // what an answer means for a message
     int64_t id = 0;
@@ -86,6 +108,7 @@ class Delivery {
   };
 
   Status refill();
+  bool still_wanted(const state::OutboxMessage& message);
   void add(state::OutboxMessage message);
   void run();
   std::vector<Item*> pick(const std::string& name, Lane& lane, TimePoint now);
@@ -110,6 +133,7 @@ class Delivery {
   receivers::Sender& sender_;
   const Hooks hooks_;
   const DigestOptions digests_;
+  const Track track_;
   std::map<std::string, Lane> lanes_;
   std::vector<Answer> answers_;
   int64_t last_id_ = 0;

@@ -8,6 +8,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "oncall/channels.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
 #include "text/json_text.h"
@@ -304,6 +305,8 @@ AlertsApi::Answer AlertsApi::notifications(net::Exchange* exchange) {
     std::string title;
     if (notification)
       title = fmt::format("[{}] {}", notification->status(), notification->common_labels().get(model::kAlertNameLabel));
+    else if (const auto page = oncall::decode_page(m.payload))
+      title = page->title;
     items.push_back(json::object{
         {"id", m.id},
         {"key", m.key},

@@ -223,11 +223,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration",
-      {"listen",    "external_url", "data_dir",     "log",          "gateway",        "metrics",
-       "events",    "telemetry",    "rules",        "alertmanager", "runbooks",       "prices",
-       "incidents", "auth",         "prometheus",   "global",       "scrape_configs", "rule_files",
-       "alerting",  "remote_read",  "remote_write", "storage",      "tracing",        "otlp",
-       "runtime",   "shutdown",     "budgets",      "routing",      "analysis",       "web_config_file"}));
+      {"listen",     "external_url",    "data_dir",       "log",        "gateway",  "metrics",     "events",
+       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
+       "prometheus", "global",          "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
+       "storage",    "tracing",         "otlp",           "runtime",    "shutdown", "budgets",     "routing",
+       "analysis",   "web_config_file", "oncall"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -246,7 +246,9 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(config.alertmanager, root.string_or("alertmanager", config.alertmanager));
   SENTINEL_ASSIGN(config.runbooks, root.string_or("runbooks", config.runbooks));
   SENTINEL_ASSIGN(config.prices, root.string_or("prices", config.prices));
+  SENTINEL_ASSIGN(config.oncall, root.string_or("oncall", config.oncall));
   config.alertmanager = resolve(config.alertmanager, file);
+  if (!config.oncall.empty()) config.oncall = resolve(config.oncall, file);
   config.runbooks = resolve(config.runbooks, file);
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));

@@ -52,6 +52,7 @@ struct Config {
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   alerting::Options routing;  // its external_url is not used
+  std::string oncall;  // who is told of incidents; empty: nobody
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
   std::vector<Budget> budgets;

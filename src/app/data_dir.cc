@@ -29,8 +29,9 @@ constexpr fs::perms kFolderMode = fs::perms::owner_all;
 constexpr fs::perms kFileMode = fs::perms::owner_read | fs::perms::owner_write;
 
 bool is_ours(std::string_view name) {
-  constexpr std::array<std::string_view, 8> kNames = {
-      "LOCK", "metrics", "events", "telemetry-spill", "sentinel.log", "alertmanager.yml", "lost+found", ".write-test"};
+  constexpr std::array<std::string_view, 9> kNames = {
+      "LOCK",       "metrics",    "events",     "telemetry-spill", "sentinel.log", "alertmanager.yml",
+      "oncall.yml", "lost+found", ".write-test"};
   return name.starts_with("state.db") || std::find(kNames.begin(), kNames.end(), name) != kNames.end();
 }
 

@@ -45,6 +45,11 @@ Result<Config> demo_config(const DemoOptions& options, uint16_t inbox_port) {
   SENTINEL_TRY(posix_env().write_file_atomic(
       config.alertmanager,
       replace_all(routes.text, kInboxPlaceholder, fmt::format("http://{}:{}", options.address, inbox_port))));
+  SENTINEL_ASSIGN(const ConfigText oncall, read_config(posix_env(), "builtin:demo/oncall.yml"));
+  config.oncall = options.data_dir + "/oncall.yml";
+  SENTINEL_TRY(posix_env().write_file_atomic(
+      config.oncall,
+      replace_all(oncall.text, kInboxPlaceholder, fmt::format("http://{}:{}", options.address, inbox_port))));
   return config;
 }
 
@@ -52,6 +57,7 @@ std::string message_summary(const InboxMessage& message) {
   boost::system::error_code ec;
   const json::value body = json::parse(message.body, ec);
   if (ec || !body.is_object()) return "(not JSON)";
+  if (message.path == "/ntfy") return fmt::format("push to {}: {}", field(body, "topic"), field(body, "title"));
   if (message.path == "/webhook") {
     return fmt::format("webhook {} for {}", field(body, "status"), field(body.at("commonLabels"), "alertname"));
   }

@@ -12,7 +12,7 @@ Result<std::unique_ptr<Inbox>> Inbox::start(net::Runtime& runtime, MetricRegistr
                                             std::string address, uint16_t port, Observer observer) {
   std::unique_ptr<Inbox> inbox(new Inbox(clock, std::move(observer)));
   auto router = std::make_shared<net::Router>();
-  for (const std::string_view path : {"/slack", "/webhook"}) {
+  for (const std::string_view path : {"/slack", "/webhook", "/ntfy"}) {
     router->add("POST", path, [self = inbox.get()](net::Exchange* exchange) { return self->receive(exchange); });
   }
   router->add("GET", "/messages", [self = inbox.get()](net::Exchange* exchange) { return self->list(exchange); });

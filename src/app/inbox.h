@@ -1,5 +1,6 @@
 #pragma once
-// Plays Slack's incoming webhook and a generic webhook on loopback: keeps what it gets and shows it at GET /messages.
+// Plays Slack's incoming webhook, a generic webhook and a push service (ntfy) on loopback: keeps what it gets and
+// shows it at GET /messages.
 
 #include <functional>
 #include <memory>
@@ -15,7 +16,7 @@ namespace sentinel::app {
 inline constexpr size_t kInboxMessagesMax = 1000;  // older ones are forgotten
 
 struct InboxMessage {
-  std::string path;  // /slack, /webhook
+  std::string path;  // /slack, /webhook, /ntfy
   std::string key;   // Idempotency-Key
   std::string body;  // as received
   TimePoint at;

@@ -23,6 +23,7 @@
 #include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
+#include "api/oncall_answers.h"
 #include "api/openapi.h"
 #include "api/operations.h"
 #include "api/page.h"
@@ -46,6 +47,7 @@
 #include "gateway/policy/policies.h"
 #include "gateway/policy/policy_store.h"
 #include "incident/diagnosis_runner.h"
+#include "incident/pager.h"
 #include "ingest/access_watch.h"
 #include "ingest/collector.h"
 #include "ingest/feedback.h"
@@ -54,6 +56,7 @@
 #include "ingest/scrape_manager.h"
 #include "ingest/span_export.h"
 #include "ingest/write_out.h"
+#include "oncall/coverage_metrics.h"
 #include "receivers/net_sender.h"
 #include "runbook/runs.h"
 #include "state/kv.h"
@@ -69,6 +72,7 @@ constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
+constexpr Micros kCoverageAhead = std::chrono::days(14);  // in which gaps of schedules are looked for
 constexpr size_t kQueryHelpersMax = 8;
 constexpr int kLiveCallsPerSecond = 5;
 constexpr Micros kWorkerPatience = std::chrono::seconds(10);
@@ -79,9 +83,19 @@ constexpr Millis kHttpGrace = std::chrono::seconds(5);     // at a stop, for req
 struct Loaded {
   std::vector<detection::RuleFile> rules;
   alerting::Config alerting;
+  std::shared_ptr<const oncall::Config> oncall;
   std::shared_ptr<const runbook::Library> runbooks;
   std::shared_ptr<const analysis::PriceTable> prices;
 };
+
+Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path) {
+  if (path.empty()) return std::make_shared<const oncall::Config>();
+  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  SENTINEL_ASSIGN(oncall::Config config, oncall::parse_config(file.text, file.path));
+  const Status reachable = oncall::check_reachable(config);
+  if (!reachable) return fail(reachable.error().in_file(file.path));
+  return std::make_shared<const oncall::Config>(std::move(config));
+}
 
 // Its users have tokens, which every path and role knows.
 Result<WebConfig> read_listener(const Config& config) {
@@ -104,6 +118,7 @@ Result<Loaded> load_all(const Config& config) {
   }
   SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
   SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
+  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall));
   SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
   std::vector<runbook::SourceFile> sources;
   for (const ConfigText& book : books) sources.push_back({book.path, book.text});
@@ -205,6 +220,7 @@ struct Server::Parts {
   std::string remote_write_positions() const { return config.data_dir + "/remote-write"; }
   Status open_pipeline();
   Status open_control(Loaded loaded);
+  void open_desk();
   Status open_detection(Loaded& loaded);
   Status open_gateway();
   Status open_http();
@@ -222,6 +238,7 @@ struct Server::Parts {
   void collect_soon();
   void tell_alerts();
   void upkeep();
+  void publish_oncall();
   void incident_changed(const incident::IncidentRecord& record, bool created);
   void follow_lead(const incident::IncidentDetail& detail);
   void call_scored(const model::Interaction& interaction);
@@ -267,6 +284,10 @@ struct Server::Parts {
   std::unique_ptr<runbook::Runs> runs;
   std::unique_ptr<incident::DiagnosisRunner> diagnosis;
   std::unique_ptr<receivers::NetSender> sender;
+  std::unique_ptr<receivers::NetSender> page_sender;  // its own rates: notifications do not hold up a page
+  std::unique_ptr<incident::Pager> pager;
+  std::atomic<std::shared_ptr<const oncall::Config>> oncall_in_force;
+  std::shared_ptr<const oncall::Config> covered;  // whose gaps are published; one upkeep at a time
   std::unique_ptr<alerting::Alerting> alerting;
   std::unique_ptr<AlertBridge> alert_bridge;
   std::unique_ptr<detection::SqlRuleStateStore> rule_state;
@@ -280,6 +301,7 @@ struct Server::Parts {
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
+  std::unique_ptr<api::OncallAnswers> oncall_answers;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
@@ -348,6 +370,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_TRY(p.open_gateway());
   SENTINEL_TRY(p.open_http());
   publish_budgets(p.metrics, {}, p.config.budgets);
+  p.publish_oncall();
   p.start_upkeep();
   SENTINEL_TRY(p.write_out->apply(p.config.remote_write, p.config.scrape.external_labels));
   p.scraper->apply(p.config.scrape);
@@ -431,17 +454,44 @@ Status Server::Parts::open_pipeline() {
     log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
   metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
       .set(static_cast<double>(options.bytes_max));
-  pipeline =
-      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
+  ingest::PipelineOptions pipeline_options;
+  pipeline_options.names = span_names(config.gateway);
+  pipeline_options.on_read_back = [this](const model::Interaction& i) { spans->submit(i); };
+  pipeline = std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, pipeline_options);
   return {};
 }
 
 Status Server::Parts::open_control(Loaded loaded) {
   SENTINEL_TRY(incident::Service::migrate(*database));
+  SENTINEL_TRY(incident::Pager::migrate(*database));
   SENTINEL_TRY(runbook::Runs::migrate(*database));
   SENTINEL_TRY(alerting::Alerting::migrate(*database));
   live = std::make_unique<api::LiveApi>(clock);
   runbooks = loaded.runbooks;
+  const auto memory = std::make_shared<receivers::StateMemory>(*database, clock);
+  sender = std::make_unique<receivers::NetSender>(runtime, client, clock, memory);
+  SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
+  page_sender = std::make_unique<receivers::NetSender>(runtime, client, clock, memory);
+  SENTINEL_TRY(page_sender->configure(incident::channel_configs(*loaded.oncall), {}));
+  // At once: what is overdue, such as an incident that is calm, must not be done before whoever has to hear of it.
+  return control.call([&]() -> Status {
+    open_desk();
+    SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
+                                                 external_url()));
+    oncall_in_force = loaded.oncall;
+    alerting::Options routing = config.routing;
+    routing.external_url = external_url();
+    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
+                                                       std::move(loaded.alerting), std::move(routing)));
+    // What was under way before a restart is looked at again.
+    SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
+    for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
+    return {};
+  });
+}
+
+// Incidents and what belongs to each of them. On the control loop.
+void Server::Parts::open_desk() {
   incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
   incidents->on_change(
       [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
@@ -458,19 +508,6 @@ Status Server::Parts::open_control(Loaded loaded) {
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
       control, *incidents, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
-  sender = std::make_unique<receivers::NetSender>(runtime, client, clock,
-                                                  std::make_shared<receivers::StateMemory>(*database, clock));
-  SENTINEL_TRY(sender->configure(loaded.alerting.receivers, loaded.alerting.template_globs));
-  alerting::Options routing = config.routing;
-  routing.external_url = external_url();
-  return control.call([&]() -> Status {
-    SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
-                                                       std::move(loaded.alerting), std::move(routing)));
-    // What was under way before a restart is looked at again.
-    SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
-    for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
-    return {};
-  });
 }
 
 Status Server::Parts::open_detection(Loaded& loaded) {
@@ -547,6 +584,8 @@ Status Server::Parts::open_http() {
       [this](const analysis::DriftRoute& which, api::DriftChange change) { return change_drift(which, change); },
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
+  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
+  oncall_answers->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
@@ -558,7 +597,8 @@ Status Server::Parts::open_http() {
   gateway_policy_api =
       std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
   gateway_policy_api->add_routes(*router);
-  gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
+  gateway_breakers_api =
+      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
   gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
@@ -642,6 +682,14 @@ void Server::Parts::upkeep() {
         judges->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
+  publish_oncall();
+}
+
+// Gaps ahead, while there is time to fill them.
+void Server::Parts::publish_oncall() {
+  auto now = oncall_in_force.load();
+  oncall::publish_coverage(*now, clock.now(), kCoverageAhead, metrics, covered.get());
+  covered = std::move(now);
 }
 
 // The references are read on the worker that owns the analyzer.
@@ -821,10 +869,19 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_ASSIGN(Loaded loaded, load_all(*fresh));
   SENTINEL_ASSIGN(auto plan, gateway->prepare(fresh->gateway));
   SENTINEL_ASSIGN(auto receivers, sender->prepare(loaded.alerting.receivers, loaded.alerting.template_globs));
+  SENTINEL_ASSIGN(auto channels, page_sender->prepare(incident::channel_configs(*loaded.oncall), {}));
 
   SENTINEL_TRY(control.call([&]() -> Status {
-    SENTINEL_TRY(alerting->reload(std::move(loaded.alerting), by));
+    const auto told_before = pager->escalations().shared_config();
+    SENTINEL_TRY(pager->reload(loaded.oncall));
+    if (Status routed = alerting->reload(std::move(loaded.alerting), by); !routed) {
+      if (const Status back = pager->reload(told_before); !back)
+        log_error("server", "on-call was not put back", {{"error", back.error().to_string()}});
+      return routed;
+    }
     sender->install(std::move(receivers));
+    page_sender->install(std::move(channels));
+    oncall_in_force = loaded.oncall;
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     return {};
@@ -833,6 +890,9 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
   judges->install(fresh->analysis.judges, loaded.prices);
+  const ingest::SpanNames names = span_names(fresh->gateway);
+  spans->apply(fresh->spans, names);
+  pipeline->set_names(names);
   pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
   analyzer->set_prices(loaded.prices);
   prices = loaded.prices;

@@ -116,6 +116,7 @@ Status Service::alert_fired(state::Tx& tx, AlertBatch& batch, const AlertChange&
         change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
     record.incident.severity = severity;
     SENTINEL_TRY(call_after(tx, record, change.alert));
+    SENTINEL_TRY(escalate(tx, IncidentEvent::kChanged, record, Actor{}));
     touched->new_rule = true;
   }
   // A storm of one rule names it once and reads no other alerts.
@@ -243,6 +244,7 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
                       fmt::format("{} incident opened by rule {}, assigned to {}",
                                   model::severity_name(incident.severity), change.alert.name(), incident.assignee),
                       fmt::format(R"({{"rule":{}}})", json_quote(change.alert.name())), Actor{}));
+  SENTINEL_TRY(escalate(tx, IncidentEvent::kOpened, record, Actor{}));
   just_opened_.insert(incident.id);
   return record;
 }

@@ -83,8 +83,8 @@ Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& 
     SENTINEL_TRY(append_timeline(
         tx, incident, "created",
         fmt::format("{} incident opened by {}", model::severity_name(incident.severity), actor.name), "{}", actor));
-    if (request.note.empty()) return {};
-    return append_timeline(tx, incident, "note", request.note, "{}", actor);
+    if (!request.note.empty()) SENTINEL_TRY(append_timeline(tx, incident, "note", request.note, "{}", actor));
+    return escalate(tx, IncidentEvent::kOpened, record, actor);
   }));
   opened_.add();
   tell(record, true);
@@ -194,6 +194,16 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
   SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
                                change_json(model::incident_status_name(from), model::incident_status_name(to), note),
                                actor));
+  return escalate(tx,
+                  to == IncidentStatus::kOpen       ? IncidentEvent::kReopened
+                  : to == IncidentStatus::kResolved ? IncidentEvent::kResolved
+                                                    : IncidentEvent::kAcknowledged,
+                  record, actor);
+}
+
+// Writes the record, and has people told of what has become of it.
+Status Service::escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) {
+  if (escalator_ != nullptr) SENTINEL_TRY(escalator_->on_incident(tx, event, record, actor));
   return update(tx, record);
 }
 
@@ -207,8 +217,15 @@ Result<IncidentRecord> Service::set_status(std::string_view id, IncidentStatus s
 Result<IncidentRecord> Service::acknowledge(std::string_view id, std::string_view note, const Actor& actor,
                                             int64_t version) {
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
-    // An acknowledgement that meets a resolve, or work that has gone further, changes nothing.
-    if (record.incident.status != IncidentStatus::kOpen) return {};
+    // An acknowledgement that meets a resolve changes nothing; where somebody works on it already, it stops the pages
+    // that went out since.
+    if (record.incident.status == IncidentStatus::kResolved) return {};
+    if (record.incident.status != IncidentStatus::kOpen) {
+      if (escalator_ == nullptr) return {};
+      const int64_t before = record.incident.version;
+      SENTINEL_TRY(escalator_->on_incident(tx, IncidentEvent::kAcknowledgedAgain, record, actor));
+      return record.incident.version == before ? Status() : update(tx, record);
+    }
     return change_status(tx, record, IncidentStatus::kAcknowledged, note, actor);
   });
 }
@@ -264,7 +281,7 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
     SENTINEL_TRY(append_timeline(tx, incident, "severity",
                                  fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name),
                                  data, actor));
-    return update(tx, record);
+    return escalate(tx, IncidentEvent::kChanged, record, actor);
   });
 }
 

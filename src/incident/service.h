@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "base/scheduler.h"
 #include "incident/diagnosis.h"
+#include "incident/escalator.h"
 #include "model/alert.h"
 #include "model/incident.h"
 #include "state/database.h"
@@ -109,6 +110,9 @@ class Service final : public alerting::AlertListener {
   void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
   void on_lead_change(LeadHandler handler) { lead_handler_ = std::move(handler); }
   void set_options(Options options) { options_ = std::move(options); }
+  const Options& options() const { return options_; }
+  // Who has people told of incidents from now on; null: nobody is.
+  void set_escalator(Escalator* escalator) { escalator_ = escalator; }
 
   // In the alerting transaction. An error rolls the alerts back too.
   Status on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) override;
@@ -142,6 +146,11 @@ class Service final : public alerting::AlertListener {
   // For other modules' events on the timeline, in their transaction (runbook steps, notifications).
   Status add_timeline(state::Tx& tx, std::string_view id, std::string_view kind, std::string_view text,
                       std::string_view data_json, const Actor& actor);
+  // The same from inside Escalator::on_incident, whose change gives the incident its next version.
+  Status add_to_change(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
+                       std::string_view data_json, const Actor& actor) {
+    return append_timeline(tx, incident, kind, text, data_json, actor);
+  }
   // Tells watchers after a transaction that used add_timeline.
   void notify_changed(std::string id);
 
@@ -169,6 +178,7 @@ class Service final : public alerting::AlertListener {
   Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
   // Writes `what_failed` anew from the alerts, unless a person gave the title.
   Status sum_up(state::Tx& tx, IncidentRecord& record);
+  Status escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor);
   void tell(const IncidentRecord& record, bool opened);
   void schedule_auto_resolve(const std::string& id);
   void resume_auto_resolve();
@@ -179,6 +189,7 @@ class Service final : public alerting::AlertListener {
   Scheduler& scheduler_;
   state::Database& database_;
   Options options_;
+  Escalator* escalator_ = nullptr;
   ChangeHandler change_handler_;
   LeadHandler lead_handler_;
   std::set<std::string> lead_changed_;  // as above

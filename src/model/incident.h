@@ -24,7 +24,7 @@ struct TimelineEntry {
   int64_t sequence = 0;  // from 1, without holes, within the incident
   TimePoint at;
   std::string kind;   // created, status, severity, assignee, note, alert_firing, alert_resolved, notification, runbook,
-                      // diagnosis, title
+                      // diagnosis, title, page, escalation
   std::string actor;  // a user's name, or "sentinel"
   std::string source;            // page, api, cli, rule, slack, ...
   std::string text;              // one sentence for people

@@ -56,14 +56,17 @@ class Reader {
   Result<Config> read(const YamlNode& root) {
     if (!root.is_null()) {
       SENTINEL_TRY(root.expect_keys("on-call configuration",
-                                    {"users", "teams", "schedules", "policies", "maintenance", "last_resort"}));
+                                    {"global", "channels", "users", "teams", "schedules", "policies", "maintenance",
+                                     "last_resort", "page_for", "urgent_for", "routes", "default_policy"}));
     }
+    SENTINEL_ASSIGN(config_.channels, read_channels(root));
     SENTINEL_TRY(users(root));
     SENTINEL_TRY(teams(root));
     SENTINEL_TRY(schedules(root));
     SENTINEL_ASSIGN(config_.last_resort, recipients(root, "last_resort"));
     SENTINEL_TRY(policies(root));
     SENTINEL_TRY(maintenance(root));
+    SENTINEL_ASSIGN(config_.routing, read_routing(root, config_.policies));
     return std::move(config_);
   }
 

@@ -4,12 +4,16 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.h"
+#include "model/labels.h"
+#include "model/severity.h"
 #include "oncall/schedule.h"
+#include "receivers/config.h"
 #include "text/yaml.h"
 
 namespace sentinel::oncall {
@@ -80,7 +84,27 @@ struct MaintenanceWindow {
   std::vector<std::string> policies;  // empty: all
 };
 
+// Which policy an incident is told by. The first route that matches counts.
+struct Route {
+  model::Matchers match;                 // on the incident's labels, all of them
+  std::set<model::Severity> severities;  // empty: all
+  std::string policy;                    // "": nobody is told
+};
+
+struct Routing {
+  std::set<model::Severity> page_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
+  std::set<model::Severity> urgent_for{model::Severity::kSev1, model::Severity::kSev2};
+  std::vector<Route> routes;
+  std::string default_policy;  // "": what no route matches tells nobody
+
+  // "" when nobody is told.
+  std::string policy_of(model::Severity severity, const model::Labels& labels) const;
+  bool urgent(model::Severity severity) const { return urgent_for.contains(severity); }
+};
+
 struct Config {
+  std::map<std::string, receivers::Integration, std::less<>> channels;  // by what people are reached (channels.h)
+  Routing routing;
   std::map<std::string, User, std::less<>> users;
   std::map<std::string, Team, std::less<>> teams;
   std::map<std::string, Schedule, std::less<>> schedules;
@@ -95,6 +119,10 @@ struct Config {
 // Errors say file:line:column. Every name that is used must be defined: a level can never reach more people than it
 // says.
 Result<Config> parse_config(std::string_view yaml, std::string_view file);
+
+// What a server needs beyond a configuration that can be read: every contact has its channel, and whoever is named
+// somewhere can be told. kInvalidArgument names all that is missing.
+Status check_reachable(const Config& config);
 
 // The user leaves everything that names him; whoever is on call at `now` stays. Levels may become empty: they are
 // skipped.

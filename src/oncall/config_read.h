@@ -19,6 +19,11 @@ Result<Restriction> read_restriction(const text::YamlNode& node);
 // {from, to} or {from, duration}; times are RFC 3339, or clock times of the zone.
 Result<Span> read_span(const text::YamlNode& node, std::string_view what, const Zone& zone);
 
+using Channels = std::map<std::string, receivers::Integration, std::less<>>;
+Result<Channels> read_channels(const text::YamlNode& root);
+// page_for, urgent_for, routes and default_policy.
+Result<Routing> read_routing(const text::YamlNode& root, const std::map<std::string, Policy, std::less<>>& policies);
+
 // Puts the node's position into an error that has none.
 template <class T>
 Result<T> placed(const text::YamlNode& node, Result<T> result) {

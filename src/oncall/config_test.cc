@@ -15,8 +15,8 @@ std::string error_of(std::string_view yaml) {
 TEST(Config, errors_say_where_and_what) {
   const std::pair<std::string, std::string> cases[] = {
       {"usres: []",
-       "oncall.yml:1:1: unknown field \"usres\" in on-call configuration; known are users, teams, schedules, policies, "
-       "maintenance, last_resort"},
+       "oncall.yml:1:1: unknown field \"usres\" in on-call configuration; known are global, channels, users, teams, "
+       "schedules, policies, maintenance, last_resort, page_for, urgent_for, routes, default_policy"},
       {"users:\n- {id: ada}\n- {id: ada}", "oncall.yml:3:8: user \"ada\" is there twice"},
       {"users: [{id: 'a b'}]", "oncall.yml:1:14: an id is letters, digits and _ - . @, at most 100"},
       {"users: [{id: a, rules: {default: [{by: sms}]}}]", "oncall.yml:1:40: user \"a\" has no contact \"sms\""},
@@ -47,6 +47,75 @@ TEST(Config, errors_say_where_and_what) {
        "oncall.yml:1:15: policy \"q\" is not defined"},
   };
   for (const auto& [yaml, error] : cases) EXPECT_EQ(error_of(yaml), error) << yaml;
+}
+
+TEST(Config, errors_of_channels_and_routes_say_where_and_what) {
+  const std::pair<std::string, std::string> cases[] = {
+      {"channels: {sms: {kind: telegram}}",
+       "oncall.yml:1:24: a page cannot be sent by \"telegram\"; expected one of email, slack, pagerduty, webhook, "
+       "ntfy, "
+       "twilio_sms, twilio_call, pushover, mattermost, msteamsv2"},
+      {"channels: {sms: {from: '+1'}}", "oncall.yml:1:17: channel needs a field \"kind\""},
+      {"channels: {sms: {kind: twilio_sms, from: '+1', auth_token: t}}",
+       "oncall.yml:1:17: channel \"sms\": missing account_sid in Twilio configuration"},
+      {"channels: {push: {kind: ntfy, topics: a}}",
+       "oncall.yml:1:18: channel \"push\": unknown field \"topics\" in ntfy_configs; did you mean \"topic\"?"},
+      {"channels: {a/b: {kind: ntfy}}", "oncall.yml:1:12: a channel's name has no slash and is not empty"},
+      {"page_for: [SEV9]",
+       "oncall.yml:1:12: unknown severity \"SEV9\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low"},
+      {"routes: [{policy: p}]", "oncall.yml:1:19: policy \"p\" is not defined"},
+      {"routes: [{match_re: {service: '('}, policy: none}]",
+       "oncall.yml:1:31: bad regular expression \"(\" for label service: missing ): ^(?s:()$"},
+      {"default_policy: p", "oncall.yml:1:17: policy \"p\" is not defined"},
+  };
+  for (const auto& [yaml, error] : cases) EXPECT_EQ(error_of(yaml), error) << yaml;
+}
+
+constexpr const char* kRouted = R"(
+users: [{id: a, contacts: {push: x}}]
+policies:
+- {id: default, levels: [{notify: [{user: a}]}]}
+- {id: pay, levels: [{notify: [{user: a}], by: [sms]}]}
+page_for: [SEV1, SEV2, SEV3]
+urgent_for: [P1]
+routes:
+- {match: {service: payments}, severities: [critical, high], policy: pay}
+- {match_re: {service: 'test-.*'}, policy: none}
+)";
+
+TEST(Config, the_first_route_that_matches_has_the_policy) {
+  using model::Severity;
+  const Config config = parse_config(kRouted, "oncall.yml").value();
+  const struct {
+    Severity severity;
+    model::Labels labels;
+    std::string policy;
+  } cases[] = {
+      {Severity::kSev1, {{"service", "payments"}}, "pay"},
+      {Severity::kSev2, {{"service", "payments"}}, "pay"},
+      {Severity::kSev3, {{"service", "payments"}}, "default"},
+      {Severity::kSev4, {{"service", "payments"}}, ""},
+      {Severity::kSev1, {{"service", "test-1"}}, ""},
+      {Severity::kSev1, {{"service", "a test-1"}}, "default"},
+      {Severity::kSev3, {}, "default"},
+  };
+  for (const auto& c : cases) EXPECT_EQ(config.routing.policy_of(c.severity, c.labels), c.policy);
+  EXPECT_TRUE(config.routing.urgent(Severity::kSev1));
+  EXPECT_FALSE(config.routing.urgent(Severity::kSev2));
+  EXPECT_EQ(parse_config("page_for: [SEV1]", "").value().routing.policy_of(Severity::kSev1, {}), "");
+}
+
+TEST(Config, what_nobody_could_be_reached_by_is_named) {
+  const auto missing = check_reachable(parse_config(kRouted, "oncall.yml").value());
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(
+      missing.error().message(),
+      "user \"a\" has a contact \"push\" that is not under channels; level \"L1\" of policy \"pay\" tells by \"sms\", "
+      "which is not under channels");
+  const std::string channels = "channels: {push: {kind: ntfy}, sms: {kind: webhook}}\n";
+  const auto complete = parse_config(channels + kRouted, "oncall.yml");
+  ASSERT_TRUE(complete) << complete.error().to_string();
+  EXPECT_TRUE(check_reachable(*complete));
 }
 
 TEST(Config, an_empty_text_is_an_empty_configuration) { EXPECT_EQ(error_of(""), "accepted"); }

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/id.h"
 #include "base/log.h"
 #include "oncall/limits.h"
 
@@ -16,7 +17,12 @@ Escalations::Escalations(Scheduler& scheduler, state::Database& database, Metric
       pages_(metrics.counter("sentinel_oncall_pages_total", "Pages written to the outbox.")),
       exhausted_(metrics.counter("sentinel_oncall_exhausted_total", "Escalations that used up all levels.")),
       nobody_(metrics.counter("sentinel_oncall_nobody_total", "Escalations without a last resort to tell.")),
-      failures_(metrics.counter("sentinel_oncall_state_errors_total", "Due steps that the state store refused.")) {}
+      failures_(metrics.counter("sentinel_oncall_state_errors_total", "Due steps that the state store refused.")),
+      undelivered_(metrics.counter("sentinel_oncall_pages_undelivered_total",
+                                   "Pages that were refused or could not be delivered in time.")),
+      unreached_(metrics.counter("sentinel_oncall_unreached_total",
+                                 "Levels that were left early since nobody of them could be reached.")),
+      delivered_(metrics.counter("sentinel_oncall_pages_delivered_total", "Pages that a service has taken.")) {}
 
 Escalations::~Escalations() {
   *alive_ = false;
@@ -75,6 +81,9 @@ void Escalations::count(const Events& events) {
     }
     if (e.kind == "exhausted") exhausted_.add();
     if (e.kind == "nobody") nobody_.add();
+    if (e.kind == "undelivered") undelivered_.add();
+    if (e.kind == "unreached") unreached_.add();
+    if (e.kind == "delivered") delivered_.add();
   }
   if (paged && wake_) wake_();
 }
@@ -134,16 +143,56 @@ Status Escalations::reload(std::shared_ptr<const Config> config) {
   return fail(done.error());
 }
 
-Status Escalations::trigger_in(state::Tx& tx, const Trigger& trigger) {
-  SENTINEL_ASSIGN(const Events events, run_in(tx, [&](EscalationSteps& steps) { return steps.trigger(trigger); }));
+Status Escalations::run_for_caller(state::Tx& tx, const Step& step) {
+  SENTINEL_ASSIGN(const Events events, run_in(tx, step));
   uncommitted_.insert(uncommitted_.end(), events.begin(), events.end());
   return {};
 }
 
+Status Escalations::trigger_in(state::Tx& tx, const Trigger& trigger) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.trigger(trigger); });
+}
+
 Status Escalations::resolve_in(state::Tx& tx, std::string_view key, std::string_view actor) {
-  SENTINEL_ASSIGN(const Events events, run_in(tx, [&](EscalationSteps& steps) { return steps.resolve(key, actor); }));
-  uncommitted_.insert(uncommitted_.end(), events.begin(), events.end());
-  return {};
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.resolve(key, actor); });
+}
+
+Status Escalations::acknowledge_in(state::Tx& tx, std::string_view key, std::string_view actor) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.acknowledge(key, actor); });
+}
+
+Status Escalations::restart_in(state::Tx& tx, const Trigger& trigger, std::string_view actor) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.restart(trigger, actor); });
+}
+
+Status Escalations::change_in(state::Tx& tx, const Trigger& trigger, std::string_view actor) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.change(trigger, actor); });
+}
+
+Status Escalations::delivered_in(state::Tx& tx, std::string_view message_key) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.delivered(message_key); });
+}
+
+Status Escalations::undelivered_in(state::Tx& tx, std::string_view message_key, std::string_view error) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.undelivered(message_key, error); });
+}
+
+Status Escalations::unwanted_in(state::Tx& tx, std::string_view message_key) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.unwanted(message_key); });
+}
+
+Result<std::string> Escalations::test_page(std::string_view user, std::string_view channel, std::string_view actor) {
+  const std::string id = new_id(scheduler_.now());
+  std::string key;
+  SENTINEL_TRY(run_durable([&](EscalationSteps& steps) -> Status {
+    SENTINEL_ASSIGN(key, steps.test_page(id, user, channel, actor));
+    return {};
+  }));
+  return key;
+}
+
+Status Escalations::prune(TimePoint resolved_before) {
+  return database_.write([&](state::Tx& tx) { return EscalationStore::prune(tx, resolved_before); });
 }
 
 Result<std::vector<Escalation>> Escalations::list(bool resolved, size_t limit) const {
@@ -159,6 +208,24 @@ Result<std::vector<EscalationEvent>> Escalations::events(std::string_view key, s
   std::vector<EscalationEvent> out;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(out, EscalationStore::events(tx, key, limit));
+    return {};
+  }));
+  return out;
+}
+
+Result<std::vector<PageRecord>> Escalations::pages(std::string_view key, size_t limit) const {
+  std::vector<PageRecord> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, EscalationStore::pages(tx, key, limit));
+    return {};
+  }));
+  return out;
+}
+
+Result<std::optional<Escalation>> Escalations::find(std::string_view key) const {
+  std::optional<Escalation> out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out, EscalationStore::find(tx, key));
     return {};
   }));
   return out;

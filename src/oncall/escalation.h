@@ -42,17 +42,30 @@ class Escalations {
   Status acknowledge(std::string_view key, std::string_view actor);
   Status escalate(std::string_view key, std::string_view actor);
   Status reassign(std::string_view key, std::string_view policy, std::string_view actor);
+  // Returns the key of the escalation that is none (EscalationSteps::test_page).
+  Result<std::string> test_page(std::string_view user, std::string_view channel, std::string_view actor);
+  // Forgets what was resolved before.
+  Status prune(TimePoint resolved_before);
   Status reload(std::shared_ptr<const Config> config);
 
   // The same inside the transaction of a caller, who calls committed() after it, or rolled_back().
   Status trigger_in(state::Tx& tx, const Trigger& trigger);
   Status resolve_in(state::Tx& tx, std::string_view key, std::string_view actor);
+  Status acknowledge_in(state::Tx& tx, std::string_view key, std::string_view actor);
+  Status restart_in(state::Tx& tx, const Trigger& trigger, std::string_view actor);
+  Status change_in(state::Tx& tx, const Trigger& trigger, std::string_view actor);
+  Status delivered_in(state::Tx& tx, std::string_view message_key);
+  Status undelivered_in(state::Tx& tx, std::string_view message_key, std::string_view error);
+  Status unwanted_in(state::Tx& tx, std::string_view message_key);
   void committed();
   void rolled_back() { uncommitted_.clear(); }
 
   Result<std::vector<Escalation>> list(bool resolved, size_t limit) const;
   Result<std::vector<EscalationEvent>> events(std::string_view key, size_t limit) const;
+  Result<std::vector<PageRecord>> pages(std::string_view key, size_t limit) const;
+  Result<std::optional<Escalation>> find(std::string_view key) const;
   const Config& config() const { return *config_; }
+  std::shared_ptr<const Config> shared_config() const { return config_; }
   // Called after pages have been put into the outbox.
   void on_pages(std::function<void()> wake) { wake_ = std::move(wake); }
 
@@ -64,6 +77,7 @@ class Escalations {
   Result<Events> run_in(state::Tx& tx, const Step& step);
   Result<state::Written> run_open(const Step& step);
   Status run_durable(const Step& step);
+  Status run_for_caller(state::Tx& tx, const Step& step);
   void run_due();
   void arm();
   void arm_at(TimePoint when);
@@ -78,6 +92,9 @@ class Escalations {
   Counter& exhausted_;
   Counter& nobody_;
   Counter& failures_;
+  Counter& undelivered_;
+  Counter& unreached_;
+  Counter& delivered_;
   Events uncommitted_;  // of the transaction of a caller
   TimerId timer_ = TimerId::kNone;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

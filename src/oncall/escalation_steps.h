@@ -15,6 +15,8 @@ namespace sentinel::oncall {
 
 // The outbox channel of pages.
 inline constexpr std::string_view kPageChannel = "page";
+// Of the keys of pages that only try a way to a person.
+inline constexpr std::string_view kTestPrefix = "test/";
 
 struct Trigger {
   std::string key;
@@ -39,6 +41,22 @@ class EscalationSteps {
   Status escalate(std::string_view key, std::string_view actor);
   // Begins anew with another policy. kConflict when it is resolved.
   Status reassign(std::string_view key, std::string_view policy, std::string_view actor);
+  // Somebody took his acknowledgement back, or opened again what was exhausted or resolved: it begins anew. No effect
+  // while it escalates.
+  Status restart(const Trigger& trigger, std::string_view actor);
+  // What it is about has become another thing: its title, how urgent it is, whose it is. Begins anew when another
+  // policy has it now, or when it has become urgent and nobody has acknowledged. No effect when it is resolved.
+  Status change(const Trigger& trigger, std::string_view actor);
+
+  // What became of a page that was in the outbox. A page that could not be delivered is tried on while it is wanted,
+  // and meanwhile the person is told another way; when nobody of a level can be reached, the next level is told.
+  Status delivered(std::string_view message_key);
+  Status undelivered(std::string_view message_key, std::string_view error);
+  Status unwanted(std::string_view message_key);
+  // To try a way to a person: a page that is about nothing. kNotFound: no such user or contact. Returns its key.
+  Result<std::string> test_page(std::string_view id, std::string_view user, std::string_view channel,
+                                std::string_view actor);
+
   // Everything that is due, judged against the present state and configuration.
   Status run_due();
   // After the configuration has changed: what waits is looked at anew, and rules that were added still run.
@@ -50,6 +68,7 @@ class EscalationSteps {
   Result<Escalation> open(std::string_view key, std::string_view what);
   void begin(Escalation& e);
   Status save(Escalation& e);
+  Status tell(const std::string& key, std::string kind, std::string level, std::string user, std::string detail);
   Status tell(const Escalation& e, std::string kind, std::string level, std::string user, std::string detail);
 
   Status advance(Escalation& e, bool by_hand = false);
@@ -68,6 +87,9 @@ class EscalationSteps {
   void plan(Chain& chain, bool urgent) const;
   Status run_chain(const Escalation& e, Chain& chain);
   Status send(const Escalation& e, const Chain& chain, const NotificationRule& rule);
+
+  Result<bool> told_another_way(const Escalation& e, const PageRecord& failed);
+  Result<bool> somebody_left(const Escalation& e);
 
   const Config& config_;
   state::Tx& tx_;

@@ -63,6 +63,24 @@ constexpr const char* kTables =
     "  detail TEXT NOT NULL);"
     "CREATE INDEX oncall_events_key ON oncall_events (key, id);";
 
+constexpr const char* kPagesTable =
+    "CREATE TABLE oncall_pages ("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT,"
+    "  message_key TEXT NOT NULL UNIQUE,"
+    "  key TEXT NOT NULL,"
+    "  generation INTEGER NOT NULL,"
+    "  step INTEGER NOT NULL,"
+    "  level_id TEXT NOT NULL,"
+    "  user TEXT NOT NULL,"
+    "  channel TEXT NOT NULL,"
+    "  at INTEGER NOT NULL,"
+    "  outcome TEXT NOT NULL,"
+    "  outcome_at INTEGER,"
+    "  error TEXT NOT NULL);"
+    "CREATE INDEX oncall_pages_key ON oncall_pages (key);"
+    "CREATE INDEX oncall_pages_user ON oncall_pages (user, channel);";
+
+#define PAGE_COLUMNS "message_key, key, generation, step, level_id, user, channel, at, outcome, outcome_at, error"
 #define ESCALATION_COLUMNS                                                                                          \
   "key, policy, title, urgent, state, generation, cycle, step, level_id, level_index, due_at, waiting, created_at," \
   " updated_at, acknowledged_by"
@@ -111,6 +129,23 @@ Chain read_chain(const Row& row) {
   return c;
 }
 
+PageRecord read_page(const Row& row) {
+  PageRecord p;
+  p.message_key = row.text(0);
+  p.key = row.text(1);
+  p.generation = row.integer(2);
+  p.step = row.integer(3);
+  p.level_id = row.text(4);
+  p.user = row.text(5);
+  p.channel = row.text(6);
+  p.at = time_from_us(row.integer(7));
+  p.outcome = row.text(8);
+  p.outcome_at = read_time(row, 9);
+  p.error = row.text(10);
+  p.id = row.integer(11);
+  return p;
+}
+
 template <class Read>
 auto read_all(const Result<Rows>& rows, Read read) -> Result<std::vector<decltype(read(std::declval<Row>()))>> {
   if (!rows) return fail(rows.error());
@@ -134,7 +169,7 @@ std::string_view escalation_state_name(EscalationState state) { return kStates[s
 
 Status EscalationStore::migrate(state::Database& database) {
   SENTINEL_TRY(state::Outbox::migrate(database));
-  return database.migrate("oncall", {{1, kTables}});
+  return database.migrate("oncall", {{1, kTables}, {2, kPagesTable}});
 }
 
 Result<std::optional<Escalation>> EscalationStore::find(Tx& tx, std::string_view key) {
@@ -176,6 +211,12 @@ Status EscalationStore::prune(Tx& tx, TimePoint resolved_before) {
       tx.exec("DELETE FROM oncall_events WHERE key IN (SELECT key FROM oncall_escalations"
               " WHERE state = 'resolved' AND updated_at < ?)",
               before));
+  SENTINEL_TRY(
+      tx.exec("DELETE FROM oncall_pages WHERE key IN (SELECT key FROM oncall_escalations"
+              " WHERE state = 'resolved' AND updated_at < ?)",
+              before));
+  SENTINEL_TRY(tx.exec("DELETE FROM oncall_pages WHERE key LIKE 'test/%' AND at < ?", before));
+  SENTINEL_TRY(tx.exec("DELETE FROM oncall_events WHERE key LIKE 'test/%' AND at < ?", before));
   return tx.exec("DELETE FROM oncall_escalations WHERE state = 'resolved' AND updated_at < ?", before);
 }
 
@@ -202,6 +243,44 @@ Result<std::vector<Chain>> EscalationStore::due_chains(Tx& tx, TimePoint now, si
 
 Result<std::vector<Chain>> EscalationStore::chains(Tx& tx) {
   return read_all(tx.query("SELECT " CHAIN_COLUMNS " FROM oncall_chains ORDER BY key, user"), read_chain);
+}
+
+Result<std::optional<Chain>> EscalationStore::chain(Tx& tx, std::string_view key, std::string_view user) {
+  return first_of(read_all(
+      tx.query("SELECT " CHAIN_COLUMNS " FROM oncall_chains WHERE key = ? AND user = ?", {text_of(key), text_of(user)}),
+      read_chain));
+}
+
+Status EscalationStore::put(Tx& tx, const PageRecord& p) {
+  return tx.exec("INSERT INTO oncall_pages (" PAGE_COLUMNS
+                 ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_key) DO UPDATE SET"
+                 " outcome = excluded.outcome, outcome_at = excluded.outcome_at, error = excluded.error",
+                 {p.message_key, p.key, p.generation, p.step, p.level_id, p.user, p.channel, to_us(p.at), p.outcome,
+                  time_or_null(p.outcome_at), p.error});
+}
+
+Result<std::optional<PageRecord>> EscalationStore::page(Tx& tx, std::string_view message_key) {
+  return first_of(
+      read_all(tx.query("SELECT " PAGE_COLUMNS ", id FROM oncall_pages WHERE message_key = ?", {text_of(message_key)}),
+               read_page));
+}
+
+Result<std::optional<PageRecord>> EscalationStore::page(Tx& tx, int64_t id) {
+  return first_of(read_all(tx.query("SELECT " PAGE_COLUMNS ", id FROM oncall_pages WHERE id = ?", {id}), read_page));
+}
+
+Result<std::vector<PageRecord>> EscalationStore::pages(Tx& tx, std::string_view key, size_t limit) {
+  return read_all(tx.query("SELECT " PAGE_COLUMNS ", id FROM oncall_pages WHERE key = ? ORDER BY id LIMIT ?",
+                           {text_of(key), static_cast<int64_t>(limit)}),
+                  read_page);
+}
+
+Result<std::optional<PageRecord>> EscalationStore::newest_page(Tx& tx, std::string_view user,
+                                                               std::string_view channel) {
+  return first_of(read_all(tx.query("SELECT " PAGE_COLUMNS ", id FROM oncall_pages WHERE user = ? AND channel = ? AND"
+                                    " key NOT LIKE 'test/%' ORDER BY id DESC LIMIT 1",
+                                    {text_of(user), text_of(channel)}),
+                           read_page));
 }
 
 Status EscalationStore::put_last_page(Tx& tx, std::string_view key, std::string_view receiver,

@@ -49,8 +49,24 @@ struct Chain {
   std::optional<TimePoint> due_at;  // absent: all rules have run
 };
 
-// triggered, paged, skipped, waiting, escalated (by hand), acknowledged, reescalated, reassigned, exhausted,
-// last_resort, nobody, resolved
+// One page and what became of it.
+struct PageRecord {
+  int64_t id = 0;           // given when it is written
+  std::string message_key;  // of the outbox
+  std::string key;          // of the escalation; "test/..." of a page that only tries a way
+  int64_t generation = 0;
+  int64_t step = 0;
+  std::string level_id;
+  std::string user;
+  std::string channel;
+  TimePoint at;
+  std::string outcome;  // "" under way; delivered, undelivered (it is still tried), unwanted
+  std::optional<TimePoint> outcome_at;
+  std::string error;
+};
+
+// triggered, paged, delivered, undelivered, unreached (nobody of a level was), skipped, waiting, escalated (by hand),
+// acknowledged, reescalated, reassigned, exhausted, last_resort, nobody, resolved, tested
 struct EscalationEvent {
   int64_t id = 0;
   TimePoint at;
@@ -58,7 +74,7 @@ struct EscalationEvent {
   std::string kind;
   std::string level;
   std::string user;    // who was paged, or who did it
-  std::string detail;  // channel of a page, reason of a skip
+  std::string detail;  // channel of a page ("sms: why not" of one that failed), reason of a skip
 };
 
 class EscalationStore {
@@ -82,6 +98,15 @@ class EscalationStore {
   static Status put_last_page(state::Tx& tx, std::string_view key, std::string_view receiver,
                               std::string_view message_key);
   static Result<std::string> last_page(state::Tx& tx, std::string_view key, std::string_view receiver);
+
+  static Result<std::optional<Chain>> chain(state::Tx& tx, std::string_view key, std::string_view user);
+
+  static Status put(state::Tx& tx, const PageRecord& page);
+  static Result<std::optional<PageRecord>> page(state::Tx& tx, std::string_view message_key);
+  static Result<std::optional<PageRecord>> page(state::Tx& tx, int64_t id);
+  static Result<std::vector<PageRecord>> pages(state::Tx& tx, std::string_view key, size_t limit);  // oldest first
+  // The newest page to this person that an answer by this channel can mean.
+  static Result<std::optional<PageRecord>> newest_page(state::Tx& tx, std::string_view user, std::string_view channel);
 
   static Result<std::optional<TimePoint>> next_due(state::Tx& tx);
 

@@ -112,12 +112,40 @@ class ScriptRun {
       done(r ? Status() : fail(r.error()));
     } else if (verb == "escalate") {
       done(e.escalate(key, by));
+    } else if (verb == "reopen") {
+      done(write([&](state::Tx& tx) {
+        return e.restart_in(tx, {key, words_.option("policy", "p"), key, words_.option("urgent", "yes") == "yes"}, by);
+      }));
+    } else if (verb == "change") {
+      done(write([&](state::Tx& tx) {
+        return e.change_in(tx, {key, words_.option("policy", "p"), key, words_.option("urgent", "yes") == "yes"}, by);
+      }));
+    } else if (verb == "delivered" || verb == "undelivered") {
+      const std::string page = newest_to(key);
+      done(write([&](state::Tx& tx) {
+        return verb == "delivered" ? e.delivered_in(tx, page)
+                                   : e.undelivered_in(tx, page, words_.option("error", "refused"));
+      }));
     } else if (verb == "reassign") {
       done(e.reassign(key, words_.option("policy", ""), by));
     } else {
       return false;
     }
     return true;
+  }
+
+  Status write(const std::function<Status(state::Tx&)>& fn) {
+    const Status written = world_->database->write(fn);
+    written ? world_->escalations->committed() : world_->escalations->rolled_back();
+    return written;
+  }
+
+  std::string newest_to(const std::string& receiver) {
+    std::string key;
+    for (const state::OutboxMessage& m : world_->outbox()) {
+      if (m.receiver == receiver) key = m.key;
+    }
+    return key;
   }
 
   // `bad` at the end of a line: it must be refused.
@@ -146,6 +174,12 @@ class ScriptRun {
         say(e.key + " " + std::string(escalation_state_name(e.state)) + (e.level_id.empty() ? "" : " " + e.level_id) +
             " cycle " + std::to_string(e.cycle) + (e.due_at ? " due " + since(*e.due_at) : "") +
             (e.waiting.empty() ? "" : " waiting for " + e.waiting));
+      }
+    } else if (verb == "pages") {
+      const auto all = world_->escalations->pages(words_.plain.at(1), 1000).value();
+      for (const PageRecord& p : all) {
+        say(since(p.at) + " " + p.user + "/" + p.channel + " " + p.level_id + " " +
+            (p.outcome.empty() ? "under way" : p.outcome) + (p.error.empty() ? "" : ": " + p.error));
       }
     } else if (verb == "events") {
       const auto all = world_->escalations->events(words_.plain.at(1), 1000).value();

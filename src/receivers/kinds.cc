@@ -5,7 +5,7 @@
 namespace sentinel::receivers {
 
 std::span<const Kind> kinds() {
-  static constexpr std::array<Kind, 18> kAll = {{{"discord", read_discord},
+  static constexpr std::array<Kind, 21> kAll = {{{"discord", read_discord},
                                                  {"email", read_email},
                                                  {"incidentio", read_incidentio},
                                                  {"pagerduty", read_pagerduty},
@@ -22,7 +22,10 @@ std::span<const Kind> kinds() {
                                                  {"msteamsv2", read_msteamsv2},
                                                  {"jira", read_jira},
                                                  {"rocketchat", read_rocketchat},
-                                                 {"mattermost", read_mattermost}}};
+                                                 {"mattermost", read_mattermost},
+                                                 {"ntfy", read_ntfy},
+                                                 {"twilio_sms", read_twilio_sms},
+                                                 {"twilio_call", read_twilio_call}}};
   return kAll;
 }
 

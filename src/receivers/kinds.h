@@ -27,6 +27,7 @@ ReceiverResult read_jira(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_mattermost(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_msteams(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_msteamsv2(const text::YamlNode& entry, const Globals& globals);
+ReceiverResult read_ntfy(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_opsgenie(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_pagerduty(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_pushover(const text::YamlNode& entry, const Globals& globals);
@@ -34,6 +35,8 @@ ReceiverResult read_rocketchat(const text::YamlNode& entry, const Globals& globa
 ReceiverResult read_slack(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_sns(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_telegram(const text::YamlNode& entry, const Globals& globals);
+ReceiverResult read_twilio_call(const text::YamlNode& entry, const Globals& globals);
+ReceiverResult read_twilio_sms(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_victorops(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_webex(const text::YamlNode& entry, const Globals& globals);
 ReceiverResult read_webhook(const text::YamlNode& entry, const Globals& globals);

@@ -62,19 +62,21 @@ test('it has its alerts, examples of bad calls, a diagnosis and a timeline', asy
   assert.equal(call.service, 'shop-assistant');
 });
 
-test('Slack and the webhook are told, with the key of the notification', async () => {
+test('Slack, the webhook and the phone of whoever is on call are told, each with its key', async () => {
   const got = await until('both receivers are told', async () => {
     const all = await messages();
-    return ['/slack', '/webhook'].every((p) => all.some((m) => m.path === p)) && all;
+    return ['/slack', '/webhook', '/ntfy'].every((p) => all.some((m) => m.path === p)) && all.some((m) => m.body.channel === '#llm-on-call') && all;
   });
   for (const message of got) assert.ok(message.key, `no Idempotency-Key: ${JSON.stringify(message)}`);
-  const slack = got.find((m) => m.path === '/slack').body;
-  assert.equal(slack.channel, '#llm-on-call');
+  const slack = got.find((m) => m.body.channel === '#llm-on-call').body;
   assert.match(slack.attachments[0].title, /FIRING/);
   const hook = got.find((m) => m.path === '/webhook').body;
   assert.equal(hook.version, '4');
   assert.equal(hook.status, 'firing');
   assert.equal(hook.receiver, 'on-call');
+  const push = got.find((m) => m.path === '/ntfy').body;
+  assert.match(push.topic, /^(ada|grace)-phone$/);
+  assert.match(push.title, /^\[SEV\d\] INC-\d+: /);
   assert.ok(hook.groupKey && hook.alerts[0].labels.alertname && hook.alerts[0].startsAt, JSON.stringify(hook));
 });
 

@@ -25,6 +25,26 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
   const DRIFT = t0 - 7.5 * 60e3;
 
   const incidents = [];
+  const breaker = (provider, model, more = {}) => ({
+    provider,
+    model,
+    state: 'closed',
+    held: false,
+    open_until: null,
+    failures_in_a_row: 0,
+    window_attempts: 40,
+    window_failures: 1,
+    under_way: 2,
+    ...more,
+  });
+  const breakers = [
+    breaker('openai', 'gpt-4o', {
+      state: 'open',
+      open_until: new Date(Date.now() + 4e4).toISOString(),
+      failures_in_a_row: 5,
+    }),
+    breaker('anthropic', 'claude-sonnet-4-5'),
+  ];
   let sequence = 0;
   const entry = (at, kind, text, actor = null, source = 'sentinel', data = {}) => ({
     sequence: ++sequence,
@@ -876,6 +896,17 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
           unacknowledged: active().filter((i) => i.status === 'open').length,
         },
       ];
+    }
+    if (at === '/gateway/breakers') {
+      if (method === 'POST') {
+        const one = breakers.find((b) => b.provider === body.provider && b.model === body.model);
+        if (one) {
+          one.held = body.state === 'open';
+          one.state = body.state === 'auto' ? 'closed' : body.state;
+          one.open_until = null;
+        }
+      }
+      return [200, { items: state.mode === 'empty' ? [] : breakers }];
     }
     if (at === '/status')
       return [

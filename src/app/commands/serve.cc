@@ -14,6 +14,7 @@
 #include "app/signals.h"
 #include "base/duration.h"
 #include "base/log.h"
+#include "oncall/config.h"
 #include "runbook/library.h"
 
 namespace sentinel::app {
@@ -145,7 +146,7 @@ void add_check_command(CLI::App& cli, int& exit_code) {
   command->require_subcommand(1);
   command->footer(
       "Examples:\n  sentinel check config sentinel.yml\n  sentinel check rules rules/*.yml\n  sentinel check "
-      "alertmanager alertmanager.yml\n"
+      "alertmanager alertmanager.yml\n  sentinel check oncall oncall.yml\n"
       "  sentinel check runbooks runbooks/*.yml");
   auto files = std::make_shared<std::vector<std::string>>();
   const auto add = [&](const char* name, const char* help, std::function<std::vector<Error>(const ConfigText&)> check) {
@@ -160,6 +161,12 @@ void add_check_command(CLI::App& cli, int& exit_code) {
   add_check_rules_command(*command, exit_code);
   add("alertmanager", "alertmanager.yml",
       [](const ConfigText& f) { return errors_of(alerting::parse_config(f.text, f.path)); });
+  add("oncall", "who is on call, and who is told next", [](const ConfigText& f) {
+    const auto config = oncall::parse_config(f.text, f.path);
+    if (!config) return std::vector<Error>{config.error()};
+    const Status reachable = oncall::check_reachable(*config);
+    return reachable ? std::vector<Error>{} : std::vector<Error>{reachable.error().in_file(f.path)};
+  });
   add("runbooks", "runbooks in YAML or Markdown",
       [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
 }

@@ -4,6 +4,8 @@ import * as whole from './normalize';
 import type {
   Alert,
   Analytics,
+  Breaker,
+  BreakerState,
   Call,
   CallFilter,
   DemoState,
@@ -218,6 +220,12 @@ export const api = {
     get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal).then((all) => whole.page(all)),
   analytics: (fromMs: number, toMs: number, signal?: AbortSignal) =>
     get<Analytics>(`${v1}/analytics`, { from: iso(fromMs), to: iso(toMs) }, signal),
+  breakers: (signal?: AbortSignal) =>
+    get<Page<Breaker>>(`${v1}/gateway/breakers`, {}, signal).then((all) => whole.page(all)),
+  setBreaker: (provider: string, model: string, state: BreakerState | 'auto') =>
+    post<Page<Breaker>>(`${v1}/gateway/breakers`, { provider, model, state, actor: credentials.actor }).then((all) =>
+      whole.page(all),
+    ),
   status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal).then(whole.status),
 
   demo: async (signal?: AbortSignal): Promise<DemoState | null> => {

@@ -1,0 +1,97 @@
+#pragma once
+// Has people told of incidents: an incident that opens begins an escalation in the same transaction, what people do
+// with it stops or restarts it, and each page with its outcome is an entry of the incident's timeline. Pages are rows
+// of the outbox with a delivery of their own, so that no notification waits before them.
+//
+// Lives on the control scheduler: every call is made on its thread.
+
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "alerting/delivery.h"
+#include "base/metrics.h"
+#include "base/scheduler.h"
+#include "incident/escalator.h"
+#include "incident/page_links.h"
+#include "incident/service.h"
+#include "oncall/channels.h"
+#include "oncall/config.h"
+#include "oncall/escalation.h"
+#include "receivers/config.h"
+#include "receivers/sender.h"
+#include "state/database.h"
+
+namespace sentinel::incident {
+
+// For receivers::NetSender: the channels by which pages go out.
+std::vector<receivers::ReceiverConfig> channel_configs(const oncall::Config& config);
+
+class Pager final : public Escalator, public oncall::EscalationListener {
+ public:
+  static Status migrate(state::Database& database);
+  // REQUIRES: migrate() ran; `incidents` has this as its escalator from now on; all references outlive it. `sender`
+  // knows the channels of `config`. Overdue steps and pages go out at once, judged against the present.
+  static Result<std::unique_ptr<Pager>> open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
+                                             receivers::Sender& sender, Service& incidents,
+                                             std::shared_ptr<const oncall::Config> config, std::string external_url);
+  ~Pager() override;
+
+  Status on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) override;
+  Status on_escalation(state::Tx& tx, const std::vector<oncall::EscalationEvent>& events) override;
+
+  // On an error nothing has changed.
+  Status reload(std::shared_ptr<const oncall::Config> config);
+  const oncall::Config& config() const { return *config_; }
+  oncall::Escalations& escalations() { return *escalations_; }
+
+  // Answers to a page, by the token of its links. kNotFound: not one of ours, or forgotten.
+  Result<oncall::PageRecord> page_of(std::string_view token);
+  Result<IncidentRecord> incident_of(const oncall::PageRecord& page);
+  // The name of a user, or the id when the configuration does not know it.
+  std::string name_of(const std::string& user) const;
+  Result<IncidentRecord> acknowledge(const oncall::PageRecord& page);
+  Status escalate(const oncall::PageRecord& page);
+
+  size_t pages_waiting() const { return delivery_->queued(); }
+
+ private:
+  class PageSender;
+  Pager(Scheduler& scheduler, state::Database& database, Service& incidents,
+        std::shared_ptr<const oncall::Config> config, std::string external_url)
+      : scheduler_(scheduler),
+        database_(database),
+        incidents_(incidents),
+        config_(std::move(config)),
+        external_url_(std::move(external_url)) {}
+
+  oncall::Trigger trigger_of(const IncidentRecord& record, std::string policy) const;
+  Status opened(state::Tx& tx, IncidentRecord& record);
+  Status changed(state::Tx& tx, const IncidentRecord& record, const Actor& actor);
+  Status acknowledged_again(state::Tx& tx, IncidentRecord& record, const Actor& actor);
+  Status write_timeline(state::Tx& tx, const oncall::EscalationEvent& event);
+  Status attempted(state::Tx& tx, const std::vector<alerting::Attempted>& attempts);
+  Result<receivers::Outgoing> outgoing(receivers::Outgoing page);
+  Result<oncall::PageText> text_of(const oncall::Page& page);
+  void settle();  // once the transaction that is under way has been committed
+  void prune();
+
+  Scheduler& scheduler_;
+  state::Database& database_;
+  Service& incidents_;
+  std::shared_ptr<const oncall::Config> config_;
+  const std::string external_url_;
+  PageLinks links_;
+  std::unique_ptr<oncall::Escalations> escalations_;
+  std::unique_ptr<receivers::Sender> page_sender_;
+  std::unique_ptr<alerting::Delivery> delivery_;
+  const model::Incident* changing_ = nullptr;  // in the transaction under way
+  std::vector<std::string> just_paged_;        // users, in it
+  bool settling_ = false;
+  TimerId prune_timer_ = TimerId::kNone;
+  std::shared_ptr<Pager*> self_ = std::make_shared<Pager*>(this);  // null inside once destroyed
+};
+
+}  // namespace sentinel::incident
