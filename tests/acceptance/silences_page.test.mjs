@@ -23,7 +23,8 @@ route:
   repeat_interval: 1h
   routes:
     - {receiver: 'team.x (night)', matchers: ['team="x"'], continue: false}
-    - {receiver: nights, matchers: ['team="night"'], mute_time_intervals: [always]}
+    - {receiver: nights, matchers: ['team="night"'], mute_time_intervals: [always], continue: true}
+    - {receiver: nights, matchers: ['alertname="Nightly"'], mute_time_intervals: [always]}
 receivers:
   - {name: default, webhook_configs: [{url: '${hook}/default?token=abc'}]}
   - {name: 'team.x (night)', webhook_configs: [{url: '${hook}/x'}]}
@@ -261,7 +262,9 @@ describe('sentinel alertmanager', () => {
     const late = page.getByRole('region', { name: 'Group of default: alertname="Late"' });
     await late.getByText('inhibited', { exact: true }).waitFor();
     await page.getByRole('button', { name: /^Muted/ }).click();
-    await page.getByRole('region', { name: /^Group of nights/ }).getByText('muted', { exact: true }).waitFor();
+    const nights = page.getByRole('region', { name: /^Group of nights: alertname="Nightly"/ });
+    await nights.first().getByText('muted', { exact: true }).waitFor();
+    assert.equal(await nights.count(), 2, 'two routes, two groups of one name');
     await page.reload();
     await late.waitFor();
     await late.getByRole('button', { name: /^Late/ }).click();
@@ -327,6 +330,16 @@ describe('sentinel alertmanager', () => {
     await page.getByRole('link', { name: 'Edit' }).click();
     await page.getByRole('region', { name: 'Edit silence' }).waitFor();
     assert.equal(await page.locator('#silence-start').inputValue(), `${year}-07-01T10:00`);
+
+    const { id: _, status: _s, updatedAt: _u, ...fields } = made;
+    const { silenceID } = (await server.request('POST', '/api/v2/silences', { ...fields, startsAt: `${year}-07-01T08:00:00.123Z` })).json;
+    await page.goto(`${base()}#/silences/${silenceID}/edit`);
+    await page.getByLabel('Comment').fill('not begun, and the same');
+    await page.getByRole('button', { name: 'Save silence' }).click();
+    await page.waitForURL(new RegExp(`#/silences/${silenceID}$`));
+    const kept = await server.get(`/api/v2/silence/${silenceID}`);
+    assert.deepEqual([kept.comment, kept.startsAt, kept.status.state], ['not begun, and the same', `${year}-07-01T08:00:00.123Z`, 'pending']);
+    await page.getByRole('region', { name: 'Preview' }).getByText('Would mute no alert now').waitFor();
   });
 
   test('status says version, cluster and configuration, without secrets', async () => {
