@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Requests a second through: the upstream itself, nginx as a plain reverse proxy, Sentinel with everything on (every call
+# Requests a second through: the upstream itself, nginx as a plain reverse proxy, Sentinel with everything on (each call
 # analysed and stored), and Portkey's gateway where it is given, all to the same upstream (nginx with a fixed chat
-# completion), in turn, for some rounds. With each: the CPU time a request, of Sentinel also by what its threads are for:
+# completion), in turn, for some rounds. With each the CPU time a request, of Sentinel also by what its threads are for:
 #   proxy      the cores: HTTP, routing, the call's counters and row made
 #   telemetry  analysis, series of calls, rows to the log and the table; analysis_wall_us is the detectors' part by the
 #              clock (sentinel_analysis_seconds), so only on a quiet machine to be compared with it
@@ -75,14 +75,16 @@ for _ in $(seq 100); do curl -sf "http://127.0.0.1:$gateway/-/ready" >/dev/null 
 contestants=(direct nginx sentinel)
 ports=("$upstream" "$proxy" "$gateway")
 if [[ -n ${PORTKEY:-} ]]; then
-  TRUSTED_CUSTOM_HOSTS=127.0.0.1 node "$PORTKEY/build/start-server.js" --headless "--port=$portkey" >"$folder/portkey.out" 2>&1 & pids+=($!)
+  export TRUSTED_CUSTOM_HOSTS=127.0.0.1
+  node "$PORTKEY/build/start-server.js" --headless "--port=$portkey" >"$folder/portkey.out" 2>&1 & pids+=($!)
   portkey_pid=$!
   for _ in $(seq 100); do curl -sf "http://127.0.0.1:$portkey/" >/dev/null && break; sleep 0.1; done
   contestants+=(portkey) ports+=("$portkey")
 fi
 for port in "${ports[@]}"; do
   code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
-    -H 'Authorization: Bearer none' -H 'x-portkey-provider: openai' -H "x-portkey-custom-host: http://127.0.0.1:$upstream/v1" \
+    -H 'Authorization: Bearer none' -H 'x-portkey-provider: openai' \
+    -H "x-portkey-custom-host: http://127.0.0.1:$upstream/v1" \
     -d '{"model":"bench-1","messages":[{"role":"user","content":"hi"}]}' "http://127.0.0.1:$port/v1/chat/completions")
   [[ $code == 200 ]] || { echo "bench/gateway.sh: port $port answers $code, expected 200" >&2; exit 1; }
 done
@@ -92,13 +94,16 @@ cpu_of() {
   local of=("/proc/$1"/task/*/stat) child
   for child in $(pgrep -P "$1" || true); do of+=("/proc/$child"/task/*/stat); done
   cat "${of[@]}" 2>/dev/null | awk -v tick="$(getconf CLK_TCK)" '
-    { name = $0; sub(/^[0-9]+ \(/, "", name); sub(/\).*/, "", name); rest = $0; sub(/.*\) /, "", rest); split(rest, f, " ")
+    { name = $0; sub(/^[0-9]+ \(/, "", name); sub(/\).*/, "", name)
+      rest = $0; sub(/.*\) /, "", rest); split(rest, f, " ")
       group = name ~ /^core-/ ? "proxy" : name == "telemetry" || name == "spill" ? "telemetry" \
             : name ~ /^(collector|detection|control|query|remote_write|upkeep)/ ? "other" : "store"
       ms[group] += (f[12] + f[13]) * 1000 / tick }
     END { for (group in ms) print group, ms[group] }'
 }
-analysis_ms() { curl -s "http://127.0.0.1:$gateway/metrics" | awk '$1 == "sentinel_analysis_seconds_sum" {print "analysis", $2 * 1000}'; }
+analysis_ms() {
+  curl -s "http://127.0.0.1:$gateway/metrics" | awk '$1 == "sentinel_analysis_seconds_sum" {print "analysis", $2 * 1000}'
+}
 snapshot() {
   case $1 in
     direct) cpu_of "$upstream_pid" ;;

@@ -60,6 +60,26 @@ std::string without(std::string_view piece, size_t begin, size_t from, const std
   return out;
 }
 
+// Of one text: what several rules ask for is computed once.
+class Once final : public TextInspector {
+ public:
+  explicit Once(const TextInspector& inspector) : inspector_(inspector) {}
+  TextRisks risks(std::string_view text) const override {
+    if (!risks_) risks_ = inspector_.risks(text);
+    return *risks_;
+  }
+  std::vector<TextSpan> personal_data(std::string_view text) const override {
+    if (!personal_data_) personal_data_ = inspector_.personal_data(text);
+    return *personal_data_;
+  }
+  std::vector<float> embed(std::string_view text) const override { return inspector_.embed(text); }
+
+ private:
+  const TextInspector& inspector_;
+  mutable std::optional<TextRisks> risks_;
+  mutable std::optional<std::vector<TextSpan>> personal_data_;
+};
+
 // The events of a unit: of a JSON array, its elements without what is before and after them.
 struct Events {
   std::string_view head, tail;
@@ -202,15 +222,15 @@ size_t GuardStream::look_at(const Part& part, bool end, std::vector<TextSpan>& r
   const std::string_view text = part.text;
   size_t cut = limit_of(part, end);
   if (!decided) cut = std::min(cut, open_armour(text));
-  std::optional<TextRisks> risks;
+  const Once inspector(inspector_);
   std::vector<TextSpan> undecided;
   for (const GuardRule& rule : rules_) {
     if (!has_spans(rule.check)) {
-      if (!risks) risks = inspector_.risks(text);
-      if (at_risk(rule, *risks)) return cut;
+      const size_t last = std::min(text.size(), 4 * kGuardOverlapBytes);
+      if (at_risk(rule, inspector.risks(text.substr(text.size() - last)))) return cut;
       continue;
     }
-    for (TextSpan& span : find_spans(rule, inspector_, text)) {
+    for (TextSpan& span : find_spans(rule, inspector, text)) {
       if (span.end <= part.flowed || covered(redact, span) || covered(undecided, span)) continue;
       if (span.end == text.size() && !decided) {  // what comes may be more of it, or make it something else
         cut = std::min(cut, span.begin);
