@@ -400,6 +400,25 @@ test('sentinel alertmanager: the page behind TLS and a password, at the browser\
   assert.equal(await server.stop(), 0);
 });
 
+test('sentinel alertmanager: status names the peers of its cluster', async () => {
+  const first = await freePorts(4);
+  const folder = folderWith({ 'alertmanager.yml': 'route: {receiver: none}\nreceivers: [{name: none}]\n' });
+  const servers = [0, 1].map((i) => new Sentinel(['alertmanager', `--config.file=${folder}/alertmanager.yml`, `--storage.path=${folder}/data-${i}`, `--web.listen-address=127.0.0.1:${first + i}`,
+    `--cluster.listen-address=127.0.0.1:${first + 2 + i}`, `--cluster.peer=127.0.0.1:${first + 2}`, `--cluster.peer=127.0.0.1:${first + 3}`], `http://127.0.0.1:${first + i}`));
+  await Promise.all(servers.map((server) => server.ready()));
+  const page = await openPage(servers[0].url);
+  await page.goto(`${servers[0].url}/#/status`);
+  const cluster = page.getByRole('region', { name: 'Cluster' });
+  await cluster.getByText('ready', { exact: true }).waitFor();
+  await cluster.getByRole('listitem').nth(1).waitFor();
+  const peers = await cluster.getByRole('listitem').allInnerTexts();
+  assert.equal(peers.length, 2);
+  for (const port of [first + 2, first + 3]) assert.ok(peers.some((text) => text.includes(`127.0.0.1:${port}`)), peers.join('; '));
+  assert.equal(peers.filter((text) => text.includes('this one')).length, 1);
+  assert.deepEqual(await barriers(page), []);
+  for (const server of servers) assert.equal(await server.stop(), 0);
+});
+
 describe('sentinel serve', () => {
   let server, page, hook;
   before(async () => {
