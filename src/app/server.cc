@@ -23,6 +23,7 @@
 #include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
+#include "api/oncall.h"
 #include "api/oncall_answers.h"
 #include "api/openapi.h"
 #include "api/operations.h"
@@ -301,6 +302,7 @@ struct Server::Parts {
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
+  std::unique_ptr<api::OncallApi> oncall_api;
   std::unique_ptr<api::OncallAnswers> oncall_answers;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
@@ -476,7 +478,8 @@ Status Server::Parts::open_control(Loaded loaded) {
     open_desk();
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
                                                  external_url()));
-    oncall_in_force = loaded.oncall;
+    oncall_in_force = pager->shared_config();
+    pager->on_config([this] { oncall_in_force = pager->shared_config(); });
     alerting::Options routing = config.routing;
     routing.external_url = external_url();
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
@@ -584,6 +587,8 @@ Status Server::Parts::open_http() {
   incident_api->add_routes(*router);
   oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
   oncall_answers->add_routes(*router);
+  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
+  oncall_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
@@ -869,7 +874,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_ASSIGN(auto channels, page_sender->prepare(incident::channel_configs(*loaded.oncall), {}));
 
   SENTINEL_TRY(control.call([&]() -> Status {
-    const auto told_before = pager->escalations().shared_config();
+    const auto told_before = pager->written_config();
     SENTINEL_TRY(pager->reload(loaded.oncall));
     if (Status routed = alerting->reload(std::move(loaded.alerting), by); !routed) {
       if (const Status back = pager->reload(told_before); !back)
@@ -878,7 +883,6 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     }
     sender->install(std::move(receivers));
     page_sender->install(std::move(channels));
-    oncall_in_force = loaded.oncall;
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     return {};
