@@ -1,12 +1,21 @@
 #!/usr/bin/env bash
-# Requests a second through: the upstream itself, nginx as a plain reverse proxy, and Sentinel with everything on (every
-# call analysed and stored), all to the same upstream (nginx with a fixed chat completion), in turn, for some rounds.
+# Requests a second through: the upstream itself, nginx as a plain reverse proxy, Sentinel with everything on (each call
+# analysed and stored), and Portkey's gateway where it is given, all to the same upstream (nginx with a fixed chat
+# completion), in turn, for some rounds. With each the CPU time a request, of Sentinel also by what its threads are for:
+#   proxy      the cores: HTTP, routing, the call's counters and row made
+#   telemetry  analysis, series of calls, rows to the log and the table; analysis_wall_us is the detectors' part by the
+#              clock (sentinel_analysis_seconds), so only on a quiet machine to be compared with it
+#   store      the engine's threads, sealing        other  collector, rules, control
 # Usage: BINARY=build/bench/sentinel bench/gateway.sh FOLDER    needs nginx and wrk; loopback only, about a minute
+#   CONNECTIONS="1 16 64 256"  ROUNDS=2  SECONDS_EACH=4
+#   PORTKEY=FOLDER/node_modules/@portkey-ai/gateway   (1.15.2 answers with hono 4.9.7 and @hono/node-server 1.13.5; note
+#   that it listens on all addresses)
 set -euo pipefail
 folder=$1
 seconds=${SECONDS_EACH:-4}
 rounds=${ROUNDS:-2}
-upstream=28080 proxy=28081 gateway=28082
+connections_wanted=${CONNECTIONS:-16 64}
+upstream=28080 proxy=28081 gateway=28082 portkey=28083
 mkdir -p "$folder"/{u,p}
 
 cat > "$folder/answer.json" <<'JSON'
@@ -17,6 +26,9 @@ JSON
 cat > "$folder/post.lua" <<'LUA'
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer none"
+wrk.headers["x-portkey-provider"] = "openai"
+wrk.headers["x-portkey-custom-host"] = "http://127.0.0.1:28080/v1"
 wrk.body = '{"model":"bench-1","messages":[{"role":"system","content":"Answer only from the document."},' ..
   '{"role":"user","content":"How many days do I have to return an unused item?"}]}'
 LUA
@@ -53,29 +65,93 @@ pids=()
 stop() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done; wait 2>/dev/null || true; }
 trap stop EXIT
 nginx -c "$folder/u/nginx.conf" & pids+=($!)
+upstream_pid=$!
 nginx -c "$folder/p/nginx.conf" & pids+=($!)
+proxy_pid=$!
 "$BINARY" serve --config "$folder/sentinel.yml" 2>"$folder/sentinel.err" & pids+=($!)
 sentinel_pid=$!
 for _ in $(seq 100); do curl -sf "http://127.0.0.1:$gateway/-/ready" >/dev/null && break; sleep 0.1; done
 
-for port in $upstream $proxy $gateway; do
+contestants=(direct nginx sentinel)
+ports=("$upstream" "$proxy" "$gateway")
+if [[ -n ${PORTKEY:-} ]]; then
+  export TRUSTED_CUSTOM_HOSTS=127.0.0.1
+  node "$PORTKEY/build/start-server.js" --headless "--port=$portkey" >"$folder/portkey.out" 2>&1 & pids+=($!)
+  portkey_pid=$!
+  for _ in $(seq 100); do curl -sf "http://127.0.0.1:$portkey/" >/dev/null && break; sleep 0.1; done
+  contestants+=(portkey) ports+=("$portkey")
+fi
+for port in "${ports[@]}"; do
   code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
+    -H 'Authorization: Bearer none' -H 'x-portkey-provider: openai' \
+    -H "x-portkey-custom-host: http://127.0.0.1:$upstream/v1" \
     -d '{"model":"bench-1","messages":[{"role":"user","content":"hi"}]}' "http://127.0.0.1:$port/v1/chat/completions")
   [[ $code == 200 ]] || { echo "bench/gateway.sh: port $port answers $code, expected 200" >&2; exit 1; }
 done
 
-for connections in 16 64; do
+# CPU time of a process and its children's, in ms: "GROUP MS" a line, by the names of threads.
+cpu_of() {
+  local of=("/proc/$1"/task/*/stat) child
+  for child in $(pgrep -P "$1" || true); do of+=("/proc/$child"/task/*/stat); done
+  cat "${of[@]}" 2>/dev/null | awk -v tick="$(getconf CLK_TCK)" '
+    { name = $0; sub(/^[0-9]+ \(/, "", name); sub(/\).*/, "", name)
+      rest = $0; sub(/.*\) /, "", rest); split(rest, f, " ")
+      group = name ~ /^core-/ ? "proxy" : name == "telemetry" || name == "spill" ? "telemetry" \
+            : name ~ /^(collector|detection|control|query|remote_write|upkeep)/ ? "other" : "store"
+      ms[group] += (f[12] + f[13]) * 1000 / tick }
+    END { for (group in ms) print group, ms[group] }'
+}
+analysis_ms() {
+  curl -s "http://127.0.0.1:$gateway/metrics" | awk '$1 == "sentinel_analysis_seconds_sum" {print "analysis", $2 * 1000}'
+}
+snapshot() {
+  case $1 in
+    direct) cpu_of "$upstream_pid" ;;
+    nginx) cpu_of "$proxy_pid" ;;
+    sentinel) cpu_of "$sentinel_pid"; analysis_ms ;;
+    portkey) cpu_of "$portkey_pid" ;;
+  esac
+}
+# Of two snapshots and a count of requests: JSON fields of µs a request.
+split() {
+  awk -v requests="$2" -v who="$1" '
+    FNR == NR { before[$1] = $2; next }
+    { used[$1] = $2 - before[$1] }
+    END {
+      if (requests < 1) requests = 1
+      for (group in used) if (group != "analysis") total += used[group]
+      printf "\"cpu_us\":%.1f", total * 1000 / requests
+      if (who != "sentinel") exit
+      for (group in used)
+        printf ",\"%s\":%.1f", group == "analysis" ? "analysis_wall_us" : "cpu_us_" group, used[group] * 1000 / requests
+    }' "$folder/before" "$folder/after"
+}
+
+for connections in $connections_wanted; do
   for round in $(seq "$rounds"); do
-    for who in direct nginx sentinel; do
-      case $who in direct) port=$upstream ;; nginx) port=$proxy ;; sentinel) port=$gateway ;; esac
-      url=http://127.0.0.1:$port/v1/chat/completions
+    for i in "${!contestants[@]}"; do
+      who=${contestants[i]}
+      url=http://127.0.0.1:${ports[i]}/v1/chat/completions
+      snapshot "$who" >"$folder/before"
       out=$(wrk -t1 -c"$connections" -d"${seconds}s" --latency -s "$folder/post.lua" "$url")
       rate=$(awk '/Requests\/sec/ {print $2}' <<<"$out")
+      count=$(awk '/requests in/ {print $1}' <<<"$out")
       p50=$(awk '$1 == "50%" {print $2}' <<<"$out")
       p99=$(awk '$1 == "99%" {print $2}' <<<"$out")
       bad=$(awk '/Non-2xx/ {print $NF}' <<<"$out")
+      # What is behind the answers is a part of their cost.
+      if [[ $who == sentinel ]]; then
+        for _ in $(seq 100); do
+          left=$(curl -s "http://127.0.0.1:$gateway/metrics" |
+            awk '$1 ~ /^sentinel_telemetry_(queue_depth|spill_calls)$/ {n += $2} END {print n + 0}')
+          [[ $left == 0 ]] && break
+          sleep 0.5
+        done
+      fi
+      snapshot "$who" >"$folder/after"
       printf '{"bench":"gateway","who":"%s","connections":%s,"round":%s,' "$who" "$connections" "$round"
-      printf '"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s}\n' "$rate" "$p50" "$p99" "${bad:-0}"
+      printf '"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s,%s}\n' "$rate" "$p50" "$p99" "${bad:-0}" \
+        "$(split "$who" "$count")"
     done
   done
 done

@@ -30,6 +30,8 @@ constexpr LiteLlmField kFields[] = {
     {"output_cost_per_reasoning_token", &TokenPrices::reasoning},
     {"input_cost_per_audio_token", &TokenPrices::audio_input},
     {"output_cost_per_audio_token", &TokenPrices::audio_output},
+    {"input_cost_per_image_token", &TokenPrices::image_input},
+    {"output_cost_per_image_token", &TokenPrices::image_output},
 };
 
 // Dollars a token, in micro-dollars per million of them; dollars a request in micro-dollars.

@@ -102,10 +102,11 @@ Result<Price> parse_price(const std::string& name, const YAML::Node& node, std::
     } else if (key == "request") {
       SENTINEL_ASSIGN(price.request_microusd, price_field(node, "request", file));
     } else if (key != "aliases" && !is_token_field(key)) {
-      return fail(ErrorCode::kInvalidArgument,
-                  where(file, field.first.Mark()) + "unknown field \"" + key +
-                      "\"; expected input, cached_input, cache_write, cache_write_1h, output, reasoning, audio_input, "
-                      "audio_output, request, long_context, flex, priority, batch or aliases");
+      return fail(
+          ErrorCode::kInvalidArgument,
+          where(file, field.first.Mark()) + "unknown field \"" + key +
+              "\"; expected input, cached_input, cache_write, cache_write_1h, output, reasoning, audio_input, "
+              "audio_output, image_input, image_output, request, long_context, flex, priority, batch or aliases");
     }
   }
   if (!node["input"])
@@ -264,10 +265,12 @@ std::optional<int64_t> PriceTable::cost_microusd(const model::Interaction& call)
   total += part(hour) * price_for(&T::cache_write_1h, &T::cache_write, &T::input);
   total += part(std::max<int64_t>(bounded(call.tokens_cache_write) - hour, 0)) * price_for(&T::cache_write, &T::input);
   total += part(bounded(call.tokens_audio_input)) * price_for(&T::audio_input, &T::input);
+  total += part(bounded(call.tokens_image_input)) * price_for(&T::image_input, &T::input);
   total += left * price_for(&T::input);
   left = output;
   total += part(bounded(call.tokens_reasoning)) * price_for(&T::reasoning, &T::output);
   total += part(bounded(call.tokens_audio_output)) * price_for(&T::audio_output, &T::output);
+  total += part(bounded(call.tokens_image_output)) * price_for(&T::image_output, &T::output);
   total += left * price_for(&T::output);
   return (total + 500'000) / 1'000'000 + price->request_microusd.value_or(0);
 }

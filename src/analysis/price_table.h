@@ -27,6 +27,8 @@ struct TokenPrices {
   std::optional<int64_t> reasoning;  // spent on thinking
   std::optional<int64_t> audio_input;
   std::optional<int64_t> audio_output;
+  std::optional<int64_t> image_input;  // the tokens a provider counts for images
+  std::optional<int64_t> image_output;
 };
 
 struct Price {
@@ -72,14 +74,16 @@ struct PriceField {
   std::string_view name;
   std::optional<int64_t> TokenPrices::* member;
 };
-inline constexpr std::array<PriceField, 8> kPriceFields = {{{"input", &TokenPrices::input},
-                                                            {"cached_input", &TokenPrices::cached_input},
-                                                            {"cache_write", &TokenPrices::cache_write},
-                                                            {"cache_write_1h", &TokenPrices::cache_write_1h},
-                                                            {"output", &TokenPrices::output},
-                                                            {"reasoning", &TokenPrices::reasoning},
-                                                            {"audio_input", &TokenPrices::audio_input},
-                                                            {"audio_output", &TokenPrices::audio_output}}};
+inline constexpr std::array<PriceField, 10> kPriceFields = {{{"input", &TokenPrices::input},
+                                                             {"cached_input", &TokenPrices::cached_input},
+                                                             {"cache_write", &TokenPrices::cache_write},
+                                                             {"cache_write_1h", &TokenPrices::cache_write_1h},
+                                                             {"output", &TokenPrices::output},
+                                                             {"reasoning", &TokenPrices::reasoning},
+                                                             {"audio_input", &TokenPrices::audio_input},
+                                                             {"audio_output", &TokenPrices::audio_output},
+                                                             {"image_input", &TokenPrices::image_input},
+                                                             {"image_output", &TokenPrices::image_output}}};
 inline constexpr int64_t kPriceMax = 100'000'000'000;  // 100,000 dollars per million tokens: more is a typing error
 }  // namespace internal
 

@@ -58,7 +58,8 @@ TEST(PriceTable, CountsEachTokenClassOnce) {
 TEST(PriceTable, PricesEveryClassOfTokensOnce) {
   const PriceTable table = *PriceTable::parse(
       "models:\n  m: {input: 1, cached_input: 0.1, cache_write: 1.25, cache_write_1h: 2, output: 10, reasoning: 20,"
-      " audio_input: 5, audio_output: 50, request: 0.01, long_context: {above_tokens: 200000, input: 2, output: 15},"
+      " audio_input: 5, audio_output: 50, image_input: 3, image_output: 30, request: 0.01, long_context: "
+      "{above_tokens: 200000, input: 2, output: 15},"
       " flex: {input: 0.5, output: 5}}\n",
       "p.yml");
   const auto cost = [&](auto set) {
@@ -79,6 +80,8 @@ TEST(PriceTable, PricesEveryClassOfTokensOnce) {
   EXPECT_EQ(cost([](I& i) { i.tokens_audio_input = 40'000; }), 60'000 + 200'000 + 100'000 + kRequest);
   EXPECT_EQ(cost([](I& i) { i.tokens_reasoning = 4'000; }), 100'000 + 60'000 + 80'000 + kRequest);
   EXPECT_EQ(cost([](I& i) { i.tokens_audio_output = 4'000; }), 100'000 + 60'000 + 200'000 + kRequest);
+  EXPECT_EQ(cost([](I& i) { i.tokens_image_input = 40'000; }), 60'000 + 120'000 + 100'000 + kRequest);
+  EXPECT_EQ(cost([](I& i) { i.tokens_image_output = 4'000; }), 100'000 + 60'000 + 120'000 + kRequest);
   EXPECT_EQ(cost([](I& i) { i.tokens_input = 200'000; }), 200'000 + 100'000 + kRequest) << "not above";
   EXPECT_EQ(cost([](I& i) { i.tokens_input = 200'001; }), 400'002 + 150'000 + kRequest);
   EXPECT_EQ(cost([](I& i) { i.tokens_input = 300'000, i.tokens_cached_input = 100'000; }),
@@ -94,6 +97,7 @@ TEST(PriceTable, PricesEveryClassOfTokensOnce) {
 constexpr const char* kLiteLlm = R"({
   "sample_spec": {"input_cost_per_token": 0.0},
   "gpt-x": {"input_cost_per_token": 2.5e-06, "output_cost_per_token": 1e-05, "cache_read_input_token_cost": 1.25e-06,
+            "input_cost_per_image_token": 3e-06, "output_cost_per_image_token": 1.2e-05,
             "input_cost_per_token_flex": 1.25e-06, "output_cost_per_token_batches": 5e-06, "mode": "chat",
             "max_tokens": 16384, "supports_vision": true},
   "anthropic/claude-x": {"input_cost_per_token": 3e-06, "output_cost_per_token": 1.5e-05,
@@ -113,6 +117,8 @@ TEST(PriceTable, ReadsLiteLlmsFileAsItIs) {
   ASSERT_NE(gpt, nullptr);
   EXPECT_EQ(gpt->standard.input, 2'500'000);
   EXPECT_EQ(gpt->standard.cached_input, 1'250'000);
+  EXPECT_EQ(gpt->standard.image_input, 3'000'000);
+  EXPECT_EQ(gpt->standard.image_output, 12'000'000);
   ASSERT_EQ(gpt->tiers.size(), 2U);
   EXPECT_EQ(gpt->tiers[0].second.input, 1'250'000);
   EXPECT_EQ(gpt->tiers[1].second.output, 5'000'000);

@@ -2,7 +2,6 @@
 
 #include <iterator>
 
-#include "api/version.h"
 #include "ingest/exposition.h"
 
 namespace sentinel::api {
@@ -12,8 +11,6 @@ void AlertmanagerOperations::add_routes(net::Router& router, const std::string& 
   route(router, "GET", prefix + "/-/ready", this, &AlertmanagerOperations::ok);
   route(router, "POST", prefix + "/-/reload", this, &AlertmanagerOperations::reload);
   route(router, "GET", prefix + "/metrics", this, &AlertmanagerOperations::metrics);
-  route(router, "GET", prefix + "/", this, &AlertmanagerOperations::home);
-  if (!prefix.empty()) route(router, "GET", prefix, this, &AlertmanagerOperations::home);
 }
 
 AlertmanagerOperations::Answer AlertmanagerOperations::ok(net::Exchange*) { co_return net::text_response(200, "OK"); }
@@ -33,12 +30,6 @@ AlertmanagerOperations::Answer AlertmanagerOperations::metrics(net::Exchange*) {
   net::Response response = net::text_response(200, ingest::write_text_format(families));
   response.headers.set("Content-Type", ingest::kTextFormatContentType);
   co_return response;
-}
-
-AlertmanagerOperations::Answer AlertmanagerOperations::home(net::Exchange*) {
-  co_return net::text_response(200, std::string("Sentinel ") + kVersion +
-                                        " in the place of Alertmanager: amtool and Prometheus speak to /api/v2. The "
-                                        "page is part of `sentinel serve`.\n");
 }
 
 }  // namespace sentinel::api

@@ -1,5 +1,5 @@
 #pragma once
-// What an Alertmanager serves beside its API: /-/healthy, /-/ready, /-/reload, /metrics, and a word at "/".
+// What an Alertmanager serves beside its API: /-/healthy, /-/ready, /-/reload, /metrics.
 
 #include <functional>
 #include <string>
@@ -24,7 +24,6 @@ class AlertmanagerOperations {
   Answer ok(net::Exchange* exchange);
   Answer reload(net::Exchange* exchange);
   Answer metrics(net::Exchange* exchange);
-  Answer home(net::Exchange* exchange);
 
   net::Runtime& runtime_;
   MetricRegistry& metrics_;

@@ -2,6 +2,7 @@
 
 #include <boost/json.hpp>
 
+#include "alerting/audit.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "text/json_text.h"
@@ -28,6 +29,16 @@ json::object write_all(const gateway::Gateway& gateway) {
   return {{"items", std::move(items)}};
 }
 
+// {"model": "state"} of those that a change is about.
+json::object state_of(const gateway::Gateway& gateway, std::string_view provider, std::string_view model) {
+  json::object out;
+  for (const auto& view : gateway.breakers()) {
+    if (view.provider == provider && (model.empty() || view.model == model))
+      out[view.model] = std::string(gateway::breaker_state_name(view.state)) + (view.held ? ", held" : "");
+  }
+  return out;
+}
+
 }  // namespace
 
 void GatewayBreakersApi::add_routes(net::Router& router) {
@@ -36,7 +47,7 @@ void GatewayBreakersApi::add_routes(net::Router& router) {
 }
 
 GatewayBreakersApi::Answer GatewayBreakersApi::list(net::Exchange*) {
-  co_return net::json_response(200, text::serialize(write_all(gateway_)));
+  co_return net::json_response(200, text::serialize(write_all(parts_.gateway)));
 }
 
 GatewayBreakersApi::Answer GatewayBreakersApi::set(net::Exchange* exchange) {
@@ -47,12 +58,25 @@ GatewayBreakersApi::Answer GatewayBreakersApi::set(net::Exchange* exchange) {
   const auto state = gateway::parse_breaker_state(name);
   if (!state && name != "auto")
     co_return fail(ErrorCode::kInvalidArgument, "state must be closed, half_open, open or auto, not \"" + name + "\"");
-  if (const Status done = gateway_.force_breaker(provider, model, state); !done) co_return fail(done.error());
-  const incident::Actor actor = actor_of(exchange->request(), body);
-  log_info(
-      "audit", "circuit breaker set",
-      {{"actor", actor.name}, {"source", actor.source}, {"provider", provider}, {"model", model}, {"state", name}});
-  co_return net::json_response(200, text::serialize(write_all(gateway_)));
+  const json::object before = state_of(parts_.gateway, provider, model);
+  if (const Status done = parts_.gateway.force_breaker(provider, model, state); !done) co_return fail(done.error());
+  alerting::AuditEntry entry;
+  entry.at = parts_.clock.now();
+  entry.by = alert_actor_of(exchange->request(), body);
+  entry.action = "breaker.set";
+  entry.target = model.empty() ? provider : provider + "/" + model;
+  entry.before = text::serialize(before);
+  entry.after = text::serialize(json::object{{"state", name}});
+  log_info("audit", "circuit breaker set",
+           {{"actor", entry.by.name},
+            {"source", entry.by.source},
+            {"provider", provider},
+            {"model", model},
+            {"state", name}});
+  SENTINEL_CO_TRY(co_await net::blocking(&parts_.runtime, [this, entry] {
+    return parts_.database.write([&](state::Tx& tx) { return alerting::Audit::add(tx, entry); });
+  }));
+  co_return net::json_response(200, text::serialize(write_all(parts_.gateway)));
 }
 
 }  // namespace sentinel::api

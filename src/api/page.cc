@@ -44,6 +44,18 @@ net::Response asset_response(const PageAsset& asset) {
   return response;
 }
 
+// What index.html says of the server behind it; web/src/lib/mode.ts reads it.
+constexpr std::string_view kServeMode = R"(name="sentinel-mode" content="serve")";
+constexpr std::string_view kAlertmanagerMode = R"(name="sentinel-mode" content="alertmanager")";
+
+net::Response alertmanager_response_of(const PageAsset& asset) {
+  net::Response response = asset_response(asset);
+  if (asset.path != "/index.html") return response;
+  if (const size_t at = response.body.find(kServeMode); at != std::string::npos)
+    response.body.replace(at, kServeMode.size(), kAlertmanagerMode);
+  return response;
+}
+
 bool is_api_path(std::string_view path) {
   for (const std::string_view prefix :
        {"/api/", "/v1/", "/v1beta/", "/sentinel/", "/-/", "/debug/", "/datadog/", "/metrics", "/federate"}) {
@@ -62,10 +74,10 @@ std::string encoded_path(std::string_view path) {
   return out;
 }
 
-net::Response redirect_to_screen(std::string_view path) {
+net::Response redirect(std::string where) {
   net::Response response;
   response.status = 302;
-  response.headers.set("Location", "/#" + encoded_path(path));
+  response.headers.set("Location", std::move(where));
   return response;
 }
 
@@ -77,16 +89,39 @@ net::Task<void> serve(net::Exchange* exchange) {
   if (asset != nullptr && reads) {
     (void)co_await exchange->respond(asset_response(*asset));
   } else if (reads && is_screen_path(path)) {
-    (void)co_await exchange->respond(redirect_to_screen(path));
+    (void)co_await exchange->respond(redirect("/#" + encoded_path(path)));
   } else {
     (void)co_await exchange->respond(
         net::problem_response(Error(ErrorCode::kNotFound, "no such path: " + request.path)));
   }
 }
 
+net::Task<void> serve_asset(net::Exchange* exchange, const PageAsset* asset) {
+  (void)co_await exchange->respond(alertmanager_response_of(*asset));
+}
+
+net::Task<void> serve_redirect(net::Exchange* exchange, std::string where) {
+  (void)co_await exchange->respond(redirect(std::move(where)));
+}
+
 }  // namespace
 
 bool is_page_path(std::string_view path) { return path == "/" || find_asset(path) != nullptr || is_screen_path(path); }
+
+void add_alertmanager_page_routes(net::Router& router, const std::string& prefix) {
+  for (const PageAsset& asset : page_assets()) {
+    const net::Handler handler = [&asset](net::Exchange* exchange) -> net::Task<void> {
+      return serve_asset(exchange, &asset);
+    };
+    router.add("GET", prefix + std::string(asset.path), handler);
+    if (asset.path == "/index.html") router.add("GET", prefix + "/", handler);
+  }
+  if (prefix.empty()) return;
+  // The page's addresses are relative: they need the slash at the end.
+  for (const std::string& path : {std::string("/"), prefix})
+    router.add("GET", path,
+               [where = prefix + "/"](net::Exchange* exchange) { return serve_redirect(exchange, where); });
+}
 
 void add_page_routes(net::Router& router) {
   router.add("GET", "/", serve);

@@ -9,6 +9,7 @@
 #include "api/alertmanager.h"
 #include "api/alertmanager_operations.h"
 #include "api/basic_auth.h"
+#include "api/page.h"
 #include "api/version.h"
 #include "app/builtin_files.h"
 #include "app/data_dir.h"
@@ -128,6 +129,7 @@ Status AlertmanagerServer::Parts::open_http() {
   operations = std::make_unique<api::AlertmanagerOperations>(
       runtime, metrics, [this](const alerting::Actor& by) { return reload(by); }, [this] { return facts(); });
   operations->add_routes(*router, options.route_prefix);
+  api::add_alertmanager_page_routes(*router, options.route_prefix);
   net::ServerOptions listen;
   listen.address = options.address;
   listen.port = options.port;

@@ -456,8 +456,10 @@ Status Server::Parts::open_pipeline() {
     log_info("telemetry", "calls of the last run wait in the spill", {{"calls", left}});
   metrics.gauge("sentinel_telemetry_spill_limit_bytes", "What the spill may take on disk.")
       .set(static_cast<double>(options.bytes_max));
-  pipeline =
-      std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, ingest::PipelineOptions{});
+  ingest::PipelineOptions pipeline_options;
+  pipeline_options.names = span_names(config.gateway);
+  pipeline_options.on_read_back = [this](const model::Interaction& i) { spans->submit(i); };
+  pipeline = std::make_unique<ingest::Pipeline>(*analyzer, events.get(), std::move(spill), metrics, pipeline_options);
   return {};
 }
 
@@ -600,7 +602,8 @@ Status Server::Parts::open_http() {
   gateway_policy_api =
       std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
   gateway_policy_api->add_routes(*router);
-  gateway_breakers_api = std::make_unique<api::GatewayBreakersApi>(*gateway);
+  gateway_breakers_api =
+      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
   gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
@@ -891,6 +894,9 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_TRY(detection.call([&] { return rules->apply(loaded.rules); }));
   gateway->install(std::move(plan));
   judges->install(fresh->analysis.judges, loaded.prices);
+  const ingest::SpanNames names = span_names(fresh->gateway);
+  spans->apply(fresh->spans, names);
+  pipeline->set_names(names);
   pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
   analyzer->set_prices(loaded.prices);
   prices = loaded.prices;

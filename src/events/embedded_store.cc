@@ -54,7 +54,7 @@ std::string columns_ddl() {
 }
 
 std::string column_list(uint8_t segment_version) {
-  const size_t there = column_defs().size() - (segment_version == 1 ? column_defs_since_version_1().size() : 0);
+  const size_t there = columns_of_segment(segment_version);
   std::string out;
   for (size_t i = 0; i < column_defs().size(); ++i) {
     const ColumnDef& def = column_defs()[i];

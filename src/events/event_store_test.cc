@@ -142,6 +142,12 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
   e.tokens_output = 20;
   e.tokens_cached_input = 5;
   e.tokens_reasoning = 7;
+  e.tokens_cache_write = 8;
+  e.tokens_cache_write_1h = 3;
+  e.tokens_audio_input = 4;
+  e.tokens_audio_output = 0;
+  e.tokens_image_input = 6;
+  e.service_tier = "flex";
   e.cost_microusd = 1'234'567;
   e.response_length = 2;
   e.safety_label = "TOXIC";
@@ -175,7 +181,7 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
       "a\xEF\xBF\xBD"
       "b stop true error provider_timeout 504 2 true true 12.5 3.25 10 20 5 7 1.234567 2 TOXIC 0.25 "
       "[\"hate\",\"violence\"] [\"email\"] 0.5 true 0.75 0.25 true 0.5 0.125 true flag [\"simulate_latency\"] true "
-      "{\"team\":\"a\\\"b\",\"k\":\"v\"} 0.25 null [\"TOXIC 0.75 in the response\"]");
+      "{\"team\":\"a\\\"b\",\"k\":\"v\"} 0.25 null [\"TOXIC 0.75 in the response\"] 8 3 4 0 6 null flex");
   EXPECT_EQ(show("SELECT prompt FROM llm_events"), e.prompt);
   EXPECT_EQ(show("SELECT tags->>'team', 'hate' = ANY(safety_categories) FROM llm_events"), "a\"b true");
 }
@@ -469,39 +475,47 @@ TEST_P(EventStoreSuite, WhatIsPastRetentionGoes) {
   EXPECT_TRUE(posix_env().list(dir_ + "/segments")->empty());
 }
 
-// Before there were explanations: their segments lack the columns.
-TEST_P(EventStoreSuite, SegmentsOfTheFirstVersionAreReadBesideNewOnes) {
+// What a data folder of an older program has: segments of before there were explanations, or classes of tokens.
+TEST_P(EventStoreSuite, SegmentsOfEarlierVersionsAreReadBesideNewOnes) {
   const std::string segments = dir_ + "/segments/";
   const auto seal = [&](size_t count) {
     for (int i = 0; i < 500 && store_->stats().segments < count; ++i)
       ASSERT_TRUE(store_->query("SELECT count(*) FROM range(10000000)"));
     ASSERT_GE(store_->stats().segments, count);  // a reopened store also seals what the last one left
   };
+  const auto make_older = [&](const char* since, const char* version) {
+    store_.reset();
+    const std::string name = posix_env().list(segments)->back();
+    ASSERT_TRUE(name.starts_with("v3-"));
+    const auto engine = DuckDatabase::open({});
+    ASSERT_TRUE(engine);
+    const auto connection = DuckConnection::open(**engine);
+    ASSERT_TRUE(connection);
+    std::string lacks;
+    for (bool from = false; const Column& column : llm_events_columns()) {
+      from = from || column.name == since;
+      if (from) lacks += (lacks.empty() ? "" : ", ") + column.name;
+    }
+    ASSERT_TRUE((*connection)
+                    ->exec("COPY (SELECT * EXCLUDE (" + lacks + ") FROM read_parquet('" + segments + name + "')) TO '" +
+                           segments + version + name.substr(2) + "' (FORMAT parquet)"));
+    ASSERT_TRUE(posix_env().remove(segments + name));
+    reopen();
+  };
   ASSERT_TRUE(store_->append(batch(0, 1'000)));
   ASSERT_TRUE(store_->append(batch(1'000, 1)));
   seal(1);
-  store_.reset();
-  const std::string name = posix_env().list(segments)->at(0);
-  ASSERT_TRUE(name.starts_with("v2-"));
-  const auto engine = DuckDatabase::open({});
-  ASSERT_TRUE(engine);
-  const auto connection = DuckConnection::open(**engine);
-  ASSERT_TRUE(connection);
-  ASSERT_TRUE(
-      (*connection)
-          ->exec(
-              "COPY (SELECT * EXCLUDE (document_injection_risk, tool_injection_risk, explanation) FROM read_parquet('" +
-              segments + name + "')) TO '" + segments + "v1" + name.substr(2) + "' (FORMAT parquet)"));
-  ASSERT_TRUE(posix_env().remove(segments + name));
-  reopen();
+  make_older("document_injection_risk", "v1");
   std::vector<Interaction> later = batch(2'000, 1'000);
-  for (Interaction& call : later) call.explanation = {"why"};
+  for (Interaction& call : later) call.explanation = {"why"}, call.tokens_image_input = 9;
   ASSERT_TRUE(store_->append(later));
   ASSERT_TRUE(store_->append(batch(3'000, 1)));
   seal(2);
   const char* const counts =
-      "SELECT count(*), count(explanation), count(*) FILTER (WHERE len(explanation) = 1) FROM llm_events";
-  EXPECT_EQ(show(counts), "2002 1002 1000");
+      "SELECT count(*), count(*) FILTER (WHERE len(explanation) = 1), count(tokens_image_input) FROM llm_events";
+  EXPECT_EQ(show(counts), "2002 1000 1000");
+  make_older("tokens_cache_write", "v2");
+  EXPECT_EQ(show(counts), "2002 1000 0") << "what the older program did not keep is unknown, the rest is there";
   EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r7'"), "question 7 null");
   EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r2007'"), "question 2007 [\"why\"]");
 }

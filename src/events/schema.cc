@@ -106,10 +106,17 @@ const ColumnDef kColumns[] = {
     {"document_injection_risk", Kind::kDouble, [](const Interaction& e) { return value(e.document_injection_risk); }},
     {"tool_injection_risk", Kind::kDouble, [](const Interaction& e) { return value(e.tool_injection_risk); }},
     {"explanation", Kind::kTextList, [](const Interaction& e) { return value(e.explanation); }},
+    {"tokens_cache_write", Kind::kInt, [](const Interaction& e) { return value(e.tokens_cache_write); }},
+    {"tokens_cache_write_1h", Kind::kInt, [](const Interaction& e) { return value(e.tokens_cache_write_1h); }},
+    {"tokens_audio_input", Kind::kInt, [](const Interaction& e) { return value(e.tokens_audio_input); }},
+    {"tokens_audio_output", Kind::kInt, [](const Interaction& e) { return value(e.tokens_audio_output); }},
+    {"tokens_image_input", Kind::kInt, [](const Interaction& e) { return value(e.tokens_image_input); }},
+    {"tokens_image_output", Kind::kInt, [](const Interaction& e) { return value(e.tokens_image_output); }},
+    {"service_tier", Kind::kText, [](const Interaction& e) { return value(e.service_tier); }},
 };
 
-// The last ones above, from document_injection_risk on.
-constexpr size_t kColumnsSinceVersion1 = 3;
+// By the version of segments: up to tags, up to explanation.
+constexpr size_t kColumnsBefore[] = {48, 51};
 
 std::string tags_json(const Interaction& e) {
   std::string out = "{";
@@ -139,7 +146,9 @@ std::string_view sql_type(ColumnKind kind) {
 
 std::span<const ColumnDef> column_defs() { return kColumns; }
 
-std::span<const ColumnDef> column_defs_since_version_1() { return std::span(kColumns).last(kColumnsSinceVersion1); }
+size_t columns_of_segment(uint8_t version) {
+  return version <= std::size(kColumnsBefore) ? kColumnsBefore[version - 1] : std::size(kColumns);
+}
 
 const std::vector<Column>& llm_events_columns() {
   static const std::vector<Column> columns = [] {

@@ -39,8 +39,9 @@ struct ColumnDef {
   Field (*get)(const model::Interaction&);
 };
 std::span<const ColumnDef> column_defs();
-// What segments of version 1 lack.
-std::span<const ColumnDef> column_defs_since_version_1();
+// New columns go to the end, with a new version of segments (segments.h): those of an earlier one have only the first
+// so many. REQUIRES: 1 <= version.
+size_t columns_of_segment(uint8_t version);
 
 // Rows of all columns in order, row after row. Owns what its fields borrow unless made from interactions, which must
 // then outlive it.

@@ -1,7 +1,7 @@
 #pragma once
 // Sealed segments: immutable Parquet files whose names say all the store needs to know of them, so that there is no
-// manifest to keep in step. `v2-<first>-<last>-<rows>-<min µs>-<max µs>.parquet` holds the rows of logs first..last.
-// Those of version 1 lack the columns added since (schema.h); they are read with NULL in their place.
+// manifest to keep in step. `v3-<first>-<last>-<rows>-<min µs>-<max µs>.parquet` holds the rows of logs first..last.
+// Those of earlier versions lack the columns added since (schema.h); they are read with NULL in their place.
 
 #include <cstdint>
 #include <memory>
@@ -15,7 +15,7 @@
 
 namespace sentinel::events {
 
-inline constexpr uint8_t kSegmentVersion = 2;
+inline constexpr uint8_t kSegmentVersion = 3;
 
 struct Segment {
   uint64_t first = 0;  // logs

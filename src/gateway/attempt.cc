@@ -27,6 +27,7 @@ Outcome Attempt::plan() {
 void Attempt::adopt() {
   call_.interaction.provider = provider().config.name;
   call_.interaction.ttft_ms = ttft_ms_;
+  call_.interaction.chunk_gaps = gaps_;
   call_.served_model = hop_.model;
   call_.translated = hop_.translated();
 }

@@ -60,6 +60,7 @@ class Attempt {
     bool started = false;  // the client has its head
     std::optional<Failure> failure;
     StreamRelay relay;
+    std::unique_ptr<StreamGuard> guard;
     explicit Stream(StreamRelay to) : relay(std::move(to)) {}
   };
 
@@ -86,6 +87,8 @@ class Attempt {
   net::Task<Outcome> relay_stream(Upstream upstream);
   void take_events(Stream& stream);
   void take_event(Stream& stream, std::string_view raw);
+  std::unique_ptr<StreamGuard> make_guard();
+  static void relay_event(Stream& stream, std::string_view raw, std::string_view data);
   Millis stream_patience(const Stream& stream) const;
   net::Task<Outcome> end_stream_early(Stream* stream, Failure failure);
   net::Task<Outcome> finish_stream(Stream* stream, Upstream upstream);
@@ -98,6 +101,7 @@ class Attempt {
   Hop hop_;
   AnswerInfo answer_;
   std::optional<double> ttft_ms_;
+  model::ChunkGaps gaps_;
   const FaultConfig* fault_ = nullptr;
   size_t key_index_ = 0;
   int64_t started_us_ = 0;

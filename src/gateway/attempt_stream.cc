@@ -1,6 +1,7 @@
 // The streaming half of Attempt. Whole events are passed on as they arrive; nothing goes out before the first content,
 // so that until then another provider can still take over without the client noticing.
 #include <algorithm>
+#include <utility>
 
 #include "base/strings.h"
 #include "gateway/attempt.h"
@@ -53,6 +54,8 @@ Millis Attempt::stream_patience(const Stream& stream) const {
 
 Task<Outcome> Attempt::relay_stream(Upstream upstream) {
   Stream stream{StreamRelay(hop_, call_.asked, stream_facts())};
+  stream.guard = make_guard();
+  gaps_ = {};
   while (!stream.done) {
     upstream->set_idle_timeout(stream_patience(stream));
     auto chunk = co_await upstream->next_chunk();
@@ -61,7 +64,8 @@ Task<Outcome> Attempt::relay_stream(Upstream upstream) {
     if (chunk->empty()) break;
     stream.pending += *chunk;
     take_events(stream);
-    if ((stream.content || stream.done) && !call_.hold_stream) {
+    const bool may_begin = (stream.content || stream.done) && !call_.hold_stream;
+    if (may_begin && (stream.guard == nullptr || !stream.out.empty())) {
       if (Outcome broken = co_await send_stream(&stream, &upstream)) co_return broken;
     }
     if (stream.stalls) {
@@ -75,6 +79,21 @@ Task<Outcome> Attempt::relay_stream(Upstream upstream) {
     }
   }
   co_return co_await finish_stream(&stream, std::move(upstream));
+}
+
+std::unique_ptr<StreamGuard> Attempt::make_guard() {
+  if (call_.hold_stream) return nullptr;
+  for (CallStage* const stage : call_.gateway->stages) {
+    if (auto guard = stage->guard_stream(call_)) return guard;
+  }
+  return nullptr;
+}
+
+void Attempt::relay_event(Stream& stream, std::string_view raw, std::string_view data) {
+  if (stream.guard == nullptr) return stream.relay.event(raw, data, stream.out);
+  std::string events;
+  stream.relay.event(raw, data, events);
+  stream.failure = stream.guard->add(events, stream.out);
 }
 
 void Attempt::take_events(Stream& stream) {
@@ -99,8 +118,7 @@ void Attempt::take_event(Stream& stream, std::string_view raw) {
   thread_local std::string storage;
   const std::string_view data = event_data(raw, storage);
   if (data.empty()) {  // a comment that keeps the connection alive
-    stream.relay.event(raw, data, stream.out);
-    return;
+    return relay_event(stream, raw, data);
   }
   const DeltaInfo delta = read_delta(hop_.upstream, data, answer_);
   const bool nothing = delta.valid && delta.done && !delta.content && !stream.content;
@@ -114,12 +132,12 @@ void Attempt::take_event(Stream& stream, std::string_view raw) {
   }
   if (fault_ != nullptr && delta.content && inject_into_stream(stream)) return;
   if (delta.usage_only && hop_.add_usage) return;
-  stream.relay.event(raw, data, stream.out);
+  relay_event(stream, raw, data);
   stream.done = delta.done;
   if (!delta.content) return;
-  stream.last_content_us = monotonic_us();
+  const int64_t before_us = std::exchange(stream.last_content_us, monotonic_us());
   ++stream.contents;
-  if (stream.content) return;
+  if (stream.content) return gaps_.add(static_cast<double>(stream.last_content_us - before_us) / 1e6);
   stream.content = true;
   answered_us_ = stream.last_content_us;
   ttft_ms_ = call_.elapsed_ms();
@@ -142,6 +160,7 @@ Task<Outcome> Attempt::send_stream(Stream* stream, const Upstream* upstream) {
     call_.interaction.http_status = head.status;
     sent = co_await call_.exchange->begin_stream(head.status, std::move(head.headers));
   }
+  if (stream->guard != nullptr) stream->guard->tell(call_);
   if (call_.kept != nullptr) call_.kept->body += stream->out;
   if (sent && !stream->out.empty()) sent = co_await call_.exchange->write(std::exchange(stream->out, {}));
   if (sent) co_return std::nullopt;
@@ -162,6 +181,7 @@ Outcome Attempt::show_held_stream(Stream& stream, net::Response& response) {
 // cut, so that no client can take the part it has for the whole.
 Task<Outcome> Attempt::end_stream_early(Stream* stream, Failure failure) {
   call_.kept.reset();
+  if (stream->guard != nullptr && !leg_.lost) stream->guard->tell(call_);
   if (!stream->started) {
     ttft_ms_.reset();
     co_return failure;
@@ -184,7 +204,18 @@ Task<Outcome> Attempt::finish_stream(Stream* stream, Upstream upstream) {
       co_return co_await end_stream_early(stream, std::move(failure));
     }
   }
-  stream->relay.end(stream->done, stream->out);
+  if (stream->guard != nullptr) {
+    std::string end;
+    stream->relay.end(stream->done, end);
+    stream->failure = stream->guard->add(end, stream->out);
+    if (!stream->failure) stream->failure = stream->guard->finish(stream->out);
+    if (stream->failure) {
+      Failure failure = std::move(*stream->failure);
+      co_return co_await end_stream_early(stream, std::move(failure));
+    }
+  } else {
+    stream->relay.end(stream->done, stream->out);
+  }
   if (!stream->out.empty()) {
     if (Outcome broken = co_await send_stream(stream, &upstream)) co_return broken;
   }

@@ -214,8 +214,8 @@ Task<void> wait_on(Leg* leg, Millis wait) {
 }
 
 Task<Outcome> ask_targets(CallState* call) {
-  TargetOrder order =
-      order_targets(*call->route, call->interaction.model, call->gateway->clock.now(), call->core.random);
+  TargetOrder order = order_targets(*call->route, call->interaction.model, call->gateway->clock.now(),
+                                    call->core.random, call->gateway->policies.cost_of);
   Leg leg{.cancel = call->cancel};
   LastWord last(*call);
   bool larger = false;

@@ -1,6 +1,7 @@
 #include "gateway/balance.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace sentinel::gateway {
 namespace {
@@ -8,6 +9,7 @@ namespace {
 struct Candidate {
   const Target* target = nullptr;
   Lane* lane = nullptr;
+  double cost = 0;  // when it matters
 };
 struct Candidates {
   std::array<Candidate, kTargetsMax> list{};
@@ -60,9 +62,9 @@ size_t pick_cost(const Candidates& all, Random& random) {
   Candidates equals;
   std::array<size_t, kTargetsMax> index{};
   for (size_t i = 0; i < all.count; ++i) {
-    const double cost = all.list[i].target->cost;
-    if (equals.count > 0 && cost > equals.list[0].target->cost) continue;
-    if (equals.count > 0 && cost < equals.list[0].target->cost) equals.count = 0;
+    const double cost = all.list[i].cost;
+    if (equals.count > 0 && cost > equals.list[0].cost) continue;
+    if (equals.count > 0 && cost < equals.list[0].cost) equals.count = 0;
     index[equals.count] = i;
     equals.list[equals.count++] = all.list[i];
   }
@@ -98,11 +100,35 @@ void take_in_order(const Route& route, Candidates all, TimePoint now, Random& ra
 
 }  // namespace
 
+std::optional<double> list_price(const CostOf& prices, const std::string& provider, std::string_view model) {
+  if (!prices) return std::nullopt;
+  constexpr int64_t kInput = 3000, kOutput = 1000;  // few enough for no price of long contexts
+  model::Interaction call;
+  call.provider = provider;
+  call.model = model;
+  call.tokens_input = kInput;
+  call.tokens_output = kOutput;
+  const auto microusd = prices(call);
+  if (!microusd) return std::nullopt;
+  return static_cast<double>(*microusd) / (kInput + kOutput);
+}
+
+namespace {
+
+double cost_of(const Target& target, std::string_view asked_model, const CostOf& prices) {
+  if (target.cost) return *target.cost;
+  const std::string_view model = target.model.empty() ? asked_model : std::string_view(target.model);
+  return list_price(prices, target.provider->config.name, model).value_or(std::numeric_limits<double>::infinity());
+}
+
+}  // namespace
+
 Lane& lane_of(const Target& target, std::string_view asked_model) {
   return target.lane != nullptr ? *target.lane : target.provider->health->lane(asked_model);
 }
 
-TargetOrder order_targets(const Route& route, std::string_view asked_model, TimePoint now, Random& random) {
+TargetOrder order_targets(const Route& route, std::string_view asked_model, TimePoint now, Random& random,
+                          const CostOf& prices) {
   TargetOrder order;
   if (route.targets.size() == 1) {
     order.add(&route.targets[0]);
@@ -112,7 +138,8 @@ TargetOrder order_targets(const Route& route, std::string_view asked_model, Time
       if (target.weight <= 0) continue;
       Lane& lane = lane_of(target, asked_model);
       Candidates& to = lane.breaker.state(now) == BreakerState::kOpen ? open : well;
-      to.list[to.count++] = {&target, &lane};
+      const bool by_cost = route.config.conduct.balance == BalanceKind::kCost;
+      to.list[to.count++] = {&target, &lane, by_cost ? cost_of(target, asked_model, prices) : 0};
     }
     take_in_order(route, well, now, random, order);
     take_in_order(route, open, now, random, order);

@@ -26,7 +26,7 @@ class BalanceTest : public testing::Test {
     plan_ = *make_plan(config, board_, metrics_, true);
   }
   std::string order() {
-    const TargetOrder targets = order_targets(plan_->routes[0], "m", clock_.now(), random_);
+    const TargetOrder targets = order_targets(plan_->routes[0], "m", clock_.now(), random_, prices_);
     std::string names;
     for (size_t i = 0; i < targets.count; ++i) names += targets.targets[i]->provider->config.name;
     return names;
@@ -43,6 +43,7 @@ class BalanceTest : public testing::Test {
   HealthBoard board_;
   Random random_{7};
   std::shared_ptr<const Plan> plan_;
+  CostOf prices_;
 };
 
 TEST_F(BalanceTest, ByWeightEachGetsItsShareAndTheOthersFollowInTheirOrder) {
@@ -97,6 +98,21 @@ TEST_F(BalanceTest, TheCheapestIsFirstAndTheOthersFollowByCost) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(order(), "bacf");
   lane("b").breaker.force(BreakerState::kOpen, clock_.now());
   EXPECT_EQ(order(), "acbf");
+}
+
+TEST_F(BalanceTest, WithoutACostOfItsOwnATargetCostsWhatThePriceTableSays) {
+  // Of a million tokens $10 as input and $30 as output, at a; b is not in the table, c says it itself.
+  prices_ = [](const model::Interaction& call) -> std::optional<int64_t> {
+    if (call.provider != "a" || call.model != "m") return std::nullopt;
+    return *call.tokens_input * 10 + *call.tokens_output * 30;
+  };
+  make(BalanceKind::kCost, {{"b", "", 1}, {"a", "", 1}, {"c", "", 1, 20}});
+  EXPECT_EQ(list_price(prices_, "a", "m"), 15);
+  EXPECT_EQ(order(), "acbf");
+  make(BalanceKind::kCost, {{"b", "", 1}, {"a", "", 1}, {"c", "", 1, 14}});
+  EXPECT_EQ(order(), "cabf");
+  make(BalanceKind::kCost, {{"b", "", 1}, {"a", "other", 1}, {"c", "", 1, 14}});
+  EXPECT_EQ(order().front(), 'c') << "what is not known costs most";
 }
 
 TEST_F(BalanceTest, WhereEveryWeightIsZeroTheFirstIsAsked) {

@@ -64,8 +64,6 @@ void Call::fill_row(const Outcome& outcome) {
       !outcome && api_info(state_.asked.api).answers_text && answer.tool_names.empty() && trim(row.response).empty();
   if (answer.refusal) row.tags.emplace_back("refusal", "true");
   if (!answer.tool_names.empty()) row.tags.emplace_back("tool_calls", join(answer.tool_names, ","));
-  if (answer.tokens_cache_write.value_or(0) > 0)
-    row.tags.emplace_back("tokens_cache_write", std::to_string(*answer.tokens_cache_write));
 }
 
 void Call::record(const Outcome& outcome) {

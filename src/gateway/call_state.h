@@ -58,6 +58,18 @@ struct CallState {
 
 Failure shutting_down();
 
+// Looks at an answer's stream while it goes out. One object an attempt; on the call's core.
+class StreamGuard {
+ public:
+  virtual ~StreamGuard() = default;
+  // Whole events, as the client would get them; what may go out now is appended to `out`. A failure ends the stream.
+  virtual Outcome add(std::string_view events, std::string& out) = 0;
+  // The stream is at its end.
+  virtual Outcome finish(std::string& out) = 0;
+  // The attempt is the one that serves the client, or has failed for good: what was found goes to the call's row.
+  virtual void tell(CallState& call) = 0;
+};
+
 // A policy: sees a call before any target is asked and after its end. Owned by the gateway; called on every core.
 // What a call needs between the two is kept by the stage, or lies in the call's Interaction.
 class CallStage {
@@ -73,6 +85,8 @@ class CallStage {
   // The client's whole answer, before its first byte goes out: may change or refuse it. Streams only where
   // `hold_stream` was set by before().
   virtual Outcome on_answer(CallState&, net::Response&) { return std::nullopt; }
+  // For a stream that is not held; null: it may go out as it comes.
+  virtual std::unique_ptr<StreamGuard> guard_stream(CallState&) { return nullptr; }
   // The client has its answer or knows the failure; the row is recorded next. Also told of calls that were refused, by
   // whichever stage, once their route was known.
   virtual void after(CallState& call, const Outcome& outcome) = 0;

@@ -13,7 +13,7 @@ struct TargetConfig {
   std::string provider;
   std::string model;  // empty: as asked for
   double weight = 1;
-  double cost = 0;  // for `balance: cost`; in any unit, the lowest is asked first
+  std::optional<double> cost{};  // for `balance: cost`: the lowest is asked first; none: by the price table
 };
 
 // Of the attempts at one provider, how many may be retries or hedges.

@@ -225,8 +225,10 @@ Result<std::vector<TargetConfig>> read_targets(const YamlNode& list) {
     SENTINEL_ASSIGN(target.model, node.string_or("model", ""));
     SENTINEL_ASSIGN(target.weight, node.number_or("weight", 1));
     if (!(target.weight >= 0)) return fail(node.get("weight").error("weight must not be negative"));
-    SENTINEL_ASSIGN(target.cost, node.number_or("cost", 0));
-    if (!(target.cost >= 0)) return fail(node.get("cost").error("cost must not be negative"));
+    if (const text::YamlNode cost = node.get("cost"); !cost.is_null()) {
+      SENTINEL_ASSIGN(target.cost, cost.number());
+      if (!(*target.cost >= 0)) return fail(cost.error("cost must not be negative"));
+    }
     targets.push_back(std::move(target));
   }
   return targets;

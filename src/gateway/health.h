@@ -12,6 +12,7 @@
 #include "base/metrics.h"
 #include "base/thread_annotations.h"
 #include "gateway/breaker.h"
+#include "gateway/key_ring.h"
 #include "gateway/latency.h"
 #include "gateway/retry_budget.h"
 
@@ -47,6 +48,7 @@ class ProviderHealth {
   void reconfigure(BreakerConfig breaker, RetryBudgetConfig retries);
 
   RetryBudget budget;
+  KeyRests key_rests;
 
  private:
   const std::string name_;

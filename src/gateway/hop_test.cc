@@ -49,7 +49,7 @@ TEST(Hop, AModelsNameCannotLeadOutOfItsPath) {
   Provider provider;
   provider.config = provider_of(ProviderKind::kGemini);
   provider.url_prefix = "https://g";
-  const Target target{&provider, "", 1};
+  const Target target{.provider = &provider};
   const std::pair<const char*, const char*> cases[] = {
       {"gemini-2.5-pro", "https://g/v1beta/models/gemini-2.5-pro:generateContent"},
       {"tunedModels/mine", "https://g/v1beta/tunedModels/mine:generateContent"},
@@ -72,7 +72,7 @@ TEST(Hop, AModelsNameCannotLeadOutOfItsPath) {
 TEST(Hop, KeysOfOneFamilyDoNotGoToAnother) {
   Provider provider;
   provider.config = provider_of(ProviderKind::kOpenAi);
-  const Target target{&provider, "", 1};
+  const Target target{.provider = &provider};
   RequestInfo info;
   info.model = "m";
   net::Request original;

@@ -1,9 +1,13 @@
 #pragma once
-// The keys of one provider, used in turn. A key that was refused or is limited rests for a while. Shared by all cores;
-// a leaf lock, held for a few instructions.
+// The keys of one provider, used in turn. A key that was refused or is limited rests for a while, also under the next
+// configuration that has it. Shared by all cores; a leaf lock, held for a few instructions.
 
+#include <atomic>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -11,10 +15,22 @@
 
 namespace sentinel::gateway {
 
+// Until when each key of one provider rests, by the key's hash; outlives configurations. Thread-safe.
+class KeyRests {
+ public:
+  using Rest = std::shared_ptr<std::atomic<int64_t>>;  // µs UTC; 0: it does not
+  // The same for the same key as long as some ring has it.
+  Rest of(std::string_view key);
+
+ private:
+  Mutex mutex_;
+  std::map<std::string, std::weak_ptr<std::atomic<int64_t>>> by_hash_ GUARDED_BY(mutex_);
+};
+
 class KeyRing {
  public:
   // As they stand in the provider's header. REQUIRES: at least one.
-  explicit KeyRing(std::vector<std::string> keys);
+  KeyRing(std::vector<std::string> keys, KeyRests& rests);
 
   // The next in turn that does not rest; when all do, the one whose rest ends first.
   size_t pick(TimePoint now);
@@ -27,8 +43,8 @@ class KeyRing {
 
  private:
   const std::vector<std::string> keys_;
-  mutable Mutex mutex_;
-  std::vector<TimePoint> rests_until_ GUARDED_BY(mutex_);
+  std::vector<KeyRests::Rest> rests_;
+  Mutex mutex_;
   size_t next_ GUARDED_BY(mutex_) = 0;
 };
 

@@ -14,7 +14,8 @@ class KeyRingTest : public testing::Test {
   }
   void rest(size_t index, Millis how_long) { ring_.rest(index, clock_.now(), how_long); }
   FakeClock clock_;
-  KeyRing ring_{{"a", "b", "c"}};
+  KeyRests rests_;
+  KeyRing ring_{{"a", "b", "c"}, rests_};
 };
 
 TEST_F(KeyRingTest, KeysAreUsedInTurn) { EXPECT_EQ(picks(7), "abcabca"); }
@@ -40,6 +41,26 @@ TEST_F(KeyRingTest, AShorterRestDoesNotEndALongerOne) {
   rest(0, std::chrono::seconds(1));
   clock_.advance(std::chrono::seconds(2));
   EXPECT_EQ(picks(3), "bcb");
+}
+
+TEST_F(KeyRingTest, AKeyRestsUnderTheNextConfigurationToo) {
+  ring_.rest(1, clock_.now(), std::chrono::minutes(10));
+  KeyRing next({"x", "b"}, rests_);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(next.key(next.pick(clock_.now())), "x");
+  next.rest(0, clock_.now(), std::chrono::minutes(1));
+  EXPECT_FALSE(next.any_ready(clock_.now()));
+  ring_.rest(0, clock_.now(), Millis(1));
+  EXPECT_TRUE(ring_.any_ready(clock_.now() + Millis(1))) << "what only one of them has is its own";
+}
+
+TEST(KeyRests, AreForgottenWithTheLastRingThatHasTheKey) {
+  KeyRests rests;
+  const TimePoint now = time_from_us(1'000'000);
+  {
+    KeyRing ring({"a"}, rests);
+    ring.rest(0, now, std::chrono::hours(1));
+  }
+  EXPECT_TRUE(KeyRing({"a"}, rests).any_ready(now));
 }
 
 }  // namespace

@@ -23,7 +23,8 @@ std::string write_models(Family family, const std::vector<ModelEntry>& models);
 std::string write_model(Family family, const ModelEntry& model);
 
 // GET /v1/models[/id] and /v1beta/models[/id]: asks the provider that serves what no other route does; where it has no
-// list (Azure, Vertex AI), the models that routes name. Not an LLM call: no Interaction.
+// list (Azure, Vertex AI), the models that routes name. A caller with a virtual key for some models or routes sees only
+// these. Not an LLM call: no Interaction.
 net::Task<void> serve_models(Gateway::Impl* gateway, net::Exchange* exchange);
 
 }  // namespace sentinel::gateway

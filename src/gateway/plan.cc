@@ -50,7 +50,7 @@ std::string_view key_header(ProviderKind kind) {
   }
 }
 
-Status read_keys(Provider& provider) {
+Status read_keys(Provider& provider, KeyRests& rests) {
   ProviderConfig& config = provider.config;
   provider.key_header = key_header(config.kind);
   const std::string scheme = provider.key_header == "authorization" ? "Bearer " : "";
@@ -63,7 +63,7 @@ Status read_keys(Provider& provider) {
     several.push_back(scheme + one);
   }
   if (several.size() == 1) provider.key = several.front();
-  if (several.size() > 1) provider.keys = std::make_unique<KeyRing>(std::move(several));
+  if (several.size() > 1) provider.keys = std::make_unique<KeyRing>(std::move(several), rests);
   return {};
 }
 
@@ -123,11 +123,12 @@ void find_metrics(Provider& provider, MetricRegistry& metrics) {
                        "Attempts repeated with another key: the first was refused or limited.", {{"provider", name}});
 }
 
-Result<std::unique_ptr<Provider>> make_provider(const ProviderConfig& config, bool strict) {
+Result<std::unique_ptr<Provider>> make_provider(const ProviderConfig& config, ProviderHealth& health, bool strict) {
   auto provider = std::make_unique<Provider>();
   provider->config = config;
+  provider->health = &health;
   provider->url_prefix = url_prefix(config);
-  for (const Status& good : {read_keys(*provider), read_account(*provider)}) {
+  for (const Status& good : {read_keys(*provider, health.key_rests), read_account(*provider)}) {
     if (good) continue;
     if (strict) return fail(good.error());
     provider->key_error = good.error().message();
@@ -172,12 +173,11 @@ Result<std::shared_ptr<const Plan>> make_plan(GatewayConfig config, HealthBoard&
     if (route.name.empty() && !route.models.empty()) route.name = route.models.front();
   }
   for (const ProviderConfig& each : config.providers) {
-    SENTINEL_ASSIGN(auto provider, make_provider(each, strict));
     auto& health = board[each.name];
     if (health == nullptr) {
       health = std::make_unique<ProviderHealth>(each.name, config.breaker, config.retry_budget, metrics);
     }
-    provider->health = health.get();
+    SENTINEL_ASSIGN(auto provider, make_provider(each, *health, strict));
     find_metrics(*provider, metrics);
     plan->providers.push_back(std::move(provider));
   }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,8 +42,8 @@ struct Target {
   const Provider* provider = nullptr;
   std::string model;  // empty: as asked for
   double weight = 1;
-  double cost = 0;
-  Lane* lane = nullptr;  // null: of the model asked for
+  std::optional<double> cost;  // none: by the price table
+  Lane* lane = nullptr;        // null: of the model asked for
 };
 
 struct Route {

@@ -68,6 +68,8 @@ inline std::string field_of(const model::Interaction& row, std::string_view fiel
   if (field == "tokens_output") return count(row.tokens_output);
   if (field == "tokens_cached") return count(row.tokens_cached_input);
   if (field == "tokens_reasoning") return count(row.tokens_reasoning);
+  if (field == "tokens_cache_write") return count(row.tokens_cache_write);
+  if (field == "tokens_image_input") return count(row.tokens_image_input);
   if (field == "prompt") return row.prompt;
   if (field == "context") return row.context;
   if (field == "request_type") return row.request_type;

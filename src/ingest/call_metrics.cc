@@ -23,6 +23,20 @@ constexpr std::array<std::string_view, 10> kSimulateLabels{
     "simulate_bad_prompt", "simulate_block",        "simulate_drift", "simulate_empty", "simulate_error",
     "simulate_latency",    "simulate_long_context", "simulate_pii",   "simulate_retry", "simulate_ungrounded"};
 
+// Parts of the tokens of a call that have a price of their own.
+struct TokenClass {
+  const char* name;
+  std::optional<int64_t> model::Interaction::* tokens;
+};
+constexpr std::array<TokenClass, 8> kTokenClasses{{{"cached_input", &model::Interaction::tokens_cached_input},
+                                                   {"cache_write", &model::Interaction::tokens_cache_write},
+                                                   {"cache_write_1h", &model::Interaction::tokens_cache_write_1h},
+                                                   {"reasoning", &model::Interaction::tokens_reasoning},
+                                                   {"audio_input", &model::Interaction::tokens_audio_input},
+                                                   {"audio_output", &model::Interaction::tokens_audio_output},
+                                                   {"image_input", &model::Interaction::tokens_image_input},
+                                                   {"image_output", &model::Interaction::tokens_image_output}}};
+
 }  // namespace
 
 // One for each label set; the references live as long as the registry.
@@ -55,11 +69,12 @@ struct CallMetrics::Series {
   Gauge* drift_score = nullptr;
   Gauge* similarity_score = nullptr;
   Gauge* baseline_ready = nullptr;
+  std::array<Counter*, kTokenClasses.size()> token_classes{};  // likewise: few calls have any
 };
 
 struct CallMetrics::Impl {
   MetricRegistry& registry;
-  GenAiMetrics gen_ai{registry};
+  GenAiMetrics gen_ai;
   absl::flat_hash_map<std::string, std::unique_ptr<Series>> by_key;
   std::unique_ptr<Series> shared;
   Counter* over_limit = nullptr;
@@ -130,11 +145,12 @@ std::unique_ptr<CallMetrics::Series> CallMetrics::Impl::make(MetricLabels l, con
       r.counter("tokens_generated_total", "Answer tokens by model.", by_model)});
 }
 
-CallMetrics::CallMetrics(MetricRegistry& registry)
-    : impl_(new Impl{.registry = registry, .by_key = {}, .shared = {}}) {}
+CallMetrics::CallMetrics(MetricRegistry& registry, SpanNames names)
+    : impl_(new Impl{.registry = registry, .gen_ai{registry, std::move(names)}, .by_key = {}, .shared = {}}) {}
 CallMetrics::~CallMetrics() = default;
 
 size_t CallMetrics::label_sets() const { return impl_->by_key.size(); }
+void CallMetrics::set_names(SpanNames names) { impl_->gen_ai.set_names(std::move(names)); }
 
 CallMetrics::Series& CallMetrics::series_for(const model::Interaction& i) {
   MetricLabels l = labels_of(i);
@@ -181,6 +197,7 @@ void CallMetrics::record_outcome(Series& s, const model::Interaction& i) {
     s.tokens_output.add(static_cast<double>(*i.tokens_output));
     s.tokens_generated.add(static_cast<double>(*i.tokens_output));
   }
+  record_classes(s, i);
   if (i.cost_microusd)
     s.cost_usd.add(static_cast<double>(*i.cost_microusd) / 1e6);
   else if (ok && i.tokens_output)
@@ -189,6 +206,19 @@ void CallMetrics::record_outcome(Series& s, const model::Interaction& i) {
   s.inference_seconds.observe(i.latency_ms / 1000);
   if (i.ttft_ms) s.ttft_ms.observe(*i.ttft_ms);
   if (ok) s.response_length.observe(static_cast<double>(i.response_length));
+}
+
+void CallMetrics::record_classes(Series& s, const model::Interaction& i) {
+  for (size_t n = 0; n < kTokenClasses.size(); ++n) {
+    const int64_t tokens = (i.*kTokenClasses[n].tokens).value_or(0);
+    if (tokens <= 0) continue;
+    if (s.token_classes[n] == nullptr) {
+      s.token_classes[n] = &impl_->registry.counter("llm_tokens_class_total",
+                                                    "Tokens by what they are; each class is a part of input or output.",
+                                                    plus(s.labels, "class", kTokenClasses[n].name));
+    }
+    s.token_classes[n]->add(static_cast<double>(tokens));
+  }
 }
 
 void CallMetrics::record_scores(Series& s, const model::Interaction& i) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/metrics.h"
+#include "ingest/genai_spans.h"
 #include "model/interaction.h"
 
 namespace sentinel::ingest {
@@ -15,15 +16,18 @@ namespace sentinel::ingest {
 // Called by one thread at a time.
 class CallMetrics {
  public:
-  explicit CallMetrics(MetricRegistry& registry);
+  // `names`: of the gen_ai_* series.
+  explicit CallMetrics(MetricRegistry& registry, SpanNames names = {});
   ~CallMetrics();
   void record(const model::Interaction& interaction);
+  void set_names(SpanNames names);
   size_t label_sets() const;  // remembered, without the shared one; at most kCallLabelSetsMax
 
  private:
   struct Series;
   struct Impl;
   Series& series_for(const model::Interaction& interaction);
+  void record_classes(Series& series, const model::Interaction& interaction);
   void record_outcome(Series& series, const model::Interaction& interaction);
   void record_scores(Series& series, const model::Interaction& interaction);
   std::unique_ptr<Impl> impl_;

@@ -48,9 +48,8 @@ std::map<std::string, std::string> series(const MetricRegistry& registry, std::s
 }
 
 constexpr const char* kAbout =
-    "gen_ai_operation_name=chat,gen_ai_provider_name=openai,gen_ai_request_model=gpt-4o,gen_ai_response_model=gpt-4o-"
-    "2024-08-"
-    "06";
+    "gen_ai_operation_name=chat,gen_ai_request_model=gpt-4o,gen_ai_response_model=gpt-4o-2024-08-06,"
+    "gen_ai_system=openai";
 
 TEST(CallMetrics, CountsUnderTheNamesOfOpenTelemetryToo) {
   MetricRegistry registry;
@@ -60,7 +59,6 @@ TEST(CallMetrics, CountsUnderTheNamesOfOpenTelemetryToo) {
   EXPECT_EQ(series(registry, "gen_ai_"),
             (std::map<std::string, std::string>{
                 {"gen_ai_client_operation_duration_seconds{" + about + "}", "1/3.000"},
-                {"gen_ai_client_operation_time_to_first_chunk_seconds{" + about + "}", "1/0.500"},
                 {"gen_ai_client_token_usage{" + about + ",gen_ai_token_type=input}", "1/1000."},
                 {"gen_ai_client_token_usage{" + about + ",gen_ai_token_type=output}", "1/51.00"},
                 {"gen_ai_server_request_duration_seconds{" + about + "}", "1/3.000"},
@@ -82,7 +80,7 @@ TEST(CallMetrics, OfAFailedCallOnlyTheDurationIsKnownAndWhyItFailed) {
   metrics.record(call);
   metrics.record(call);
   const std::string about =
-      "error_type=provider_timeout,gen_ai_operation_name=chat,gen_ai_provider_name=openai,gen_ai_request_model=gpt-4o";
+      "error_type=provider_timeout,gen_ai_operation_name=chat,gen_ai_request_model=gpt-4o,gen_ai_system=openai";
   EXPECT_EQ(series(registry, "gen_ai_"), (std::map<std::string, std::string>{
                                              {"gen_ai_client_operation_duration_seconds{" + about + "}", "2/6.000"},
                                              {"gen_ai_server_request_duration_seconds{" + about + "}", "2/6.000"},
@@ -101,6 +99,75 @@ TEST(CallMetrics, NamesOfOperationsAreThoseOfTheConventions) {
     ASSERT_EQ(found.size(), 1U);
     EXPECT_NE(found.begin()->first.find("gen_ai_operation_name=" + theirs + ","), std::string::npos);
   }
+}
+
+// Names, labels and buckets as the conventions list them.
+TEST(CallMetrics, TheNewerConventionsNameTheProviderAnewAndTimeEveryChunk) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry, {.latest = true, .providers = {{"openai", "azure.ai.openai"}}});
+  model::Interaction call = streamed();
+  call.tokens_image_input = 258;
+  for (const double gap : {0.01, 0.011, 0.5, 100.0}) call.chunk_gaps.add(gap);
+  metrics.record(call);
+  const std::string about =
+      "gen_ai_operation_name=chat,gen_ai_provider_name=azure.ai.openai,gen_ai_request_model=gpt-4o,"
+      "gen_ai_response_model=gpt-4o-2024-08-06";
+  EXPECT_EQ(series(registry, "gen_ai_client_operation_time"),
+            (std::map<std::string, std::string>{
+                {"gen_ai_client_operation_time_per_output_chunk_seconds{" + about + "}", "4/100.5"},
+                {"gen_ai_client_operation_time_to_first_chunk_seconds{" + about + "}", "1/0.500"}}));
+  EXPECT_EQ(series(registry, "gen_ai_client_inference_operation"),
+            (std::map<std::string, std::string>{
+                {"gen_ai_client_inference_operation_input_tokens{" + about + "}", "1/1000."},
+                {"gen_ai_client_inference_operation_output_tokens{" + about + "}", "1/51.00"}}));
+  EXPECT_EQ(
+      series(registry, "gen_ai_client_inference_usage_input"),
+      (std::map<std::string, std::string>{
+          {"gen_ai_client_inference_usage_input_tokens_total{" + about + ",gen_ai_token_modality=image}", "258.0"},
+          {"gen_ai_client_inference_usage_input_tokens_total{" + about + ",gen_ai_token_modality=text}", "742.0"}}));
+  for (const MetricFamily& family : registry.collect()) {
+    if (family.name != "gen_ai_client_operation_time_per_output_chunk_seconds") continue;
+    EXPECT_EQ(family.upper_bounds, (std::vector<double>{0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12,
+                                                        10.24, 20.48, 40.96, 81.92}));
+    EXPECT_EQ(family.points.at(0).counts, (std::vector<uint64_t>{1, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4}));
+  }
+}
+
+TEST(CallMetrics, NamesOfProvidersFollowAReload) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry, {.latest = false, .providers = {}});
+  model::Interaction call = streamed();
+  call.provider = "eu";
+  metrics.record(call);
+  metrics.set_names({.latest = false, .providers = {{"eu", "gcp.vertex_ai"}}});
+  metrics.record(call);
+  const auto served = series(registry, "gen_ai_server_request_duration_seconds");
+  ASSERT_EQ(served.size(), 2U);
+  EXPECT_NE(served.begin()->first.find("gen_ai_system=eu"), std::string::npos);
+  EXPECT_NE(served.rbegin()->first.find("gen_ai_system=gcp.vertex_ai"), std::string::npos);
+}
+
+TEST(CallMetrics, ClassesOfTokensAreSeriesOnceThereAreAny) {
+  MetricRegistry registry;
+  CallMetrics metrics(registry);
+  metrics.record(streamed());
+  EXPECT_TRUE(series(registry, "llm_tokens_class_total").empty());
+  model::Interaction call = streamed();
+  call.tokens_cached_input = 100;
+  call.tokens_cache_write = 30, call.tokens_cache_write_1h = 10;
+  call.tokens_reasoning = 20;
+  call.tokens_audio_input = 0;
+  call.tokens_image_output = 7;
+  metrics.record(call);
+  metrics.record(call);
+  std::map<std::string, std::string> got;
+  for (const auto& [name, value] : series(registry, "llm_tokens_class_total"))
+    got[name.substr(name.find("class=") + 6, name.find(",endpoint") - name.find("class=") - 6)] = value;
+  EXPECT_EQ(got, (std::map<std::string, std::string>{{"cached_input", "200.0"},
+                                                     {"cache_write", "60.00"},
+                                                     {"cache_write_1h", "20.00"},
+                                                     {"reasoning", "40.00"},
+                                                     {"image_output", "14.00"}}));
 }
 
 TEST(CallMetrics, SimulateFlagsAreLabelsWhenTheyAreOurs) {

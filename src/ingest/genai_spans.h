@@ -18,6 +18,7 @@ struct SpanNames {
   bool latest = false;
   // What the conventions call a provider, by its name in the gateway's configuration; others keep their name.
   std::map<std::string, std::string, std::less<>> providers;
+  bool operator==(const SpanNames&) const = default;
 };
 
 // Of the environment variable's value: a comma-separated list.

@@ -246,9 +246,12 @@ TEST(PipelineSpill, ACallThatWaitsTooLongIsWrittenDownAndOutlivesTheProcess) {
   store.refuse = 0;
   ASSERT_TRUE(store.append({numbered(3)})) << "one had been stored when the process died";
   MetricRegistry metrics;
-  Pipeline pipeline(analyzer, &store, open_spill(env), metrics, {});
+  std::vector<std::string> read_back;
+  Pipeline pipeline(analyzer, &store, open_spill(env), metrics,
+                    {.on_read_back = [&](const model::Interaction& call) { read_back.push_back(call.request_id); }});
   EXPECT_TRUE(eventually([&] { return pipeline.spill_stats().calls == 0; }));
   pipeline.stop();
+  EXPECT_EQ(read_back.size(), 9u) << "r3 was seen by the process that died";
   std::vector<std::string> ids = store.stored();
   std::sort(ids.begin(), ids.end());
   EXPECT_EQ(ids, (std::vector<std::string>{"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9"}));

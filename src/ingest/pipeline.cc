@@ -29,9 +29,9 @@ Pipeline::Pipeline(analysis::Analyzer& analyzer, events::EventStore* events, std
     : analyzer_(analyzer),
       events_(events),
       spill_(std::move(spill)),
-      options_(options),
-      call_metrics_(metrics),
-      queue_(options.queue_max, options.queue_bytes_max),
+      options_(std::move(options)),
+      call_metrics_(metrics, options_.names),
+      queue_(options_.queue_max, options_.queue_bytes_max),
       lost_queue_full_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "queue_full"}})),
       lost_store_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "store_failed"}})),
       lost_spill_full_(metrics.counter(kDropped, kDroppedHelp, {{"reason", "spill_full"}})),
@@ -66,6 +66,10 @@ bool Pipeline::submit(model::Interaction interaction) noexcept {
 
 void Pipeline::run_on_worker(std::function<void()> fn) {
   if (!queue_.post(std::move(fn))) log_warn("telemetry", "stopping, a maintenance task was skipped");
+}
+
+void Pipeline::set_names(SpanNames names) {
+  run_on_worker([this, names = std::move(names)] { call_metrics_.set_names(names); });
 }
 
 void Pipeline::stop() {
@@ -215,7 +219,10 @@ void Pipeline::read_back(size_t calls_max) {
   Batch batch;
   bool scored_now = false;
   for (SpilledCall& call : *calls) {
-    if (!call.scored) score(call.interaction);
+    if (!call.scored) {
+      score(call.interaction);
+      if (options_.on_read_back) options_.on_read_back(call.interaction);
+    }
     scored_now = scored_now || !call.scored;
     batch.bytes += size_bytes(call.interaction);
     batch.since_us.push_back(monotonic_us());

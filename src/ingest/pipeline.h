@@ -36,6 +36,9 @@ struct PipelineOptions {
   Millis spill_tick = kSpillTick;
   size_t held_max = kHeldCallsMax;  // scored calls that neither the store nor the spill takes
   size_t held_bytes_max = kHeldBytesMax;
+  SpanNames names{};  // of the gen_ai_* series
+  // Called on the worker's thread with each call that is scored late, out of the spill; on_scored() is not.
+  std::function<void(const model::Interaction&)> on_read_back{};
 };
 
 // Owns two threads: the worker, which owns the analyzer while it runs, and the one that spills.
@@ -63,6 +66,8 @@ class Pipeline {
   // Runs `fn` on the worker's thread between batches, for what must not race with analysis (drift references).
   // Thread-safe.
   void run_on_worker(std::function<void()> fn);
+  // From now on, for the gen_ai_* series. Thread-safe.
+  void set_names(SpanNames names);
   size_t queued() const { return queue_.size(); }
   SpillStats spill_stats() const { return spill_ ? spill_->stats() : SpillStats{}; }
   // Scored calls that are in memory only, because neither the store nor the spill takes them. Thread-safe.

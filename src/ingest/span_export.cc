@@ -44,12 +44,25 @@ struct SpanExporter::State {
       batch.push_back(std::move(queue.front()));
       queue.pop_front();
     }
-    queued.set(static_cast<double>(queue.size()));
+    queued.add(-static_cast<double>(batch.size()));
     return batch;
   }
   size_t size() {
     const MutexLock lock(mutex);
     return queue.size();
+  }
+  // What comes later is lost, and counted.
+  bool end_when_empty() {
+    const MutexLock lock(mutex);
+    if (!queue.empty()) return false;
+    const std::lock_guard end(end_mutex);
+    done = true;
+    ended.notify_all();
+    return true;
+  }
+  bool ended_by(std::chrono::steady_clock::time_point until) {
+    std::unique_lock lock(end_mutex);
+    return ended.wait_until(lock, until, [this] { return done.load(); });
   }
 
   net::HttpClient& client;
@@ -65,7 +78,7 @@ struct SpanExporter::State {
   std::atomic<bool> stopping{false};
   std::mutex end_mutex;
   std::condition_variable ended;
-  bool done = false;  // under end_mutex
+  std::atomic<bool> done{false};  // nothing is sent any more; set under both mutexes
 };
 
 Result<SpanExportConfig> parse_span_export(const text::YamlNode& node) {
@@ -99,27 +112,48 @@ Result<SpanExportConfig> parse_span_export(const text::YamlNode& node) {
 
 SpanExporter::SpanExporter(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics,
                            SpanExportConfig config, SpanNames names)
-    : state_(std::make_shared<State>(client, metrics, std::move(config), std::move(names))) {
-  if (state_->config.endpoint.empty()) {
-    state_->done = true;
-    return;
-  }
-  runtime.spawn(runtime.any_core(), "spans", run(state_));
+    : runtime_(runtime), client_(client), metrics_(metrics) {
+  apply(std::move(config), std::move(names));
 }
 
-SpanExporter::~SpanExporter() { state_->stopping = true; }
+SpanExporter::~SpanExporter() {
+  const MutexLock lock(mutex_);
+  state_->stopping = true;
+}
+
+void SpanExporter::apply(SpanExportConfig config, SpanNames names) {
+  const MutexLock lock(mutex_);
+  if (stopped_ || (state_ != nullptr && state_->config == config && state_->names == names)) return;
+  std::erase_if(ending_, [](const auto& state) { return state->ended_by({}); });
+  if (state_ != nullptr) {
+    state_->stopping = true;
+    ending_.push_back(std::move(state_));
+  }
+  state_ = std::make_shared<State>(client_, metrics_, std::move(config), std::move(names));
+  if (state_->config.endpoint.empty()) {
+    state_->done = true;
+  } else {
+    runtime_.spawn(runtime_.any_core(), "spans", run(state_));
+  }
+}
+
+std::shared_ptr<SpanExporter::State> SpanExporter::current() const {
+  const MutexLock lock(mutex_);
+  return state_;
+}
 
 void SpanExporter::submit(const model::Interaction& call) {
-  State& state = *state_;
+  const std::shared_ptr<State> held = current();
+  State& state = *held;
   if (state.config.endpoint.empty() || call.span_id.empty() || call.trace_id.empty()) return;
   Waiting waiting{call.service, call.env, span_json(call, state.names)};
   const MutexLock lock(state.mutex);
-  if (state.queue.size() >= state.config.queue_max) {
+  if (state.queue.size() >= state.config.queue_max || state.done) {
     state.lost_full.add();
     return;
   }
   state.queue.push_back(std::move(waiting));
-  state.queued.set(static_cast<double>(state.queue.size()));
+  state.queued.add(1);
 }
 
 // False: there is nothing to send.
@@ -170,19 +204,24 @@ Task<void> SpanExporter::run(std::shared_ptr<State> state) {
     while (co_await send_some(state) && !state->stopping) {
     }
   }
-  while (co_await send_some(state)) {
+  while (co_await send_some(state) || !state->end_when_empty()) {
   }
-  const std::lock_guard lock(state->end_mutex);
-  state->done = true;
-  state->ended.notify_all();
 }
 
 void SpanExporter::stop(Millis patience) {
-  state_->stopping = true;
-  std::unique_lock lock(state_->end_mutex);
-  if (!state_->ended.wait_for(lock, patience, [this] { return state_->done; }))
-    log_warn("telemetry", "spans were not all sent at the stop", {{"spans", state_->size()}});
-  state_->done = true;
+  const auto until = std::chrono::steady_clock::now() + patience;
+  std::vector<std::shared_ptr<State>> all;
+  {
+    const MutexLock lock(mutex_);
+    stopped_ = true;
+    state_->stopping = true;
+    all = ending_;
+    all.push_back(state_);
+  }
+  for (const auto& state : all) {
+    if (!state->ended_by(until))
+      log_warn("telemetry", "spans were not all sent at the stop", {{"spans", state->size()}});
+  }
 }
 
 }  // namespace sentinel::ingest

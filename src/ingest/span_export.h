@@ -30,6 +30,7 @@ struct SpanExportConfig {
   size_t batch_max = 512;     // spans of one request
   Millis interval = std::chrono::seconds(1);
   Millis timeout = std::chrono::seconds(10);
+  bool operator==(const SpanExportConfig&) const = default;
 };
 // `otlp_traces` of the `telemetry` section. Errors say where and what was expected.
 Result<SpanExportConfig> parse_span_export(const text::YamlNode& node);
@@ -40,7 +41,9 @@ class SpanExporter {
   SpanExporter(net::Runtime& runtime, net::HttpClient& client, MetricRegistry& metrics, SpanExportConfig config,
                SpanNames names);
   ~SpanExporter();
-  // Never blocks; from any thread. Calls without ids (read back from a spill) have no span.
+  // From now on. What waits goes where it was meant for. Thread-safe.
+  void apply(SpanExportConfig config, SpanNames names);
+  // Never blocks; from any thread. Calls without ids have no span.
   void submit(const model::Interaction& call);
   // Sends what waits, at most for `patience`. Blocks; not from a core. Idempotent.
   void stop(Millis patience);
@@ -52,8 +55,15 @@ class SpanExporter {
   struct State;
   static net::Task<void> run(std::shared_ptr<State> state);
   static net::Task<bool> send_some(std::shared_ptr<State> state);
+  std::shared_ptr<State> current() const;
 
-  std::shared_ptr<State> state_;
+  net::Runtime& runtime_;
+  net::HttpClient& client_;
+  MetricRegistry& metrics_;
+  mutable Mutex mutex_;
+  std::shared_ptr<State> state_ GUARDED_BY(mutex_);
+  std::vector<std::shared_ptr<State>> ending_ GUARDED_BY(mutex_);  // of earlier configurations, not empty yet
+  bool stopped_ GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sentinel::ingest

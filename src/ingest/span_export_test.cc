@@ -87,13 +87,13 @@ TEST(GenAiMetricsSwitch, TheNewerCountersAreThereWhenAskedFor) {
   MetricRegistry metrics;
   auto i = call();
   i.tokens_audio_input = 4;
-  GenAiMetrics(metrics, false).record(i);
+  GenAiMetrics(metrics, SpanNames{}).record(i);
   const auto has = [&](std::string_view name) {
     const auto families = metrics.collect();
     return std::any_of(families.begin(), families.end(), [&](const MetricFamily& f) { return f.name == name; });
   };
   EXPECT_FALSE(has("gen_ai_client_inference_usage_input_tokens_total"));
-  GenAiMetrics(metrics, true).record(i);
+  GenAiMetrics(metrics, SpanNames{.latest = true}).record(i);
   const auto families = metrics.collect();
   std::map<std::string, double> sums;
   for (const MetricFamily& family : families) {
@@ -205,6 +205,26 @@ TEST_F(SpanExportTest, WhatDoesNotFitOrIsRefusedIsLostAndCounted) {
   exporter.stop(std::chrono::seconds(20));
   EXPECT_EQ(lost("refused"), 2);
   EXPECT_EQ(receiver.wait_for(1).size(), 1U) << "not tried again";
+}
+
+TEST_F(SpanExportTest, AReloadSendsWhatComesNextElsewhereAndLosesNothing) {
+  auto slow = config();
+  slow.interval = std::chrono::hours(1);
+  SpanExporter exporter(runtime, client, metrics, slow, {});
+  exporter.submit(call("before"));
+  Receiver other{runtime, metrics};
+  auto moved = config();
+  moved.endpoint = other.url();
+  exporter.apply(moved, {.latest = true});
+  exporter.submit(call("after"));
+  EXPECT_NE(receiver.wait_for(1).at(0).body.find("gen_ai.system"), std::string::npos) << "as it was when it came";
+  EXPECT_NE(other.wait_for(1).at(0).body.find("gen_ai.provider.name"), std::string::npos);
+  exporter.apply({}, {});
+  exporter.submit(call("nowhere"));
+  exporter.stop(std::chrono::seconds(20));
+  EXPECT_EQ(metrics.counter("sentinel_spans_exported_total", "").value(), 2);
+  EXPECT_EQ(metrics.gauge("sentinel_spans_queued", "").value(), 0);
+  other.stop();
 }
 
 TEST_F(SpanExportTest, AReceiverThatIsBusyIsAskedAgain) {

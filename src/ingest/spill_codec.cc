@@ -14,15 +14,14 @@ namespace {
 
 using model::Interaction;
 
-constexpr std::string_view kMagic("SNTLSPL\x02", 8);        // the last byte is the version
-constexpr std::string_view kMagicBefore("SNTLSPL\x01", 8);  // without what kVersion2 adds
-constexpr int kVersion1 = 1, kVersion2 = 2;
+constexpr std::string_view kMagic("SNTLSPL\x03", 8);  // the last byte is the version
+constexpr int kVersion = 3;
 constexpr size_t kFrameHeadBytes = 8;  // length, checksum
 constexpr uint8_t kScored = 1;
 
 // All fields, in the order they have on disk. A new one goes to the end, with a new version in kMagic.
 template <class Call, class F>
-void visit_fields(Call& c, F&& f, int version = kVersion2) {
+void visit_fields(Call& c, F&& f, int version = kVersion) {
   f(c.request_id), f(c.trace_id), f(c.timestamp_us), f(c.service), f(c.env), f(c.endpoint), f(c.request_type);
   f(c.provider), f(c.model), f(c.model_version), f(c.prompt_id), f(c.prompt_template), f(c.session_id);
   f(c.user_hash), f(c.prompt), f(c.response), f(c.finish_reason), f(c.stream), f(c.redacted), f(c.status);
@@ -32,13 +31,15 @@ void visit_fields(Call& c, F&& f, int version = kVersion2) {
   f(c.pii_types), f(c.prompt_injection_risk), f(c.token_abuse), f(c.similarity_score), f(c.drift_score);
   f(c.baseline_ready), f(c.semantic_similarity_score), f(c.support_score), f(c.ungrounded), f(c.empty_response);
   f(c.guard_action), f(c.simulate_flags), f(c.test_mode), f(c.tags);
-  if (version < kVersion2) return;
+  if (version < 2) return;
   f(c.tokens_cache_write), f(c.tokens_cache_write_1h), f(c.tokens_audio_input), f(c.tokens_audio_output);
   f(c.service_tier), f(c.document_injection_risk), f(c.tool_injection_risk), f(c.explanation);
+  if (version < 3) return;
+  f(c.tokens_image_input), f(c.tokens_image_output), f(c.span_id), f(c.parent_span_id);
 }
-// `context`, `tool_output`, `key_hash`, `network` and the span ids are not kept. When this fails a field was added:
+// `context`, `tool_output`, `key_hash`, `network` and `chunk_gaps` are not kept. When this fails a field was added:
 // give it its place above, and kMagic a new version.
-static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1320);
+static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1472);
 
 struct Writer {
   std::string& out;
@@ -105,6 +106,14 @@ struct Reader {
   }
 };
 
+// Of a file of this or an earlier version of the program; 0: of none.
+int version_of(std::string_view file) {
+  constexpr size_t kName = kMagic.size() - 1;
+  if (file.size() < kMagic.size() || file.substr(0, kName) != kMagic.substr(0, kName)) return 0;
+  const int version = file[kName];
+  return version >= 1 && version <= kVersion ? version : 0;
+}
+
 bool decode(std::string_view payload, int version, SpilledCall& out) {
   Reader reader{ByteReader(payload)};
   const auto flags = reader.in.fixed<uint8_t>();
@@ -133,8 +142,8 @@ Status encode_spilled(const SpilledCall& call, std::string& out) {
 }
 
 uint64_t read_spill(std::string_view file, uint64_t from, const std::function<bool(SpilledCall, uint64_t)>& visit) {
-  const int version = file.starts_with(kMagic) ? kVersion2 : kVersion1;
-  if (version == kVersion1 && !file.starts_with(kMagicBefore)) return 0;
+  const int version = version_of(file);
+  if (version == 0) return 0;
   uint64_t good = std::max<uint64_t>(from, kMagic.size());
   while (good < file.size()) {
     ByteReader in(file.substr(good));

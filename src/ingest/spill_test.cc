@@ -52,6 +52,7 @@ model::Interaction full_interaction() {
   i.error_type = "provider_timeout", i.http_status = 504, i.retry_count = 2, i.fallback_used = true;
   i.cache_hit = true, i.latency_ms = 1.5, i.ttft_ms = 0.25, i.tokens_input = 1, i.tokens_output = 2;
   i.tokens_cache_write = 7, i.tokens_cache_write_1h = 8, i.tokens_audio_input = 9, i.tokens_audio_output = 10;
+  i.tokens_image_input = 11, i.tokens_image_output = 12, i.span_id = "span", i.parent_span_id = "parent";
   i.service_tier = "flex", i.tokens_cached_input = 3, i.tokens_reasoning = 4, i.cost_microusd = 5,
   i.response_length = 6;
   i.safety_label = "PII_LEAK", i.safety_score = 0.1, i.safety_categories = {"PII_LEAK"}, i.pii_types = {"EMAIL", "SSN"};
@@ -84,6 +85,8 @@ TEST(SpillCodec, EveryFieldButTheContextComesBack) {
   EXPECT_EQ(i.cost_microusd, 5);
   EXPECT_EQ(i.tokens_cache_write_1h, 8);
   EXPECT_EQ(i.tokens_audio_output, 10);
+  EXPECT_EQ(i.tokens_image_output, 12);
+  EXPECT_EQ(i.span_id + i.parent_span_id, "spanparent");
   EXPECT_EQ(i.service_tier, "flex");
   EXPECT_EQ(i.pii_types, (std::vector<std::string>{"EMAIL", "SSN"}));
   EXPECT_EQ(i.ungrounded, true);
@@ -121,32 +124,37 @@ TEST(SpillCodec, EveryCutEndsAtTheLastWholeCall) {
   }
 }
 
-// Of before token classes were kept: a crash of the old program leaves such files to the new one.
-TEST(Spill, FilesOfTheFirstVersionAreStillRead) {
+// A crash of an older program leaves such files to the new one.
+TEST(Spill, FilesOfEarlierVersionsAreStillRead) {
   std::string frame;
   SpilledCall call;
   call.interaction.request_id = "r0";
   call.interaction.tokens_input = 7;
   ASSERT_TRUE(encode_spilled(call, frame));
-  constexpr size_t kHead = 8;       // length, checksum
-  constexpr size_t kNewFields = 8;  // six absent numbers, an empty text and an empty list
-  std::string payload = frame.substr(kHead);
-  payload.resize(payload.size() - kNewFields);
-  std::string file("SNTLSPL\x01", 8);
-  put_fixed(file, static_cast<uint32_t>(payload.size()));
-  put_fixed(file, crc32c(payload));
-  file += payload;
-  size_t count = 0;
-  EXPECT_EQ(read_spill(file, 0,
-                       [&](const SpilledCall& read, uint64_t) {
-                         ++count;
-                         EXPECT_EQ(read.interaction.request_id, "r0");
-                         EXPECT_EQ(read.interaction.tokens_input, 7);
-                         EXPECT_FALSE(read.interaction.tokens_cache_write.has_value());
-                         return true;
-                       }),
-            file.size());
-  EXPECT_EQ(count, 1u);
+  constexpr size_t kHead = 8;  // length, checksum
+  // Two absent numbers and two empty texts; and six absent numbers, an empty text and an empty list.
+  constexpr std::pair<char, size_t> kLack[] = {{'\x02', 4}, {'\x01', 4 + 8}};
+  for (const auto& [version, lacks] : kLack) {
+    std::string payload = frame.substr(kHead);
+    payload.resize(payload.size() - lacks);
+    std::string file = std::string("SNTLSPL") + version;
+    put_fixed(file, static_cast<uint32_t>(payload.size()));
+    put_fixed(file, crc32c(payload));
+    file += payload;
+    size_t count = 0;
+    EXPECT_EQ(read_spill(file, 0,
+                         [&](const SpilledCall& read, uint64_t) {
+                           ++count;
+                           EXPECT_EQ(read.interaction.request_id, "r0");
+                           EXPECT_EQ(read.interaction.tokens_input, 7);
+                           EXPECT_FALSE(read.interaction.tokens_cache_write.has_value());
+                           return true;
+                         }),
+              file.size());
+    EXPECT_EQ(count, 1u);
+    file[7] = '\x04';
+    EXPECT_EQ(read_spill(file, 0, [](const SpilledCall&, uint64_t) { return true; }), 0u) << "of a newer program";
+  }
 }
 
 TEST(Spill, IsFirstInFirstOutOverFilesAndLeavesNothingBehind) {

@@ -2,6 +2,7 @@
 // One LLM call: what was asked, what came back, how long it took, what it cost, and what analysis says of it.
 // One row of llm_events. A plain value; made by the gateway, scored by analysis, then only read.
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -12,13 +13,27 @@ namespace sentinel::model {
 
 enum class InteractionStatus { kOk, kError };
 
+// How long the contents of a stream had to be waited for after its first one, counted by length.
+struct ChunkGaps {
+  static constexpr std::array<double, 14> kBoundsS{0.01, 0.02, 0.04, 0.08,  0.16,  0.32,  0.64,
+                                                   1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92};
+  std::array<uint32_t, kBoundsS.size() + 1> counts{};  // up to each bound; the last: above them all
+  std::array<float, kBoundsS.size() + 1> sums_s{};
+  void add(double seconds) {
+    size_t at = 0;
+    while (at < kBoundsS.size() && seconds > kBoundsS[at]) ++at;
+    ++counts[at];
+    sums_s[at] += static_cast<float>(seconds);
+  }
+};
+
 struct Interaction {
   // Who and where.
-  std::string request_id;    // ours, unique; also sent to the client as x-request-id
-  std::string trace_id;      // W3C, 32 hex digits, or empty
+  std::string request_id;      // ours, unique; also sent to the client as x-request-id
+  std::string trace_id;        // W3C, 32 hex digits, or empty
   std::string span_id;         // of this call's span, 16 hex digits, or empty; not stored
   std::string parent_span_id;  // of the caller's, likewise
-  int64_t timestamp_us = 0;  // when the request had been read, UTC
+  int64_t timestamp_us = 0;    // when the request had been read, UTC
   std::string service;
   std::string env;
   std::string endpoint;      // the application's endpoint when it says so, else the gateway's path
@@ -51,6 +66,7 @@ struct Interaction {
   bool cache_hit = false;
   double latency_ms = 0;
   std::optional<double> ttft_ms;  // streams only
+  ChunkGaps chunk_gaps;           // likewise; not stored
 
   // Tokens and money. Absent means unknown, never zero. Input and output are totals; the others are parts of them.
   std::optional<int64_t> tokens_input;
@@ -61,6 +77,8 @@ struct Interaction {
   std::optional<int64_t> tokens_cache_write_1h;  // of those, to be kept an hour
   std::optional<int64_t> tokens_audio_input;
   std::optional<int64_t> tokens_audio_output;
+  std::optional<int64_t> tokens_image_input;
+  std::optional<int64_t> tokens_image_output;
   std::string service_tier;  // as the provider says it: flex, priority, batch; empty: its standard one
   std::optional<int64_t> cost_microusd;
 

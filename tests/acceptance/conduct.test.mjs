@@ -128,6 +128,16 @@ test('a breaker opens by rate, and is held and closed by hand', async () => {
   await ask(sentinel.url, { model: 'dead' });
   assert.equal(first.of('dead').length, 12);
   assert.match(sentinel.output, /circuit breaker set.*amira/);
+  // The same from the command line; all of it is in the audit.
+  const listed = await sentinel.cli('breaker', 'list', 'first', 'dead');
+  assert.match(listed.stdout, /first +dead +open +by hand/);
+  assert.match((await sentinel.cli('breaker', 'reset', 'first', 'dead', '--actor', 'bo')).stdout, /first +dead +closed/);
+  assert.match((await sentinel.cli('breaker', 'open', 'second', 'dead')).stdout, /second +dead +open +by hand/);
+  assert.match((await sentinel.cli('breaker', 'close', 'second', 'dead')).stdout, /second +dead +closed/);
+  assert.equal((await sentinel.cli('breaker', 'open', 'nobody')).code, 3);
+  const audited = (await sentinel.get('/sentinel/v1/audit?action=breaker.set&target=first/dead')).items;
+  assert.deepEqual([audited[0].actor, audited[0].before, audited[0].after], ['bo', { dead: 'open, held' }, { state: 'auto' }]);
+  assert.ok(audited.some((e) => e.actor === 'amira' && e.after.state === 'open'));
 });
 
 test('six hundred calls among all faults: each is answered or told why, and is one row; nothing is left', async () => {

@@ -191,6 +191,16 @@ for (const colorScheme of ['dark', 'light']) {
   });
 }
 
+test('a circuit breaker is opened and released by hand', async () => {
+  await page.goto(`${demo.url}/#/status`);
+  const card = page.getByRole('region', { name: 'Circuit breakers' });
+  const open = card.getByRole('button', { name: /^Open the breaker of / }).first();
+  const name = (await open.getAttribute('aria-label')).replace('Open ', '');
+  await open.click();
+  await card.getByRole('button', { name: `Release ${name}` }).click();
+  await card.getByRole('button', { name: `Open ${name}` }).waitFor();
+});
+
 test('every other page opens', async () => {
   for (const name of ['Incidents', 'Alerts', 'Rules', 'Calls', 'Explore', 'Analytics', 'Status', 'Demo']) {
     await page.goto(`${demo.url}/#/${name.toLowerCase()}`);

@@ -1,14 +1,15 @@
 // A stand-in for the server, for working on the page: changing data, a scripted incident, the whole API of docs/api.md.
 // Development only; nothing of it is built into the page. Serves dist/ too, so tests see what is shipped.
-//   node dev/mock.mjs [--port=8099] [--mode=incident|calm|empty|broken] [--vite]
+//   node dev/mock.mjs [--port=8099] [--mode=incident|calm|empty|broken] [--alertmanager] [--vite]
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { createAlertmanager } from './mock-alertmanager.mjs';
 import { SERIES, createProm, noise } from './mock-prom.mjs';
 import { postmortem, runbook } from './mock-texts.mjs';
 
-export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist } = {}) {
+export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, alertmanagerMode = false } = {}) {
   const t0 = nowMs();
   const iso = (ms) => new Date(ms).toISOString().replace('Z', '000Z');
   const state = {
@@ -24,6 +25,26 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
   const DRIFT = t0 - 7.5 * 60e3;
 
   const incidents = [];
+  const breaker = (provider, model, more = {}) => ({
+    provider,
+    model,
+    state: 'closed',
+    held: false,
+    open_until: null,
+    failures_in_a_row: 0,
+    window_attempts: 40,
+    window_failures: 1,
+    under_way: 2,
+    ...more,
+  });
+  const breakers = [
+    breaker('openai', 'gpt-4o', {
+      state: 'open',
+      open_until: new Date(Date.now() + 4e4).toISOString(),
+      failures_in_a_row: 5,
+    }),
+    breaker('anthropic', 'claude-sonnet-4-5'),
+  ];
   let sequence = 0;
   const entry = (at, kind, text, actor = null, source = 'sentinel', data = {}) => ({
     sequence: ++sequence,
@@ -632,6 +653,13 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
   ];
 
   const page = (items) => ({ items, next_cursor: null });
+  const alertmanager = createAlertmanager({
+    nowMs,
+    alerts: () =>
+      alertItems()
+        .filter((a) => a.state === 'firing')
+        .map((a) => ({ ...a, labels: { alertname: a.name, ...a.labels }, at: Date.parse(a.active_at) })),
+  });
   async function route(method, path, p, body) {
     if (path.startsWith('/mock/')) {
       if (path === '/mock/mode') {
@@ -652,6 +680,8 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
           code: 'unavailable',
         },
       ];
+    const answer = alertmanager(method, path, p, body);
+    if (answer) return answer;
     if (path === '/api/v1/query' || path === '/api/v1/query_range') return prom(path, p);
     const label = /^\/api\/v1\/label\/([^/]+)\/values$/.exec(path);
     if (label)
@@ -867,6 +897,17 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
         },
       ];
     }
+    if (at === '/gateway/breakers') {
+      if (method === 'POST') {
+        const one = breakers.find((b) => b.provider === body.provider && b.model === body.model);
+        if (one) {
+          one.held = body.state === 'open';
+          one.state = body.state === 'auto' ? 'closed' : body.state;
+          one.open_until = null;
+        }
+      }
+      return [200, { items: state.mode === 'empty' ? [] : breakers }];
+    }
     if (at === '/status')
       return [
         200,
@@ -946,10 +987,20 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist }
       req.on('close', () => listeners.delete(res));
       return;
     }
+    // What `sentinel alertmanager` does not have.
+    if (alertmanagerMode && /^\/(sentinel\/v1\/(?!alerts\/|silences\/|audit)|api\/v1)/.test(url.pathname)) {
+      res.writeHead(404).end();
+      return;
+    }
     if (!/^\/(sentinel|api|mock)\//.test(url.pathname)) {
       const file = normalize(url.pathname === '/' ? '/index.html' : url.pathname);
       try {
-        const body = await readFile(join(dist, file));
+        let body = await readFile(join(dist, file));
+        if (alertmanagerMode && file === '/index.html')
+          body = String(body).replace(
+            'name="sentinel-mode" content="serve"',
+            'name="sentinel-mode" content="alertmanager"',
+          );
         res.writeHead(200, {
           'content-type': types[extname(file)] ?? 'application/octet-stream',
           'content-security-policy': csp,
@@ -979,9 +1030,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const option = (name, otherwise) => process.argv.find((a) => a.startsWith(`--${name}=`))?.split('=')[1] ?? otherwise;
   const withVite = process.argv.includes('--vite');
   const port = Number(option('port', withVite ? '8080' : '8099'));
-  createMock({ mode: option('mode', 'incident'), dist: distFolder }).listen(port, '127.0.0.1', () =>
-    console.log(`mock server: http://127.0.0.1:${port}/`),
-  );
+  createMock({
+    mode: option('mode', 'incident'),
+    dist: distFolder,
+    alertmanagerMode: process.argv.includes('--alertmanager'),
+  }).listen(port, '127.0.0.1', () => console.log(`mock server: http://127.0.0.1:${port}/`));
   if (withVite) {
     const { createServer: createVite } = await import('vite');
     const vite = await createVite();

@@ -157,6 +157,7 @@ const steps = {
   async 'every other page opens'() {
     for (const [hash, region] of [
       ['alerts', 'Alerts'],
+      ['silences', 'Recurring silences'],
       ['rules', 'Rule group llm'],
       ['calls', 'Calls'],
       ['status', 'Notifications'],
@@ -177,6 +178,9 @@ const steps = {
         'incidents/INC-17',
         'incidents/INC-16?tab=postmortem',
         'alerts',
+        'alerts?view=groups&silenced=true',
+        'silences',
+        'silences/new?filter=category%3Dllm',
         'rules',
         'calls',
         'explore',
@@ -243,6 +247,9 @@ const steps = {
       'incidents/INC-17',
       'incidents',
       'alerts',
+      'alerts?view=groups&silenced=true',
+      'silences',
+      'silences/new?filter=category%3Dllm',
       'rules',
       'calls',
       'explore',

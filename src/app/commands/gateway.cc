@@ -1,4 +1,5 @@
-// sentinel key: virtual keys of the gateway. sentinel route: its routes and their kill switch.
+// sentinel key: virtual keys of the gateway. sentinel route: its routes and their kill switch. sentinel breaker: its
+// circuit breakers.
 
 #include <memory>
 
@@ -16,10 +17,11 @@ namespace {
 
 constexpr std::string_view kKeys = "/sentinel/v1/gateway/keys";
 constexpr std::string_view kRoutes = "/sentinel/v1/gateway/routes";
+constexpr std::string_view kBreakers = "/sentinel/v1/gateway/breakers";
 
 struct GatewayFlags {
   ClientOptions client;
-  std::string id, name, user, team, expires_in, expires_at, reason, actor;
+  std::string id, name, user, team, expires_in, expires_at, reason, actor, model;
   std::vector<std::string> tags, models, routes, limits, budgets;
 };
 
@@ -159,6 +161,41 @@ int switch_route(const GatewayFlags& f, bool off) {
 int disable_route(const GatewayFlags& f) { return switch_route(f, true); }
 int enable_route(const GatewayFlags& f) { return switch_route(f, false); }
 
+int print_breakers(const GatewayFlags& f, const json::value& answer) {
+  if (f.client.output == "json") return print_json(answer);
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& breaker : answer.at("items").as_array()) {
+    if (!f.name.empty() && field(breaker, "provider") != f.name) continue;
+    if (!f.model.empty() && field(breaker, "model") != f.model) continue;
+    rows.push_back({field(breaker, "provider"), field(breaker, "model"), field(breaker, "state"),
+                    field(breaker, "held") == "true" ? "by hand" : field(breaker, "open_until"),
+                    field(breaker, "failures_in_a_row"),
+                    fmt::format("{}/{}", field(breaker, "window_failures"), field(breaker, "window_attempts")),
+                    field(breaker, "under_way")});
+  }
+  fmt::print("{}", format_table({"PROVIDER", "MODEL", "STATE", "OPEN UNTIL", "IN A ROW", "FAILED", "UNDER WAY"}, rows));
+  return 0;
+}
+
+int list_breakers(const GatewayFlags& f) {
+  const auto answer = request_json(f.client, "GET", std::string(kBreakers));
+  if (!answer) return report(answer.error());
+  return print_breakers(f, *answer);
+}
+
+int set_breaker(const GatewayFlags& f, const char* state) {
+  json::object body{{"provider", f.name}, {"state", state}};
+  if (!f.model.empty()) body["model"] = f.model;
+  if (!f.actor.empty()) body["actor"] = f.actor;
+  const auto answer = request_json(f.client, "POST", std::string(kBreakers), text::serialize(body));
+  if (!answer) return report(answer.error());
+  return print_breakers(f, *answer);
+}
+int open_breaker(const GatewayFlags& f) { return set_breaker(f, "open"); }
+int probe_breaker(const GatewayFlags& f) { return set_breaker(f, "half_open"); }
+int close_breaker(const GatewayFlags& f) { return set_breaker(f, "closed"); }
+int reset_breaker(const GatewayFlags& f) { return set_breaker(f, "auto"); }
+
 using Action = int (*)(const GatewayFlags&);
 CLI::App* add_sub(CLI::App& command, const std::shared_ptr<GatewayFlags>& f, int& exit_code, const char* name,
                   const char* help, Action action) {
@@ -206,6 +243,25 @@ void add_route_command(CLI::App& cli, int& exit_code) {
   disable->add_option("--reason", f->reason, "why; callers are told");
   for (CLI::App* sub : {disable, enable}) {
     sub->add_option("name", f->name, "its name, else its first model")->required();
+    sub->add_option("--actor", f->actor, "who does it")->envname("USER");
+  }
+}
+
+void add_breaker_command(CLI::App& cli, int& exit_code) {
+  auto f = std::make_shared<GatewayFlags>();
+  CLI::App* command = cli.add_subcommand("breaker", "The gateway's circuit breakers, of each provider and model");
+  command->require_subcommand(1);
+  command->footer("Example:\n  sentinel breaker open openai gpt-4o");
+  CLI::App* list = add_sub(*command, f, exit_code, "list", "Their states", list_breakers);
+  CLI::App* open = add_sub(*command, f, exit_code, "open", "Send nobody there until told otherwise", open_breaker);
+  CLI::App* probe = add_sub(*command, f, exit_code, "probe", "Let the next call try it", probe_breaker);
+  CLI::App* close = add_sub(*command, f, exit_code, "close", "Close it and forget its failures", close_breaker);
+  CLI::App* reset = add_sub(*command, f, exit_code, "reset", "Leave one that is held open to itself", reset_breaker);
+  list->add_option("provider", f->name, "only of this provider");
+  list->add_option("model", f->model, "only of this model");
+  for (CLI::App* sub : {open, probe, close, reset}) {
+    sub->add_option("provider", f->name, "as the configuration names it")->required();
+    sub->add_option("model", f->model, "left out: all of its models, also those to come");
     sub->add_option("--actor", f->actor, "who does it")->envname("USER");
   }
 }

@@ -137,21 +137,13 @@ class Texts {
       const std::string whole = text.whole();
       if (looked_at > kGuardTextBytesMax) break;
       looked_at += whole.size();
-      spans.push_back(find_in(rule, whole));
+      spans.push_back(find_spans(rule, inspector_, whole));
       any = any || !spans.back().empty();
     }
     return any;
   }
 
  private:
-  std::vector<TextSpan> find_in(const GuardRule& rule, std::string_view text) const {
-    if (rule.pattern) return all_matches(rule, text);
-    std::vector<TextSpan> spans = inspector_.personal_data(text);
-    const bool secrets = rule.check == GuardCheck::kSecrets;
-    std::erase_if(spans, [secrets](const TextSpan& span) { return is_secret(span) != secrets; });
-    return spans;
-  }
-
   const TextInspector& inspector_;
   const std::string_view subject_;
   std::vector<GuardedText>& texts_;
@@ -169,6 +161,14 @@ void note(GuardVerdict& verdict, const GuardRule& rule, const std::vector<std::v
 }
 
 }  // namespace
+
+std::vector<TextSpan> find_spans(const GuardRule& rule, const TextInspector& inspector, std::string_view text) {
+  if (rule.pattern) return all_matches(rule, text);
+  std::vector<TextSpan> spans = inspector.personal_data(text);
+  const bool secrets = rule.check == GuardCheck::kSecrets;
+  std::erase_if(spans, [secrets](const TextSpan& span) { return is_secret(span) != secrets; });
+  return spans;
+}
 
 std::string GuardedText::whole() const {
   std::string out;
@@ -231,19 +231,27 @@ std::vector<GuardedText> texts_of(json::value& body) {
   return out;
 }
 
+std::vector<StreamPiece> pieces_of_stream(std::vector<json::value>& events) {
+  std::vector<StreamPiece> out;
+  for (json::value& value : events) {
+    json::object* const event = value.if_object();
+    if (event == nullptr) continue;
+    const bool whole = repeats_whole(*event);
+    const std::string part = whole ? "" : stream_part(*event);
+    auto add = [&](const std::string& path, json::string& text) { out.push_back({whole ? "" : part + path, &text}); };
+    walk(value, "", false, false, add);
+  }
+  return out;
+}
+
 std::vector<GuardedText> texts_of_stream(std::vector<json::value>& events) {
   std::vector<GuardedText> out;
   std::map<std::string, size_t, std::less<>> by_part;
-  for (size_t i = 0; i < events.size(); ++i) {
-    json::object* const event = events[i].if_object();
-    if (event == nullptr) continue;
-    const std::string part = repeats_whole(*event) ? "#" + std::to_string(i) : stream_part(*event);
-    auto add = [&](const std::string& path, json::string& text) {
-      const auto [found, fresh] = by_part.emplace(part + path, out.size());
-      if (fresh) out.emplace_back();
-      out[found->second].pieces.push_back(&text);
-    };
-    walk(events[i], "", false, false, add);
+  for (const StreamPiece& piece : pieces_of_stream(events)) {
+    const size_t fresh = out.size();
+    const size_t at = piece.part.empty() ? fresh : by_part.emplace(piece.part, fresh).first->second;
+    if (at == fresh) out.emplace_back();
+    out[at].pieces.push_back(piece.text);
   }
   return out;
 }

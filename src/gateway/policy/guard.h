@@ -38,9 +38,18 @@ struct GuardVerdict {
 GuardVerdict apply_guards(const std::vector<GuardRule>& rules, const TextInspector& inspector, std::string_view subject,
                           std::vector<GuardedText>& texts, const std::function<void(const GuardRule&)>& acted);
 
+// Where a rule that has_spans() finds something. Ascending, not overlapping.
+std::vector<TextSpan> find_spans(const GuardRule& rule, const TextInspector& inspector, std::string_view text);
+
 // Where in requests and answers of any of the families people's and models' words stand; names, roles, tools, images,
 // ids and the like are left alone.
 std::vector<GuardedText> texts_of(boost::json::value& body);
+// The texts of a stream's events, in their order.
+struct StreamPiece {
+  std::string part;  // the same for all pieces of one text; empty: a text that comes whole
+  boost::json::string* text;
+};
+std::vector<StreamPiece> pieces_of_stream(std::vector<boost::json::value>& events);
 // Of an answer's stream: deltas of the same part are one text.
 std::vector<GuardedText> texts_of_stream(std::vector<boost::json::value>& events);
 

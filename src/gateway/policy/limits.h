@@ -38,6 +38,12 @@ inline constexpr size_t kGuardsPerRouteMax = 32;
 inline constexpr size_t kGuardWordsMax = 1000;
 inline constexpr size_t kGuardPatternBytesMax = 2000;
 inline constexpr size_t kGuardTextBytesMax = 1024 * 1024;  // looked at for one call
-inline constexpr size_t kGuardWindowBytesMax = 16 * 1024;  // of a stream held back while its sentence is not complete
+inline constexpr size_t kGuardLookaheadBytes = 128;  // of a stream's text, held back while its sentence has no end
+inline constexpr size_t kGuardStepBytes = 64;        // more that has come before it is looked at again
+inline constexpr size_t kGuardOverlapBytes = 1024;   // of what has flowed, looked at again with what comes next
+inline constexpr size_t kGuardWindowBytesMax = 16 * 1024;  // of a text that may be a finding, held back for its end
+inline constexpr size_t kGuardHeldBytesMax = 256 * 1024;   // of a stream's events held back; and one event
+inline constexpr size_t kGuardQuietEvents = 8;             // without a word of a text: it is taken for complete
+inline constexpr size_t kGuardPartsMax = 64;               // texts of one stream that are told apart
 
 }  // namespace sentinel::gateway

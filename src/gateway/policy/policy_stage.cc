@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "gateway/policy/canonical.h"
 #include "gateway/policy/guard.h"
+#include "gateway/policy/guard_stream.h"
 #include "gateway/protocol/asked_tokens.h"
 #include "gateway/protocol/usage.h"
 #include "text/json.h"
@@ -148,12 +149,6 @@ CallStage::Verdict PolicyStage::before(CallState& call) {
     if (verdict.refusal) return verdict;
   }
   verdict.answer = look_up(call);
-  if (verdict.answer) return verdict;
-  const auto& after = call.route->config.policy.guards.after;
-  if (policies_.inspector != nullptr && call.info.stream &&
-      std::any_of(after.begin(), after.end(), [](const GuardRule& rule) { return rule.action != GuardDo::kFlag; })) {
-    call.hold_stream = true;
-  }
   return verdict;
 }
 
@@ -357,6 +352,53 @@ Outcome PolicyStage::on_answer(CallState& call, net::Response& response) {
   if (!verdict.blocked) return std::nullopt;
   count_refusal("guard", call);
   return make_failure(ErrorType::kPolicyAnswerBlocked, "the answer was withheld: " + verdict.message);
+}
+
+// Rules of the route's on an answer's stream.
+class PolicyStage::Guarded final : public StreamGuard {
+ public:
+  Guarded(PolicyStage& stage, const std::vector<GuardRule>& rules, bool array)
+      : stage_(stage), rules_(rules, *stage.policies_.inspector, array) {}
+
+  Outcome add(std::string_view events, std::string& out) override {
+    rules_.add(events, out);
+    return outcome();
+  }
+  Outcome finish(std::string& out) override {
+    rules_.finish(out);
+    return outcome();
+  }
+  void tell(CallState& call) override {
+    const auto& acted = rules_.acted();
+    for (; told_ < acted.size(); ++told_) {
+      stage_.count_guard(*acted[told_], "after");
+      auto& tags = call.interaction.tags;
+      const auto own = std::find_if(tags.rbegin(), tags.rend(), [](const auto& tag) { return tag.first == "guard"; });
+      if (told_ > 0 && own != tags.rend()) {
+        own->second = acted[told_]->name;  // the last that acted, as of whole answers
+      } else {
+        tags.emplace_back("guard", acted[told_]->name);
+      }
+      call.interaction.guard_action = rules_.verdict().action();
+      if (acted[told_]->action == GuardDo::kBlock) stage_.count_refusal("guard", call);
+    }
+  }
+
+ private:
+  Outcome outcome() const {
+    if (!rules_.verdict().blocked) return std::nullopt;
+    return make_failure(ErrorType::kPolicyAnswerBlocked, "the answer was withheld: " + rules_.verdict().message);
+  }
+
+  PolicyStage& stage_;
+  GuardStream rules_;
+  size_t told_ = 0;
+};
+
+std::unique_ptr<StreamGuard> PolicyStage::guard_stream(CallState& call) {
+  const GuardRules& rules = call.route->config.policy.guards;
+  if (rules.after.empty() || policies_.inspector == nullptr) return nullptr;
+  return std::make_unique<Guarded>(*this, rules.after, call.asked.json_array);
 }
 
 Consumption PolicyStage::used(const CallState& call) const {

@@ -33,9 +33,11 @@ class PolicyStage final : public CallStage {
 
   Verdict before(CallState& call) override;
   Outcome on_answer(CallState& call, net::Response& response) override;
+  std::unique_ptr<StreamGuard> guard_stream(CallState& call) override;
   void after(CallState& call, const Outcome& outcome) override;
 
  private:
+  class Guarded;
   // Counted on every call of a route with a cache: found once, because the registry has a lock.
   struct Lookups {
     Counter *hit, *miss, *bypass, *too_large;

@@ -151,6 +151,47 @@ TEST_F(PolicyStageTest, AKeyNamesItsModelsAndRoutes) {
   EXPECT_EQ(ok(with_key(both, chat())).status, 200);
 }
 
+TEST_F(PolicyStageTest, AListOfModelsHasOnlyWhatTheKeyMayUse) {
+  config_.providers[0].kind = ProviderKind::kOpenAi;
+  RouteConfig own = route();
+  own.name = "own";
+  own.models = {"house-model"};
+  config_.routes.insert(config_.routes.begin(), own);
+  config_.routes.back().name = "rest";
+  a_.drop_first();
+  for (int i = 0; i < 6; ++i) {
+    a_.add({200, R"({"object":"list","data":[{"id":"gpt-4o","object":"model","owned_by":"x","extra":1},)"
+                 R"({"id":"o3","object":"model"},{"id":"gpt-4o-mini","object":"model"}]})"});
+  }
+  begin();
+  const auto ask = [&](const std::string& secret, const std::string& path = "/v1/models", bool anthropic = false) {
+    auto request = chat();
+    request.method = "GET";
+    request.body.clear();
+    request.url = request.url.substr(0, request.url.find("/v1/")) + path;
+    request.headers.remove("authorization");
+    request.headers.set(anthropic ? "x-api-key" : "authorization", anthropic ? secret : "Bearer " + secret);
+    return ok(std::move(request));
+  };
+  EXPECT_NE(ask("caller").body.find("o3"), std::string::npos);
+  const std::string any = add_key(R"({"name":"any"})");
+  EXPECT_NE(ask(any).body.find(R"({"id":"o3","object":"model"})"), std::string::npos);
+  const std::string models = add_key(R"({"name":"m","models":["gpt-4o*","o4"]})");
+  EXPECT_EQ(ask(models).body, R"({"object":"list","data":[{"id":"gpt-4o","object":"model","owned_by":"x","extra":1},)"
+                              R"({"id":"gpt-4o-mini","object":"model"},)"
+                              R"({"id":"o4","object":"model","created":0,"owned_by":"provider"}]})");
+  const std::string routes = add_key(R"({"name":"r","routes":["own"]})");
+  EXPECT_EQ(ask(routes).body,
+            R"({"object":"list","data":[{"id":"house-model","object":"model","created":0,"owned_by":"provider"}]})");
+  const auto hidden = ask(routes, "/v1/models/o3");
+  EXPECT_EQ(hidden.status, 403);
+  EXPECT_NE(hidden.body.find("policy_not_allowed"), std::string::npos);
+  const auto anthropic = ask(routes, "/v1/models", true);
+  EXPECT_NE(anthropic.body.find(R"("first_id":"house-model","last_id":"house-model")"), std::string::npos)
+      << anthropic.body;
+  EXPECT_EQ(anthropic.body.find("gpt-4o"), std::string::npos);
+}
+
 TEST_F(PolicyStageTest, ALimitOfRequestsRefusesWithWhatClientsNeedToKnow) {
   start_with("limits: [{by: key, requests: 2, per: 1m}]");
   const auto first = ok(chat());
@@ -411,6 +452,54 @@ TEST_F(PolicyStageTest, AnAnswerIsRedactedOrWithheldAlsoWithinAStream) {
   const auto row = sink_.at(1);
   EXPECT_EQ(row.error_type, "policy_answer_blocked");
   EXPECT_EQ(row.guard_action, "block");
+}
+
+TEST_F(PolicyStageTest, AStreamUnderGuardsFlowsSentenceBySentenceAndABlockEndsIt) {
+  const auto words = [](const char* text, const char* more = "") {
+    return R"(data: {"id":"c","model":"m-1","choices":[{"index":0,"delta":{"content":")" + std::string(text) + R"("})" +
+           more + "}]}\n\n";
+  };
+  a_.drop_first();
+  a_.add({200,
+          "",
+          {words("One. "), words("Two call"), words(" me. "), words("No", R"(,"finish_reason":"stop")"), event(2)}});
+  start_with(
+      "{guards: {after: [{check: keyword, words: [call], action: block, message: no calls}]}, cache: {ttl: 10m}}");
+  const auto cut = exchange(say("sky?", true));
+  EXPECT_FALSE(cut.result) << "the connection is cut";
+  EXPECT_NE(cut.partial.find("One. "), std::string::npos) << cut.partial;
+  EXPECT_EQ(cut.partial.find("call me"), std::string::npos);
+  EXPECT_EQ(cut.partial.find("Two"), std::string::npos);
+  EXPECT_NE(cut.partial.find("policy_answer_blocked"), std::string::npos);
+  EXPECT_NE(cut.partial.find("no calls"), std::string::npos);
+  EXPECT_EQ(cut.partial.find("[DONE]"), std::string::npos);
+  const auto row = sink_.at(0);
+  EXPECT_EQ(row.error_type, "policy_answer_blocked");
+  EXPECT_EQ(row.guard_action, "block");
+  EXPECT_EQ(row.http_status, 200);
+  EXPECT_EQ(
+      counted("sentinel_gateway_guard_actions_total", {{"rule", "keyword"}, {"action", "block"}, {"when", "after"}}),
+      1);
+  EXPECT_EQ(counted("sentinel_gateway_policy_refusals_total", {{"policy", "guard"}, {"route", "chat"}}), 1);
+  EXPECT_EQ(gateway_->breakers().at(0).state, BreakerState::kClosed) << "the provider is well";
+}
+
+TEST_F(PolicyStageTest, UntilTheFirstSentenceIsOutAnotherTargetCanStillTakeOver) {
+  const auto words = [](const char* text) {
+    return R"(data: {"id":"c","model":"m-1","choices":[{"index":0,"delta":{"content":")" + std::string(text) +
+           R"("}}]})" + "\n\n";
+  };
+  a_.drop_first();
+  a_.add({200, "", {words("Half a sent"), "CUT"}});
+  a_.add({200, "", {words("A whole one. "), event(0), event(1), event(2)}});
+  route().retries.attempts = 2;
+  route().retries.backoff_base = Millis(1);
+  start_with("guards: {after: [{check: pii, action: redact}]}");
+  const auto whole = ok(say("sky?", true));
+  EXPECT_EQ(whole.body.find("Half"), std::string::npos) << whole.body;
+  EXPECT_NE(whole.body.find("A whole one. "), std::string::npos);
+  EXPECT_NE(whole.body.find("[EMAIL]"), std::string::npos);
+  EXPECT_EQ(sink_.at(0).retry_count, 1);
 }
 
 }  // namespace

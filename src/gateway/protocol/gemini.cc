@@ -58,7 +58,7 @@ void read_requests(od::value requests, RequestInfo& info) {
 }
 
 // [{"modality": "AUDIO", "tokenCount": 9}, ...]
-void read_audio(od::value details, std::optional<int64_t>& tokens) {
+void read_modalities(od::value details, std::optional<int64_t>& audio, std::optional<int64_t>& image) {
   each_item_if(details, [&](od::value detail) {
     std::string modality;
     std::optional<int64_t> count;
@@ -66,7 +66,8 @@ void read_audio(od::value details, std::optional<int64_t>& tokens) {
       if (key == "modality") modality = text_if(value);
       if (key == "tokenCount") count = integer_of(value);
     });
-    if (modality == "AUDIO" && count) tokens = count;
+    if (modality == "AUDIO" && count) audio = count;
+    if (modality == "IMAGE" && count) image = count;
   });
 }
 
@@ -78,8 +79,9 @@ void read_usage(od::value usage, AnswerInfo& answer) {
     if (key == "candidatesTokenCount") candidates = integer_of(value);
     if (key == "thoughtsTokenCount") thoughts = integer_of(value);
     if (key == "cachedContentTokenCount") answer.tokens_cached = integer_of(value);
-    if (key == "promptTokensDetails") read_audio(value, answer.tokens_audio_input);
-    if (key == "candidatesTokensDetails") read_audio(value, answer.tokens_audio_output);
+    if (key == "promptTokensDetails") read_modalities(value, answer.tokens_audio_input, answer.tokens_image_input);
+    if (key == "candidatesTokensDetails")
+      read_modalities(value, answer.tokens_audio_output, answer.tokens_image_output);
   });
   if (prompt) answer.tokens_input = *prompt + tools.value_or(0);
   if (thoughts) answer.tokens_reasoning = thoughts;

@@ -47,6 +47,7 @@ struct AnswerInfo {
   // Input with what was cached; output with what was thought.
   std::optional<int64_t> tokens_input, tokens_output, tokens_cached, tokens_cache_write, tokens_reasoning;
   std::optional<int64_t> tokens_cache_write_1h, tokens_audio_input, tokens_audio_output;
+  std::optional<int64_t> tokens_image_input, tokens_image_output;
   std::string service_tier;
   bool refusal = false;
   bool complete = false;  // it has what answers of its API consist of: a list of choices, the data of an embedding, ...

@@ -133,12 +133,14 @@ void read_usage(od::value usage, AnswerInfo& answer) {
       each_field_of(value, [&](std::string_view name, od::value v) {
         if (name == "cached_tokens") answer.tokens_cached = integer_of(v);
         if (name == "audio_tokens") answer.tokens_audio_input = integer_of(v);
+        if (name == "image_tokens") answer.tokens_image_input = integer_of(v);
       });
     }
     if (key == "completion_tokens_details" && type_of(value) == od::json_type::object) {
       each_field_of(value, [&](std::string_view name, od::value v) {
         if (name == "reasoning_tokens") answer.tokens_reasoning = integer_of(v);
         if (name == "audio_tokens") answer.tokens_audio_output = integer_of(v);
+        if (name == "image_tokens") answer.tokens_image_output = integer_of(v);
       });
     }
   });

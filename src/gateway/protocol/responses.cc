@@ -38,9 +38,12 @@ void read_usage(od::value usage, AnswerInfo& answer) {
   each_field_if(usage, [&](std::string_view key, od::value value) {
     if (key == "input_tokens") answer.tokens_input = integer_of(value);
     if (key == "output_tokens") answer.tokens_output = integer_of(value);
+    const bool input = key == "input_tokens_details";
     each_field_if(value, [&](std::string_view name, od::value v) {
       if (name == "cached_tokens") answer.tokens_cached = integer_of(v);
       if (name == "reasoning_tokens") answer.tokens_reasoning = integer_of(v);
+      if (name == "audio_tokens") (input ? answer.tokens_audio_input : answer.tokens_audio_output) = integer_of(v);
+      if (name == "image_tokens") (input ? answer.tokens_image_input : answer.tokens_image_output) = integer_of(v);
     });
   });
 }

@@ -15,6 +15,8 @@ inline void fill_usage(const AnswerInfo& answer, model::Interaction& row) {
   row.tokens_cache_write_1h = answer.tokens_cache_write_1h;
   row.tokens_audio_input = answer.tokens_audio_input;
   row.tokens_audio_output = answer.tokens_audio_output;
+  row.tokens_image_input = answer.tokens_image_input;
+  row.tokens_image_output = answer.tokens_image_output;
   row.service_tier = answer.service_tier;
 }
 

@@ -13,36 +13,37 @@ namespace {
 constexpr std::optional<int64_t> kNone;
 
 TEST(Usage, EachFamilysClassesOfTokensReachTheRow) {
-  // API, answer; input, output, cached, cache write, of an hour, reasoning, audio in, audio out; tier
-  using Counts = std::array<std::optional<int64_t>, 8>;
+  // API, answer; input, output, cached, cache write, of an hour, reasoning, audio in, audio out, image in, image out;
+  // tier
+  using Counts = std::array<std::optional<int64_t>, 10>;
   const std::tuple<Api, const char*, Counts, const char*> cases[] = {
       {Api::kChat,
        R"({"service_tier":"flex","choices":[{"message":{"content":"x"},"finish_reason":"stop"}],"usage":{"prompt_tokens":100,
           "completion_tokens":50,"prompt_tokens_details":{"cached_tokens":40,"audio_tokens":7},
-          "completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":3}}})",
-       {100, 50, 40, kNone, kNone, 20, 7, 3},
+          "completion_tokens_details":{"reasoning_tokens":20,"audio_tokens":3,"image_tokens":9}}})",
+       {100, 50, 40, kNone, kNone, 20, 7, 3, kNone, 9},
        "flex"},
       {Api::kChat,
        R"({"service_tier":"default","choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}})",
-       {1, 2, kNone, kNone, kNone, kNone, kNone, kNone},
+       {1, 2, kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone},
        ""},
       {Api::kResponses,
        R"({"service_tier":"priority","status":"completed","output":[],"usage":{"input_tokens":100,"output_tokens":50,
-          "input_tokens_details":{"cached_tokens":40},"output_tokens_details":{"reasoning_tokens":20}}})",
-       {100, 50, 40, kNone, kNone, 20, kNone, kNone},
+          "input_tokens_details":{"cached_tokens":40,"text_tokens":90,"image_tokens":10},"output_tokens_details":{"reasoning_tokens":20,"image_tokens":5}}})",
+       {100, 50, 40, kNone, kNone, 20, kNone, kNone, 10, 5},
        "priority"},
       {Api::kMessages,
        R"({"content":[{"type":"text","text":"x"}],"stop_reason":"end_turn","usage":{"input_tokens":10,"output_tokens":50,
           "cache_read_input_tokens":40,"cache_creation_input_tokens":30,"service_tier":"batch",
           "cache_creation":{"ephemeral_5m_input_tokens":20,"ephemeral_1h_input_tokens":10}}})",
-       {80, 50, 40, 30, 10, kNone, kNone, kNone},
+       {80, 50, 40, 30, 10, kNone, kNone, kNone, kNone, kNone},
        "batch"},
       {Api::kGenerate,
        R"({"candidates":[{"content":{"parts":[{"text":"x"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":100,
           "candidatesTokenCount":30,"thoughtsTokenCount":20,"cachedContentTokenCount":40,
-          "promptTokensDetails":[{"modality":"TEXT","tokenCount":93},{"modality":"AUDIO","tokenCount":7}],
+          "promptTokensDetails":[{"modality":"TEXT","tokenCount":93},{"modality":"AUDIO","tokenCount":7},{"modality":"IMAGE","tokenCount":258}],
           "candidatesTokensDetails":[{"modality":"AUDIO","tokenCount":3}]}})",
-       {100, 50, 40, kNone, kNone, 20, 7, 3},
+       {100, 50, 40, kNone, kNone, 20, 7, 3, 258, kNone},
        ""},
   };
   for (const auto& [api, json, want, tier] : cases) {
@@ -53,7 +54,8 @@ TEST(Usage, EachFamilysClassesOfTokensReachTheRow) {
     fill_usage(answer, row);
     const Counts got = {row.tokens_input,       row.tokens_output,         row.tokens_cached_input,
                         row.tokens_cache_write, row.tokens_cache_write_1h, row.tokens_reasoning,
-                        row.tokens_audio_input, row.tokens_audio_output};
+                        row.tokens_audio_input, row.tokens_audio_output,   row.tokens_image_input,
+                        row.tokens_image_output};
     EXPECT_EQ(got, want) << json;
     EXPECT_EQ(row.service_tier, tier) << json;
   }

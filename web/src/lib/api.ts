@@ -1,8 +1,11 @@
 // The only place that talks to the server. Addresses are relative, so that the page works behind a path prefix.
+import { MODE } from './mode';
 import * as whole from './normalize';
 import type {
   Alert,
   Analytics,
+  Breaker,
+  BreakerState,
   Call,
   CallFilter,
   DemoState,
@@ -70,25 +73,32 @@ export const credentials = {
   },
 };
 
-function headers(extra: Record<string, string> = {}): Record<string, string> {
-  const key = credentials.key;
+export function headers(extra: Record<string, string> = {}): Record<string, string> {
+  // Alertmanager's users sign in at the browser's own prompt: a token would take its place.
+  const key = MODE === 'alertmanager' ? '' : credentials.key;
   return { Accept: 'application/json', ...(key ? { Authorization: `Bearer ${key}` } : {}), ...extra };
 }
 
 export function address(path: string, params: Record<string, unknown> = {}): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(params)) {
-    if (value !== undefined && value !== null && value !== '') query.set(name, String(value));
+    if (Array.isArray(value)) for (const one of value) query.append(name, String(one));
+    else if (value !== undefined && value !== null && value !== '') query.set(name, String(value));
   }
   const text = query.toString();
-  return new URL(`.${path}${text ? `?${text}` : ''}`, document.baseURI.replace(/#.*$/, '')).toString();
+  const url = new URL(`.${path}${text ? `?${text}` : ''}`, document.baseURI.replace(/#.*$/, ''));
+  // A page opened as http://user:password@host/ may not ask such an address again; the browser sends them by itself.
+  url.username = url.password = '';
+  return url.toString();
 }
 
 async function problem(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
   try {
     const body = JSON.parse(text) as Record<string, unknown>;
-    const title = String(body['title'] ?? body['errorType'] ?? response.statusText);
+    // Alertmanager's API answers with a string, or with a code and a message.
+    if (typeof body === 'string') return new ApiError(body, response.status);
+    const title = String(body['title'] ?? body['errorType'] ?? body['message'] ?? response.statusText);
     const detail = String(body['detail'] ?? body['error'] ?? '');
     const place = (name: string) => (typeof body[name] === 'number' ? (body[name] as number) : null);
     return new ApiError(title, response.status, detail, place('line'), place('column'));
@@ -97,7 +107,7 @@ async function problem(response: Response): Promise<ApiError> {
   }
 }
 
-async function send(url: string, init: RequestInit): Promise<Response> {
+export async function send(url: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(url, init);
@@ -105,17 +115,17 @@ async function send(url: string, init: RequestInit): Promise<Response> {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
     throw new ApiError('The server does not answer', 0, 'It may be restarting; this page tries again by itself.');
   }
-  if (response.status === 401) window.dispatchEvent(new Event(UNAUTHORIZED));
+  if (response.status === 401 && MODE === 'serve') window.dispatchEvent(new Event(UNAUTHORIZED));
   if (!response.ok) throw await problem(response);
   return response;
 }
 
-async function get<T>(path: string, params: Record<string, unknown> = {}, signal?: AbortSignal): Promise<T> {
+export async function get<T>(path: string, params: Record<string, unknown> = {}, signal?: AbortSignal): Promise<T> {
   const response = await send(address(path, params), { headers: headers(), signal: signal ?? null });
   return (await response.json()) as T;
 }
 
-async function post<T>(
+export async function post<T>(
   path: string,
   body: unknown,
   extra: Record<string, string> = {},
@@ -215,6 +225,12 @@ export const api = {
     get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal).then((all) => whole.page(all)),
   analytics: (fromMs: number, toMs: number, signal?: AbortSignal) =>
     get<Analytics>(`${v1}/analytics`, { from: iso(fromMs), to: iso(toMs) }, signal),
+  breakers: (signal?: AbortSignal) =>
+    get<Page<Breaker>>(`${v1}/gateway/breakers`, {}, signal).then((all) => whole.page(all)),
+  setBreaker: (provider: string, model: string, state: BreakerState | 'auto') =>
+    post<Page<Breaker>>(`${v1}/gateway/breakers`, { provider, model, state, actor: credentials.actor }).then((all) =>
+      whole.page(all),
+    ),
   status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal).then(whole.status),
 
   onCall: (signal?: AbortSignal) =>

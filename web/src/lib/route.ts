@@ -8,11 +8,12 @@ export interface Route {
   params: URLSearchParams;
 }
 
-export function parseHash(hash: string): Route {
+/** `home` is the screen of an address that names none. */
+export function parseHash(hash: string, home = 'overview'): Route {
   const text = hash.replace(/^#\/?/, '');
   const [path = '', query = ''] = splitOnce(text, '?');
   const [page = '', ...rest] = path.split('/');
-  return { page: page || 'overview', id: decode(rest.join('/')), params: new URLSearchParams(query) };
+  return { page: page || home, id: decode(rest.join('/')), params: new URLSearchParams(query) };
 }
 
 export function toHash(

@@ -6,7 +6,8 @@ export const LLM_EVENTS_COLUMNS = (
   'prompt response finish_reason stream status error_type http_status retry_count fallback_used cache_hit latency_ms ttft_ms tokens_input ' +
   'tokens_output tokens_cached_input tokens_reasoning cost_usd response_length safety_label safety_score safety_categories pii_types ' +
   'prompt_injection_risk token_abuse similarity_score drift_score baseline_ready semantic_similarity_score support_score ungrounded guard_action ' +
-  'simulate_flags test_mode tags document_injection_risk tool_injection_risk explanation'
+  'simulate_flags test_mode tags document_injection_risk tool_injection_risk explanation tokens_cache_write tokens_cache_write_1h ' +
+  'tokens_audio_input tokens_audio_output tokens_image_input tokens_image_output service_tier'
 ).split(' ');
 
 export const INVESTIGATIONS: { name: string; hint: string; query: string }[] = [

@@ -272,6 +272,19 @@ export interface ServerStatus {
   config: Record<string, number> | null;
 }
 
+export type BreakerState = 'closed' | 'half_open' | 'open';
+export interface Breaker {
+  provider: string;
+  model: string;
+  state: BreakerState;
+  held: boolean;
+  open_until: string | null;
+  failures_in_a_row: number;
+  window_attempts: number;
+  window_failures: number;
+  under_way: number;
+}
+
 export interface DemoState {
   phase: string;
   progress: number;

@@ -1,5 +1,6 @@
 // What the whole page shares: address, time range, the ticking clock, theme, toasts. One object, changed only through its methods.
 import { UNAUTHORIZED } from '../lib/api';
+import { MODE, homeOf } from '../lib/mode';
 import { parseHash, toHash, type Route } from '../lib/route';
 import {
   DEFAULT_RANGE,
@@ -37,6 +38,8 @@ const REFRESH_MS = 5000;
 const TOAST_MS = 6000;
 const TOASTS_MAX = 4;
 const THEME_NAME = 'sentinel.theme';
+/** The screen of an address without one. */
+export const HOME = homeOf(MODE);
 
 function storedTheme(): Theme {
   try {
@@ -48,7 +51,7 @@ function storedTheme(): Theme {
 }
 
 class App {
-  route: Route = $state.raw(parseHash(location.hash));
+  route: Route = $state.raw(parseHash(location.hash, HOME));
   range: Range = $state.raw(DEFAULT_RANGE);
   /** A person, or an address, said which range; until then it follows the data. */
   private chosen = $state(false);
@@ -110,7 +113,7 @@ class App {
 
   private readAddress(): void {
     const before = this.route.page + this.route.id;
-    this.route = parseHash(location.hash);
+    this.route = parseHash(location.hash, HOME);
     const range = rangeFromParams(this.route.params);
     if (range) this.chosen = true;
     if (range && JSON.stringify(range) !== JSON.stringify(this.range)) this.range = range;
@@ -134,7 +137,7 @@ class App {
     const params: Record<string, string | undefined> = { ...Object.fromEntries(this.route.params), ...change };
     const hash = toHash(this.route.page, this.route.id, params);
     history.replaceState(null, '', hash);
-    this.route = parseHash(hash);
+    this.route = parseHash(hash, HOME);
   }
 
   /** Shows a young store's data over the whole width; does nothing once a range was chosen. */

@@ -2,8 +2,9 @@
 import { actions } from './actions.svelte';
 import { app } from './app.svelte';
 import { isActive } from '../lib/incident';
+import { hasPage } from '../lib/mode';
 
-export const GO: Record<string, [page: string, name: string]> = {
+const ALL: Record<string, [page: string, name: string]> = {
   o: ['overview', 'Overview'],
   i: ['incidents', 'Incidents'],
   a: ['alerts', 'Alerts'],
@@ -13,7 +14,9 @@ export const GO: Record<string, [page: string, name: string]> = {
   n: ['analytics', 'Analytics'],
   s: ['status', 'Status'],
   d: ['demo', 'Demo'],
+  m: ['silences', 'Silences'],
 };
+export const GO = Object.fromEntries(Object.entries(ALL).filter(([, [page]]) => hasPage(page)));
 const SEQUENCE_MS_MAX = 1200;
 let wentAt = 0;
 
@@ -82,5 +85,6 @@ function single(event: KeyboardEvent): void {
   else if (event.key === 'r' && incident && isActive(incident)) {
     event.preventDefault();
     actions.resolving = incident;
-  } else if (event.key === 'l') app.paused = !app.paused;
+  } else if (event.key === 'n' && app.route.page === 'silences') app.go('silences', 'new');
+  else if (event.key === 'l') app.paused = !app.paused;
 }

@@ -1,7 +1,9 @@
 // What the server tells by itself: incidents as they change, counts of alerts, a sample of calls.
+import { alertmanager } from '../lib/alertmanager';
 import { api } from '../lib/api';
 import { incident as normalIncident } from '../lib/normalize';
 import { byUrgency, isActive } from '../lib/incident';
+import { MODE } from '../lib/mode';
 import { LiveConnection, type LiveState, type ServerEvent } from '../lib/sse';
 import type { Call, DemoState, Incident } from '../lib/types';
 import { app } from './app.svelte';
@@ -11,6 +13,7 @@ const CALLS_MAX = 60;
 const FIRST_CALLS_MS = 300_000;
 const FIRST_CALLS = 12;
 const INCIDENTS_MAX = 200;
+const ASK_MS = 10_000;
 
 class Live {
   state: LiveState = $state('connecting');
@@ -40,8 +43,23 @@ class Live {
   }
 
   start(): void {
+    if (MODE === 'alertmanager') {
+      void this.ask();
+      setInterval(() => document.hidden || void this.ask(), ASK_MS);
+      return;
+    }
     this.connection.start();
     void this.reload();
+  }
+
+  /** Where there are no events: whether the server answers. */
+  private async ask(): Promise<void> {
+    try {
+      this.version = (await alertmanager.status()).versionInfo.revision;
+      this.state = 'live';
+    } catch {
+      this.state = 'offline';
+    }
   }
 
   async reload(): Promise<void> {
