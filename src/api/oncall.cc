@@ -247,9 +247,16 @@ OncallApi::Answer OncallApi::escalations(net::Exchange* exchange) {
   const net::Params& query = exchange->request().query;
   const bool all = query.get("state") == "all";
   SENTINEL_CO_ASSIGN(const size_t limit, limit_param(query, 50, kListedMax));
-  co_return co_await net::on_loop(&parts_.control, [this, all, limit]() -> Result<net::Response> {
-    SENTINEL_ASSIGN(const auto found, parts_.pager.escalations().list(all, limit));
+  const std::string of(query.get("incident"));
+  co_return co_await net::on_loop(&parts_.control, [this, all, limit, of]() -> Result<net::Response> {
     json::array list;
+    if (!of.empty()) {
+      SENTINEL_ASSIGN(const incident::IncidentRecord record, parts_.pager.incident(of));
+      SENTINEL_ASSIGN(const auto one, parts_.pager.escalations().find(record.incident.id));
+      if (one) list.push_back(escalation_json(*one));
+      return answer(items(std::move(list)));
+    }
+    SENTINEL_ASSIGN(const auto found, parts_.pager.escalations().list(all, limit));
     for (const oncall::Escalation& e : found) list.push_back(escalation_json(e));
     return answer(items(std::move(list)));
   });

@@ -252,12 +252,9 @@ export const api = {
     get<{ items: Escalation[] }>(`${v1}/oncall/escalations`, {}, signal).then((all) => all.items),
   /** Null: nobody is told of this incident. */
   escalation: async (incident: string, signal?: AbortSignal): Promise<EscalationDetail | null> => {
-    try {
-      return await get<EscalationDetail>(`${v1}/oncall/escalations/${encodeURIComponent(incident)}`, {}, signal);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 404) return null;
-      throw error;
-    }
+    const known = await get<{ items: Escalation[] }>(`${v1}/oncall/escalations`, { incident }, signal);
+    if (!known.items.length) return null;
+    return get<EscalationDetail>(`${v1}/oncall/escalations/${encodeURIComponent(incident)}`, {}, signal);
   },
   escalate: (incident: string) =>
     post<EscalationDetail>(`${v1}/oncall/escalations/${encodeURIComponent(incident)}/escalate`, {
