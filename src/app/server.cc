@@ -225,6 +225,7 @@ struct Server::Parts {
   Status open_detection(Loaded& loaded);
   Status open_gateway();
   Status open_http();
+  void add_oncall_routes(net::Router& router);
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
@@ -587,10 +588,7 @@ Status Server::Parts::open_http() {
       [this](const analysis::DriftRoute& which, api::DriftChange change) { return change_drift(which, change); },
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
-  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
-  oncall_answers->add_routes(*router);
-  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
-  oncall_api->add_routes(*router);
+  add_oncall_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
@@ -627,6 +625,13 @@ Status Server::Parts::open_http() {
     });
   }
   return {};
+}
+
+void Server::Parts::add_oncall_routes(net::Router& router) {
+  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
+  oncall_answers->add_routes(router);
+  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
+  oncall_api->add_routes(router);
 }
 
 // ---- while it runs ----
