@@ -73,7 +73,7 @@ OncallAnswers::Answer OncallAnswers::show(net::Exchange* exchange) {
   const std::string token(exchange->request().path_params.get("token"));
   co_return co_await net::on_loop(&control_, [this, token]() -> Result<net::Response> {
     SENTINEL_ASSIGN(const oncall::PageRecord told, pager_.page_of(token));
-    SENTINEL_ASSIGN(const incident::IncidentRecord record, pager_.incident_of(told));
+    SENTINEL_ASSIGN(const incident::IncidentRecord record, pager_.incident(told.key));
     std::string body = heading(record) + "<p>" + escaped(record.headline.what_failed) + "</p>";
     if (record.incident.status == model::IncidentStatus::kResolved) {
       body += "<p><strong>It is resolved.</strong></p>";

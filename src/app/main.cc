@@ -53,6 +53,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_drift_command(cli, exit_code);
   sentinel::app::add_alert_command(cli, exit_code);
   sentinel::app::add_silence_command(cli, exit_code);
+  sentinel::app::add_oncall_command(cli, exit_code);
   sentinel::app::add_prices_command(cli, exit_code);
   sentinel::app::add_key_command(cli, exit_code);
   sentinel::app::add_route_command(cli, exit_code);

@@ -24,6 +24,7 @@
 #include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
+#include "api/oncall.h"
 #include "api/oncall_answers.h"
 #include "api/openapi.h"
 #include "api/operations.h"
@@ -234,6 +235,7 @@ struct Server::Parts {
   Status open_detection(Loaded& loaded);
   Status open_gateway();
   Status open_http();
+  void add_oncall_routes(net::Router& router);
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
   void save_drift();
@@ -312,6 +314,7 @@ struct Server::Parts {
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
+  std::unique_ptr<api::OncallApi> oncall_api;
   std::unique_ptr<api::OncallAnswers> oncall_answers;
   std::unique_ptr<api::AutomationApi> automation_api;
   std::unique_ptr<api::CallsApi> calls_api;
@@ -491,7 +494,8 @@ Status Server::Parts::open_control(Loaded loaded) {
     open_desk();
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
                                                  external_url()));
-    oncall_in_force = loaded.oncall;
+    oncall_in_force = pager->shared_config();
+    pager->on_config([this] { oncall_in_force = pager->shared_config(); });
     SENTINEL_ASSIGN(remedies, Remedies::open(control, *database, metrics, *incidents, *runs, loaded.automations,
                                              config.automation));
     alerting::Options routing = config.routing;
@@ -600,8 +604,7 @@ Status Server::Parts::open_http() {
       [this](const analysis::DriftRoute& which, api::DriftChange change) { return change_drift(which, change); },
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
-  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
-  oncall_answers->add_routes(*router);
+  add_oncall_routes(*router);
   automation_api = std::make_unique<api::AutomationApi>(
       api::AutomationApi::Parts{runtime, control, remedies->executions(), *incidents,
                                 [this] { return remedies->catalogue(); }, [this] { return remedies->enabled(); }});
@@ -641,6 +644,13 @@ Status Server::Parts::open_http() {
     });
   }
   return {};
+}
+
+void Server::Parts::add_oncall_routes(net::Router& router) {
+  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
+  oncall_answers->add_routes(router);
+  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
+  oncall_api->add_routes(router);
 }
 
 // ---- while it runs ----
@@ -894,7 +904,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   SENTINEL_ASSIGN(auto channels, page_sender->prepare(incident::channel_configs(*loaded.oncall), {}));
 
   SENTINEL_TRY(control.call([&]() -> Status {
-    const auto told_before = pager->escalations().shared_config();
+    const auto told_before = pager->written_config();
     SENTINEL_TRY(pager->reload(loaded.oncall));
     if (Status routed = alerting->reload(std::move(loaded.alerting), by); !routed) {
       if (const Status back = pager->reload(told_before); !back)
@@ -903,7 +913,6 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     }
     sender->install(std::move(receivers));
     page_sender->install(std::move(channels));
-    oncall_in_force = loaded.oncall;
     remedies->reload(loaded.automations, fresh->automation);
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);

@@ -1,9 +1,11 @@
 #include "incident/pager.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "base/id.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "incident/limits.h"
@@ -47,8 +49,13 @@ Status Pager::migrate(state::Database& database) { return oncall::Escalations::m
 Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
                                            receivers::Sender& sender, Service& incidents,
                                            std::shared_ptr<const oncall::Config> config, std::string external_url) {
-  std::unique_ptr<Pager> self(new Pager(scheduler, database, incidents, config, std::move(external_url)));
+  std::unique_ptr<Pager> self(new Pager(scheduler, database, incidents, std::move(config), std::move(external_url)));
   SENTINEL_TRY(self->links_.open(database, scheduler.now()));
+  SENTINEL_TRY(database.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(self->changes_, oncall::ChangeStore::list(tx));
+    return {};
+  }));
+  self->config_ = std::make_shared<const oncall::Config>(oncall::with_changes(*self->written_, self->changes_));
   self->page_sender_ = std::make_unique<PageSender>(*self, sender);
   alerting::Delivery::Hooks hooks;
   hooks.finishing = [](state::Tx&, const std::vector<alerting::Finished>&) { return Status(); };
@@ -64,7 +71,7 @@ Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database
                       .pending_help = "Pages not yet taken by a service.",
                       .notifications = false});
   SENTINEL_ASSIGN(self->escalations_,
-                  oncall::Escalations::open(scheduler, database, metrics, self.get(), std::move(config)));
+                  oncall::Escalations::open(scheduler, database, metrics, self.get(), self->config_));
   self->escalations_->on_pages([pager = self.get()] { pager->delivery_->wake(); });
   incidents.set_escalator(self.get());
   self->delivery_->wake();
@@ -78,15 +85,62 @@ Pager::~Pager() {
   scheduler_.cancel(prune_timer_);
 }
 
-Status Pager::reload(std::shared_ptr<const oncall::Config> config) {
+Status Pager::reload(std::shared_ptr<const oncall::Config> config) { return in_force(std::move(config), changes_); }
+
+Status Pager::in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes) {
+  const auto config = std::make_shared<const oncall::Config>(oncall::with_changes(*written, changes));
   const std::shared_ptr<const oncall::Config> before = std::exchange(config_, config);
-  const Status reloaded = escalations_->reload(std::move(config));
-  if (!reloaded) config_ = before;
-  return reloaded;
+  if (const Status reloaded = escalations_->reload(config); !reloaded) {
+    config_ = before;
+    return reloaded;
+  }
+  written_ = std::move(written);
+  changes_ = std::move(changes);
+  if (config_handler_) config_handler_();
+  return {};
+}
+
+Result<oncall::ScheduleChange> Pager::change_schedule(oncall::ScheduleChange change) {
+  const TimePoint now = scheduler_.now();
+  if (change.id.empty()) {
+    change.id = new_id(now);
+    change.at = now;
+    if (change.over) change.over->id = change.id;
+    if (change.swap) change.swap->id = change.id;
+  }
+  SENTINEL_TRY(oncall::check_change(*config_, change, now));
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) { return oncall::ChangeStore::put(tx, change); }));
+  std::vector<oncall::ScheduleChange> all = changes_;
+  const auto known = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.id == change.id; });
+  if (known == all.end()) {
+    all.push_back(change);
+  } else {
+    *known = change;
+  }
+  log_info("oncall", "a schedule was changed", {{"schedule", change.schedule}, {"id", change.id}, {"by", change.by}});
+  SENTINEL_TRY(in_force(written_, std::move(all)));
+  return change;
+}
+
+Status Pager::remove_change(std::string_view id) {
+  bool found = false;
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(found, oncall::ChangeStore::remove(tx, id));
+    return {};
+  }));
+  if (!found) {
+    return fail(ErrorCode::kNotFound,
+                fmt::format("no override or swap \"{}\"; those of the configuration are changed there", id));
+  }
+  std::vector<oncall::ScheduleChange> all = changes_;
+  std::erase_if(all, [&](const auto& c) { return c.id == id; });
+  return in_force(written_, std::move(all));
 }
 
 void Pager::prune() {
-  const Status pruned = escalations_->prune(scheduler_.now() - oncall::kResolvedKept);
+  const TimePoint before = scheduler_.now() - oncall::kResolvedKept;
+  Status pruned = escalations_->prune(before);
+  if (pruned) pruned = database_.write([&](state::Tx& tx) { return oncall::ChangeStore::prune(tx, before); });
   if (!pruned) log_warn("oncall", "old escalations were not pruned", {{"error", pruned.error().to_string()}});
   prune_timer_ = scheduler_.after(kPruneInterval, [this] { prune(); });
 }
@@ -269,10 +323,10 @@ Result<oncall::PageRecord> Pager::page_of(std::string_view token) {
   return *page;
 }
 
-Result<IncidentRecord> Pager::incident_of(const oncall::PageRecord& page) {
+Result<IncidentRecord> Pager::incident(std::string_view id) {
   IncidentRecord record;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
-    SENTINEL_ASSIGN(record, load(tx, page.key));
+    SENTINEL_ASSIGN(record, load(tx, id));
     return {};
   }));
   return record;

@@ -5,6 +5,7 @@
 //
 // Lives on the control scheduler: every call is made on its thread.
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -17,6 +18,7 @@
 #include "incident/escalator.h"
 #include "incident/page_links.h"
 #include "incident/service.h"
+#include "oncall/changes.h"
 #include "oncall/channels.h"
 #include "oncall/config.h"
 #include "oncall/escalation.h"
@@ -44,12 +46,24 @@ class Pager final : public Escalator, public oncall::EscalationListener {
 
   // On an error nothing has changed.
   Status reload(std::shared_ptr<const oncall::Config> config);
+  // The configuration with what people have changed about its schedules.
   const oncall::Config& config() const { return *config_; }
+  std::shared_ptr<const oncall::Config> shared_config() const { return config_; }
+  // Without these changes, for reload().
+  std::shared_ptr<const oncall::Config> written_config() const { return written_; }
+  // Called after each change of what config() gives.
+  void on_config(std::function<void()> handler) { config_handler_ = std::move(handler); }
+
+  // What people change about schedules: in force and on disk on return. An id that is there is replaced.
+  Result<oncall::ScheduleChange> change_schedule(oncall::ScheduleChange change);
+  Status remove_change(std::string_view id);  // kNotFound
+  const std::vector<oncall::ScheduleChange>& changes() const { return changes_; }
+  const PageLinks& links() const { return links_; }
   oncall::Escalations& escalations() { return *escalations_; }
 
   // Answers to a page, by the token of its links. kNotFound: not one of ours, or forgotten.
   Result<oncall::PageRecord> page_of(std::string_view token);
-  Result<IncidentRecord> incident_of(const oncall::PageRecord& page);
+  Result<IncidentRecord> incident(std::string_view id);  // ULID, "17" or "INC-17"; without all that is in it
   // The name of a user, or the id when the configuration does not know it.
   std::string name_of(const std::string& user) const;
   Result<IncidentRecord> acknowledge(const oncall::PageRecord& page);
@@ -64,7 +78,7 @@ class Pager final : public Escalator, public oncall::EscalationListener {
       : scheduler_(scheduler),
         database_(database),
         incidents_(incidents),
-        config_(std::move(config)),
+        written_(std::move(config)),
         external_url_(std::move(external_url)) {}
 
   oncall::Trigger trigger_of(const IncidentRecord& record, std::string policy) const;
@@ -75,13 +89,17 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Status attempted(state::Tx& tx, const std::vector<alerting::Attempted>& attempts);
   Result<receivers::Outgoing> outgoing(receivers::Outgoing page);
   Result<oncall::PageText> text_of(const oncall::Page& page);
+  Status in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes);
   void settle();  // once the transaction that is under way has been committed
   void prune();
 
   Scheduler& scheduler_;
   state::Database& database_;
   Service& incidents_;
-  std::shared_ptr<const oncall::Config> config_;
+  std::shared_ptr<const oncall::Config> written_;
+  std::vector<oncall::ScheduleChange> changes_;
+  std::shared_ptr<const oncall::Config> config_;  // both
+  std::function<void()> config_handler_;
   const std::string external_url_;
   PageLinks links_;
   std::unique_ptr<oncall::Escalations> escalations_;

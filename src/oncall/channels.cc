@@ -159,6 +159,8 @@ Result<receivers::Integration> read_channel(const YamlNode& node, const std::str
   return receivers::Integration{"page:" + name, reader->name, 0, std::move(*impl)};
 }
 
+bool pages_on(std::string_view kind) { return kind == "pagerduty"; }
+
 Result<Page> decode_page(std::string_view payload) {
   SENTINEL_ASSIGN(const auto json, text::parse_json_object(payload));
   Page page;
@@ -176,6 +178,7 @@ Result<Page> decode_page(std::string_view payload) {
   SENTINEL_ASSIGN(page.address, text::json_string(json, "address"));
   SENTINEL_ASSIGN(const std::string at, text::json_string(json, "at"));
   SENTINEL_ASSIGN(page.at, parse_time(at));
+  SENTINEL_ASSIGN(page.over, text::json_bool_or(json, "over", false));
   return page;
 }
 
@@ -196,6 +199,8 @@ receivers::Notification page_notification(const Page& page, const PageText& text
                                          {"sms", text.sms},
                                          {"summary", text.summary}};
   told.alert.starts_at = page.at;
+  told.resolved = page.over;
+  if (page.over) told.alert.ends_at = page.at;
   n.alerts.push_back(std::move(told));
   n.external_url = text.link;
   n.created_at = page.at;

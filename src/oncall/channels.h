@@ -21,6 +21,9 @@ namespace sentinel::oncall {
 Result<receivers::Integration> read_channel(const text::YamlNode& node, const std::string& name,
                                             const receivers::Globals& globals);
 
+// Whether a service of this kind goes on paging people by itself until it is told that it is over.
+bool pages_on(std::string_view kind);
+
 // The payload of a page in the outbox (EscalationSteps::send).
 struct Page {
   std::string key;  // of the outbox row: every attempt carries it
@@ -36,6 +39,7 @@ struct Page {
   std::string channel;
   std::string address;
   TimePoint at;
+  bool over = false;  // it takes a page back, where a service pages on by itself
 };
 Result<Page> decode_page(std::string_view payload);
 

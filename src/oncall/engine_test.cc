@@ -168,6 +168,7 @@ schedules:
   layers:
   - {start: '2026-01-05 00:00', every: day, participants: [ada, null]}
   - {start: '2026-01-05 00:00', every: week, participants: [bob], priority: 1, restrictions: [{days: [mon], from: '00:00', to: '01:00'}]}
+policies: [{id: p, levels: [{notify: [{schedule: s}]}]}]
 )");
   MetricRegistry metrics;
   publish_coverage(*config, at("2026-01-05T00:00:00Z"), days(4), metrics);
@@ -175,6 +176,11 @@ schedules:
   EXPECT_EQ(value(metrics, "sentinel_oncall_empty_shift_seconds"), 2 * 86400);
   EXPECT_EQ(value(metrics, "sentinel_oncall_overlap_seconds"), 3600);
   EXPECT_EQ(value(metrics, "sentinel_oncall_never_serve"), 0);
+  EXPECT_EQ(value(metrics, "sentinel_oncall_uncovered_seconds"), 2 * 86400);
+  Config with_a_user = *config;
+  with_a_user.policies.at("p").levels[0].recipients.push_back({Recipient::Kind::kUser, "bob", {}});
+  publish_coverage(with_a_user, at("2026-01-05T00:00:00Z"), days(4), metrics);
+  EXPECT_EQ(value(metrics, "sentinel_oncall_uncovered_seconds"), 0);
   publish_coverage(Config(), at("2026-01-05T00:00:00Z"), days(4), metrics, config.get());
   EXPECT_EQ(value(metrics, "sentinel_oncall_gap_seconds"), 0);
 }

@@ -73,12 +73,13 @@ void Escalations::committed() {
 }
 
 void Escalations::count(const Events& events) {
-  bool paged = false;
+  bool paged = false;  // something was put into the outbox
   for (const EscalationEvent& e : events) {
     if (e.kind == "paged") {
       pages_.add();
       paged = true;
     }
+    if (e.kind == "acknowledged" || e.kind == "resolved") paged = true;  // what was taken back
     if (e.kind == "exhausted") exhausted_.add();
     if (e.kind == "nobody") nobody_.add();
     if (e.kind == "undelivered") undelivered_.add();

@@ -70,6 +70,7 @@ Status EscalationSteps::acknowledge(std::string_view key, std::string_view actor
   e.waiting.clear();
   e.due_at = expires ? std::optional(now_ + *policy->second.acknowledge_timeout) : std::nullopt;
   SENTINEL_TRY(EscalationStore::end_chains(tx_, e.key));
+  SENTINEL_TRY(take_back_pages(e));
   SENTINEL_TRY(tell(e, "acknowledged", "", e.acknowledged_by, ""));
   return save(e);
 }
@@ -82,6 +83,7 @@ Status EscalationSteps::resolve(std::string_view key, std::string_view actor) {
   e->due_at.reset();
   e->waiting.clear();
   SENTINEL_TRY(EscalationStore::end_chains(tx_, e->key));
+  SENTINEL_TRY(take_back_pages(*e));
   SENTINEL_TRY(tell(*e, "resolved", "", std::string(actor), ""));
   return save(*e);
 }
@@ -416,7 +418,8 @@ Result<bool> page_wanted(state::Tx& tx, const state::OutboxMessage& message) {
   SENTINEL_ASSIGN(const auto page, text::parse_json_object(message.payload));
   SENTINEL_ASSIGN(const std::string key, text::json_string(page, "escalation"));
   SENTINEL_ASSIGN(const int64_t generation, text::json_int(page, "generation"));
-  if (key.starts_with(kTestPrefix)) return true;
+  SENTINEL_ASSIGN(const bool over, text::json_bool_or(page, "over", false));
+  if (over || key.starts_with(kTestPrefix)) return true;
   SENTINEL_ASSIGN(const std::optional<Escalation> e, EscalationStore::find(tx, key));
   if (!e || e->generation != generation) return false;
   if (e->state != EscalationState::kEscalating && e->state != EscalationState::kExhausted) return false;

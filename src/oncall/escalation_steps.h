@@ -88,6 +88,7 @@ class EscalationSteps {
   Status run_chain(const Escalation& e, Chain& chain);
   Status send(const Escalation& e, const Chain& chain, const NotificationRule& rule);
 
+  Status take_back_pages(const Escalation& e);
   Result<bool> told_another_way(const Escalation& e, const PageRecord& failed);
   Result<bool> somebody_left(const Escalation& e);
 

@@ -80,6 +80,15 @@ constexpr const char* kPagesTable =
     "CREATE INDEX oncall_pages_key ON oncall_pages (key);"
     "CREATE INDEX oncall_pages_user ON oncall_pages (user, channel);";
 
+constexpr const char* kChangesTable =
+    "CREATE TABLE oncall_changes ("
+    "  id TEXT PRIMARY KEY,"
+    "  schedule TEXT NOT NULL,"
+    "  changed_by TEXT NOT NULL,"
+    "  at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  document TEXT NOT NULL);";
+
 #define PAGE_COLUMNS "message_key, key, generation, step, level_id, user, channel, at, outcome, outcome_at, error"
 #define ESCALATION_COLUMNS                                                                                          \
   "key, policy, title, urgent, state, generation, cycle, step, level_id, level_index, due_at, waiting, created_at," \
@@ -169,7 +178,7 @@ std::string_view escalation_state_name(EscalationState state) { return kStates[s
 
 Status EscalationStore::migrate(state::Database& database) {
   SENTINEL_TRY(state::Outbox::migrate(database));
-  return database.migrate("oncall", {{1, kTables}, {2, kPagesTable}});
+  return database.migrate("oncall", {{1, kTables}, {2, kPagesTable}, {3, kChangesTable}});
 }
 
 Result<std::optional<Escalation>> EscalationStore::find(Tx& tx, std::string_view key) {

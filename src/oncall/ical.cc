@@ -45,30 +45,52 @@ std::string utc_text(TimePoint t) {
   return replace_all(replace_all(rfc, "-", ""), ":", "") + "Z";
 }
 
+void begin_calendar(std::string& out, std::string_view name, std::string_view zone) {
+  put_line(out, "BEGIN:VCALENDAR");
+  put_line(out, "VERSION:2.0");
+  put_line(out, "PRODID:-//Sentinel//on-call//EN");
+  put_line(out, "X-WR-CALNAME:" + escape(name));
+  if (!zone.empty()) put_line(out, "X-WR-TIMEZONE:" + std::string(zone));
+}
+
+void put_event(std::string& out, const std::string& schedule, const Shift& s, std::string_view summary,
+               TimePoint stamp) {
+  const std::string uid = hex_encode(
+      sha256(schedule + "\n" + s.user + "\n" + s.source + "\n" + std::to_string(to_us(s.span.start))).substr(0, 16));
+  put_line(out, "BEGIN:VEVENT");
+  put_line(out, "UID:" + uid + "@sentinel");
+  put_line(out, "DTSTAMP:" + utc_text(stamp));
+  put_line(out, "DTSTART:" + utc_text(s.span.start));
+  put_line(out, "DTEND:" + utc_text(s.span.end));
+  put_line(out, "SUMMARY:" + escape(summary));
+  put_line(out, "DESCRIPTION:" + escape(s.source));
+  put_line(out, "END:VEVENT");
+}
+
 }  // namespace
 
 std::string write_ical(const Schedule& schedule, Span range, const std::map<std::string, User, std::less<>>& users,
                        TimePoint stamp) {
   std::string out;
-  put_line(out, "BEGIN:VCALENDAR");
-  put_line(out, "VERSION:2.0");
-  put_line(out, "PRODID:-//Sentinel//on-call//EN");
-  put_line(out, "X-WR-CALNAME:" + escape(schedule.name));
-  put_line(out, "X-WR-TIMEZONE:" + schedule.zone.name());
+  begin_calendar(out, schedule.name, schedule.zone.name());
   const FinalSchedule final = final_schedule(schedule, range);
   for (const Shift& s : final.shifts) {
     const auto user = users.find(s.user);
-    const std::string uid =
-        hex_encode(sha256(schedule.id + "\n" + s.user + "\n" + s.source + "\n" + std::to_string(to_us(s.span.start)))
-                       .substr(0, 16));
-    put_line(out, "BEGIN:VEVENT");
-    put_line(out, "UID:" + uid + "@sentinel");
-    put_line(out, "DTSTAMP:" + utc_text(stamp));
-    put_line(out, "DTSTART:" + utc_text(s.span.start));
-    put_line(out, "DTEND:" + utc_text(s.span.end));
-    put_line(out, "SUMMARY:" + escape(user == users.end() ? s.user : user->second.name));
-    put_line(out, "DESCRIPTION:" + escape(s.source));
-    put_line(out, "END:VEVENT");
+    put_event(out, schedule.id, s, user == users.end() ? s.user : user->second.name, stamp);
+  }
+  put_line(out, "END:VCALENDAR");
+  return out;
+}
+
+std::string write_user_ical(const Config& config, std::string_view user, Span range, TimePoint stamp) {
+  std::string out;
+  const auto known = config.users.find(user);
+  begin_calendar(out, "On call: " + (known == config.users.end() ? std::string(user) : known->second.name), "");
+  for (const auto& [id, schedule] : config.schedules) {
+    const FinalSchedule final = final_schedule(schedule, range);
+    for (const Shift& s : final.shifts) {
+      if (s.user == user) put_event(out, id, s, schedule.name, stamp);
+    }
   }
   put_line(out, "END:VCALENDAR");
   return out;

@@ -19,6 +19,9 @@ namespace sentinel::oncall {
 std::string write_ical(const Schedule& schedule, Span range, const std::map<std::string, User, std::less<>>& users,
                        TimePoint stamp);
 
+// The shifts of one person in all schedules, each called after its schedule.
+std::string write_user_ical(const Config& config, std::string_view user, Span range, TimePoint stamp);
+
 // One VEVENT. Ends keep their clock time as starts do, unless the event has a DURATION in hours.
 struct CalendarEvent {
   std::string uid;

@@ -4,8 +4,11 @@
 #include <set>
 #include <tuple>
 
+#include "base/strings.h"
+#include "oncall/channels.h"
 #include "oncall/escalation_steps.h"
 #include "oncall/limits.h"
+#include "text/json.h"
 
 namespace sentinel::oncall {
 namespace {
@@ -55,6 +58,32 @@ Status EscalationSteps::undelivered(std::string_view message_key, std::string_vi
   if (left) return {};
   SENTINEL_TRY(tell(*e, "unreached", e->level_id, "", "nobody of the level can be reached"));
   return advance(*e);
+}
+
+// A service that pages on by itself hears that it is over, once for each person of this generation that it was asked to
+// tell: it folds by the escalation and its generation, as the page did.
+Status EscalationSteps::take_back_pages(const Escalation& e) {
+  SENTINEL_ASSIGN(const std::vector<PageRecord> pages, EscalationStore::pages(tx_, e.key, kPagesLookedAtMax));
+  for (const PageRecord& p : pages) {
+    const auto channel = config_.channels.find(p.channel);
+    const auto user = config_.users.find(p.user);
+    if (p.generation != e.generation || p.outcome == "unwanted" || channel == config_.channels.end() ||
+        !pages_on(channel->second.kind) || user == config_.users.end() || !user->second.contacts.contains(p.channel))
+      continue;
+    state::OutboxMessage m;
+    m.key = "over/" + e.key + "/" + std::to_string(e.generation) + "/" + p.user + "/" + p.channel;
+    m.channel = kPageChannel;
+    m.receiver = p.user + "/" + p.channel;
+    m.created_at = m.due_at = now_;
+    text::JsonWriter json(m.payload);
+    json.begin_object().field("key", m.key).field("escalation", e.key).field("generation", e.generation);
+    json.field("step", p.step).field("policy", e.policy).field("level", p.level_id).field("title", e.title);
+    json.field("urgent", e.urgent).field("user", p.user).field("name", user->second.name);
+    json.field("channel", p.channel).field("address", user->second.contacts.at(p.channel));
+    json.field("at", format_rfc3339(now_)).field("over", true).end_object();
+    SENTINEL_TRY(state::Outbox::enqueue(tx_, m));
+  }
+  return {};
 }
 
 // By the next of his rules that is not due yet, or by a contact that no rule names. True also when another page to him

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
 import { Sentinel, folderWith, freePorts, httpServer, pause, run, temporaryFolder, until } from './lib/sentinel.mjs';
+import { OpenApi } from './lib/openapi.mjs';
 import { smtpServer } from './lib/smtp.mjs';
 
 const json = (response, status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
@@ -98,11 +99,10 @@ test('nobody answers, the next is told, the process dies in between, an acknowle
   t.diagnostic(`from the alert to the page on the wire: ${latency} ms`);
   assert.deepEqual(world.pages().map((p) => [p.by, p.to, p.text]), [['push', 'ada-phone', '[SEV1] INC-1: Checkout broke']]);
   await server.kill();  // before the second level is due
-  assert.equal(world.pages().length, 1);
   await pause(3500);  // it is due while nobody is there
 
   server = await serve(folder, { dataDir, port });
-  await until('the second level is told', () => world.pages().filter((p) => p.to === '+202').length === 2 && world.pages().some((p) => p.to === 'U2'));
+  await until('the second level is told', () => ['sms', 'voice'].every((by) => world.pages().some((p) => p.by === by)) && world.pages().some((p) => p.to === 'U2'));
   await server.kill();
   server = await serve(folder, { dataDir, port });
   const [incident] = await server.incidents();
@@ -125,8 +125,7 @@ test('nobody answers, the next is told, the process dies in between, an acknowle
   }
   // Opened again: it begins anew, with other keys.
   await server.post('/sentinel/v1/incidents/1/status', { status: 'open' });
-  await until('the first level is told anew', () => world.pages().filter((p) => p.to === 'ada-phone').length === 2);
-  assert.equal(new Set(world.pages().filter((p) => p.to === 'ada-phone').map((p) => p.key)).size, 2);
+  await until('the first level is told anew', () => new Set(world.pages().filter((p) => p.to === 'ada-phone').map((p) => p.key)).size === 2);
   await server.post('/sentinel/v1/incidents/1/resolve', { actor: 'bob', resolution: 'rolled back' });
   assert.equal(await server.stop(), 0);
 });
@@ -167,7 +166,15 @@ test('less than urgent goes by mail, a route tells nobody, a webhook is signed, 
   assert.equal(body.key, hook.headers['idempotency-key']);
   assert.equal(body.severity, 'SEV3');
   assert.match(body.description, /^Slow is broken\.\n(Why: .*\n)?Next: Look at it\.\nYou are told by policy default, level L3\.$/);
-  assert.match(JSON.parse(world.raw.find((r) => r.path === '/pagerduty').body).dedup_key, /^[0-9a-f]{64}$/);
+  const events = () => world.raw.filter((r) => r.path === '/pagerduty').map((r) => JSON.parse(r.body));
+  assert.match(events()[0].dedup_key, /^[0-9a-f]{64}$/);
+  // PagerDuty would page on by itself: it hears that somebody is on it, by the same key.
+  await server.post('/sentinel/v1/incidents/1/acknowledge', { actor: 'Eve Ng' });
+  await until('the page is taken back', () => events().length === 2);
+  assert.deepEqual(events().map((e) => [e.event_action, e.dedup_key, e.routing_key]), [['trigger', events()[0].dedup_key, 'R3'], ['resolve', events()[0].dedup_key, 'R3']]);
+  await server.post('/sentinel/v1/incidents/1/resolve', { actor: 'Eve Ng' });
+  await pause(500);
+  assert.equal(events().length, 2, 'once is enough');
 });
 
 test('a wrong file is refused with its place, at the start, by check, and by a reload', async (t) => {
@@ -227,4 +234,99 @@ test('a page is answered by its link, by the key pressed on the phone, and by no
   assert.deepEqual([incident.status, last.actor, last.source], ['acknowledged', 'Bob Fry', 'voice']);
   const answered = await fetch(link, { method: 'POST' });
   assert.match(await answered.text(), /It is acknowledged/);
+});
+
+test('schedules are asked for and changed over the API and the command line, also after a restart', async (t) => {
+  const world = await outside();
+  t.after(() => world.close());
+  const folder = configured(world, { timeout: '1h' });
+  const dataDir = temporaryFolder();
+  const port = await freePorts();
+  let server = await serve(folder, { dataDir, port });
+  t.after(() => server.kill());
+  const api = await OpenApi.of(server);
+  const base = '/sentinel/v1/oncall';
+  const ok = async (method, where, body) => {
+    const answer = await api.ask(method, base + where, body);
+    assert.ok(answer.status < 300, `${method} ${where}: ${answer.status} ${answer.text}`);
+    return answer.json;
+  };
+  const refused = async (status, method, where, body) => assert.equal((await api.ask(method, base + where, body)).status, status, where);
+  const who = async (at) => (await ok('GET', at ? `?at=${at}` : '')).schedules.find((s) => s.id === 'primary').users.map((u) => u.id);
+
+  assert.deepEqual(await who(), ['ada']);
+  assert.deepEqual((await ok('GET', '/schedules')).items.map((s) => s.id), ['later', 'primary']);
+  assert.equal((await ok('GET', '')).schedules.find((s) => s.id === 'later').gaps.length, 1);
+  assert.deepEqual((await ok('GET', '/users')).items.find((u) => u.id === 'ada'), { id: 'ada', name: 'Ada Lovelace', channels: ['email', 'push', 'sms'], on_call: ['primary'] });
+  const year = new Date().getUTCFullYear() + 1;
+  const over = await ok('POST', '/schedules/primary/overrides', { replace: 'ada', with: 'bob', from: `${year}-03-02 09:00`, to: `${year}-03-02 18:00`, actor: 'eve' });
+  assert.deepEqual([over.kind, over.user.id, over.with.name, over.start, over.by], ['replace', 'ada', 'Bob Fry', `${year}-03-02T09:00:00.000Z`, 'eve']);
+  assert.deepEqual(await who(`${year}-03-02T10:00:00Z`), ['bob']);
+  assert.deepEqual(await who(`${year}-03-02T18:00:00Z`), ['ada']);
+  await refused(404, 'POST', '/schedules/primary/overrides', { add: 'nobody', from: `${year}-03-02`, to: `${year}-03-03` });
+  await refused(404, 'POST', '/schedules/none/overrides', { add: 'bob', from: `${year}-03-02`, to: `${year}-03-03` });
+  await refused(400, 'POST', '/schedules/primary/overrides', { add: 'bob', remove: 'ada', from: `${year}-03-02`, to: `${year}-03-03` });
+  await refused(400, 'POST', '/schedules/primary/overrides', { add: 'bob', from: '2020-03-02', to: '2020-03-03' });
+  await refused(400, 'POST', '/schedules/primary/overrides', { add: 'bob', from: 'tomorrow', to: '2020-03-03' });
+
+  const cli = async (...args) => {
+    const done = await server.cli('oncall', ...args);
+    assert.equal(done.code, 0, `${args.join(' ')}: ${done.stderr}`);
+    return done.stdout;
+  };
+  const swap = (await cli('swap', 'primary', '--user', 'ada', '--from', `${year}-04-01`, '--to', `${year}-04-02`)).trim();
+  await cli('take', swap, '--user', 'bob');
+  await refused(409, 'POST', `/swaps/${swap}/take`, { user: 'eve' });
+  assert.deepEqual(await who(`${year}-04-01T10:00:00Z`), ['bob']);
+  await server.kill();
+  server = await serve(folder, { dataDir, port });
+  assert.deepEqual([await who(`${year}-04-01T10:00:00Z`), await who(`${year}-03-02T10:00:00Z`)], [['bob'], ['bob']]);
+  const shown = await ok('GET', `/schedules/primary?from=${year}-03-01T00:00:00Z&to=${year}-04-10T00:00:00Z`);
+  assert.deepEqual([shown.overrides[0].by, shown.swaps[0].taken_by.id], ['eve', 'bob']);
+  assert.ok(shown.shifts.some((s) => s.user.id === 'bob' && s.source === `override ${over.id}`));
+  assert.match(await cli('schedule', 'primary', '--from', `${year}-03-01T00:00:00Z`, '--to', `${year}-03-05T00:00:00Z`), /Bob Fry +override/);
+  assert.match(await cli('who'), /primary +Ada Lovelace/);
+  await cli('remove', over.id);
+  assert.equal((await server.cli('oncall', 'remove', over.id)).code, 3);
+  assert.deepEqual(await who(`${year}-03-02T10:00:00Z`), ['ada']);
+  for (const command of ['who', 'schedule', 'override', 'swap', 'escalations', 'page', 'check', 'calendar']) {
+    assert.match((await run(['oncall', command, '--help'])).stdout, /Usage: \S*sentinel oncall/);
+  }
+  assert.match(await cli('check', path.join(folder, 'oncall.yml')), /3 people, 2 schedules, 1 policies/);
+
+  // The calendar is behind its secret, and goes round: what we write we read.
+  const { items } = await ok('GET', '/calendars');
+  const feed = items.find((c) => c.kind === 'schedule' && c.id === 'primary').path;
+  const calendar = await server.request('GET', feed);
+  assert.match(calendar.type, /^text\/calendar/);
+  assert.match(calendar.text, /^BEGIN:VCALENDAR\r\n[^]*SUMMARY:Ada Lovelace\r\n[^]*END:VCALENDAR\r\n$/);
+  assert.equal((await server.request('GET', feed.replace(/calendar\/..../, 'calendar/AAAA'))).status, 404);
+  const person = items.find((c) => c.kind === 'user' && c.id === 'ada').path;
+  assert.match((await server.request('GET', person)).text, /SUMMARY:primary\r\n/);
+
+  // A test page goes to one contact, about nothing.
+  const test = (await cli('page', 'bob', 'slack')).trim();
+  await until('it has arrived', async () => (await ok('GET', `/pages/${test}`)).outcome === 'delivered');
+  assert.deepEqual(world.pages().map((p) => [p.by, p.to, p.text]), [['slack', 'U2', '[TEST] A test page from Sentinel']]);
+  assert.match(await cli('outcome', test), /slack to Bob Fry: delivered/);
+  await refused(404, 'POST', '/pages', { user: 'bob', channel: 'fax' });
+
+  // Escalations: who was told, who is next, the next one now, another policy.
+  await server.post('/api/v2/alerts', alert('Pay'));
+  await until('the first is told', async () => (await ok('GET', '/escalations/INC-1')).pages[0]?.outcome === 'delivered');
+  const [listed] = (await ok('GET', '/escalations')).items;
+  assert.deepEqual([listed.incident, listed.state, listed.level, listed.next.level, listed.next.who], ['INC-1', 'escalating', 'L1', 'L2', 'Bob Fry']);
+  assert.match(await cli('escalations'), /INC-1 +escalating +default +L1 .*Bob Fry/);
+  await cli('escalate', 'INC-1');
+  await until('the second is told', () => world.pages().some((p) => p.by === 'voice'));
+  assert.match(await cli('escalations', 'INC-1'), /Bob Fry +voice +L2/);
+  await refused(404, 'POST', '/escalations/INC-1/reassign', { policy: 'none' });
+  await ok('POST', '/escalations/INC-1/reassign', { policy: 'default' });
+  await server.post('/sentinel/v1/incidents/1/acknowledge', { actor: 'Bob Fry' });
+  assert.deepEqual((await ok('GET', '/escalations/INC-1')).next, null);
+  await refused(409, 'POST', '/escalations/INC-1/escalate', {});
+  await server.post('/sentinel/v1/incidents/1/resolve', { actor: 'Bob Fry' });
+  await refused(409, 'POST', '/escalations/INC-1/reassign', { policy: 'default' });
+  assert.equal((await ok('GET', '/escalations')).items.length, 0);
+  assert.equal((await ok('GET', '/escalations?state=all')).items.length, 1);
 });

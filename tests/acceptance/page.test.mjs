@@ -181,7 +181,7 @@ async function barriers() {
 for (const colorScheme of ['dark', 'light']) {
   test(`no page is a barrier to a screen reader or weak eyes, ${colorScheme}`, async () => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    const places = ['overview', `incidents/${incident.name}`, 'incidents', 'alerts', 'rules', 'calls', 'explore', 'analytics', 'status', 'demo'];
+    const places = ['overview', `incidents/${incident.name}`, 'incidents', 'alerts', 'oncall', 'rules', 'calls', 'explore', 'analytics', 'status', 'demo'];
     for (const place of places) {
       await page.goto(`${demo.url}/#/${place}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
@@ -202,8 +202,8 @@ test('a circuit breaker is opened and released by hand', async () => {
 });
 
 test('every other page opens', async () => {
-  for (const name of ['Incidents', 'Alerts', 'Rules', 'Calls', 'Explore', 'Analytics', 'Status', 'Demo']) {
-    await page.goto(`${demo.url}/#/${name.toLowerCase()}`);
+  for (const name of ['Incidents', 'Alerts', 'On-call', 'Rules', 'Calls', 'Explore', 'Analytics', 'Status', 'Demo']) {
+    await page.goto(`${demo.url}/#/${name.toLowerCase().replace('-', '')}`);
     await page.getByRole('heading', { level: 1, name }).waitFor();
     assert.equal(await page.getByText('This screen failed').count(), 0, name);
   }

@@ -9,6 +9,91 @@ import { createAlertmanager } from './mock-alertmanager.mjs';
 import { SERIES, createProm, noise } from './mock-prom.mjs';
 import { postmortem, runbook } from './mock-texts.mjs';
 
+/** Two people who take turns by the week; of INC-17 the first was told, and the second is next. */
+function onCall(at, p, incidents) {
+  const ada = { id: 'ada', name: 'Ada Lovelace' };
+  const grace = { id: 'grace', name: 'Grace Hopper' };
+  const day = 86_400_000;
+  const iso = (ms) => new Date(ms).toISOString();
+  const monday = Math.floor((Date.now() / day - 4) / 7) * 7 * day + 4 * day;
+  const weeks = [0, 1, 2].map((n) => ({
+    user: n % 2 ? grace : ada,
+    source: `layer weekly #${n}`,
+    start: iso(monday + n * 7 * day),
+    end: iso(monday + (n + 1) * 7 * day),
+  }));
+  const main = incidents.find((i) => i.number === 17);
+  const escalation = main && {
+    incident: 'INC-17',
+    id: main.id,
+    title: `[${main.severity}] INC-17: ${main.title}`,
+    policy: 'default',
+    urgent: true,
+    state: 'escalating',
+    level: 'L1',
+    next: { at: iso(Date.now() + 200_000), level: 'L2', who: 'Grace Hopper' },
+    acknowledged_by: '',
+  };
+  if (at === '/oncall/schedules/primary')
+    return [
+      200,
+      {
+        id: 'primary',
+        name: 'Primary',
+        time_zone: 'Europe/Berlin',
+        shifts: weeks,
+        gaps: [],
+        overlaps: [],
+        never_serve: [],
+        overrides: [],
+        swaps: [],
+      },
+    ];
+  if (at === '/oncall/users')
+    return [200, { items: [ada, grace].map((one) => ({ ...one, channels: ['push'], on_call: [] })) }];
+  if (at === '/oncall/escalations') {
+    const of = p.get('incident');
+    const meant = escalation && (!of || of === main.id || of === main.name);
+    return [200, { items: meant ? [escalation] : [] }];
+  }
+  if (at.startsWith('/oncall/escalations/'))
+    return [
+      200,
+      {
+        ...escalation,
+        pages: [
+          {
+            key: 'k',
+            user: ada,
+            channel: 'push',
+            level: 'L1',
+            at: iso(Date.now() - 100_000),
+            outcome: 'delivered',
+            outcome_at: iso(Date.now() - 99_000),
+            error: '',
+          },
+        ],
+      },
+    ];
+  return [
+    200,
+    {
+      at: iso(Date.now()),
+      schedules: [
+        {
+          id: 'primary',
+          name: 'Primary',
+          time_zone: 'Europe/Berlin',
+          users: [ada],
+          until: weeks[1].start,
+          next: [grace],
+          gaps: [{ start: iso(Date.now() + 3 * day), end: iso(Date.now() + 3.2 * day) }],
+        },
+      ],
+    },
+  ];
+}
+
 export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, alertmanagerMode = false } = {}) {
   const t0 = nowMs();
   const iso = (ms) => new Date(ms).toISOString().replace('Z', '000Z');
@@ -938,6 +1023,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
           config: { rules: 20, receivers: 2 },
         },
       ];
+    if (at.startsWith('/oncall')) return onCall(at, p, incidents);
     if (at === '/demo')
       return state.mode === 'calm'
         ? [404, { title: 'No demo', status: 404 }]

@@ -157,6 +157,7 @@ const steps = {
   async 'every other page opens'() {
     for (const [hash, region] of [
       ['alerts', 'Alerts'],
+      ['oncall', 'Shifts'],
       ['silences', 'Recurring silences'],
       ['rules', 'Rule group llm'],
       ['calls', 'Calls'],

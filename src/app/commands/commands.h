@@ -35,6 +35,7 @@ void add_drift_command(CLI::App& cli, int& exit_code);
 void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);
 void add_recurring_silence_command(CLI::App& silence, int& exit_code);  // below `silence`
+void add_oncall_command(CLI::App& cli, int& exit_code);
 void add_prices_command(CLI::App& cli, int& exit_code);
 void add_key_command(CLI::App& cli, int& exit_code);
 void add_route_command(CLI::App& cli, int& exit_code);

@@ -10,14 +10,19 @@ import type {
   CallFilter,
   DemoState,
   EndingSilence,
+  Escalation,
+  EscalationDetail,
   EventItem,
   Incident,
   IncidentDetail,
   NotificationItem,
+  OncallUser,
   Overview,
   Page,
   PromResult,
   Rule,
+  Schedule,
+  ScheduleNow,
   ServerStatus,
   Severity,
   SqlResult,
@@ -234,6 +239,34 @@ export const api = {
       whole.page(all),
     ),
   status: (signal?: AbortSignal) => get<ServerStatus>(`${v1}/status`, {}, signal).then(whole.status),
+
+  onCall: (signal?: AbortSignal) =>
+    get<{ schedules: ScheduleNow[] }>(`${v1}/oncall`, {}, signal).then((all) => all.schedules),
+  schedule: (id: string, fromMs: number, toMs: number, signal?: AbortSignal) =>
+    get<Schedule>(`${v1}/oncall/schedules/${encodeURIComponent(id)}`, { from: iso(fromMs), to: iso(toMs) }, signal),
+  onCallUsers: (signal?: AbortSignal) =>
+    get<{ items: OncallUser[] }>(`${v1}/oncall/users`, {}, signal).then((all) => all.items),
+  addOverride: (schedule: string, body: Record<string, string>) =>
+    post<unknown>(`${v1}/oncall/schedules/${encodeURIComponent(schedule)}/overrides`, {
+      actor: credentials.actor,
+      ...body,
+    }),
+  takeSwap: (id: string, user: string) =>
+    post<unknown>(`${v1}/oncall/swaps/${encodeURIComponent(id)}/take`, { actor: credentials.actor, user }),
+  removeChange: (id: string) =>
+    send(address(`${v1}/oncall/changes/${encodeURIComponent(id)}`), { method: 'DELETE', headers: headers() }),
+  escalations: (signal?: AbortSignal) =>
+    get<{ items: Escalation[] }>(`${v1}/oncall/escalations`, {}, signal).then((all) => all.items),
+  /** Null: nobody is told of this incident. */
+  escalation: async (incident: string, signal?: AbortSignal): Promise<EscalationDetail | null> => {
+    const known = await get<{ items: Escalation[] }>(`${v1}/oncall/escalations`, { incident }, signal);
+    if (!known.items.length) return null;
+    return get<EscalationDetail>(`${v1}/oncall/escalations/${encodeURIComponent(incident)}`, {}, signal);
+  },
+  escalate: (incident: string) =>
+    post<EscalationDetail>(`${v1}/oncall/escalations/${encodeURIComponent(incident)}/escalate`, {
+      actor: credentials.actor,
+    }),
 
   demo: async (signal?: AbortSignal): Promise<DemoState | null> => {
     try {

@@ -329,3 +329,75 @@ export interface PromResult {
   resultType: 'matrix' | 'vector' | 'scalar' | 'string';
   result: PromSeries[] | [number, string];
 }
+
+export interface Person {
+  id: string;
+  name: string;
+}
+export interface TimeSpan {
+  start: string;
+  end: string;
+}
+export interface ScheduleNow extends Person {
+  time_zone: string;
+  users: Person[];
+  until: string | null;
+  next: Person[];
+  gaps: TimeSpan[];
+}
+export interface Shift extends TimeSpan {
+  user: Person;
+  source: string;
+}
+export interface ScheduleChange extends TimeSpan {
+  id: string;
+  user: Person;
+  /** Who made it while the server runs; null: the configuration says so. */
+  by: string | null;
+}
+export interface ScheduleOverride extends ScheduleChange {
+  kind: 'add' | 'remove' | 'replace';
+  with: Person | null;
+}
+export interface ScheduleSwap extends ScheduleChange {
+  taken_by: Person | null;
+}
+export interface Schedule extends Person {
+  time_zone: string;
+  from: string;
+  to: string;
+  shifts: Shift[];
+  gaps: TimeSpan[];
+  overlaps: TimeSpan[];
+  never_serve: Person[];
+  overrides: ScheduleOverride[];
+  swaps: ScheduleSwap[];
+}
+export interface OncallUser extends Person {
+  channels: string[];
+  on_call: string[];
+}
+export interface OncallPage {
+  key: string;
+  user: Person;
+  channel: string;
+  level: string;
+  at: string;
+  outcome: 'under way' | 'delivered' | 'undelivered' | 'unwanted';
+  outcome_at: string | null;
+  error: string;
+}
+export interface Escalation {
+  incident: string | null;
+  id: string;
+  title: string;
+  policy: string;
+  urgent: boolean;
+  state: 'escalating' | 'acknowledged' | 'exhausted' | 'resolved';
+  level: string;
+  next: { at: string; level: string; who: string } | null;
+  acknowledged_by: string;
+}
+export interface EscalationDetail extends Escalation {
+  pages: OncallPage[];
+}

@@ -1,0 +1,55 @@
+#pragma once
+// /sentinel/v1/oncall: who is on call, what people change about it, and who is being told. See docs/api.md. Calendars
+// to subscribe to are at /oncall/calendar/, where the secret in the address is what lets one in.
+
+#include <boost/json/object.hpp>
+
+#include "api/handler.h"
+#include "base/scheduler.h"
+#include "incident/pager.h"
+#include "net/http_server.h"
+
+namespace sentinel::api {
+
+inline constexpr std::string_view kCalendarPrefix = "/oncall/calendar/";
+
+// Handlers run on I/O cores and go to the control loop for what changes, to the pool for rendering schedules.
+class OncallApi {
+ public:
+  struct Parts {
+    net::Runtime& runtime;
+    Scheduler& control;
+    incident::Pager& pager;
+  };
+  explicit OncallApi(Parts parts) : parts_(parts) {}
+  void add_routes(net::Router& router);
+
+ private:
+  using Answer = net::Task<Result<net::Response>>;
+  Answer who(net::Exchange* exchange);
+  Answer schedules(net::Exchange* exchange);
+  Answer schedule(net::Exchange* exchange);
+  Answer users(net::Exchange* exchange);
+  Answer add_override(net::Exchange* exchange);
+  Answer add_swap(net::Exchange* exchange);
+  Answer take_swap(net::Exchange* exchange);
+  Answer remove_change(net::Exchange* exchange);
+  Answer escalations(net::Exchange* exchange);
+  Answer escalation(net::Exchange* exchange);
+  Answer escalate(net::Exchange* exchange);
+  Answer reassign(net::Exchange* exchange);
+  Answer test_page(net::Exchange* exchange);
+  Answer page(net::Exchange* exchange);
+  Answer calendars(net::Exchange* exchange);
+  Answer calendar(net::Exchange* exchange);
+
+  using Config = std::shared_ptr<const oncall::Config>;
+  net::Task<Config> config();
+  boost::json::object escalation_json(const oncall::Escalation& e);  // on the control loop
+  Result<net::Response> escalation_detail(std::string_view id);      // on the control loop
+  Result<net::Response> changed(oncall::ScheduleChange change);      // on the control loop
+
+  Parts parts_;
+};
+
+}  // namespace sentinel::api
