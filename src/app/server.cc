@@ -235,6 +235,7 @@ struct Server::Parts {
   Status open_detection(Loaded& loaded);
   Status open_gateway();
   Status open_http();
+  Status listen(std::shared_ptr<net::Router> router);
   void add_oncall_routes(net::Router& router);
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
@@ -627,6 +628,10 @@ Status Server::Parts::open_http() {
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
   if (hooks.add_routes) hooks.add_routes(*router);
+  return listen(std::move(router));
+}
+
+Status Server::Parts::listen(std::shared_ptr<net::Router> router) {
   const auto gateway_open = [this] {
     const auto in_force = gateway->config();
     return in_force->policy.require_key || std::none_of(in_force->providers.begin(), in_force->providers.end(),
@@ -636,8 +641,9 @@ Status Server::Parts::open_http() {
   options.address = config.address;
   options.port = config.port;
   options.connections = web.connections;
-  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options,
-                                               api::with_auth(router, config.tokens, gateway_open, metrics)));
+  SENTINEL_ASSIGN(http,
+                  net::HttpServer::start(runtime, metrics, options,
+                                         api::with_auth(std::move(router), config.tokens, gateway_open, metrics)));
   if (!config.web_config_file.empty()) {
     web_watch = std::make_unique<WebConfigWatch>(config.web_config_file, web, [this](const WebConfig& changed) {
       http->set_connection_options(changed.connections);
