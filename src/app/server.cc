@@ -31,6 +31,7 @@
 #include "api/prometheus.h"
 #include "api/remote_write.h"
 #include "app/builtin_files.h"
+#include "app/calendar_reader.h"
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
@@ -290,6 +291,7 @@ struct Server::Parts {
   std::unique_ptr<incident::Pager> pager;
   std::atomic<std::shared_ptr<const oncall::Config>> oncall_in_force;
   std::shared_ptr<const oncall::Config> covered;  // whose gaps are published; one upkeep at a time
+  std::unique_ptr<CalendarReader> calendar_reader;
   std::unique_ptr<alerting::Alerting> alerting;
   std::unique_ptr<AlertBridge> alert_bridge;
   std::unique_ptr<detection::SqlRuleStateStore> rule_state;
@@ -482,6 +484,8 @@ Status Server::Parts::open_control(Loaded loaded) {
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
                                                  external_url()));
     oncall_in_force = pager->shared_config();
+    calendar_reader = std::make_unique<CalendarReader>(runtime, client, control, *pager, metrics);
+    calendar_reader->start();
     pager->on_config([this] { oncall_in_force = pager->shared_config(); });
     alerting::Options routing = config.routing;
     routing.external_url = external_url();
