@@ -21,6 +21,23 @@ bool is_open_path(std::string_view path, const std::function<bool()>& gateway_op
   return is_gateway_path(path) && gateway_open();
 }
 
+// Questions that are asked by POST, since they are long.
+bool changes_something(const net::Request& request) {
+  if (request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS") return false;
+  const std::string_view path = request.path;
+  for (const std::string_view question :
+       {"/api/v1/query", "/api/v1/query_range", "/api/v1/query_exemplars", "/api/v1/labels", "/api/v1/series",
+        "/api/v1/format_query", "/api/v1/parse_query", "/sentinel/v1/sql", "/sentinel/v1/silences/preview"}) {
+    if (path == question) return false;
+  }
+  return true;
+}
+bool may_change(const net::Request& request) {
+  if (is_gateway_path(request.path)) return true;
+  const auto& roles = request.roles;
+  return roles.empty() || std::any_of(roles.begin(), roles.end(), [](const std::string& r) { return r != "viewer"; });
+}
+
 // In the words of the API that was called, so that its client's own error handling works.
 net::Response refusal(const net::Request& request) {
   constexpr std::string_view kWhy = "a bearer token is needed: Authorization: Bearer TOKEN";
@@ -40,21 +57,26 @@ net::Response refusal(const net::Request& request) {
 
 class Guard {
  public:
-  Guard(std::shared_ptr<const net::Router> routes, std::vector<std::string> hashes, std::function<bool()> gateway_open,
+  Guard(std::shared_ptr<const net::Router> routes, std::vector<Token> tokens, std::function<bool()> gateway_open,
         MetricRegistry& metrics)
       : routes_(std::move(routes)),
-        hashes_(std::move(hashes)),
+        tokens_(std::move(tokens)),
         gateway_open_(std::move(gateway_open)),
         refused_by_api_(refusals(metrics, "api")),
         refused_by_gateway_(refusals(metrics, "gateway")) {}
 
   net::Task<void> handle(net::Exchange* exchange) const {
     net::Request& request = exchange->request();
-    if (!is_open_path(request.path, gateway_open_) && !allowed(request)) {
+    if (!is_open_path(request.path, gateway_open_) && !admit(request)) {
       (is_gateway_path(request.path) ? refused_by_gateway_ : refused_by_api_).add();
       net::Response refused = refusal(request);
       refused.headers.set("WWW-Authenticate", "Bearer");
       (void)co_await exchange->respond(std::move(refused));
+      co_return;
+    }
+    if (changes_something(request) && !may_change(request)) {
+      (void)co_await exchange->respond(net::problem_response(
+          Error(ErrorCode::kPermissionDenied, "this token may look, and change nothing: its role is viewer")));
       co_return;
     }
     co_await routes_->serve(exchange);
@@ -75,18 +97,24 @@ class Guard {
     }
     return request.path.starts_with("/v1beta/") ? request.query.get("key") : std::string_view();
   }
-  bool allowed(const net::Request& request) const {
-    const std::string_view token = token_of(request);
-    if (token.empty()) return false;
-    const std::string hash = hex_encode(sha256(token));
+  // Also says whose token it is.
+  bool admit(net::Request& request) const {
+    const std::string_view shown = token_of(request);
+    if (shown.empty()) return false;
+    const std::string hash = hex_encode(sha256(shown));
     // Every hash is compared, in the same time.
-    bool found = false;
-    for (const std::string& known : hashes_) found |= constant_time_equals(known, hash);
-    return found;
+    const Token* found = nullptr;
+    for (const Token& token : tokens_) {
+      if (constant_time_equals(token.sha256, hash)) found = &token;
+    }
+    if (found == nullptr) return false;
+    request.user = found->user;
+    request.roles = found->roles;
+    return true;
   }
 
   const std::shared_ptr<const net::Router> routes_;
-  const std::vector<std::string> hashes_;
+  const std::vector<Token> tokens_;
   const std::function<bool()> gateway_open_;
   Counter& refused_by_api_;
   Counter& refused_by_gateway_;
@@ -94,12 +122,10 @@ class Guard {
 
 }  // namespace
 
-std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes,
-                                             std::vector<std::string> token_sha256, std::function<bool()> gateway_open,
-                                             MetricRegistry& metrics) {
-  if (token_sha256.empty()) return routes;
-  auto guard =
-      std::make_shared<const Guard>(std::move(routes), std::move(token_sha256), std::move(gateway_open), metrics);
+std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<Token> tokens,
+                                             std::function<bool()> gateway_open, MetricRegistry& metrics) {
+  if (tokens.empty()) return routes;
+  auto guard = std::make_shared<const Guard>(std::move(routes), std::move(tokens), std::move(gateway_open), metrics);
   auto guarded = std::make_shared<net::Router>();
   guarded->set_fallback([guard](net::Exchange* exchange) { return guard->handle(exchange); });
   return guarded;

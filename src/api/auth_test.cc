@@ -19,7 +19,9 @@ class AuthTest : public ::testing::Test {
     routes->add_any("/{rest...}", answer);
     auto server = net::HttpServer::start(
         runtime_, metrics_, {},
-        with_auth(routes, {hex_encode(sha256("right"))}, [gateway_open] { return gateway_open; }, metrics_));
+        with_auth(
+            routes, {{hex_encode(sha256("right"))}, {hex_encode(sha256("ada")), "ada", {"viewer"}}},
+            [gateway_open] { return gateway_open; }, metrics_));
     ASSERT_TRUE(server);
     server_ = std::move(*server);
   }

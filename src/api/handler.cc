@@ -64,6 +64,7 @@ incident::Actor actor_of(const net::Request& request, const boost::json::object&
   const auto named = string_field(body, "actor");
   std::string name(request.headers.get("x-sentinel-user"));
   if (named && !named->empty()) name = *named;
+  if (!request.user.empty()) name = request.user;
   if (name.empty()) name = "someone";
   const std::string_view source = request.headers.get("x-sentinel-source");
   return {std::move(name), source.empty() ? "api" : std::string(source)};

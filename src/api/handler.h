@@ -44,7 +44,8 @@ net::Params request_params(const net::Request& request);
 Result<TimePoint> time_param(const net::Params& params, std::string_view name, TimePoint fallback);
 Result<size_t> limit_param(const net::Params& params, size_t fallback, size_t max);
 
-// X-Sentinel-User or "actor" of the body, else "someone"; the source is X-Sentinel-Source (page, cli), else "api".
+// Whose token it is; where tokens have no name, X-Sentinel-User or "actor" of the body, else "someone"; the source is
+// X-Sentinel-Source (page, cli), else "api".
 incident::Actor actor_of(const net::Request& request, const boost::json::object& body);
 // The same with the address of the client.
 alerting::Actor alert_actor_of(const net::Request& request, const boost::json::object& body);

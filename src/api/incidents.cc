@@ -91,6 +91,7 @@ json::value runbook_json(const std::optional<runbook::Run>& run) {
                                  {"expected_result", s.expected_result},
                                  {"troubleshooting", s.troubleshooting},
                                  {"automated", !s.automation_script.empty()},
+                                 {"automation", s.automation_script},
                                  {"state", runbook::step_state_name(progress.state)},
                                  {"note", progress.note},
                                  {"actor", progress.actor},

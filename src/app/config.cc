@@ -189,15 +189,46 @@ Status parse_routing(const YamlNode& node, alerting::Options& routing) {
   return {};
 }
 
+Result<std::string> parse_token_hash(const YamlNode& node) {
+  SENTINEL_ASSIGN(const std::string text, node.string());
+  std::string hash = to_lower(text);
+  if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos)
+    return fail(node.error("expected 64 hexadecimal digits: printf %s TOKEN | sha256sum"));
+  return hash;
+}
+
 Status parse_auth(const YamlNode& node, Config& config) {
-  SENTINEL_TRY(node.expect_keys("auth", {"tokens_sha256"}));
-  SENTINEL_ASSIGN(config.auth_token_sha256, node.strings_or("tokens_sha256", {}));
-  for (std::string& hash : config.auth_token_sha256) {
-    hash = to_lower(hash);
-    if (hash.size() != 64 || hash.find_first_not_of("0123456789abcdef") != std::string::npos) {
-      return fail(node.get("tokens_sha256").error("expected 64 hexadecimal digits: printf %s TOKEN | sha256sum"));
-    }
+  SENTINEL_TRY(node.expect_keys("auth", {"tokens_sha256", "tokens"}));
+  for (const char* key : {"tokens_sha256", "tokens"}) {
+    const YamlNode list = node.get(key);
+    if (!list.is_null() && !list.is_list()) return fail(list.error(std::string("auth.") + key + " must be a list"));
   }
+  for (const YamlNode& item : node.get("tokens_sha256").items()) {
+    SENTINEL_ASSIGN(std::string hash, parse_token_hash(item));
+    config.tokens.push_back({std::move(hash)});
+  }
+  for (const YamlNode& item : node.get("tokens").items()) {
+    SENTINEL_TRY(item.expect_keys("token", {"user", "sha256", "roles"}));
+    api::Token token;
+    SENTINEL_ASSIGN(const YamlNode hash, item.require("token", "sha256"));
+    SENTINEL_ASSIGN(token.sha256, parse_token_hash(hash));
+    SENTINEL_ASSIGN(const YamlNode user, item.require("token", "user"));
+    SENTINEL_ASSIGN(token.user, user.string());
+    SENTINEL_ASSIGN(token.roles, item.strings_or("roles", {"responder"}));
+    config.tokens.push_back(std::move(token));
+  }
+  return {};
+}
+
+Status parse_automation(const YamlNode& node, Config& config) {
+  SENTINEL_TRY(node.expect_keys("automation", {"enabled", "file", "at_once"}));
+  SENTINEL_ASSIGN(config.automation.enabled, node.boolean_or("enabled", false));
+  SENTINEL_ASSIGN(const std::string file, node.string_or("file", ""));
+  config.automation_file = resolve(file, config.file);
+  SENTINEL_ASSIGN(config.automation.at_once_max, count_or(node, "at_once", config.automation.at_once_max, 1));
+  if (config.automation.at_once_max > 16) return fail(node.get("at_once").error("expected at most 16"));
+  if (config.automation.enabled && config.automation_file.empty())
+    return fail(node.error("automations are enabled, but there is no `file` of them"));
   return {};
 }
 
@@ -227,7 +258,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
        "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
        "prometheus", "global",          "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
        "storage",    "tracing",         "otlp",           "runtime",    "shutdown", "budgets",     "routing",
-       "analysis",   "web_config_file", "oncall"}));
+       "analysis",   "web_config_file", "oncall",         "automation"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -254,6 +285,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
+  SENTINEL_TRY(parse_automation(root.get("automation"), config));
   const YamlNode shutdown = root.get("shutdown");
   SENTINEL_TRY(shutdown.expect_keys("shutdown", {"drain"}));
   SENTINEL_ASSIGN(config.drain, shutdown.duration_or("drain", config.drain));
@@ -276,12 +308,12 @@ std::string effective_yaml(const Config& config) {
 
 Status validate_config(const Config& config) {
   const bool loopback = config.address == "localhost" || config.address == "::1" || config.address.starts_with("127.");
-  if (!loopback && config.auth_token_sha256.empty()) {
-    return fail(Error(
-        ErrorCode::kInvalidArgument,
-        fmt::format("listening on {} without authentication is refused: set auth.tokens_sha256, or listen on 127.0.0.1",
-                    config.address),
-        Position{config.file, 0, 0}));
+  if (!loopback && config.tokens.empty()) {
+    return fail(Error(ErrorCode::kInvalidArgument,
+                      fmt::format("listening on {} without authentication is refused: set auth.tokens or "
+                                  "auth.tokens_sha256, or listen on 127.0.0.1",
+                                  config.address),
+                      Position{config.file, 0, 0}));
   }
   return {};
 }

@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "alerting/options.h"
+#include "api/auth.h"
 #include "app/analysis_config.h"
 #include "app/budgets.h"
+#include "automation/executions.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -52,7 +54,7 @@ struct Config {
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   alerting::Options routing;  // its external_url is not used
-  std::string oncall;  // who is told of incidents; empty: nobody
+  std::string oncall;         // who is told of incidents; empty: nobody
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
   std::vector<Budget> budgets;
@@ -72,8 +74,11 @@ struct Config {
 
   Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
 
-  // SHA-256 of bearer tokens that may use everything but the gateway's own paths; empty: only loopback is served.
-  std::vector<std::string> auth_token_sha256;
+  // Bearer tokens, for everything but the gateway's own paths; empty: only loopback is served.
+  std::vector<api::Token> tokens;
+
+  automation::ExecutionOptions automation;
+  std::string automation_file;  // automations.yml; "": there are none
 };
 
 // `text` after ${...} was expanded. File paths inside are relative to the folder of `file`.

@@ -58,6 +58,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_key_command(cli, exit_code);
   sentinel::app::add_route_command(cli, exit_code);
   sentinel::app::add_breaker_command(cli, exit_code);
+  sentinel::app::add_runbook_command(cli, exit_code);
   add_config_command(cli);
   try {
     cli.parse(argc, argv);

@@ -17,6 +17,7 @@
 #include "api/alertmanager.h"
 #include "api/alerts.h"
 #include "api/auth.h"
+#include "api/automation.h"
 #include "api/calls.h"
 #include "api/feedback.h"
 #include "api/gateway_breakers.h"
@@ -35,6 +36,7 @@
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
+#include "app/remedies.h"
 #include "app/text_inspector.h"
 #include "app/web_config.h"
 #include "base/duration.h"
@@ -86,9 +88,16 @@ struct Loaded {
   std::vector<detection::RuleFile> rules;
   alerting::Config alerting;
   std::shared_ptr<const oncall::Config> oncall;
+  std::shared_ptr<const automation::Catalogue> automations;
   std::shared_ptr<const runbook::Library> runbooks;
   std::shared_ptr<const analysis::PriceTable> prices;
 };
+
+Result<std::shared_ptr<const automation::Catalogue>> load_automations(Env& env, const std::string& path) {
+  if (path.empty()) return std::make_shared<const automation::Catalogue>();
+  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  return automation::Catalogue::parse(file.text, file.path);
+}
 
 Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path) {
   if (path.empty()) return std::make_shared<const oncall::Config>();
@@ -104,7 +113,7 @@ Result<WebConfig> read_listener(const Config& config) {
   if (config.web_config_file.empty()) return WebConfig();
   SENTINEL_ASSIGN(WebConfig web, read_web_config(config.web_config_file));
   if (!web.users.empty())
-    return fail(Error(ErrorCode::kInvalidArgument, "basic_auth_users: use bearer tokens, auth.tokens_sha256",
+    return fail(Error(ErrorCode::kInvalidArgument, "basic_auth_users: use bearer tokens, auth.tokens",
                       Position{config.web_config_file, 0, 0}));
   return web;
 }
@@ -121,6 +130,7 @@ Result<Loaded> load_all(const Config& config) {
   SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
   SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
   SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall));
+  SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file));
   SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
   std::vector<runbook::SourceFile> sources;
   for (const ConfigText& book : books) sources.push_back({book.path, book.text});
@@ -285,6 +295,7 @@ struct Server::Parts {
   std::shared_ptr<const runbook::Library> runbooks;  // control loop
   std::unique_ptr<incident::Service> incidents;
   std::unique_ptr<runbook::Runs> runs;
+  std::unique_ptr<Remedies> remedies;
   std::unique_ptr<incident::DiagnosisRunner> diagnosis;
   std::unique_ptr<receivers::NetSender> sender;
   std::unique_ptr<receivers::NetSender> page_sender;  // its own rates: notifications do not hold up a page
@@ -307,6 +318,7 @@ struct Server::Parts {
   std::unique_ptr<api::IncidentApi> incident_api;
   std::unique_ptr<api::OncallApi> oncall_api;
   std::unique_ptr<api::OncallAnswers> oncall_answers;
+  std::unique_ptr<api::AutomationApi> automation_api;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;
@@ -470,6 +482,7 @@ Status Server::Parts::open_control(Loaded loaded) {
   SENTINEL_TRY(incident::Service::migrate(*database));
   SENTINEL_TRY(incident::Pager::migrate(*database));
   SENTINEL_TRY(runbook::Runs::migrate(*database));
+  SENTINEL_TRY(Remedies::migrate(*database));
   SENTINEL_TRY(alerting::Alerting::migrate(*database));
   live = std::make_unique<api::LiveApi>(clock);
   runbooks = loaded.runbooks;
@@ -487,6 +500,8 @@ Status Server::Parts::open_control(Loaded loaded) {
     calendar_reader = std::make_unique<CalendarReader>(runtime, client, control, *pager, metrics);
     calendar_reader->start();
     pager->on_config([this] { oncall_in_force = pager->shared_config(); });
+    SENTINEL_ASSIGN(remedies, Remedies::open(control, *database, metrics, *incidents, *runs, loaded.automations,
+                                             config.automation));
     alerting::Options routing = config.routing;
     routing.external_url = external_url();
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
@@ -505,6 +520,7 @@ void Server::Parts::open_desk() {
       [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
   incidents->on_lead_change([this](const incident::IncidentDetail& detail) {
     follow_lead(detail);
+    if (remedies) remedies->lead_is(detail);
     diagnosis->watch(detail.record.incident.id);
   });
   runs = std::make_unique<runbook::Runs>(
@@ -593,6 +609,10 @@ Status Server::Parts::open_http() {
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
   add_oncall_routes(*router);
+  automation_api = std::make_unique<api::AutomationApi>(
+      api::AutomationApi::Parts{runtime, control, remedies->executions(), *incidents,
+                                [this] { return remedies->catalogue(); }, [this] { return remedies->enabled(); }});
+  automation_api->add_routes(*router);
   calls_api->add_routes(*router);
   feedback_api->add_routes(*router);
   prometheus_api->add_routes(*router);
@@ -620,9 +640,8 @@ Status Server::Parts::open_http() {
   options.address = config.address;
   options.port = config.port;
   options.connections = web.connections;
-  SENTINEL_ASSIGN(http,
-                  net::HttpServer::start(runtime, metrics, options,
-                                         api::with_auth(router, config.auth_token_sha256, gateway_open, metrics)));
+  SENTINEL_ASSIGN(http, net::HttpServer::start(runtime, metrics, options,
+                                               api::with_auth(router, config.tokens, gateway_open, metrics)));
   if (!config.web_config_file.empty()) {
     web_watch = std::make_unique<WebConfigWatch>(config.web_config_file, web, [this](const WebConfig& changed) {
       http->set_connection_options(changed.connections);
@@ -771,7 +790,10 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
   live->publish("incident", text::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
-  if (const auto detail = incidents->get(id)) follow_lead(*detail);
+  if (const auto detail = incidents->get(id)) {
+    follow_lead(*detail);
+    if (remedies) remedies->lead_is(*detail);
+  }
   diagnosis->watch(id);
 }
 
@@ -895,6 +917,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     }
     sender->install(std::move(receivers));
     page_sender->install(std::move(channels));
+    remedies->reload(loaded.automations, fresh->automation);
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     return {};
@@ -935,6 +958,7 @@ void Server::Parts::stop() {
     save_drift();
     pipeline->stop();
   }
+  if (remedies) remedies->stop();
   control.stop();
   if (write_out) write_out->stop();
   if (spans) spans->stop(kSpanPatience);

@@ -42,6 +42,7 @@ Result<Parameter> parse_parameter(const std::string& name, const YamlNode& node)
   auto compiled = std::make_shared<re2::RE2>(text, re2::RE2::Quiet);
   if (!compiled->ok()) return fail(pattern.error("not a regular expression: " + compiled->error()));
   out.pattern = std::move(compiled);
+  out.pattern_text = text;
   if (!node.get("default").is_null()) {
     SENTINEL_ASSIGN(out.fallback, node.get("default").string());
     if (!re2::RE2::FullMatch(*out.fallback, *out.pattern))

@@ -26,13 +26,14 @@ namespace sentinel::automation {
 struct Parameter {
   std::string name;  // [a-z][a-z0-9_]*
   std::string description;
+  std::string pattern_text;
   std::shared_ptr<const re2::RE2> pattern;  // of the whole value
   std::optional<std::string> fallback;      // nullopt: it must be given
   std::string from_label;                   // taken from the alert when nobody gives it; "": not
 };
 
 struct Approval {
-  std::string role;                          // who may agree; never the one who asked
+  std::string role;                          // who may agree (or admin); never the one who asked
   Micros within = std::chrono::minutes(15);  // then the request has expired
 };
 

@@ -66,7 +66,8 @@ class Executions {
   // the same automation for the same step has not ended; says who asked for it. A dry run never waits nor runs: its
   // output says what would be executed.
   Result<Execution> request(const Request& request, const Who& who);
-  // kPermissionDenied: without the role, or the one who asked. kConflict: it does not wait for that (any more).
+  // kPermissionDenied: without the role (or admin), or the one who asked. kConflict: it does not wait for that (any
+  // more).
   Result<Execution> approve(std::string_view id, const Who& who);
   Result<Execution> reject(std::string_view id, const Who& who, std::string_view why);
   // Of what waits or runs; a running one has ended when its program has.
@@ -79,8 +80,9 @@ class Executions {
   Result<Execution> get(std::string_view id) const;
   // Newest first; "" of all incidents.
   Result<std::vector<Execution>> list(std::string_view incident_id, size_t limit) const;
+  // From any thread.
   Result<std::vector<AuditLine>> audit(int64_t after_id, size_t limit) const;
-  // The id of the first line that does not fit the chain; nullopt: all do. Reads the whole chain.
+  // From any thread. The id of the first line that does not fit the chain; nullopt: all do. Reads the whole chain.
   Result<std::optional<int64_t>> verify_audit() const;
 
  private:

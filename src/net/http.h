@@ -100,8 +100,10 @@ struct Request {
   Params query;
   Headers headers;
   std::string body;
-  std::string peer;    // 127.0.0.1:5123
-  Params path_params;  // filled by the router: {id}
+  std::string peer;                  // 127.0.0.1:5123
+  std::string user{};                // whose token it is; "": nobody was asked, or the token has no name
+  std::vector<std::string> roles{};  // of the token; empty: nobody was asked
+  Params path_params;                // filled by the router: {id}
 };
 
 // Fills path and query from target. kInvalidArgument: a malformed % escape or NUL in the path.

@@ -17,7 +17,7 @@ struct Step {
   std::string action;
   std::string expected_result;
   std::string troubleshooting;
-  std::string automation_script;  // name of an automation; not run in this version, shown as manual
+  std::string automation_script;  // id of an automation; "" by hand
 };
 
 struct Runbook {

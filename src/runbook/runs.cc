@@ -121,27 +121,34 @@ Result<std::optional<Run>> Runs::get(std::string_view incident_id) {
   return run;
 }
 
+Result<bool> Runs::tick(state::Tx& tx, std::string_view incident_id, std::string_view step_id, StepState state,
+                        std::string_view note, std::string_view actor, std::string_view source) {
+  SENTINEL_ASSIGN(const std::optional<Run> run, load(tx, incident_id));
+  if (!run) return false;
+  const auto& steps = run->runbook.steps;
+  const auto step = std::find_if(steps.begin(), steps.end(), [&](const Step& s) { return s.step_id == step_id; });
+  if (step == steps.end()) return false;
+  SENTINEL_TRY(tx.exec(
+      "UPDATE runbook_run_steps SET state = ?, note = ?, actor = ?, at = ? WHERE incident_id = ? AND step_id = ?",
+      {std::string(step_state_name(state)), std::string(note), std::string(actor), to_us(scheduler_.now()),
+       std::string(incident_id), std::string(step_id)}));
+  std::string text =
+      fmt::format("runbook step {} {}: {}", step - steps.begin() + 1, step_state_name(state), step->description);
+  if (!note.empty()) text += fmt::format(" ({})", note);
+  SENTINEL_TRY(timeline_(tx, incident_id, text,
+                         fmt::format(R"({{"step":{},"state":"{}"}})", json_quote(step_id), step_state_name(state)),
+                         actor, source));
+  return true;
+}
+
 Result<Run> Runs::set_step(std::string_view incident_id, std::string_view step_id, StepState state,
                            std::string_view note, std::string_view actor, std::string_view source) {
   std::optional<Run> run;
   SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     if (!run) return fail(ErrorCode::kNotFound, "this incident has no runbook");
-    const auto step = std::find_if(run->runbook.steps.begin(), run->runbook.steps.end(),
-                                   [&](const Step& s) { return s.step_id == step_id; });
-    if (step == run->runbook.steps.end())
-      return fail(ErrorCode::kNotFound, fmt::format("runbook {} has no step {}", run->runbook.id, step_id));
-    const auto number = step - run->runbook.steps.begin() + 1;
-    const std::string description = step->description;
-    SENTINEL_TRY(tx.exec(
-        "UPDATE runbook_run_steps SET state = ?, note = ?, actor = ?, at = ? WHERE incident_id = ? AND step_id = ?",
-        {std::string(step_state_name(state)), std::string(note), std::string(actor), to_us(scheduler_.now()),
-         std::string(incident_id), std::string(step_id)}));
-    std::string text = fmt::format("runbook step {} {}: {}", number, step_state_name(state), description);
-    if (!note.empty()) text += fmt::format(" ({})", note);
-    SENTINEL_TRY(timeline_(tx, incident_id, text,
-                           fmt::format(R"({{"step":{},"state":"{}"}})", json_quote(step_id), step_state_name(state)),
-                           actor, source));
+    SENTINEL_ASSIGN(const bool ticked, tick(tx, incident_id, step_id, state, note, actor, source));
+    if (!ticked) return fail(ErrorCode::kNotFound, fmt::format("runbook {} has no step {}", run->runbook.id, step_id));
     SENTINEL_ASSIGN(run, load(tx, incident_id));
     return {};
   }));

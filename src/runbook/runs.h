@@ -53,6 +53,9 @@ class Runs {
   Result<Run> attach(std::string_view incident_id, const Runbook& runbook);
   // nullopt: the incident has no runbook.
   Result<std::optional<Run>> get(std::string_view incident_id);
+  // Inside the caller's transaction. False: there is no such step.
+  Result<bool> tick(state::Tx& tx, std::string_view incident_id, std::string_view step_id, StepState state,
+                    std::string_view note, std::string_view actor, std::string_view source);
   // kNotFound: no such run or step.
   Result<Run> set_step(std::string_view incident_id, std::string_view step_id, StepState state, std::string_view note,
                        std::string_view actor, std::string_view source);

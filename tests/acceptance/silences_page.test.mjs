@@ -23,7 +23,8 @@ route:
   repeat_interval: 1h
   routes:
     - {receiver: 'team.x (night)', matchers: ['team="x"'], continue: false}
-    - {receiver: nights, matchers: ['team="night"'], mute_time_intervals: [always]}
+    - {receiver: nights, matchers: ['team="night"'], mute_time_intervals: [always], continue: true}
+    - {receiver: nights, matchers: ['alertname="Nightly"'], mute_time_intervals: [always]}
 receivers:
   - {name: default, webhook_configs: [{url: '${hook}/default?token=abc'}]}
   - {name: 'team.x (night)', webhook_configs: [{url: '${hook}/x'}]}
@@ -64,7 +65,15 @@ async function openPage(origin, options = {}) {
 }
 
 async function barriers(page) {
-  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).map((one) => one.finished.catch(() => {}))));
+  // With reduced motion every change of colour is a short transition, which begins anew at each level that inherits it.
+  await page.evaluate(async () => {
+    for (let calm = 0; calm < 3; ) {
+      await new Promise(requestAnimationFrame);
+      const moving = document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime));
+      await Promise.all(moving.map((one) => one.finished.catch(() => {})));
+      calm = moving.length ? 0 : calm + 1;
+    }
+  });
   await page.evaluate(AXE);
   const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), RULES);
   return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any.map((a) => a.message).join('; ')}`).join(' | ')}`);
@@ -261,7 +270,9 @@ describe('sentinel alertmanager', () => {
     const late = page.getByRole('region', { name: 'Group of default: alertname="Late"' });
     await late.getByText('inhibited', { exact: true }).waitFor();
     await page.getByRole('button', { name: /^Muted/ }).click();
-    await page.getByRole('region', { name: /^Group of nights/ }).getByText('muted', { exact: true }).waitFor();
+    const nights = page.getByRole('region', { name: /^Group of nights: alertname="Nightly"/ });
+    await nights.first().getByText('muted', { exact: true }).waitFor();
+    assert.equal(await nights.count(), 2, 'two routes, two groups of one name');
     await page.reload();
     await late.waitFor();
     await late.getByRole('button', { name: /^Late/ }).click();
@@ -327,6 +338,16 @@ describe('sentinel alertmanager', () => {
     await page.getByRole('link', { name: 'Edit' }).click();
     await page.getByRole('region', { name: 'Edit silence' }).waitFor();
     assert.equal(await page.locator('#silence-start').inputValue(), `${year}-07-01T10:00`);
+
+    const { id: _, status: _s, updatedAt: _u, ...fields } = made;
+    const { silenceID } = (await server.request('POST', '/api/v2/silences', { ...fields, startsAt: `${year}-07-01T08:00:00.123Z` })).json;
+    await page.goto(`${base()}#/silences/${silenceID}/edit`);
+    await page.getByLabel('Comment').fill('not begun, and the same');
+    await page.getByRole('button', { name: 'Save silence' }).click();
+    await page.waitForURL(new RegExp(`#/silences/${silenceID}$`));
+    const kept = await server.get(`/api/v2/silence/${silenceID}`);
+    assert.deepEqual([kept.comment, kept.startsAt, kept.status.state], ['not begun, and the same', `${year}-07-01T08:00:00.123Z`, 'pending']);
+    await page.getByRole('region', { name: 'Preview' }).getByText('Would mute no alert now').waitFor();
   });
 
   test('status says version, cluster and configuration, without secrets', async () => {
@@ -385,6 +406,25 @@ test('sentinel alertmanager: the page behind TLS and a password, at the browser\
   await bookmark.getByText('locked').first().waitFor();
   assert.deepEqual(bookmark.troubles, []);
   assert.equal(await server.stop(), 0);
+});
+
+test('sentinel alertmanager: status names the peers of its cluster', async () => {
+  const first = await freePorts(4);
+  const folder = folderWith({ 'alertmanager.yml': 'route: {receiver: none}\nreceivers: [{name: none}]\n' });
+  const servers = [0, 1].map((i) => new Sentinel(['alertmanager', `--config.file=${folder}/alertmanager.yml`, `--storage.path=${folder}/data-${i}`, `--web.listen-address=127.0.0.1:${first + i}`,
+    `--cluster.listen-address=127.0.0.1:${first + 2 + i}`, `--cluster.peer=127.0.0.1:${first + 2}`, `--cluster.peer=127.0.0.1:${first + 3}`], `http://127.0.0.1:${first + i}`));
+  await Promise.all(servers.map((server) => server.ready()));
+  const page = await openPage(servers[0].url);
+  await page.goto(`${servers[0].url}/#/status`);
+  const cluster = page.getByRole('region', { name: 'Cluster' });
+  await cluster.getByText('ready', { exact: true }).waitFor();
+  await cluster.getByRole('listitem').nth(1).waitFor();
+  const peers = await cluster.getByRole('listitem').allInnerTexts();
+  assert.equal(peers.length, 2);
+  for (const port of [first + 2, first + 3]) assert.ok(peers.some((text) => text.includes(`127.0.0.1:${port}`)), peers.join('; '));
+  assert.equal(peers.filter((text) => text.includes('this one')).length, 1);
+  assert.deepEqual(await barriers(page), []);
+  for (const server of servers) assert.equal(await server.stop(), 0);
 });
 
 describe('sentinel serve', () => {

@@ -77,5 +77,5 @@ test('sentinel serve: TLS beside tokens; its own commands speak it; users with p
   writeFileSync(path.join(folder, 'web.yml'), TLS + USERS);
   const refused = await run(['serve', '--config', `${folder}/sentinel.yml`, '--data-dir', `${folder}/data`]);
   assert.notEqual(refused.code, 0);
-  assert.match(refused.stderr, /web.yml: basic_auth_users: use bearer tokens, auth.tokens_sha256/);
+  assert.match(refused.stderr, /web.yml: basic_auth_users: use bearer tokens, auth.tokens/);
 });

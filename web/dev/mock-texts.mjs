@@ -7,6 +7,7 @@ export function runbook() {
     expected_result,
     troubleshooting,
     automated,
+    automation: automated ? 'restart-worker' : '',
     state: 'todo',
     note: null,
     actor: null,

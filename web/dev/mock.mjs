@@ -982,6 +982,7 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
         },
       ];
     }
+    if (at === '/executions') return [200, { items: [] }];
     if (at === '/gateway/breakers') {
       if (method === 'POST') {
         const one = breakers.find((b) => b.provider === body.provider && b.model === body.model);

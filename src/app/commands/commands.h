@@ -40,6 +40,7 @@ void add_prices_command(CLI::App& cli, int& exit_code);
 void add_key_command(CLI::App& cli, int& exit_code);
 void add_route_command(CLI::App& cli, int& exit_code);
 void add_breaker_command(CLI::App& cli, int& exit_code);
+void add_runbook_command(CLI::App& cli, int& exit_code);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

@@ -12,6 +12,7 @@
 #include "app/demo.h"
 #include "app/server.h"
 #include "app/signals.h"
+#include "automation/config.h"
 #include "base/duration.h"
 #include "base/log.h"
 #include "oncall/config.h"
@@ -167,6 +168,8 @@ void add_check_command(CLI::App& cli, int& exit_code) {
     const Status reachable = oncall::check_reachable(*config);
     return reachable ? std::vector<Error>{} : std::vector<Error>{reachable.error().in_file(f.path)};
   });
+  add("automations", "programs that runbooks and alerts may run",
+      [](const ConfigText& f) { return errors_of(automation::Catalogue::parse(f.text, f.path)); });
   add("runbooks", "runbooks in YAML or Markdown",
       [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
 }

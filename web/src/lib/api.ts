@@ -28,6 +28,7 @@ import type {
   SqlResult,
   Status,
   StepState,
+  Execution,
 } from './types';
 
 export class ApiError extends Error {
@@ -175,6 +176,12 @@ export const api = {
   merge: (id: string, into: string) => change(id, 'merge', { into }),
   step: (id: string, step: string, state: StepState, note: string) =>
     change(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
+  executions: (incident: string, signal?: AbortSignal) =>
+    get<Page<Execution>>(`${v1}/executions`, { incident }, signal).then((all) => whole.page(all)),
+  execute: (incident: string, step: string, automation: string, dry_run: boolean) =>
+    post<Execution>(`${v1}/executions`, { incident, step, automation, dry_run, actor: credentials.actor }),
+  changeExecution: (id: string, action: 'approve' | 'reject' | 'cancel') =>
+    post<Execution>(`${v1}/executions/${encodeURIComponent(id)}/${action}`, { actor: credentials.actor }),
   postmortem: async (id: string, signal?: AbortSignal) =>
     (
       await send(address(`${v1}/incidents/${encodeURIComponent(id)}/postmortem`), {

@@ -89,10 +89,28 @@ export interface RunbookStep {
   expected_result: string | null;
   troubleshooting: string | null;
   automated: boolean;
+  automation: string;
   state: StepState;
   note: string | null;
   actor: string | null;
   at: string | null;
+}
+
+/** One run of an automation, or the wish for one. */
+export interface Execution {
+  id: string;
+  step: string;
+  automation: string;
+  dry_run: boolean;
+  state: string;
+  attempt: number;
+  requested_by: string;
+  requested_at: string;
+  approval_role: string | null;
+  approved_by: string | null;
+  exit_code: number | null;
+  reason: string;
+  output: string;
 }
 
 export interface Runbook {
