@@ -236,6 +236,7 @@ struct Server::Parts {
   Status open_detection(Loaded& loaded);
   Status open_gateway();
   Status open_http();
+  void add_gateway_routes(net::Router& router);
   void add_oncall_routes(net::Router& router);
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
@@ -580,7 +581,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
 
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
-  gateway->add_routes(*router);
+  add_gateway_routes(*router);
   incident_api =
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
@@ -621,12 +622,6 @@ Status Server::Parts::open_http() {
   alertmanager_api->add_routes(*router);
   alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
-  gateway_policy_api =
-      std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
-  gateway_policy_api->add_routes(*router);
-  gateway_breakers_api =
-      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
-  gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
@@ -648,6 +643,16 @@ Status Server::Parts::open_http() {
     });
   }
   return {};
+}
+
+void Server::Parts::add_gateway_routes(net::Router& router) {
+  gateway->add_routes(router);
+  gateway_policy_api =
+      std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
+  gateway_policy_api->add_routes(router);
+  gateway_breakers_api =
+      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
+  gateway_breakers_api->add_routes(router);
 }
 
 void Server::Parts::add_oncall_routes(net::Router& router) {
