@@ -32,6 +32,7 @@
 #include "api/prometheus.h"
 #include "api/remote_write.h"
 #include "app/builtin_files.h"
+#include "app/calendar_reader.h"
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
@@ -236,6 +237,7 @@ struct Server::Parts {
   Status open_gateway();
   Status open_http();
   Status listen(std::shared_ptr<net::Router> router);
+  void add_gateway_routes(net::Router& router);
   void add_oncall_routes(net::Router& router);
   api::PrometheusServerInfo prometheus_info();
   void start_upkeep();
@@ -302,6 +304,7 @@ struct Server::Parts {
   std::unique_ptr<incident::Pager> pager;
   std::atomic<std::shared_ptr<const oncall::Config>> oncall_in_force;
   std::shared_ptr<const oncall::Config> covered;  // whose gaps are published; one upkeep at a time
+  std::unique_ptr<CalendarReader> calendar_reader;
   std::unique_ptr<alerting::Alerting> alerting;
   std::unique_ptr<AlertBridge> alert_bridge;
   std::unique_ptr<detection::SqlRuleStateStore> rule_state;
@@ -496,6 +499,8 @@ Status Server::Parts::open_control(Loaded loaded) {
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
                                                  external_url()));
     oncall_in_force = pager->shared_config();
+    calendar_reader = std::make_unique<CalendarReader>(runtime, client, control, *pager, metrics);
+    calendar_reader->start();
     pager->on_config([this] { oncall_in_force = pager->shared_config(); });
     SENTINEL_ASSIGN(remedies, Remedies::open(control, *database, metrics, *incidents, *runs, loaded.automations,
                                              config.automation));
@@ -577,7 +582,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
 
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
-  gateway->add_routes(*router);
+  add_gateway_routes(*router);
   incident_api =
       std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
   calls_api = std::make_unique<api::CallsApi>(
@@ -618,12 +623,6 @@ Status Server::Parts::open_http() {
   alertmanager_api->add_routes(*router);
   alert_tools_api->add_routes(*router);
   operations_api->add_routes(*router);
-  gateway_policy_api =
-      std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
-  gateway_policy_api->add_routes(*router);
-  gateway_breakers_api =
-      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
-  gateway_breakers_api->add_routes(*router);
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
@@ -650,6 +649,16 @@ Status Server::Parts::listen(std::shared_ptr<net::Router> router) {
     });
   }
   return {};
+}
+
+void Server::Parts::add_gateway_routes(net::Router& router) {
+  gateway->add_routes(router);
+  gateway_policy_api =
+      std::make_unique<api::GatewayPolicyApi>(api::GatewayPolicyApi::Parts{runtime, clock, *gateway, *policy_store});
+  gateway_policy_api->add_routes(router);
+  gateway_breakers_api =
+      std::make_unique<api::GatewayBreakersApi>(api::GatewayBreakersApi::Parts{runtime, clock, *gateway, *database});
+  gateway_breakers_api->add_routes(router);
 }
 
 void Server::Parts::add_oncall_routes(net::Router& router) {

@@ -53,9 +53,10 @@ Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database
   SENTINEL_TRY(self->links_.open(database, scheduler.now()));
   SENTINEL_TRY(database.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(self->changes_, oncall::ChangeStore::list(tx));
+    SENTINEL_ASSIGN(self->calendars_, oncall::stored_calendars(tx));
     return {};
   }));
-  self->config_ = std::make_shared<const oncall::Config>(oncall::with_changes(*self->written_, self->changes_));
+  self->config_ = self->composed(*self->written_, self->changes_);
   self->page_sender_ = std::make_unique<PageSender>(*self, sender);
   alerting::Delivery::Hooks hooks;
   hooks.finishing = [](state::Tx&, const std::vector<alerting::Finished>&) { return Status(); };
@@ -87,8 +88,25 @@ Pager::~Pager() {
 
 Status Pager::reload(std::shared_ptr<const oncall::Config> config) { return in_force(std::move(config), changes_); }
 
+std::shared_ptr<const oncall::Config> Pager::composed(const oncall::Config& written,
+                                                      const std::vector<oncall::ScheduleChange>& changes) const {
+  return std::make_shared<const oncall::Config>(
+      oncall::with_changes(oncall::with_calendars(written, calendars_, scheduler_.now()), changes));
+}
+
+Status Pager::follow(const oncall::Subscription& calendar, const std::string& text) {
+  const TimePoint now = scheduler_.now();
+  const std::string name = oncall::calendar_name(calendar);
+  SENTINEL_TRY(oncall::followed(*written_, calendar, text, now));
+  std::string& known = calendars_[name];
+  if (known != text)
+    SENTINEL_TRY(database_.write([&](state::Tx& tx) { return oncall::store_calendar(tx, name, text, now); }));
+  known = text;
+  return in_force(written_, changes_);
+}
+
 Status Pager::in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes) {
-  const auto config = std::make_shared<const oncall::Config>(oncall::with_changes(*written, changes));
+  const auto config = composed(*written, changes);
   const std::shared_ptr<const oncall::Config> before = std::exchange(config_, config);
   if (const Status reloaded = escalations_->reload(config); !reloaded) {
     config_ = before;

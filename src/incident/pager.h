@@ -18,6 +18,7 @@
 #include "incident/escalator.h"
 #include "incident/page_links.h"
 #include "incident/service.h"
+#include "oncall/calendars.h"
 #include "oncall/changes.h"
 #include "oncall/channels.h"
 #include "oncall/config.h"
@@ -58,6 +59,8 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Result<oncall::ScheduleChange> change_schedule(oncall::ScheduleChange change);
   Status remove_change(std::string_view id);  // kNotFound
   const std::vector<oncall::ScheduleChange>& changes() const { return changes_; }
+  // A calendar was read: what it says is in force, and kept, on return. On an error the last good one stays.
+  Status follow(const oncall::Subscription& calendar, const std::string& text);
   const PageLinks& links() const { return links_; }
   oncall::Escalations& escalations() { return *escalations_; }
 
@@ -89,6 +92,8 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Status attempted(state::Tx& tx, const std::vector<alerting::Attempted>& attempts);
   Result<receivers::Outgoing> outgoing(receivers::Outgoing page);
   Result<oncall::PageText> text_of(const oncall::Page& page);
+  std::shared_ptr<const oncall::Config> composed(const oncall::Config& written,
+                                                 const std::vector<oncall::ScheduleChange>& changes) const;
   Status in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes);
   void settle();  // once the transaction that is under way has been committed
   void prune();
@@ -98,7 +103,8 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Service& incidents_;
   std::shared_ptr<const oncall::Config> written_;
   std::vector<oncall::ScheduleChange> changes_;
-  std::shared_ptr<const oncall::Config> config_;  // both
+  oncall::CalendarTexts calendars_;
+  std::shared_ptr<const oncall::Config> config_;  // all three
   std::function<void()> config_handler_;
   const std::string external_url_;
   PageLinks links_;

@@ -60,6 +60,11 @@ Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry
   if (options_.auto_resolve) resume_auto_resolve();
 }
 
+Service::~Service() {
+  *alive_ = false;
+  for (const auto& [id, timer] : calm_timers_) scheduler_.cancel(timer);
+}
+
 // ---- from people ----
 
 Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& actor) {
@@ -416,7 +421,8 @@ void Service::tell(const IncidentRecord& record, bool opened) {
 // Posted, so that it runs after the transaction that is under way; once for all the changes of a transaction.
 void Service::notify_changed(std::string id) {
   if (!to_tell_.insert(id).second) return;
-  scheduler_.post([this, id = std::move(id)] {
+  scheduler_.post([this, alive = alive_, id = std::move(id)] {
+    if (!*alive) return;
     to_tell_.erase(id);
     const bool opened = just_opened_.erase(id) > 0;
     const bool led_anew = lead_changed_.erase(id) > 0;

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -106,6 +107,9 @@ class Service final : public alerting::AlertListener {
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran. All references outlive the service.
   Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options);
+  ~Service();  // on the scheduler's thread, or after it has stopped
+  Service(const Service&) = delete;
+  Service& operator=(const Service&) = delete;
 
   void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
   void on_lead_change(LeadHandler handler) { lead_handler_ = std::move(handler); }
@@ -205,6 +209,7 @@ class Service final : public alerting::AlertListener {
   std::map<std::string, TimerId> calm_timers_;  // until they are resolved by themselves
   Counter& opened_;
   Counter& resolved_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: what was posted may come later
 };
 
 }  // namespace sentinel::incident

@@ -121,6 +121,8 @@ class Reader {
       SENTINEL_ASSIGN(Schedule schedule, parse_schedule(item));
       SENTINEL_TRY(check_users(item, schedule));
       const std::string id = schedule.id;
+      SENTINEL_ASSIGN(const std::vector<Subscription> calendars, read_calendars(item, id));
+      config_.calendars.insert(config_.calendars.end(), calendars.begin(), calendars.end());
       if (!config_.schedules.emplace(id, std::move(schedule)).second) {
         return fail(item.get("id").error("schedule \"" + id + "\" is there twice"));
       }

@@ -102,7 +102,16 @@ struct Routing {
   bool urgent(model::Severity severity) const { return urgent_for.contains(severity); }
 };
 
+// An outside calendar that a schedule follows (calendars.h).
+struct Subscription {
+  std::string schedule;
+  std::string id;
+  std::string url;
+  Micros every{0};
+};
+
 struct Config {
+  std::vector<Subscription> calendars;
   std::map<std::string, receivers::Integration, std::less<>> channels;  // by what people are reached (channels.h)
   Routing routing;
   std::map<std::string, User, std::less<>> users;

@@ -19,6 +19,8 @@ Result<Restriction> read_restriction(const text::YamlNode& node);
 // {from, to} or {from, duration}; times are RFC 3339, or clock times of the zone.
 Result<Span> read_span(const text::YamlNode& node, std::string_view what, const Zone& zone);
 
+// `calendars` of a schedule.
+Result<std::vector<Subscription>> read_calendars(const text::YamlNode& schedule, const std::string& id);
 using Channels = std::map<std::string, receivers::Integration, std::less<>>;
 Result<Channels> read_channels(const text::YamlNode& root);
 // page_for, urgent_for, routes and default_policy.

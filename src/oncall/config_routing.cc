@@ -5,6 +5,7 @@
 #include "oncall/channels.h"
 #include "oncall/config_read.h"
 #include "oncall/limits.h"
+#include "receivers/fields.h"
 #include "receivers/globals.h"
 
 namespace sentinel::oncall {
@@ -68,6 +69,25 @@ Result<Channels> read_channels(const YamlNode& root) {
     if (!entry.value.is_map()) return fail(entry.value.error("a channel is a map with a field \"kind\""));
     SENTINEL_ASSIGN(receivers::Integration channel, read_channel(entry.value, name, globals));
     out.emplace(name, std::move(channel));
+  }
+  return out;
+}
+
+Result<std::vector<Subscription>> read_calendars(const YamlNode& schedule, const std::string& id) {
+  std::vector<Subscription> out;
+  std::set<std::string> seen;
+  SENTINEL_ASSIGN(const std::vector<YamlNode> items, list_of(schedule, "calendars", kCalendarsMax));
+  for (const YamlNode& item : items) {
+    SENTINEL_TRY(item.expect_keys("calendar", {"id", "url", "every"}));
+    Subscription s;
+    s.schedule = id;
+    SENTINEL_ASSIGN(s.id, read_id(item, "calendar", seen));
+    SENTINEL_ASSIGN(const YamlNode url, item.require("calendar", "url"));
+    SENTINEL_ASSIGN(s.url, url.string());
+    SENTINEL_TRY(receivers::check_url(url, s.url));
+    SENTINEL_ASSIGN(s.every, item.duration_or("every", std::chrono::minutes(15)));
+    if (s.every < kCalendarEveryMin) return fail(item.get("every").error("expected at least 1s"));
+    out.push_back(std::move(s));
   }
   return out;
 }

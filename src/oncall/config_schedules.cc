@@ -265,8 +265,8 @@ Status read_changes(const YamlNode& node, Schedule& out) {
 }  // namespace
 
 Result<Schedule> parse_schedule(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("schedule",
-                                {"id", "name", "time_zone", "holidays", "layers", "overrides", "temporary", "swaps"}));
+  SENTINEL_TRY(node.expect_keys(
+      "schedule", {"id", "name", "time_zone", "holidays", "layers", "overrides", "temporary", "swaps", "calendars"}));
   Schedule out;
   std::set<std::string> seen;
   SENTINEL_ASSIGN(out.id, read_id(node, "schedule", seen));

@@ -25,6 +25,9 @@ inline constexpr size_t kICalBytesMax = 4 * 1024 * 1024;
 inline constexpr size_t kICalEventsMax = 5'000;
 inline constexpr size_t kICalOccurrencesMax = 50'000;                 // of one calendar within the range asked for
 inline constexpr Millis kDiskRetry{1000};                             // while the state cannot be written
+inline constexpr Micros kCalendarAhead = std::chrono::days(60);       // of an outside calendar that is taken over
+inline constexpr Micros kCalendarEveryMin = std::chrono::seconds(1);  // between two looks at one
+inline constexpr size_t kCalendarsMax = 20;                           // of one schedule
 inline constexpr Micros kPageStruggleMax = std::chrono::seconds(10);  // of attempts; then another way is taken as well
 inline constexpr Micros kResolvedKept = std::chrono::days(90);        // escalations, with what was told
 inline constexpr int kStepsPerTurnMax = 1'000;  // of one escalation at one instant; more would be a loop of ours

@@ -330,3 +330,32 @@ test('schedules are asked for and changed over the API and the command line, als
   assert.equal((await ok('GET', '/escalations')).items.length, 0);
   assert.equal((await ok('GET', '/escalations?state=all')).items.length, 1);
 });
+
+test('a schedule follows a calendar that others keep, and keeps the last good one', async (t) => {
+  const world = await outside();
+  t.after(() => world.close());
+  const stamp = (ms) => new Date(ms).toISOString().replace(/[-:]|\.\d+/g, '');
+  const events = (name) => ['BEGIN:VCALENDAR', 'VERSION:2.0', 'BEGIN:VEVENT', 'UID:1', `DTSTART:${stamp(Date.now() - 3_600_000)}`, `DTEND:${stamp(Date.now() + 86_400_000)}`, `SUMMARY:${name}`, 'END:VEVENT', 'END:VCALENDAR', ''].join('\r\n');
+  let rota = events('Bob Fry');
+  const source = await httpServer((_request, _body, response) => (rota ? response.end(rota) : response.writeHead(500).end()));
+  t.after(() => source.close());
+  const folder = configured(world, { timeout: '1h' });
+  const file = path.join(folder, 'oncall.yml');
+  writeFileSync(file, oncall(world, { timeout: '1h' }).replace('{id: primary, time_zone: UTC,', `{id: primary, time_zone: UTC, calendars: [{id: rota, url: '${source.url}/rota.ics', every: 1s}],`));
+  const dataDir = temporaryFolder();
+  const port = await freePorts();
+  let server = await serve(folder, { dataDir, port });
+  t.after(() => server.kill());
+  const who = async () => (await server.get('/sentinel/v1/oncall')).schedules.find((s) => s.id === 'primary').users.map((u) => u.id).join();
+  await until('the calendar is in force', async () => (await who()) === 'bob');
+  const failures = async () => Number(/^sentinel_oncall_calendar_failures_total\{.*\} (\d+)$/m.exec((await server.request('GET', '/metrics')).text)?.[1] ?? 0);
+  rota = events('Somebody Unknown');
+  await until('it is refused', async () => (await failures()) > 0);
+  assert.equal(await who(), 'bob');
+  rota = '';
+  await server.kill();
+  server = await serve(folder, { dataDir, port });
+  assert.equal(await who(), 'bob', 'kept over a restart while the calendar is away');
+  rota = events('eve');
+  await until('the new one is in force', async () => (await who()) === 'eve');
+});
