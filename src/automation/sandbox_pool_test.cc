@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <future>
 
 namespace sentinel::automation {
@@ -14,7 +15,13 @@ Command shell(const std::string& script) {
   return command;
 }
 
+// As in some containers.
+bool no_namespaces() {
+  return std::system("bwrap --unshare-all --ro-bind / / --proc /proc true >/dev/null 2>&1") != 0;  // NOLINT
+}
+
 TEST(SandboxPool, AnswersOnTheScheduler) {
+  if (no_namespaces()) GTEST_SKIP() << "no namespaces may be made here";
   SystemClock clock;
   EventLoop loop(clock, "control");
   SandboxPool pool(loop, 1);
@@ -31,6 +38,7 @@ TEST(SandboxPool, AnswersOnTheScheduler) {
 }
 
 TEST(SandboxPool, AStopEndsWhatRunsAndWhatWaits) {
+  if (no_namespaces()) GTEST_SKIP() << "no namespaces may be made here";
   SystemClock clock;
   EventLoop loop(clock, "control");
   SandboxPool pool(loop, 1);
