@@ -9,6 +9,7 @@
 
 #include "analysis/drift.h"
 #include "analysis/embedding.h"
+#include "analysis/language.h"
 #include "analysis/limits.h"
 #include "analysis/pii.h"
 #include "analysis/price_table.h"
@@ -78,7 +79,7 @@ class SentinelAnalyzer final : public Analyzer {
       call.semantic_similarity_score =
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
-      explain_quality(call, answer_doc, refusal);
+      explain_quality(call, prompt, answer, answer_doc, refusal);
       if (!refusal) score_support(call, policy);
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
@@ -256,7 +257,8 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
   // What is odd about an answer without being a finding: for people, no label and no alert.
-  static void explain_quality(Interaction& call, const FeatureDoc& answer_doc, bool refusal) {
+  static void explain_quality(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
+                              const FeatureDoc& answer_doc, bool refusal) {
     if (refusal) explain(call, "REFUSAL: the answer declines");
     if (is_truncated(call.response, call.finish_reason)) explain(call, "TRUNCATED: the answer breaks off");
     if (const double share = repetition(answer_doc); share > kRepetitionOdd)
@@ -265,8 +267,15 @@ class SentinelAnalyzer final : public Analyzer {
       explain(call, "FORMAT: the answer begins as JSON and is none");
     const std::string_view asked = script_of(call.prompt);
     const std::string_view answered = script_of(call.response);
-    if (!asked.empty() && !answered.empty() && asked != answered)
+    if (asked.empty() || answered.empty()) return;
+    if (asked != answered) {
       explain(call, fmt::format("LANGUAGE: asked in {} letters, answered in {}", asked, answered));
+      return;
+    }
+    const std::string_view theirs = language_of(prompt.normalized.text);
+    const std::string_view ours = language_of(answer.normalized.text);
+    if (!theirs.empty() && !ours.empty() && theirs != ours && !names_language(prompt.normalized.text, ours))
+      explain(call, fmt::format("LANGUAGE: asked in {}, answered in {}", theirs, ours));
   }
 
   void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {

@@ -146,6 +146,10 @@ TEST(Explanation, SaysWhatIsOddAboutAnAnswer) {
       {russian, "The delivery of your order takes three working days at the most.", "stop", "LANGUAGE"},
       {"How long does the delivery of an order take to arrive in Austria?",
        "The delivery of your order takes three working days at the most.", "stop", ""},
+      {"How long does the delivery of an order take to arrive in Austria?",
+       "Die Lieferung dauert drei Tage, und wir melden uns, wenn sie auf dem Weg ist.", "stop", "LANGUAGE"},
+      {"How long does the delivery of an order take to arrive in Austria? Write in German.",
+       "Die Lieferung dauert drei Tage, und wir melden uns, wenn sie auf dem Weg ist.", "stop", ""},
       {"Tell me about the delivery.", "I'm sorry, but I can't help with that.", "stop", "REFUSAL"},
   };
   for (const Case& c : cases) {
