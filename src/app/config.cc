@@ -1,5 +1,6 @@
 #include "app/config.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -212,6 +213,9 @@ Status parse_auth(const YamlNode& node, Config& config) {
     api::Token token;
     SENTINEL_ASSIGN(const YamlNode hash, item.require("token", "sha256"));
     SENTINEL_ASSIGN(token.sha256, parse_token_hash(hash));
+    const bool taken = std::any_of(config.tokens.begin(), config.tokens.end(),
+                                   [&](const api::Token& other) { return other.sha256 == token.sha256; });
+    if (taken) return fail(hash.error("this token is there twice: whose it is could not be told"));
     SENTINEL_ASSIGN(const YamlNode user, item.require("token", "user"));
     SENTINEL_ASSIGN(token.user, user.string());
     SENTINEL_ASSIGN(token.roles, item.strings_or("roles", {"responder"}));

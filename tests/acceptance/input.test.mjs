@@ -175,6 +175,21 @@ test('listening for everybody needs authentication', async () => {
   assert.match(line, /auth\.tokens_sha256/);
 });
 
+test('tokens that cannot be told apart or read are refused with their place', async () => {
+  const hash = 'ab'.repeat(32);
+  for (const [text, error] of [
+    [`auth:\n  tokens:\n  - {user: ada, sha256: ${hash}}\n  - {user: bob, sha256: ${hash}}\n`, /sentinel\.yml:4:25: this token is there twice/],
+    ['auth:\n  tokens:\n  - {user: ada, sha256: secret}\n', /sentinel\.yml:3:25: expected 64 hexadecimal digits/],
+    [`auth: {tokens_sha256: ${hash}}\n`, /auth\.tokens_sha256 must be a list/],
+    [`auth:\n  tokens:\n  - {sha256: ${hash}}\n`, /needs a field "user"/],
+  ]) {
+    const folder = folderWith({ 'sentinel.yml': text });
+    const { code, line } = await refused(['--config', `${folder}/sentinel.yml`]);
+    assert.equal(code, 2);
+    assert.match(line, error);
+  }
+});
+
 test('with authentication only the token opens the API', async (t) => {
   const token = 'correct-horse-battery';
   const hash = createHash('sha256').update(token).digest('hex');
