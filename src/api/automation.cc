@@ -160,7 +160,7 @@ AutomationApi::Answer AutomationApi::show(net::Exchange* exchange) {
   }
   while (true) {
     SENTINEL_CO_ASSIGN(const Execution e,
-                       co_await net::on_loop(&parts_.control, [=, this] { return parts_.executions.get(id); }));
+                       co_await net::blocking(&parts_.runtime, [=, this] { return parts_.executions.get(id); }));
     if (left <= Micros(0) || automation::has_ended(e.state) || exchange->client_gone())
       co_return net::json_response(200, text::serialize(execution_json(e)));
     co_await net::sleep_for(kWaitStep);

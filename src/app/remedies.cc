@@ -48,6 +48,7 @@ Remedies::Remedies(Scheduler& control, incident::Service& incidents, runbook::Ru
       runs_(runs),
       catalogue_(std::move(catalogue)),
       enabled_(options.enabled),
+      at_once_max_(options.at_once_max),
       pool_(control, options.at_once_max) {}
 
 Remedies::~Remedies() = default;
@@ -72,6 +73,7 @@ Result<std::unique_ptr<Remedies>> Remedies::open(Scheduler& control, state::Data
 void Remedies::reload(std::shared_ptr<const automation::Catalogue> catalogue, automation::ExecutionOptions options) {
   catalogue_ = catalogue;
   enabled_ = options.enabled;
+  options.at_once_max = at_once_max_;
   executions_->install(std::move(catalogue), options);
 }
 

@@ -22,6 +22,7 @@ class Remedies {
                                                 automation::ExecutionOptions options);
   ~Remedies();
 
+  // How many run at once stays as it was at the start: each has a thread.
   void reload(std::shared_ptr<const automation::Catalogue> catalogue, automation::ExecutionOptions options);
   // The alert that an incident is called after: it may start what its triggers say.
   void lead_is(const incident::IncidentDetail& detail);
@@ -43,6 +44,7 @@ class Remedies {
   runbook::Runs& runs_;
   std::atomic<std::shared_ptr<const automation::Catalogue>> catalogue_;
   std::atomic<bool> enabled_;
+  const size_t at_once_max_;
   automation::SandboxPool pool_;
   std::unique_ptr<automation::Executions> executions_;
 };

@@ -77,7 +77,7 @@ class Executions {
   // An alert fires in an incident: asks for what its triggers say, within their limits. Returns what was asked for.
   Result<std::vector<Execution>> on_alert(std::string_view incident_id, const model::Labels& labels);
 
-  Result<Execution> get(std::string_view id) const;
+  Result<Execution> get(std::string_view id) const;  // from any thread
   // Newest first; "" of all incidents.
   Result<std::vector<Execution>> list(std::string_view incident_id, size_t limit) const;
   // From any thread.

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -166,10 +165,11 @@ int above(int fd) { return ::fcntl(fd, F_DUPFD, kStatusFd + 1); }
   limit(RLIMIT_DATA, with.limits.memory_bytes_max);
   limit(RLIMIT_FSIZE, with.limits.file_bytes_max);
   limit(RLIMIT_CPU, static_cast<uint64_t>(std::chrono::ceil<std::chrono::seconds>(with.limits.timeout).count()) + 1);
-  // The limit on processes does not hold for root.
-  const bool lowered =
-      ::getuid() != 0 || (::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
-                          ::setresuid(kNobody, kNobody, kNobody) == 0);
+  // The limit on processes does not hold for root. The C library's functions would speak to threads that a child of
+  // fork() does not have.
+  const bool lowered = ::getuid() != 0 || (::syscall(SYS_setgroups, 0, nullptr) == 0 &&
+                                           ::syscall(SYS_setresgid, kNobody, kNobody, kNobody) == 0 &&
+                                           ::syscall(SYS_setresuid, kNobody, kNobody, kNobody) == 0);
   limit(RLIMIT_NPROC, with.limits.processes_max);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!lowered || ::getppid() != with.parent) ::_exit(127);
