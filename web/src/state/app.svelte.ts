@@ -130,6 +130,8 @@ class App {
 
   go(page: string, id = '', params: Record<string, string | undefined> = {}): void {
     location.hash = this.href(page, id, params);
+    // The browser tells of it later; a key that is pressed before then means the new page already.
+    this.readAddress();
   }
 
   /** Changes parameters of the present page without a step in the history. */
