@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <tuple>
 
 #include <fmt/chrono.h>
@@ -11,6 +12,7 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
+#include "incident/contrast.h"
 #include "incident/onset.h"
 #include "text/json_text.h"
 
@@ -25,23 +27,29 @@ struct Dimension {
   bool list = false;          // a call has any number of values, and counts for each
 };
 
-// Earlier wins a tie: what an operator can act on first.
+constexpr std::string_view kPromptSize =
+    "CASE WHEN tokens_input >= 32000 THEN '32,000 tokens and more' WHEN tokens_input >= 8000 THEN '8,000 to 32,000 "
+    "tokens' WHEN tokens_input >= 2000 THEN '2,000 to 8,000 tokens' ELSE '' END";
+
+// Earlier wins a tie: what an operator can act on first, and of names for the same calls the more general one.
 constexpr std::array kDimensions{
     Dimension{"simulate_flags", "simulate_flags", "calls made with {}", false, true},
-    Dimension{"model_version", "model_version", "model version {}"},
-    Dimension{"prompt_template", "prompt_template", "prompt template {}"},
     Dimension{"provider", "provider", "provider {}"},
     Dimension{"model", "model", "model {}"},
+    Dimension{"model_version", "model_version", "model version {}"},
     Dimension{"endpoint", "endpoint", "endpoint {}"},
+    Dimension{"prompt_template", "prompt_template", "prompt template {}"},
     Dimension{"request_type", "request_type", "request type {}"},
     Dimension{"service", "service", "service {}"},
     Dimension{"env", "env", "environment {}"},
     Dimension{"user_hash", "user_hash", "user {}"},
     Dimension{"prompt_id", "prompt_id", "prompt {}"},
     Dimension{"fallback_used", "CASE WHEN fallback_used THEN 'fallback' ELSE '' END", "the {} route"},
+    Dimension{"stream", "CASE WHEN stream THEN 'streamed' ELSE '' END", "{} answers"},
     Dimension{"error_type", "error_type", "error {}", true},
     Dimension{"safety_label", "safety_label", "safety label {}", true},
     Dimension{"finish_reason", "finish_reason", "finish reason {}", true},
+    Dimension{"prompt_size", kPromptSize, "prompts of {}", true},
 };
 
 constexpr int64_t kOnsetSteps = 600;  // of a second each where ten minutes are looked at
@@ -54,8 +62,22 @@ constexpr auto kWithOnset = std::chrono::minutes(1);
 // are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
 // calls hardly any fine, silence means fine: an error_type that is absent.
 constexpr double kJudgedMin = 0.2;
-// What of its score a symptom keeps: even the plainest stands behind a cause of half the failing calls.
+// What of its score a symptom keeps, and how much at most: it names how calls fail, and stands behind every cause that
+// sets a good part of them apart.
 constexpr double kSymptomWeight = 0.25;
+constexpr double kSymptomScoreMax = 0.04;
+constexpr double kScoreStep = 0.02;  // scores that differ by less than this many bits count as equal
+// Two values of which each makes a difference among the calls of the other stand before either, those of the greater
+// difference first.
+constexpr double kPairWeight = 0.2;
+// Several faults at once: after each cause the failing calls without it are looked at, where so many are left.
+constexpr int kCausesMax = 3;
+constexpr double kLeftMin = 0.05;
+constexpr double kLeftSeparationMin = 0.05;
+constexpr double kLeftChanceMax = 0.05;  // that the cause of what is left is luck; something did cause it
+// Of so many values that failing calls have more than others, each two are looked at together.
+constexpr size_t kPairedMax = 16;
+constexpr size_t kPairsShown = 3;
 
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
@@ -80,26 +102,6 @@ double cell_real(const events::Cell& cell) {
 std::string clock_time(TimePoint t) { return fmt::format("{:%H:%M:%S}", std::chrono::floor<std::chrono::seconds>(t)); }
 
 std::string percent(double share) { return fmt::format("{:.0f} %", share * 100); }
-
-// Two-sided p-value of the two-proportion z-test with pooled variance.
-double two_proportion_p(double a, double n_a, double b, double n_b) {
-  if (n_a == 0 || n_b == 0) return 1;
-  const double pooled = (a + b) / (n_a + n_b);
-  const double variance = pooled * (1 - pooled) * (1 / n_a + 1 / n_b);
-  if (variance <= 0) return 1;
-  const double z = std::abs(a / n_a - b / n_b) / std::sqrt(variance);
-  return std::erfc(z / std::sqrt(2.0));
-}
-
-double entropy_bits(double p) { return p <= 0 || p >= 1 ? 0 : -p * std::log2(p) - (1 - p) * std::log2(1 - p); }
-
-// How many bits the value tells of whether a call fails, were failing and other calls equally many (Jensen-Shannon
-// divergence): 1 when all failing calls have it and no other. Unlike the mere difference of the shares it takes a value
-// that others hardly ever have (a great lift) over one that is common on both sides.
-double separation(double failing_share, double baseline_share) {
-  return entropy_bits((failing_share + baseline_share) / 2) -
-         (entropy_bits(failing_share) + entropy_bits(baseline_share)) / 2;
-}
 
 class Diagnoser {
  public:
@@ -161,9 +163,29 @@ class Diagnoser {
     return {};
   }
 
+  // The calls from the baseline's beginning on with f = 1 for a failing one since the onset, b = 1 for one that is
+  // fine, and `columns`. Its parameters: range_params().
+  std::string calls_sql(const std::string& columns) const {
+    const std::string judged = only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : "";
+    return fmt::format(
+        "SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
+        "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
+        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{2}{3}",
+        failing(), columns, scope(), judged);
+  }
+  std::vector<events::Cell> range_params() const {
+    const int64_t onset = to_us(*diagnosis_.onset);
+    return {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode};
+  }
+  // A condition that is about what the dimension is made of says nothing more through it.
+  bool restates(const Dimension& d) const {
+    return d.sql == kPromptSize && request_.failing_condition.find("tokens_input") != std::string::npos;
+  }
+
   Status contrast() {
     std::string columns, unions;
     for (size_t i = 0; i < kDimensions.size(); ++i) {
+      if (restates(kDimensions[i])) continue;
       if (kDimensions[i].list) {
         columns += fmt::format(", {} AS d{}", kDimensions[i].sql, i);
         unions += fmt::format(
@@ -176,75 +198,294 @@ class Diagnoser {
             fmt::format(" UNION ALL SELECT {0} AS d, d{0} AS v, SUM(f) AS f, SUM(b) AS b FROM c GROUP BY d{0}", i);
       }
     }
-    const std::string sql = fmt::format(
-        "WITH c AS MATERIALIZED (SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
-        "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
-        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{3}) "
-        "SELECT -1 AS d, '' AS v, SUM(f) AS f, SUM(b) AS b FROM c{2}",
-        failing(), columns, unions,
-        scope() + (only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : ""));
-    const int64_t onset = to_us(*diagnosis_.onset);
-    SENTINEL_ASSIGN(const events::SqlResult result,
-                    query(sql, {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode}));
-    std::vector<size_t> dimension;
+    const std::string sql =
+        fmt::format("WITH c AS MATERIALIZED ({}) SELECT -1 AS d, '' AS v, SUM(f) AS f, SUM(b) AS b FROM c{}",
+                    calls_sql(columns), unions);
+    SENTINEL_ASSIGN(const events::SqlResult result, query(sql, range_params()));
     for (const events::CellRow& row : result.rows) {
+      const CallTotals counts{static_cast<uint64_t>(cell_int(row[2])), static_cast<uint64_t>(cell_int(row[3]))};
       if (cell_int(row[0]) < 0) {
-        diagnosis_.failing = static_cast<uint64_t>(cell_int(row[2]));
-        diagnosis_.baseline = static_cast<uint64_t>(cell_int(row[3]));
-        continue;
+        all_ = counts;
+      } else {
+        candidates_.push_back({static_cast<size_t>(cell_int(row[0])), cell_text(row[1]), counts});
       }
-      const size_t d = static_cast<size_t>(cell_int(row[0]));
-      Finding finding;
-      finding.dimension = std::string(kDimensions[d].name);
-      finding.value = cell_text(row[1]);
-      finding.failing_count = static_cast<uint64_t>(cell_int(row[2]));
-      finding.baseline_count = static_cast<uint64_t>(cell_int(row[3]));
-      candidates_.push_back(std::move(finding));
-      dimension.push_back(d);
     }
-    if (diagnosis_.failing >= limits_.failing_min) rank(dimension);
+    diagnosis_.failing = all_.failing;
+    diagnosis_.baseline = all_.baseline;
+    if (all_.failing < limits_.failing_min) return {};
+    std::vector<Scored> scored = score_alone();
+    SENTINEL_TRY(add_pairs(scored));
+    rank(std::move(scored));
     return {};
   }
 
-  void rank(const std::vector<size_t>& dimension) {
-    const double failing = static_cast<double>(diagnosis_.failing);
-    const double baseline = static_cast<double>(diagnosis_.baseline);
-    struct Scored {
-      double score;
-      size_t dimension;
-      Finding finding;
-    };
-    std::vector<Scored> scored;
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      Finding& f = candidates_[i];
-      const double in_failing = static_cast<double>(f.failing_count);
-      const double in_baseline = static_cast<double>(f.baseline_count);
-      f.failing_share = in_failing / failing;
-      f.baseline_share = baseline > 0 ? in_baseline / baseline : 0;
-      f.lift = ((in_failing + 0.5) / (failing + 0.5)) / ((in_baseline + 0.5) / (baseline + 0.5));
-      f.p_value = std::min(
-          1.0, two_proportion_p(in_failing, failing, in_baseline, baseline) * static_cast<double>(candidates_.size()));
-      const bool over = f.failing_share > f.baseline_share;
-      if (f.value.empty() || !over || f.p_value > limits_.p_value_max) continue;
-      const Dimension& d = kDimensions[dimension[i]];
-      f.sentence =
-          fmt::format("{}: {} of the failing calls, {} of the others", fmt::format(fmt::runtime(d.sentence), f.value),
-                      percent(f.failing_share), percent(f.baseline_share));
-      const double score = separation(f.failing_share, f.baseline_share);
-      scored.push_back({d.symptom ? score * kSymptomWeight : score, dimension[i], std::move(f)});
+  // One value of one dimension and how many calls have it.
+  struct Candidate {
+    size_t dimension = 0;
+    std::string value;
+    CallTotals counts;
+  };
+  struct Scored {
+    double score = 0;
+    size_t dimension = 0;
+    Finding finding;
+    uint64_t bits = 0;       // of its values in sets_; 0: unknown
+    bool explained = false;  // by one before it
+  };
+  // Calls that have exactly these of the values that were looked at together, a bit each.
+  struct ValueSet {
+    uint64_t bits = 0;
+    CallTotals counts;
+  };
+
+  static std::string phrase(const Candidate& c) {
+    return fmt::format(fmt::runtime(kDimensions[c.dimension].sentence), c.value);
+  }
+
+  // How many comparisons one with a value of this dimension is one of: each dimension that can tell calls apart is
+  // given the same chance of a false alarm, whatever number of values the others have. Of two values, one is enough.
+  size_t comparisons(size_t dimension) const {
+    std::map<size_t, size_t> values;
+    for (const Candidate& c : candidates_) ++values[c.dimension];
+    const auto telling = std::count_if(values.begin(), values.end(), [](const auto& d) { return d.second > 1; });
+    const size_t own = values[dimension];
+    return static_cast<size_t>(telling) * (own == 2 ? 1 : own);
+  }
+
+  // `compared`: how many were looked at with it.
+  Scored scored(const Candidate& c, CallTotals counts, size_t compared, const std::string& words) const {
+    Finding f;
+    f.dimension = std::string(kDimensions[c.dimension].name);
+    f.value = c.value;
+    f.failing_count = counts.failing;
+    f.baseline_count = counts.baseline;
+    const double failing = static_cast<double>(all_.failing), baseline = static_cast<double>(all_.baseline);
+    const double in_failing = static_cast<double>(counts.failing), in_baseline = static_cast<double>(counts.baseline);
+    f.failing_share = in_failing / failing;
+    f.baseline_share = baseline > 0 ? in_baseline / baseline : 0;
+    f.lift = ((in_failing + 0.5) / (failing + 0.5)) / ((in_baseline + 0.5) / (baseline + 0.5));
+    f.p_value = std::min(1.0, chance_of_difference(counts, all_) * static_cast<double>(compared));
+    f.sentence = fmt::format("{}: {} of the failing calls, {} of the others", words, percent(f.failing_share),
+                             percent(f.baseline_share));
+    double score = separation(f.failing_share, f.baseline_share);
+    if (kDimensions[c.dimension].symptom) score = std::min(score * kSymptomWeight, kSymptomScoreMax);
+    return {score, c.dimension, std::move(f)};
+  }
+
+  std::vector<Scored> score_alone() const {
+    std::vector<Scored> out;
+    for (const Candidate& c : candidates_) {
+      if (c.value.empty()) continue;
+      Scored s = scored(c, c.counts, comparisons(c.dimension), phrase(c));
+      if (s.finding.failing_share > s.finding.baseline_share && s.finding.p_value <= limits_.p_value_max)
+        out.push_back(std::move(s));
     }
-    // Scores within a step of 0.02 count as equal; then the order of kDimensions decides.
+    return out;
+  }
+
+  // The values that failing calls have more than others, those that separate best first.
+  std::vector<Candidate> to_pair() const {
+    std::vector<Candidate> out;
+    for (const Candidate& c : candidates_) {
+      const bool over = static_cast<double>(c.counts.failing) * static_cast<double>(all_.baseline) >
+                        static_cast<double>(c.counts.baseline) * static_cast<double>(all_.failing);
+      if (over && !c.value.empty() && !kDimensions[c.dimension].symptom) out.push_back(c);
+    }
+    std::sort(out.begin(), out.end(), [&](const Candidate& a, const Candidate& b) {
+      return std::tuple(-separation(a.counts, all_), a.dimension, a.value) <
+             std::tuple(-separation(b.counts, all_), b.dimension, b.value);
+    });
+    if (out.size() > kPairedMax) out.resize(kPairedMax);
+    return out;
+  }
+
+  // A condition and its parameter: the call has this value.
+  static std::string has_value(size_t dimension) {
+    const Dimension& d = kDimensions[dimension];
+    return d.list ? fmt::format("COALESCE(list_contains({}, ?), FALSE)", d.sql)
+                  : fmt::format("COALESCE(CAST({} AS VARCHAR), '') = ?", d.sql);
+  }
+
+  // One pass: each call is the set of the values that it has; sets are few.
+  Status count_sets(const std::vector<Candidate>& values) {
+    std::string bits;
+    std::vector<events::Cell> params = range_params();
+    std::vector<events::Cell> chosen;
+    for (size_t i = 0; i < values.size(); ++i) {
+      bits += fmt::format("{}(CASE WHEN {} THEN {} ELSE 0 END)", i == 0 ? "" : " + ", has_value(values[i].dimension),
+                          1 << i);
+      chosen.emplace_back(values[i].value);
+    }
+    params.insert(params.begin() + 1, chosen.begin(), chosen.end());  // the order of the question marks
+    const std::string sql =
+        fmt::format("SELECT m, SUM(f), SUM(b) FROM ({}) GROUP BY m", calls_sql(fmt::format(", {} AS m", bits)));
+    SENTINEL_ASSIGN(const events::SqlResult result, query(sql, params));
+    for (const events::CellRow& row : result.rows) {
+      sets_.push_back({static_cast<uint64_t>(cell_int(row[0])),
+                       {static_cast<uint64_t>(cell_int(row[1])), static_cast<uint64_t>(cell_int(row[2]))}});
+    }
+    return {};
+  }
+  // The calls that have all of these values.
+  CallTotals counts_of(uint64_t bits) const {
+    CallTotals sum;
+    for (const ValueSet& set : sets_) {
+      if ((set.bits & bits) != bits) continue;
+      sum.failing += set.counts.failing;
+      sum.baseline += set.counts.baseline;
+    }
+    return sum;
+  }
+
+  // Those of the calls without any of the causes.
+  CallTotals counts_without(const std::vector<uint64_t>& causes, uint64_t bits) const {
+    CallTotals sum;
+    for (const ValueSet& set : sets_) {
+      const bool out = std::any_of(causes.begin(), causes.end(), [&](uint64_t c) { return (set.bits & c) == c; });
+      if (out || (set.bits & bits) != bits) continue;
+      sum.failing += set.counts.failing;
+      sum.baseline += set.counts.baseline;
+    }
+    return sum;
+  }
+
+  // What sets those failing calls apart that the causes found so far leave out. REQUIRES: sorted and explained.
+  void add_causes_of_the_rest(std::vector<Scored>& all) const {
+    std::vector<uint64_t> causes;
+    std::string names;
+    for (int round = 1; round < kCausesMax; ++round) {
+      const auto next = std::find_if(all.begin(), all.end(), [&](const Scored& s) {
+        return !s.explained && s.bits != 0 && std::find(causes.begin(), causes.end(), s.bits) == causes.end();
+      });
+      if (next == all.end()) return;
+      causes.push_back(next->bits);
+      names +=
+          (names.empty() ? "" : " and ") + std::string(next->finding.sentence, 0, next->finding.sentence.find(':'));
+      const CallTotals left = counts_without(causes, 0);
+      if (left.failing < limits_.failing_min ||
+          static_cast<double>(left.failing) < kLeftMin * static_cast<double>(all_.failing))
+        return;
+      std::optional<Scored> best = best_of_the_rest(causes, left, names);
+      if (!best) return;
+      const auto there = std::find_if(all.begin(), all.end(), [&](const Scored& s) { return s.bits == best->bits; });
+      if (there == all.end()) {
+        all.push_back(std::move(*best));
+      } else {
+        there->explained = false;
+        there->score = std::max(there->score, best->score);
+      }
+      sort(all);
+    }
+  }
+
+  std::optional<Scored> best_of_the_rest(const std::vector<uint64_t>& causes, CallTotals left,
+                                         const std::string& names) const {
+    std::optional<Scored> best;
+    for (size_t i = 0; i < values_.size(); ++i) {
+      const uint64_t bits = uint64_t{1} << i;
+      const CallTotals part = counts_without(causes, bits);
+      const double of_failing = static_cast<double>(part.failing) / static_cast<double>(left.failing);
+      const double of_baseline = static_cast<double>(part.baseline) / std::max(1.0, static_cast<double>(left.baseline));
+      const double p = chance_of_difference(part, left) * static_cast<double>(values_.size());
+      const double bits_told = separation(of_failing, of_baseline);
+      const double score = bits_told * static_cast<double>(left.failing) / static_cast<double>(all_.failing);
+      if (of_failing <= of_baseline || p > kLeftChanceMax || bits_told < kLeftSeparationMin) continue;
+      if (best && best->score >= score) continue;
+      best = scored(values_[i], values_[i].counts, 1, phrase(values_[i]));
+      best->score = score;
+      best->bits = bits;
+      best->finding.p_value = p;
+      best->finding.sentence = fmt::format("{}: {} of the failing calls without {}, {} of the others",
+                                           phrase(values_[i]), percent(of_failing), names, percent(of_baseline));
+    }
+    return best;
+  }
+
+  Status add_pairs(std::vector<Scored>& out) {
+    values_ = to_pair();
+    const std::vector<Candidate>& values = values_;
+    if (values.size() < 2) return {};
+    SENTINEL_TRY(count_sets(values));
+    for (Scored& s : out) {
+      const auto at = std::find_if(values.begin(), values.end(), [&](const Candidate& c) {
+        return c.dimension == s.dimension && c.value == s.finding.value;
+      });
+      if (at != values.end()) s.bits = uint64_t{1} << (at - values.begin());
+    }
+    const size_t compared = values.size() * (values.size() - 1) / 2;
+    std::vector<Scored> pairs;
+    for (size_t i = 0; i < values.size(); ++i) {
+      for (size_t j = i + 1; j < values.size(); ++j) {
+        const auto [first, second] = std::minmax(
+            values[i], values[j], [](const Candidate& a, const Candidate& b) { return a.dimension < b.dimension; });
+        if (first.dimension == second.dimension) continue;
+        const uint64_t bits = (uint64_t{1} << i) | (uint64_t{1} << j);
+        const CallTotals together = counts_of(bits);
+        const double more = more_together({first.counts, second.counts, together, all_},
+                                          limits_.p_value_max / static_cast<double>(compared));
+        if (more <= 0) continue;
+        Scored s = scored(first, together, compared, phrase(first) + " with " + phrase(second));
+        s.finding.with_dimension = std::string(kDimensions[second.dimension].name);
+        s.finding.with_value = second.value;
+        s.bits = bits;
+        s.score = std::max({s.score, separation(first.counts, all_), separation(second.counts, all_)}) + kScoreStep +
+                  kPairWeight * more;
+        pairs.push_back(std::move(s));
+      }
+    }
+    sort(pairs);
+    explain(pairs);
+    if (pairs.size() > kPairsShown) pairs.resize(kPairsShown);
+    std::move(pairs.begin(), pairs.end(), std::back_inserter(out));
+    return {};
+  }
+
+  // Neither among the calls that have `a` nor among the others does `b` make a difference: failing calls have it more
+  // often only because they have `a`, as a provider's calls have its models.
+  bool explains(const Scored& a, const Scored& b) const {
+    const CallTotals with_a = counts_of(a.bits), with_b = counts_of(b.bits), both = counts_of(a.bits | b.bits);
+    const auto minus = [](CallTotals x, CallTotals y) {
+      return CallTotals{x.failing - y.failing, x.baseline - y.baseline};
+    };
+    const auto differs = [&](CallTotals part, CallTotals of) {
+      return static_cast<double>(part.failing) * static_cast<double>(of.baseline) >
+                 static_cast<double>(part.baseline) * static_cast<double>(of.failing) &&
+             chance_of_difference(part, of) < limits_.p_value_max;
+    };
+    return !differs(both, with_a) && !differs(minus(with_b, both), minus(all_, with_a));
+  }
+
+  // REQUIRES: sorted.
+  void explain(std::vector<Scored>& all) const {
+    for (size_t i = 1; i < all.size(); ++i) {
+      for (size_t j = 0; j < i && !all[i].explained; ++j) {
+        all[i].explained = all[i].bits != 0 && all[j].bits != 0 && !all[j].explained && explains(all[j], all[i]);
+      }
+    }
+    sort(all);
+  }
+
+  // What another one explains comes last; of scores that count as equal, the order of kDimensions decides.
+  static void sort(std::vector<Scored>& scored) {
     const auto order = [](const Scored& s) {
-      return std::tuple(-std::lround(s.score * 50), s.dimension, -s.finding.lift);
+      return std::tuple(s.explained, -std::lround(s.score / kScoreStep), s.dimension, -s.finding.lift, s.finding.value,
+                        s.finding.with_value);
     };
     std::sort(scored.begin(), scored.end(), [&](const Scored& a, const Scored& b) { return order(a) < order(b); });
+  }
+
+  void rank(std::vector<Scored> scored) {
+    sort(scored);
+    explain(scored);
+    add_causes_of_the_rest(scored);
     if (scored.size() > limits_.findings_max) scored.resize(limits_.findings_max);
     for (Scored& s : scored) diagnosis_.findings.push_back(std::move(s.finding));
   }
 
   bool is_finding(std::string_view dimension, std::string_view value) const {
-    return std::any_of(diagnosis_.findings.begin(), diagnosis_.findings.end(),
-                       [&](const Finding& f) { return f.dimension == dimension && f.value == value; });
+    return std::any_of(diagnosis_.findings.begin(), diagnosis_.findings.end(), [&](const Finding& f) {
+      return (f.dimension == dimension && f.value == value) || (f.with_dimension == dimension && f.with_value == value);
+    });
   }
 
   // Values never seen before that came up with the onset, or before it and have a part in the failures.
@@ -281,13 +522,17 @@ class Diagnoser {
     // The latest failing calls that carry the first finding, so that the example shows the cause.
     std::string narrow;
     std::vector<events::Cell> params{to_us(*diagnosis_.onset), to_us(request_.now), request_.test_mode};
+    const auto narrow_to = [&](std::string_view name, const std::string& value) {
+      const auto d = std::find_if(kDimensions.begin(), kDimensions.end(),
+                                  [&](const Dimension& dimension) { return dimension.name == name; });
+      if (d == kDimensions.end()) return;
+      narrow += " AND " + has_value(static_cast<size_t>(d - kDimensions.begin()));
+      params.emplace_back(value);
+    };
     if (!diagnosis_.findings.empty()) {
-      const auto d = std::find_if(kDimensions.begin(), kDimensions.end(), [&](const Dimension& dimension) {
-        return dimension.name == diagnosis_.findings.front().dimension;
-      });
-      narrow = d->list ? fmt::format(" AND list_contains({}, ?)", d->sql)
-                       : fmt::format(" AND COALESCE(CAST({} AS VARCHAR), '') = ?", d->sql);
-      params.emplace_back(diagnosis_.findings.front().value);
+      const Finding& first = diagnosis_.findings.front();
+      narrow_to(first.dimension, first.value);
+      narrow_to(first.with_dimension, first.with_value);
     }
     const std::string sql = fmt::format(
         "SELECT request_id, epoch_us(timestamp), endpoint, model_version, error_type, latency_ms, safety_label, "
@@ -314,7 +559,10 @@ class Diagnoser {
   const DiagnosisRequest& request_;
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
-  std::vector<Finding> candidates_;
+  CallTotals all_;
+  std::vector<Candidate> candidates_;
+  std::vector<Candidate> values_;  // looked at together; a bit each
+  std::vector<ValueSet> sets_;
   bool only_judged_ = false;  // see kJudgedMin
 };
 
@@ -336,7 +584,9 @@ std::string Diagnosis::why() const {
   std::string text = findings.front().sentence;
   text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
   for (const ChangeNearOnset& change : changes) {
-    if (change.sentence.find(findings.front().value) != std::string::npos) {
+    const std::string& with = findings.front().with_value;
+    if (change.sentence.find(findings.front().value) != std::string::npos ||
+        (!with.empty() && change.sentence.find(with) != std::string::npos)) {
       const size_t seen = change.sentence.find("was first seen");
       return fmt::format("{}; it {}.", text, change.sentence.substr(seen));
     }
@@ -397,6 +647,8 @@ std::string to_json(const Diagnosis& d) {
                                     {"baseline_share", f.baseline_share},
                                     {"lift", f.lift},
                                     {"p_value", f.p_value}});
+    if (!f.with_dimension.empty())
+      findings.back().as_object()["with"] = json::object{{"dimension", f.with_dimension}, {"value", f.with_value}};
   }
   for (const ChangeNearOnset& c : d.changes)
     changes.push_back(json::object{{"at", format_rfc3339(c.at)}, {"sentence", c.sentence}});
@@ -436,6 +688,10 @@ Result<Diagnosis> diagnosis_from_json(std::string_view text) {
       d.findings.push_back({string(f, "dimension"), string(f, "value"), count(f, "failing_count"),
                             real(f, "failing_share"), count(f, "baseline_count"), real(f, "baseline_share"),
                             real(f, "lift"), real(f, "p_value"), string(f, "sentence")});
+      if (const json::value* with = f.as_object().if_contains("with")) {
+        d.findings.back().with_dimension = string(*with, "dimension");
+        d.findings.back().with_value = string(*with, "value");
+      }
     }
     for (const json::value& c : value.at("changes").as_array())
       d.changes.push_back({time(c, "at"), string(c, "sentence")});

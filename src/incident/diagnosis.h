@@ -23,8 +23,11 @@ struct Finding {
   uint64_t baseline_count = 0;
   double baseline_share = 0;
   double lift = 0;     // failing_share / baseline_share, both with half a call added
-  double p_value = 1;  // two-sided two-proportion z-test, Bonferroni-corrected for the values compared
+  double p_value = 1;  // two-sided, Fisher's exact test, corrected for the dimensions and values compared
   std::string sentence;
+  // A second value: only calls that have both are counted. Empty: none.
+  std::string with_dimension{};
+  std::string with_value{};
 };
 
 struct ChangeNearOnset {

@@ -61,6 +61,7 @@ export interface Finding {
   sentence: string;
   dimension: string;
   value: string;
+  with?: { dimension: string; value: string };
   failing_count: number;
   failing_share: number;
   baseline_count: number;
