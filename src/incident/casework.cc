@@ -11,6 +11,7 @@
 #include "incident/limits.h"
 #include "incident/mentions.h"
 #include "incident/schema.h"
+#include "incident/status_page.h"
 #include "incident/words.h"
 
 namespace sentinel::incident {
@@ -122,6 +123,7 @@ Result<Case> Casework::get(std::string_view id) {
     SENTINEL_ASSIGN(out.subscribers, load_subscribers(tx, key));
     SENTINEL_ASSIGN(out.updates, load_updates(tx, key));
     SENTINEL_ASSIGN(out.attachments, load_attachments(tx, key));
+    SENTINEL_ASSIGN(out.deadlines, load_deadlines(tx, key));
     SENTINEL_ASSIGN(const state::Rows fields,
                     tx.query("SELECT name, value FROM incident_fields WHERE incident_id = ?", {key}));
     for (const state::Row& row : fields) out.fields.emplace(row.text(0), row.text(1));
@@ -332,10 +334,28 @@ Result<IncidentRecord> Casework::add_update(std::string_view id, const NewUpdate
         {record.incident.id, to_us(desk_.scheduler_.now()), actor.name, int64_t{request.is_public},
          std::string(trim(request.title)), std::string(trim(request.text)),
          std::string(model::incident_status_name(record.incident.status))}));
+    if (request.is_public && desk_.public_handler_) {
+      SENTINEL_ASSIGN(const std::vector<Update> all, load_updates(tx, record.incident.id));
+      SENTINEL_TRY(desk_.public_handler_(tx, record, all.back(), public_title(all)));
+    }
+    SENTINEL_TRY(desk_.deadlines_->updated(tx, record));
     const std::string data = request.is_public ? R"({"public":true})" : R"({"public":false})";
     SENTINEL_TRY(touch(tx, record, "update", trim(request.text), data, actor));
     SENTINEL_ASSIGN(const std::string called, desk_.tell_mentioned(tx, record, request.text, actor));
     return desk_.tell_subscribers(tx, record, "update", fmt::format("{}: {}", actor.name, trim(request.text)), actor);
+  });
+}
+
+Result<IncidentRecord> Casework::review(std::string_view id, std::string_view note, const Actor& actor,
+                                        int64_t version) {
+  if (note.size() > kNoteBytesMax)
+    return fail(ErrorCode::kTooLarge, fmt::format("a note has at most {} bytes", kNoteBytesMax));
+  return desk_.change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    if (record.incident.status != model::IncidentStatus::kResolved)
+      return fail(ErrorCode::kConflict, fmt::format("INC-{} is not resolved yet", record.incident.number));
+    SENTINEL_TRY(desk_.deadlines_->reviewed(tx, record));
+    return touch(tx, record, "review", fmt::format("reviewed by {}{}{}", actor.name, note.empty() ? "" : ": ", note),
+                 "{}", actor);
   });
 }
 

@@ -74,6 +74,7 @@ struct Case {
   std::vector<Subscriber> subscribers;
   std::vector<Update> updates;  // oldest first
   std::vector<Attachment> attachments;
+  std::vector<Deadline> deadlines;
 };
 
 struct SplitRequest {
@@ -109,6 +110,9 @@ class Casework {
   Result<IncidentRecord> unsubscribe(std::string_view id, std::string_view person, const Actor& actor);
   Result<IncidentRecord> add_update(std::string_view id, const NewUpdate& update, const Actor& actor,
                                     int64_t version = 0);
+
+  // Its review is done. kConflict unless it is resolved.
+  Result<IncidentRecord> review(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
 
   // `relation`: related, duplicate_of, caused_by, or one of their other ends.
   Result<IncidentRecord> link(std::string_view id, std::string_view relation, std::string_view other,

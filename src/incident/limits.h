@@ -2,6 +2,7 @@
 // Named limits of what people and alerts write into incidents.
 
 #include <cstddef>
+#include <cstdint>
 
 #include "base/clock.h"
 
@@ -27,6 +28,11 @@ inline constexpr size_t kStormAlertsNamedMax = 20;  // by fingerprint, in that e
 
 inline constexpr Micros kPruneInterval = std::chrono::hours(24);    // of escalations
 inline constexpr Micros kPageAttemptMax = std::chrono::minutes(5);  // what one attempt to send a page may take
+inline constexpr size_t kMailAddressBytesMax = 254;
+inline constexpr int64_t kStatusSubscribersMax = 2000;  // each update is a mail to each
+inline constexpr int64_t kConfirmationsPerHourMax = 200;
+inline constexpr Micros kConfirmAgainAfter = std::chrono::minutes(10);  // to one address
+inline constexpr Micros kUnconfirmedKept = std::chrono::hours(48);
 inline constexpr size_t kDeadlinesPerTurnMax = 1000;
 inline constexpr Millis kDeadlineRetry{1000};  // while the state cannot be read
 

@@ -289,7 +289,8 @@ Result<IncidentRecord> Casework::new_from(state::Tx& tx, const IncidentRecord& o
       link_json("split_from", old), actor));
   SENTINEL_TRY(put_link(tx, old.incident.id, incident.id, kLinkSplit, now, actor.name));
   // Whoever works on the old one has seen this one: nobody is called out of bed for it.
-  if (!known) SENTINEL_TRY(desk_.escalate(tx, IncidentEvent::kOpened, record, actor));
+  SENTINEL_TRY(known ? desk_.deadlines_->on_event(tx, IncidentEvent::kOpened, record)
+                     : desk_.escalate(tx, IncidentEvent::kOpened, record, actor));
   return record;
 }
 

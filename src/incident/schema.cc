@@ -146,6 +146,18 @@ CREATE TABLE incident_attachments (
   sha256 TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL);
 CREATE INDEX incident_attachments_by_incident ON incident_attachments(incident_id, at);
 CREATE INDEX incident_attachments_by_content ON incident_attachments(sha256);
+)sql"},
+                                                  {4, R"sql(
+CREATE TABLE incident_deadlines (
+  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
+  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
+CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
+)sql"},
+                                                  {5, R"sql(
+CREATE TABLE status_subscribers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, confirmed_at INTEGER, mailed_at INTEGER NOT NULL);
+CREATE INDEX incident_updates_by_public ON incident_updates(public, incident_id);
+CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
 )sql"}};
   return list;
 }

@@ -58,7 +58,8 @@ Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry
       database_(database),
       options_(std::move(options)),
       opened_(metrics.counter("sentinel_incidents_opened_total", "Incidents opened, by alerts or people.")),
-      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")) {
+      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")),
+      deadlines_(std::make_unique<Deadlines>(*this, scheduler, database, metrics)) {
   if (options_.auto_resolve) resume_auto_resolve();
 }
 
@@ -231,6 +232,7 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
 // Writes the record, and has people told of what has become of it.
 Status Service::escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) {
   if (escalator_ != nullptr) SENTINEL_TRY(escalator_->on_incident(tx, event, record, actor));
+  SENTINEL_TRY(deadlines_->on_event(tx, event, record));
   return update(tx, record);
 }
 

@@ -19,6 +19,7 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/scheduler.h"
+#include "incident/deadlines.h"
 #include "incident/diagnosis.h"
 #include "incident/escalator.h"
 #include "incident/options.h"
@@ -52,6 +53,8 @@ struct IncidentRecord {
   model::Incident incident;
   Headline headline;
 };
+
+struct Update;  // casework.h
 
 struct IncidentDetail {
   IncidentRecord record;
@@ -103,6 +106,10 @@ class Service final : public alerting::AlertListener {
   // commit.
   using LeadHandler = std::function<void(const IncidentDetail&)>;
 
+  // In the transaction of a public update, with what the public calls the incident.
+  using PublicHandler =
+      std::function<Status(state::Tx&, const IncidentRecord&, const Update&, const std::string& title)>;
+
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran. All references outlive the service.
   Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options);
@@ -112,10 +119,12 @@ class Service final : public alerting::AlertListener {
 
   void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
   void on_lead_change(LeadHandler handler) { lead_handler_ = std::move(handler); }
+  void on_public_update(PublicHandler handler) { public_handler_ = std::move(handler); }
   void set_options(Options options) { options_ = std::move(options); }
   const Options& options() const { return options_; }
   // Who has people told of incidents from now on; null: nobody is.
   void set_escalator(Escalator* escalator) { escalator_ = escalator; }
+  Escalator* escalator() const { return escalator_; }
 
   // In the alerting transaction. An error rolls the alerts back too.
   Status on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) override;
@@ -209,6 +218,7 @@ class Service final : public alerting::AlertListener {
   Escalator* escalator_ = nullptr;
   ChangeHandler change_handler_;
   LeadHandler lead_handler_;
+  PublicHandler public_handler_;
   std::set<std::string> lead_changed_;  // as above
   // What a transaction under way did and nobody has been told yet. One that is rolled back leaves its entry, which
   // tell() then finds not to be true.
@@ -222,6 +232,7 @@ class Service final : public alerting::AlertListener {
   std::map<std::string, TimerId> calm_timers_;  // until they are resolved by themselves
   Counter& opened_;
   Counter& resolved_;
+  std::unique_ptr<Deadlines> deadlines_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: what was posted may come later
 };
 
