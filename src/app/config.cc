@@ -236,11 +236,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration",
-      {"listen",     "external_url",    "data_dir",       "log",        "gateway",  "metrics",     "events",
-       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
-       "prometheus", "global",          "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",         "otlp",           "runtime",    "shutdown", "budgets",     "routing",
-       "analysis",   "web_config_file", "oncall",         "automation"}));
+      {"listen",     "external_url",    "data_dir",       "log",        "gateway",    "metrics",     "events",
+       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",     "incidents",   "auth",
+       "prometheus", "global",          "scrape_configs", "rule_files", "alerting",   "remote_read", "remote_write",
+       "storage",    "tracing",         "otlp",           "runtime",    "shutdown",   "budgets",     "routing",
+       "analysis",   "web_config_file", "oncall",         "automation", "status_page"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -266,6 +266,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
+  SENTINEL_ASSIGN(config.status_page, parse_status_page(root.get("status_page")));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
   SENTINEL_TRY(parse_automation(root.get("automation"), config));
   const YamlNode shutdown = root.get("shutdown");

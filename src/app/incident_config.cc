@@ -115,7 +115,64 @@ Status parse_deadlines(const YamlNode& node, incident::DeadlineOptions& options)
   return {};
 }
 
+// "/status-page": a path that neither the page nor an API has.
+bool is_own_path(std::string_view path) {
+  if (path.size() < 2 || path.front() != '/' || path.back() == '/' || path.find("//") != std::string_view::npos)
+    return false;
+  const bool plain = std::all_of(path.begin(), path.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '/';
+  });
+  const std::string_view first = path.substr(1, path.find('/', 1) - 1);
+  for (const std::string_view taken :
+       {"api", "v1", "v1beta", "sentinel", "-", "debug", "datadog", "metrics", "federate", "oncall", "assets"}) {
+    if (first == taken) return false;
+  }
+  return plain;
+}
+
+Result<incident::StatusComponent> parse_component(const YamlNode& node) {
+  SENTINEL_TRY(node.expect_keys("component", {"id", "name", "description", "match"}));
+  incident::StatusComponent out;
+  SENTINEL_ASSIGN(const YamlNode id, node.require("component", "id"));
+  SENTINEL_ASSIGN(out.id, id.string());
+  SENTINEL_ASSIGN(out.name, node.string_or("name", out.id));
+  SENTINEL_ASSIGN(out.description, node.string_or("description", ""));
+  SENTINEL_ASSIGN(const YamlNode match, node.require("component", "match"));
+  if (!match.is_map() || match.entries().empty())
+    return fail(match.error("expected labels that its incidents have, such as {service: shop}"));
+  for (const YamlNode::Entry& entry : match.entries()) {
+    SENTINEL_ASSIGN(const std::string value, entry.value.string());
+    out.match.set(entry.name(), value);
+  }
+  return out;
+}
+
 }  // namespace
+
+Result<incident::StatusPageOptions> parse_status_page(const YamlNode& node) {
+  incident::StatusPageOptions out;
+  if (node.is_null()) return out;
+  SENTINEL_TRY(
+      node.expect_keys("status_page", {"path", "title", "url", "components", "least_severity", "automatic", "mail"}));
+  SENTINEL_ASSIGN(out.path, node.string_or("path", "/status-page"));
+  if (!is_own_path(out.path))
+    return fail(node.get("path").error("expected a path that nothing else has, of small letters, digits and -"));
+  SENTINEL_ASSIGN(out.title, node.string_or("title", out.title));
+  SENTINEL_ASSIGN(out.url, node.string_or("url", ""));
+  SENTINEL_ASSIGN(out.automatic, node.boolean_or("automatic", out.automatic));
+  SENTINEL_ASSIGN(out.mail_channel, node.string_or("mail", ""));
+  if (node.has("least_severity")) {
+    SENTINEL_ASSIGN(out.least, severity_of(node.get("least_severity")));
+  }
+  for (const YamlNode& item : node.get("components").items()) {
+    SENTINEL_ASSIGN(incident::StatusComponent component, parse_component(item));
+    const bool twice =
+        std::any_of(out.components.begin(), out.components.end(), [&](const auto& c) { return c.id == component.id; });
+    if (twice) return fail(item.error(fmt::format("component \"{}\" is there twice", component.id)));
+    out.components.push_back(std::move(component));
+  }
+  return out;
+}
 
 Status parse_incidents(const YamlNode& node, incident::Options& options) {
   SENTINEL_TRY(

@@ -24,8 +24,6 @@
 #include "api/gateway_policy.h"
 #include "api/incidents.h"
 #include "api/live.h"
-#include "api/oncall.h"
-#include "api/oncall_answers.h"
 #include "api/openapi.h"
 #include "api/operations.h"
 #include "api/page.h"
@@ -36,6 +34,7 @@
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
+#include "app/people_web.h"
 #include "app/remedies.h"
 #include "app/text_inspector.h"
 #include "app/web_config.h"
@@ -318,8 +317,7 @@ struct Server::Parts {
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
-  std::unique_ptr<api::OncallApi> oncall_api;
-  std::unique_ptr<api::OncallAnswers> oncall_answers;
+  std::unique_ptr<PeopleWeb> people_web;
   std::unique_ptr<api::AutomationApi> automation_api;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
@@ -583,8 +581,8 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   add_gateway_routes(*router);
-  incident_api =
-      std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
+  incident_api = std::make_unique<api::IncidentApi>(
+      api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments"});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); },
                            [this](const std::string& id) { return judgements_json(*judges, id); }});
@@ -662,10 +660,9 @@ void Server::Parts::add_gateway_routes(net::Router& router) {
 }
 
 void Server::Parts::add_oncall_routes(net::Router& router) {
-  oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
-  oncall_answers->add_routes(router);
-  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
-  oncall_api->add_routes(router);
+  people_web = std::make_unique<PeopleWeb>(
+      api::StatusPageApi::Parts{runtime, control, *database, *pager, *incidents, config.status_page});
+  people_web->add_routes(router);
 }
 
 // ---- while it runs ----
