@@ -212,8 +212,9 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
 IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
   const bool as_json = exchange->request().headers.get("accept").find("application/json") != std::string_view::npos;
-  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d,
-                     co_await net::on_loop(&parts_.control, [this, id] { return parts_.incidents.get(id); }));
+  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d, co_await net::on_loop(&parts_.control, [this, id] {
+                       return parts_.incidents.get(id, incident::kAlertsShownMax);
+                     }));
   const TimePoint now = parts_.control.now();
   const std::string markdown = co_await net::blocking(&parts_.runtime, [this, d, now] {
     const model::Incident& i = d.record.incident;

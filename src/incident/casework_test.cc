@@ -236,6 +236,34 @@ TEST_F(CaseworkTest, alerts_of_a_merged_group_join_what_it_was_merged_into) {
   EXPECT_EQ(service_->list({})->size(), 3u) << "a resolved incident swallows nothing";
 }
 
+TEST_F(CaseworkTest, what_was_resolved_by_hand_while_it_fires_stays_so_until_it_fires_anew) {
+  ASSERT_TRUE(fire(drift_));
+  ASSERT_TRUE(service_->resolve("1", {}, kAda));
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(deliver({change(AlertChange::Kind::kUpdated, drift_)}));
+  EXPECT_EQ(service_->list({})->size(), 1u);
+  EXPECT_EQ(now("1").status, IncidentStatus::kResolved);
+  ASSERT_TRUE(end(drift_));
+  EXPECT_EQ(timeline("1", "status").size(), 1u) << "it does not resolve twice";
+  ASSERT_TRUE(fire(drift_));
+  EXPECT_EQ(service_->list({})->size(), 2u);
+  EXPECT_EQ(now("1").status, IncidentStatus::kResolved);
+}
+
+TEST_F(CaseworkTest, whatever_people_put_beside_it_it_resolves_with_its_last_alert) {
+  options_.fields = {{"customer", "", FieldType::kText, {}}};
+  restart();
+  ASSERT_TRUE(fire(drift_));
+  declared("another");
+  ASSERT_TRUE(casework_->set_fields("1", {{"customer", R"("ACME")"}}, kAda));
+  ASSERT_TRUE(casework_->set_role("1", Role::kCommander, "ada", kAda));
+  ASSERT_TRUE(casework_->link("1", "related", "2", kAda));
+  ASSERT_TRUE(casework_->add_update("1", {"looking", true, "", IncidentStatus::kIdentified}, kAda));
+  ASSERT_TRUE(service_->set_severity("1", Severity::kSev4, kAda));
+  ASSERT_TRUE(service_->assign("1", "bob", kAda));
+  ASSERT_TRUE(end(drift_));
+  EXPECT_EQ(now("1").status, IncidentStatus::kResolved);
+}
+
 TEST_F(CaseworkTest, subscribers_hear_of_news_that_others_make) {
   declared();
   ASSERT_TRUE(casework_->subscribe("1", "Ada Lovelace", "", kAda));
@@ -251,6 +279,12 @@ TEST_F(CaseworkTest, subscribers_hear_of_news_that_others_make) {
                                     "eve: INC-1 acknowledged: it broke | severity set to SEV1 by Bob Fry"}));
   ASSERT_TRUE(service_->add_note("1", "looking", kBob));
   EXPECT_TRUE(people_.heard().empty()) << "a note is for those who work on it";
+  ASSERT_TRUE(fire(drift_.with("severity", "SEV3")));
+  ASSERT_TRUE(casework_->subscribe("2", "eve", "", kAda));
+  ASSERT_TRUE(deliver({change(AlertChange::Kind::kFired, drift_.with("n", "2")),
+                       change(AlertChange::Kind::kFired, drift_.with("severity", "SEV1"))}));
+  EXPECT_EQ(people_.heard(), (Lines{"eve: INC-2 open: it broke | severity raised to SEV2",
+                                    "eve: INC-2 open: it broke | severity raised to SEV1"}));
   ASSERT_TRUE(casework_->unsubscribe("1", "ada", kAda));
   EXPECT_EQ(code(casework_->unsubscribe("1", "ada", kAda)), "not_found");
   ASSERT_TRUE(casework_->add_update("1", {"half is back", false, "", IncidentStatus::kMonitoring}, kAda));

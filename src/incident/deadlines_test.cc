@@ -1,5 +1,6 @@
 #include "incident/deadlines.h"
 
+#include "incident/postmortem.h"
 #include "incident/test_desk.h"
 
 namespace sentinel::incident {
@@ -217,6 +218,9 @@ TEST_F(DeadlinesTest, ten_thousand_open_alerts_change_status_within_a_second) {
     EXPECT_EQ(detail.alerts.size(), 50u);
     EXPECT_EQ(detail.alert_count, 10'000u);
   });
+  EXPECT_NE(postmortem_markdown(service_->get("1", 50).value(), std::nullopt, scheduler_.now())
+                .find("- and 9950 more alerts"),
+            std::string::npos);
   const int64_t acknowledged = timed([&] { ASSERT_TRUE(service_->acknowledge("1", "", kAda)); });
   declared("the other", Severity::kSev2);
   const int64_t merged = timed([&] { ASSERT_TRUE(service_->merge("1", "2", kAda)); });

@@ -163,6 +163,8 @@ Status Service::alert_fired(state::Tx& tx, AlertBatch& batch, const AlertChange&
         tx, record.incident, "severity", fmt::format("severity raised to {}", model::severity_name(severity)),
         change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
     record.incident.severity = severity;
+    const std::string raised = fmt::format("severity raised to {}", model::severity_name(severity));
+    SENTINEL_TRY(tell_subscribers(tx, record, raised, raised, Actor{}));
     SENTINEL_TRY(call_after(tx, record, change.alert));
     SENTINEL_TRY(escalate(tx, IncidentEvent::kChanged, record, Actor{}));
     touched->new_rule = true;

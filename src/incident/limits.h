@@ -31,6 +31,7 @@ inline constexpr Micros kPageAttemptMax = std::chrono::minutes(5);  // what one 
 inline constexpr size_t kMailAddressBytesMax = 254;
 inline constexpr int64_t kStatusSubscribersMax = 2000;  // each update is a mail to each
 inline constexpr int64_t kConfirmationsPerHourMax = 200;
+inline constexpr int kAsksPerMinuteMax = 30;
 inline constexpr Micros kConfirmAgainAfter = std::chrono::minutes(10);  // to one address
 inline constexpr Micros kUnconfirmedKept = std::chrono::hours(48);
 inline constexpr size_t kDeadlinesPerTurnMax = 1000;

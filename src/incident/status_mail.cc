@@ -64,10 +64,20 @@ Result<std::optional<StatusMail::Row>> StatusMail::find(state::Tx& tx, std::stri
   return std::optional(Row{row.integer(0), row.text(1), !row.is_null(2), time_from_us(row.integer(3))});
 }
 
+bool StatusMail::may_ask() {
+  const TimePoint minute = std::chrono::floor<std::chrono::minutes>(scheduler_.now());
+  if (minute != minute_) {
+    minute_ = minute;
+    asked_ = 0;
+  }
+  return ++asked_ <= kAsksPerMinuteMax;
+}
+
 Status StatusMail::ask(std::string_view typed) {
   if (!enabled()) return fail(ErrorCode::kNotFound, "updates are not sent by mail here");
   const std::string address = to_lower(trim(typed));
   if (!is_mail_address(address)) return fail(ErrorCode::kInvalidArgument, "this is not a mail address");
+  if (!may_ask()) return fail(ErrorCode::kRateLimited, "too many ask at present; try again in a minute");
   const TimePoint now = scheduler_.now();
   return database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_TRY(tx.exec("DELETE FROM status_subscribers WHERE confirmed_at IS NULL AND mailed_at < ?",
@@ -120,6 +130,7 @@ Result<std::string> StatusMail::address_of(std::string_view token, bool leaving)
 }
 
 Status StatusMail::confirm(std::string_view token) {
+  SENTINEL_TRY(address_of(token, false));  // what is not ours is not worth a write
   return database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const Row row, of_token(tx, token, false));
     if (row.confirmed) return {};
@@ -128,6 +139,7 @@ Status StatusMail::confirm(std::string_view token) {
 }
 
 Status StatusMail::leave(std::string_view token) {
+  SENTINEL_TRY(address_of(token, true));
   return database_.write([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const Row row, of_token(tx, token, true));
     return tx.exec("DELETE FROM status_subscribers WHERE id = ?", {row.id});

@@ -45,11 +45,14 @@ class StatusMail {
   Result<Row> of_token(state::Tx& tx, std::string_view token, bool leaving);
   Status publish(state::Tx& tx, const IncidentRecord& record, const Update& update, const std::string& title);
   std::string base() const;
+  bool may_ask();  // strangers must not keep this thread and the disk busy
 
   Scheduler& scheduler_;
   state::Database& database_;
   Pager& pager_;
   const StatusPageOptions options_;
+  TimePoint minute_;  // the one that is counted
+  int asked_ = 0;     // in it
 };
 
 }  // namespace sentinel::incident
