@@ -72,6 +72,12 @@ test('a role, a subscription, a field, a link and a file', async () => {
   await card.getByLabel('Other incident').fill('INC-2');
   await card.getByRole('button', { name: 'Link', exact: true }).tap();
   await card.getByRole('link', { name: /INC-2 The other one/ }).waitFor();
+  await card.getByRole('button', { name: 'Take back: related INC-2' }).tap();
+  await until('the link is gone', async () => (await incident()).links.length === 0);
+  await card.getByLabel('Relation').selectOption('is a child of');
+  await card.getByLabel('Other incident').fill('INC-2');
+  await card.getByRole('button', { name: 'Link', exact: true }).tap();
+  await until('it has a parent', async () => (await incident()).links[0]?.relation === 'parent');
   await card.locator('input[type=file]').setInputFiles({ name: 'log.txt', mimeType: 'text/plain', buffer: Buffer.from('lines') });
   const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'log.txt' }).tap()]);
   assert.equal(download.suggestedFilename(), 'log.txt');
