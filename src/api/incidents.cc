@@ -1,7 +1,5 @@
 #include "api/incidents.h"
 
-#include <array>
-
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
@@ -9,6 +7,7 @@
 #include "base/strings.h"
 #include "incident/analytics.h"
 #include "incident/diagnosis_runner.h"
+#include "incident/limits.h"
 #include "incident/postmortem.h"
 #include "text/json_text.h"
 #include "text/labels_json.h"
@@ -17,104 +16,11 @@
 namespace sentinel::api {
 namespace json = boost::json;
 
-// What every change of an incident is given beside its own fields.
-struct ActionCall {
-  std::string id;
-  std::string note;
-  incident::Actor actor;
-  int64_t version = 0;  // the caller saw; 0: any
-};
-
-// POST .../{id}/NAME. `run` is called on the control loop.
-struct IncidentAction {
-  std::string_view name;
-  Result<incident::IncidentRecord> (*run)(incident::Service& desk, const ActionCall& call, const json::object& body);
-};
-
 namespace {
-
-json::value optional_time(const std::optional<TimePoint>& t) {
-  return t ? json::value(format_rfc3339(*t)) : json::value(nullptr);
-}
-
-json::value seconds_or_null(const std::optional<TimePoint>& end, TimePoint start) {
-  return end ? json::value(std::chrono::duration<double>(*end - start).count()) : json::value(nullptr);
-}
-
-// Rules put their expression into the generator's link: .../graph?g0.expr=EXPR&g0.tab=1.
-std::string expression_of(const model::Alert& alert) {
-  const size_t query = alert.generator_url.find('?');
-  if (query == std::string::npos) return "";
-  return std::string(net::Params::parse(std::string_view(alert.generator_url).substr(query + 1)).get("g0.expr"));
-}
-
-json::object alert_json(const incident::IncidentAlert& entry) {
-  const model::Alert& a = entry.alert;
-  return {{"fingerprint", a.fingerprint_hex()},
-          {"name", a.name()},
-          {"labels", text::labels_object(a.labels)},
-          {"annotations", text::labels_object(a.annotations)},
-          {"state", entry.firing ? "firing" : "resolved"},
-          {"starts_at", format_rfc3339(a.starts_at)},
-          {"ends_at", entry.firing ? json::value(nullptr) : json::value(format_rfc3339(a.ends_at))},
-          {"value", entry.value()},
-          {"expr", expression_of(a)},
-          {"generator_url", a.generator_url}};
-}
-
-json::value parse_or_null(const std::string& text) {
-  boost::system::error_code ec;
-  json::value value = json::parse(text, ec);
-  return ec ? json::value(nullptr) : value;
-}
-
-json::object timeline_json(const model::TimelineEntry& e) {
-  return {{"sequence", e.sequence},
-          {"at", format_rfc3339(e.at)},
-          {"kind", e.kind},
-          {"actor", e.actor},
-          {"source", e.source},
-          {"text", e.text},
-          {"data", parse_or_null(e.data_json)}};
-}
-
-json::value runbook_json(const std::optional<runbook::Run>& run) {
-  if (!run) return nullptr;
-  json::array steps;
-  for (const runbook::Step& s : run->runbook.steps) {
-    const auto it = run->progress.find(s.step_id);
-    const runbook::StepProgress progress = it == run->progress.end() ? runbook::StepProgress{} : it->second;
-    const bool touched = progress.state != runbook::StepState::kTodo;
-    steps.push_back(json::object{{"step_id", s.step_id},
-                                 {"description", s.description},
-                                 {"action", s.action},
-                                 {"expected_result", s.expected_result},
-                                 {"troubleshooting", s.troubleshooting},
-                                 {"automated", !s.automation_script.empty()},
-                                 {"automation", s.automation_script},
-                                 {"state", runbook::step_state_name(progress.state)},
-                                 {"note", progress.note},
-                                 {"actor", progress.actor},
-                                 {"at", touched ? json::value(format_rfc3339(progress.at)) : json::value(nullptr)}});
-  }
-  return json::object{{"id", run->runbook.id},
-                      {"title", run->runbook.title},
-                      {"description", run->runbook.description},
-                      {"estimated_time", run->runbook.estimated_time},
-                      {"steps", std::move(steps)},
-                      {"markdown", run->runbook.markdown}};
-}
 
 json::object stats_json(const incident::DurationStats& s) {
   if (s.count == 0) return {{"count", 0}, {"p50", nullptr}, {"p90", nullptr}, {"mean", nullptr}};
   return {{"count", s.count}, {"p50", s.p50_s}, {"p90", s.p90_s}, {"mean", s.mean_s}};
-}
-
-Result<model::Severity> severity_from(std::string_view word) {
-  const auto severity = model::parse_severity(word);
-  if (severity) return *severity;
-  return fail(ErrorCode::kInvalidArgument,
-              fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word));
 }
 
 Result<incident::ListFilter> list_filter(const net::Params& params) {
@@ -150,93 +56,12 @@ Result<incident::ListFilter> list_filter(const net::Params& params) {
   return filter;
 }
 
-using Changed = Result<incident::IncidentRecord>;
-
-Changed acknowledge(incident::Service& desk, const ActionCall& c, const json::object&) {
-  return desk.acknowledge(c.id, c.note, c.actor, c.version);
-}
-
-Changed reopen(incident::Service& desk, const ActionCall& c, const json::object&) {
-  return desk.reopen(c.id, c.note, c.actor, c.version);
-}
-
-Changed resolve(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  incident::ResolveRequest request;
-  SENTINEL_ASSIGN(request.root_cause, string_field(body, "root_cause"));
-  SENTINEL_ASSIGN(request.resolution, string_field(body, "resolution"));
-  return desk.resolve(c.id, request, c.actor, c.version);
-}
-
-Changed set_status(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  SENTINEL_ASSIGN(const std::string word, required_string(body, "status"));
-  const auto status = model::parse_incident_status(word);
-  if (!status) {
-    return fail(ErrorCode::kInvalidArgument,
-                fmt::format("unknown status \"{}\"; expected open, acknowledged, investigating, identified, monitoring "
-                            "or resolved",
-                            word));
-  }
-  return desk.set_status(c.id, *status, c.note, c.actor, c.version);
-}
-
-Changed assign(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  SENTINEL_ASSIGN(const std::string assignee, required_string(body, "assignee"));
-  return desk.assign(c.id, assignee, c.actor, c.version);
-}
-
-Changed set_severity(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  SENTINEL_ASSIGN(const std::string word, required_string(body, "severity"));
-  SENTINEL_ASSIGN(const model::Severity severity, severity_from(word));
-  return desk.set_severity(c.id, severity, c.actor, c.version);
-}
-
-Changed add_note(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  SENTINEL_ASSIGN(const std::string text, required_string(body, "text"));
-  return desk.add_note(c.id, text, c.actor, c.version);
-}
-
-Changed merge(incident::Service& desk, const ActionCall& c, const json::object& body) {
-  SENTINEL_ASSIGN(const std::string into, required_string(body, "into"));
-  return desk.merge(c.id, into, c.actor, c.version);
-}
-
-constexpr std::array kActions{
-    IncidentAction{"acknowledge", acknowledge}, IncidentAction{"status", set_status},
-    IncidentAction{"assign", assign},           IncidentAction{"severity", set_severity},
-    IncidentAction{"notes", add_note},          IncidentAction{"resolve", resolve},
-    IncidentAction{"reopen", reopen},           IncidentAction{"merge", merge},
-};
-
 }  // namespace
 
-json::object incident_json(const incident::IncidentRecord& record) {
-  const model::Incident& i = record.incident;
-  return {{"id", i.id},
-          {"number", i.number},
-          {"name", fmt::format("INC-{}", i.number)},
-          {"title", i.title},
-          {"status", model::incident_status_name(i.status)},
-          {"severity", model::severity_name(i.severity)},
-          {"priority", model::severity_name(i.severity, model::SeverityStyle::kPriority)},
-          {"assignee", i.assignee},
-          {"channel", i.channel},
-          {"labels", text::labels_object(i.labels)},
-          {"root_cause", i.root_cause},
-          {"resolution", i.resolution},
-          {"runbook_id", i.runbook_id},
-          {"test_mode", i.test_mode},
-          {"created_at", format_rfc3339(i.created_at)},
-          {"detected_at", format_rfc3339(i.detected_at)},
-          {"impact_started_at", optional_time(i.impact_started_at)},
-          {"acknowledged_at", optional_time(i.acknowledged_at)},
-          {"resolved_at", optional_time(i.resolved_at)},
-          {"updated_at", format_rfc3339(i.updated_at)},
-          {"version", i.version},
-          {"time_to_acknowledge_s", seconds_or_null(i.acknowledged_at, i.created_at)},
-          {"time_to_resolve_s", seconds_or_null(i.resolved_at, i.created_at)},
-          {"what_failed", record.headline.what_failed},
-          {"why", record.headline.why},
-          {"next_step", record.headline.next_step}};
+IncidentApi::IncidentApi(Parts parts)
+    : parts_(std::move(parts)), casework_(parts_.incidents), folder_(posix_env(), parts_.attachments_dir) {
+  const Status swept = folder_.sweep([this](const std::string& content) { return casework_.content_wanted(content); });
+  if (!swept) log_warn("incident", "attachments were not swept", {{"error", swept.error().to_string()}});
 }
 
 void IncidentApi::add_routes(net::Router& router) {
@@ -244,12 +69,18 @@ void IncidentApi::add_routes(net::Router& router) {
   route(router, "POST", "/sentinel/v1/incidents", this, &IncidentApi::create);
   route(router, "GET", "/sentinel/v1/incidents/{id}", this, &IncidentApi::get);
   route(router, "GET", "/sentinel/v1/incidents/{id}/postmortem", this, &IncidentApi::postmortem);
-  for (const IncidentAction& action : kActions) {
+  for (const IncidentAction& action : incident_actions()) {
     router.add("POST", fmt::format("/sentinel/v1/incidents/{{id}}/{}", action.name),
                [this, &action](net::Exchange* exchange) { return respond_with(exchange, act(exchange, &action)); });
   }
   route(router, "POST", "/sentinel/v1/incidents/{id}/runbook/steps/{step}", this, &IncidentApi::runbook_step);
   route(router, "GET", "/sentinel/v1/analytics", this, &IncidentApi::analytics);
+  route(router, "GET", "/sentinel/v1/incidents/settings", this, &IncidentApi::settings);
+  route(router, "GET", "/sentinel/v1/incidents/{id}/alerts", this, &IncidentApi::alerts);
+  route(router, "POST", "/sentinel/v1/incidents/{id}/attachments", this, &IncidentApi::attach);
+  route(router, "GET", "/sentinel/v1/incidents/{id}/attachments/{attachment}", this, &IncidentApi::attachment);
+  route(router, "DELETE", "/sentinel/v1/incidents/{id}/attachments/{attachment}", this,
+        &IncidentApi::remove_attachment);
 }
 
 IncidentApi::Answer IncidentApi::list(net::Exchange* exchange) {
@@ -285,13 +116,17 @@ IncidentApi::Answer IncidentApi::create(net::Exchange* exchange) {
 }
 
 Result<net::Response> IncidentApi::detail(std::string_view id, int status) {
-  SENTINEL_ASSIGN(const incident::IncidentDetail d, parts_.incidents.get(id));
+  SENTINEL_ASSIGN(const incident::IncidentDetail d, parts_.incidents.get(id, incident::kAlertsShownMax));
+  SENTINEL_ASSIGN(const incident::Case known, casework_.get(d.record.incident.id));
   SENTINEL_ASSIGN(const std::optional<runbook::Run> run, parts_.runs.get(d.record.incident.id));
   json::object out = incident_json(d.record);
   json::array alerts, timeline;
   for (const incident::IncidentAlert& alert : d.alerts) alerts.push_back(alert_json(alert));
   for (const model::TimelineEntry& entry : d.timeline) timeline.push_back(timeline_json(entry));
   out["alerts"] = std::move(alerts);
+  out["alert_count"] = d.alert_count;
+  out["firing_count"] = d.firing_count;
+  add_case(out, known);
   out["timeline"] = std::move(timeline);
   out["diagnosis"] = d.diagnosis ? parse_or_null(incident::to_json(*d.diagnosis)) : json::value(nullptr);
   out["runbook"] = runbook_json(run);
@@ -303,6 +138,32 @@ Result<net::Response> IncidentApi::detail(std::string_view id, int status) {
 IncidentApi::Answer IncidentApi::get(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
   co_return co_await net::on_loop(&parts_.control, [this, id] { return detail(id); });
+}
+
+IncidentApi::Answer IncidentApi::alerts(net::Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  const std::string id(request.path_params.get("id"));
+  const std::string cursor(request.query.get("cursor"));
+  const std::string_view state = request.query.get("state");
+  if (!state.empty() && state != "firing" && state != "resolved")
+    co_return fail(ErrorCode::kInvalidArgument, "parameter \"state\": expected firing or resolved");
+  const auto firing = state.empty() ? std::nullopt : std::optional(state == "firing");
+  SENTINEL_CO_ASSIGN(const size_t limit,
+                     limit_param(request.query, incident::kAlertsShownMax, incident::kAlertsPageMax));
+  SENTINEL_CO_ASSIGN(const incident::AlertsPage page, co_await net::on_loop(&parts_.control, [=, this] {
+                       return parts_.incidents.alerts(id, firing, cursor, limit);
+                     }));
+  json::array items;
+  for (const incident::IncidentAlert& alert : page.alerts) items.push_back(alert_json(alert));
+  json::object body{{"items", std::move(items)}};
+  body["next_cursor"] = page.next.empty() ? json::value(nullptr) : json::value(page.next);
+  co_return net::json_response(200, text::serialize(body));
+}
+
+IncidentApi::Answer IncidentApi::settings(net::Exchange*) {
+  const incident::Options options =
+      co_await net::on_loop(&parts_.control, [this] { return parts_.incidents.options(); });
+  co_return net::json_response(200, text::serialize(settings_json(options)));
 }
 
 IncidentApi::Answer IncidentApi::act(net::Exchange* exchange, const IncidentAction* action) {
@@ -336,7 +197,7 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
   const std::string step(request.path_params.get("step"));
   const incident::Actor actor = actor_of(request, body);
   co_return co_await net::on_loop(&parts_.control, [=, this]() -> Result<net::Response> {
-    SENTINEL_ASSIGN(const incident::IncidentDetail before, parts_.incidents.get(id));
+    SENTINEL_ASSIGN(const incident::IncidentDetail before, parts_.incidents.get(id, 0));
     const std::string& key = before.record.incident.id;
     SENTINEL_ASSIGN(const runbook::Run run, parts_.runs.set_step(key, step, *state, note, actor.name, actor.source));
     const runbook::Step* next = run.next_step();
@@ -351,8 +212,9 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
 IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
   const bool as_json = exchange->request().headers.get("accept").find("application/json") != std::string_view::npos;
-  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d,
-                     co_await net::on_loop(&parts_.control, [this, id] { return parts_.incidents.get(id); }));
+  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d, co_await net::on_loop(&parts_.control, [this, id] {
+                       return parts_.incidents.get(id, incident::kAlertsShownMax);
+                     }));
   const TimePoint now = parts_.control.now();
   const std::string markdown = co_await net::blocking(&parts_.runtime, [this, d, now] {
     const model::Incident& i = d.record.incident;

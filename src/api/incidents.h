@@ -4,19 +4,17 @@
 #include <memory>
 #include <string>
 
-#include <boost/json/object.hpp>
-
 #include "api/handler.h"
+#include "api/incident_actions.h"
+#include "api/incident_json.h"
 #include "events/event_store.h"
+#include "incident/attachments.h"
+#include "incident/casework.h"
 #include "incident/service.h"
 #include "net/http_server.h"
 #include "runbook/runs.h"
 
 namespace sentinel::api {
-
-struct IncidentAction;
-
-boost::json::object incident_json(const incident::IncidentRecord& record);
 
 // Handlers run on I/O cores and go to the control loop for the desk, to the pool for event queries.
 class IncidentApi {
@@ -27,8 +25,10 @@ class IncidentApi {
     incident::Service& incidents;
     runbook::Runs& runs;
     events::EventStore& events;
+    std::string attachments_dir;
   };
-  explicit IncidentApi(Parts parts) : parts_(parts) {}
+  // Blocks: attachments that no incident has are swept.
+  explicit IncidentApi(Parts parts);
   void add_routes(net::Router& router);
 
  private:
@@ -40,10 +40,18 @@ class IncidentApi {
   Answer runbook_step(net::Exchange* exchange);
   Answer postmortem(net::Exchange* exchange);
   Answer analytics(net::Exchange* exchange);
+  Answer alerts(net::Exchange* exchange);
+  Answer settings(net::Exchange* exchange);
+  // incident_files.cc
+  Answer attach(net::Exchange* exchange);
+  Answer attachment(net::Exchange* exchange);
+  Answer remove_attachment(net::Exchange* exchange);
 
   Result<net::Response> detail(std::string_view id, int status = 200);  // on the control loop
 
   Parts parts_;
+  incident::Casework casework_;
+  incident::AttachmentFolder folder_;
 };
 
 }  // namespace sentinel::api

@@ -121,8 +121,10 @@ TEST(OpenApi, EveryOperationSaysWhatItIsAndHowItAnswers) {
     }
     EXPECT_TRUE(succeeds) << name;
     EXPECT_TRUE(o.operation->at("responses").as_object().contains("default")) << name;
-    if (const json::value* body = o.operation->if_contains("requestBody"))
-      EXPECT_TRUE(body->at("content").at("application/json").as_object().contains("schema")) << name;
+    if (const json::value* body = o.operation->if_contains("requestBody")) {
+      for (const auto& [type, media] : body->at("content").as_object())
+        EXPECT_TRUE(media.as_object().contains("schema")) << name << " " << type;
+    }
   }
 }
 

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "app/analysis_config.h"
+#include "app/incident_config.h"
 #include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
@@ -45,29 +46,6 @@ Status parse_log(const YamlNode& node, Config& config) {
     config.log_format = LogFormat::kText;
   else
     return fail(node.get("format").error(fmt::format("unknown format \"{}\"; expected json or text", format)));
-  return {};
-}
-
-Status parse_incidents(const YamlNode& node, incident::Options& options) {
-  SENTINEL_TRY(node.expect_keys(
-      "incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee", "never_for"}));
-  if (node.has("create_for")) {
-    options.create_for.clear();
-    for (const YamlNode& item : node.get("create_for").items()) {
-      SENTINEL_ASSIGN(const std::string word, item.string());
-      const auto severity = model::parse_severity(word);
-      if (!severity)
-        return fail(item.error(
-            fmt::format("unknown severity \"{}\"; expected SEV1..SEV4, P1..P4 or critical, high, medium, low", word)));
-      options.create_for.insert(*severity);
-    }
-  }
-  SENTINEL_ASSIGN(options.group_by, node.strings_or("group_by", options.group_by));
-  SENTINEL_ASSIGN(options.auto_resolve, node.boolean_or("auto_resolve", options.auto_resolve));
-  SENTINEL_ASSIGN(options.auto_resolve_after, node.duration_or("auto_resolve_after", Millis(0)));
-  SENTINEL_ASSIGN(options.default_assignee, node.string_or("default_assignee", options.default_assignee));
-  SENTINEL_ASSIGN(const std::vector<std::string> never, node.strings_or("never_for", {"Watchdog"}));
-  options.never_for = {never.begin(), never.end()};
   return {};
 }
 
@@ -258,11 +236,11 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration",
-      {"listen",     "external_url",    "data_dir",       "log",        "gateway",  "metrics",     "events",
-       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",   "incidents",   "auth",
-       "prometheus", "global",          "scrape_configs", "rule_files", "alerting", "remote_read", "remote_write",
-       "storage",    "tracing",         "otlp",           "runtime",    "shutdown", "budgets",     "routing",
-       "analysis",   "web_config_file", "oncall",         "automation"}));
+      {"listen",     "external_url",    "data_dir",       "log",        "gateway",    "metrics",     "events",
+       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",     "incidents",   "auth",
+       "prometheus", "global",          "scrape_configs", "rule_files", "alerting",   "remote_read", "remote_write",
+       "storage",    "tracing",         "otlp",           "runtime",    "shutdown",   "budgets",     "routing",
+       "analysis",   "web_config_file", "oncall",         "automation", "status_page"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -288,6 +266,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
+  SENTINEL_ASSIGN(config.status_page, parse_status_page(root.get("status_page")));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
   SENTINEL_TRY(parse_automation(root.get("automation"), config));
   const YamlNode shutdown = root.get("shutdown");

@@ -15,7 +15,8 @@
 #include "base/result.h"
 #include "events/event_store.h"
 #include "gateway/config.h"
-#include "incident/service.h"
+#include "incident/options.h"
+#include "incident/status_page.h"
 #include "ingest/scrape_config.h"
 #include "ingest/span_export.h"
 #include "ingest/write_config.h"
@@ -71,6 +72,7 @@ struct Config {
   std::vector<ingest::WriteTarget> remote_write;
 
   incident::Options incidents;
+  incident::StatusPageOptions status_page;  // read at the start
 
   Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
 

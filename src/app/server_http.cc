@@ -62,8 +62,8 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   add_gateway_routes(*router);
-  incident_api =
-      std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events});
+  incident_api = std::make_unique<api::IncidentApi>(
+      api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments"});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); },
                            [this](const std::string& id) { return judgements_json(*judges, id); }});
@@ -145,6 +145,9 @@ void Server::Parts::add_oncall_routes(net::Router& router) {
   oncall_answers->add_routes(router);
   oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
   oncall_api->add_routes(router);
+  status_page = std::make_unique<api::StatusPageApi>(
+      api::StatusPageApi::Parts{runtime, control, *database, *pager, *incidents, config.status_page});
+  status_page->add_routes(router);
 }
 
 boost::json::object Server::Parts::overview_from_control() {

@@ -24,6 +24,7 @@
 #include "api/operations.h"
 #include "api/prometheus.h"
 #include "api/remote_write.h"
+#include "api/status_page.h"
 #include "app/calendar_reader.h"
 #include "app/data_dir.h"
 #include "app/drift_watch.h"
@@ -187,6 +188,7 @@ struct Server::Parts {
   std::unique_ptr<api::IncidentApi> incident_api;
   std::unique_ptr<api::OncallApi> oncall_api;
   std::unique_ptr<api::OncallAnswers> oncall_answers;
+  std::unique_ptr<api::StatusPageApi> status_page;
   std::unique_ptr<api::AutomationApi> automation_api;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;

@@ -26,6 +26,22 @@ struct Tally {
   std::string fingerprints;  // JSON strings, of the first few
 };
 
+// What incidents of this group were merged into, while that is open: the same problem goes on there.
+Result<std::vector<IncidentRecord>> merged_target(state::Tx& tx, const std::string& group_key) {
+  SENTINEL_ASSIGN(const std::vector<IncidentRecord> last,
+                  load_where(tx, "WHERE group_key = ? ORDER BY number DESC LIMIT 1", {group_key}));
+  if (last.empty()) return std::vector<IncidentRecord>();
+  std::string id = last.front().incident.id;
+  for (int depth = 0; depth < kParentsMax; ++depth) {
+    SENTINEL_ASSIGN(const std::vector<std::string> into, linked_to(tx, id, kLinkMerged));
+    if (into.empty()) break;
+    id = into.back();
+    SENTINEL_ASSIGN(std::vector<IncidentRecord> target, load_where(tx, "WHERE id = ?", {id}));
+    if (!target.empty() && target.front().incident.status != IncidentStatus::kResolved) return target;
+  }
+  return std::vector<IncidentRecord>();
+}
+
 }  // namespace
 
 struct Service::TouchedIncident {
@@ -44,6 +60,7 @@ struct Service::AlertBatch {
   std::set<std::pair<std::string, AlertChange::Kind>, std::less<>> storms;
   std::map<std::string, TouchedIncident, std::less<>> touched;    // by id
   std::map<std::string, std::string, std::less<>> open_by_group;  // "": there is none
+  std::optional<bool> any_split;                                  // whether an open incident was split from another
 
   explicit AlertBatch(const std::vector<AlertChange>& changes) {
     std::map<std::pair<std::string, AlertChange::Kind>, size_t> counts;
@@ -75,13 +92,44 @@ Status Service::on_alerts(state::Tx& tx, const std::vector<AlertChange>& changes
   return finish(tx, batch);
 }
 
+// The open incident that a person split off with this alert; "": there is none.
+Result<std::string> Service::split_off_with(state::Tx& tx, AlertBatch& batch, const model::Alert& alert) {
+  if (!batch.any_split) {
+    SENTINEL_ASSIGN(const state::Rows any,
+                    tx.query("SELECT 1 FROM incident_links l JOIN incidents i ON i.id = l.to_id WHERE l.kind = ? AND "
+                             "i.status <> 'resolved' LIMIT 1",
+                             {std::string(kLinkSplit)}));
+    batch.any_split = !any.empty();
+  }
+  if (!*batch.any_split) return std::string();
+  SENTINEL_ASSIGN(const state::Rows found,
+                  tx.query("SELECT i.id FROM incident_alerts a JOIN incidents i ON i.id = a.incident_id JOIN "
+                           "incident_links l ON l.to_id = i.id AND l.kind = ? WHERE a.fingerprint = ? AND i.status <> "
+                           "'resolved' ORDER BY i.number DESC LIMIT 1",
+                           {std::string(kLinkSplit), alert.fingerprint_hex()}));
+  return found.empty() ? std::string() : found.front().text(0);
+}
+
 // Null: the alert opens none and none is open.
 Result<Service::TouchedIncident*> Service::incident_for(state::Tx& tx, AlertBatch& batch, const AlertChange& change) {
+  SENTINEL_ASSIGN(const std::string split_off, split_off_with(tx, batch, change.alert));
+  if (!split_off.empty()) {
+    auto known = batch.touched.find(split_off);
+    if (known == batch.touched.end()) {
+      SENTINEL_ASSIGN(IncidentRecord record, load(tx, split_off));
+      known = batch.touched.try_emplace(split_off).first;
+      known->second.record = std::move(record);
+    }
+    return &known->second;
+  }
   const std::string key = group_key_of(change.alert.labels);
   auto open = batch.open_by_group.find(key);
   if (open == batch.open_by_group.end()) {
     SENTINEL_ASSIGN(std::vector<IncidentRecord> found,
                     load_where(tx, "WHERE group_key = ? AND status <> 'resolved' ORDER BY number DESC LIMIT 1", {key}));
+    if (found.empty()) {
+      SENTINEL_ASSIGN(found, merged_target(tx, key));
+    }
     const std::string id = found.empty() ? "" : found.front().incident.id;
     if (!found.empty() && !batch.touched.contains(id)) batch.touched[id].record = std::move(found.front());
     open = batch.open_by_group.emplace(key, id).first;
@@ -115,6 +163,8 @@ Status Service::alert_fired(state::Tx& tx, AlertBatch& batch, const AlertChange&
         tx, record.incident, "severity", fmt::format("severity raised to {}", model::severity_name(severity)),
         change_json(model::severity_name(record.incident.severity), model::severity_name(severity)), Actor{}));
     record.incident.severity = severity;
+    const std::string raised = fmt::format("severity raised to {}", model::severity_name(severity));
+    SENTINEL_TRY(tell_subscribers(tx, record, raised, raised, Actor{}));
     SENTINEL_TRY(call_after(tx, record, change.alert));
     SENTINEL_TRY(escalate(tx, IncidentEvent::kChanged, record, Actor{}));
     touched->new_rule = true;

@@ -26,6 +26,7 @@ std::vector<receivers::ReceiverConfig> channel_configs(const oncall::Config& con
   for (const auto& [name, integration] : config.channels) {
     out.push_back({integration.receiver, {{"name", integration.receiver}}, {integration}});
   }
+  for (receivers::ReceiverConfig& lane : message_configs(config)) out.push_back(std::move(lane));
   return out;
 }
 
@@ -71,6 +72,9 @@ Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database
                       .pending_metric = "sentinel_oncall_pages_pending",
                       .pending_help = "Pages not yet taken by a service.",
                       .notifications = false});
+  self->messenger_ = std::make_unique<Messenger>(
+      scheduler, database, metrics, sender, [pager = self.get()] { return pager->shared_config(); },
+      self->external_url_);
   SENTINEL_ASSIGN(self->escalations_,
                   oncall::Escalations::open(scheduler, database, metrics, self.get(), self->config_));
   self->escalations_->on_pages([pager = self.get()] { pager->delivery_->wake(); });

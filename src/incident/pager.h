@@ -16,6 +16,7 @@
 #include "base/metrics.h"
 #include "base/scheduler.h"
 #include "incident/escalator.h"
+#include "incident/messenger.h"
 #include "incident/page_links.h"
 #include "incident/service.h"
 #include "oncall/calendars.h"
@@ -44,6 +45,14 @@ class Pager final : public Escalator, public oncall::EscalationListener {
 
   Status on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) override;
   Status on_escalation(state::Tx& tx, const std::vector<oncall::EscalationEvent>& events) override;
+  // people.cc
+  Status send(state::Tx& tx, const IncidentRecord& record, const std::vector<Message>& messages) override;
+  std::optional<Person> person(std::string_view name) const override;
+  std::vector<Person> team(std::string_view id) const override;
+  bool reaches(std::string_view user, std::string_view channel) const override;
+  Result<bool> escalate_next(state::Tx& tx, const IncidentRecord& record) override;
+  Result<std::vector<Person>> superiors(state::Tx& tx, const IncidentRecord& record,
+                                        const std::vector<std::string>& named) override;
 
   // On an error nothing has changed.
   Status reload(std::shared_ptr<const oncall::Config> config);
@@ -73,6 +82,8 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Status escalate(const oncall::PageRecord& page);
 
   size_t pages_waiting() const { return delivery_->queued(); }
+  Messenger& messenger() { return *messenger_; }
+  const std::string& external_url() const { return external_url_; }
 
  private:
   class PageSender;
@@ -109,6 +120,7 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   const std::string external_url_;
   PageLinks links_;
   std::unique_ptr<oncall::Escalations> escalations_;
+  std::unique_ptr<Messenger> messenger_;
   std::unique_ptr<receivers::Sender> page_sender_;
   std::unique_ptr<alerting::Delivery> delivery_;
   const model::Incident* changing_ = nullptr;  // in the transaction under way

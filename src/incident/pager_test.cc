@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/strings.h"
+#include "incident/casework.h"
 #include "incident/page_links.h"
 #include "receivers/notification.h"
 #include "state/crashing_database.h"
@@ -93,7 +94,9 @@ class PagerTest : public testing::Test {
     ASSERT_TRUE(state::KeyValue::migrate(*database_));
     ASSERT_TRUE(Service::migrate(*database_));
     ASSERT_TRUE(Pager::migrate(*database_));
-    service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, Options{});
+    Options options;
+    options.deadlines.by_severity.clear();  // their messages would be among what is counted
+    service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, options);
     auto made = Pager::open(scheduler_, *database_, metrics_, outside_, *service_, read(kConfig), "http://s");
     ASSERT_TRUE(made || crash_.dead) << made.error().to_string();
     if (made) pager_ = std::move(*made);
@@ -290,6 +293,36 @@ TEST_F(PagerTest, an_acknowledgement_of_what_is_acknowledged_stops_the_pages_sin
   EXPECT_EQ(service_->get("1")->record.incident.version, before + 1);
   scheduler_.run_for(minutes(30));
   EXPECT_EQ(outside_.told(), Lines{});
+}
+
+TEST_F(PagerTest, news_and_mentions_go_by_the_contacts_of_on_call_in_lanes_of_their_own) {
+  ASSERT_TRUE(fire());
+  Casework casework(*service_);
+  (void)outside_.told();
+  ASSERT_TRUE(casework.subscribe("1", "Ada Lovelace", "", {"bob", "page"}));
+  ASSERT_TRUE(casework.subscribe("1", "bob", "sms", {"bob", "page"}));
+  EXPECT_FALSE(casework.subscribe("1", "ada", "fax", {"bob", "page"}));
+  ASSERT_TRUE(service_->acknowledge("1", "on it", {"Bob Fry", "page"}));
+  scheduler_.run_ready();
+  ASSERT_EQ(outside_.sent.size(), 1u) << "who did it is not told of it";
+  EXPECT_EQ(outside_.sent[0].integration, "message:push/ntfy/0");
+  EXPECT_EQ(outside_.sent[0].summary, "INC-1 acknowledged: it broke");
+  EXPECT_EQ(outside_.sent[0].acknowledge_url, "");
+  (void)outside_.told();
+  ASSERT_TRUE(service_->add_note("1", "@bob look", kAda));
+  scheduler_.run_ready();
+  EXPECT_EQ(outside_.told(), (std::vector<std::string>{"message:sms/twilio_sms/0 +3"}));
+}
+
+TEST_F(PagerTest, a_missed_acknowledgement_tells_the_next_level_at_once) {
+  Options options;
+  options.deadlines.by_severity = {{model::Severity::kSev1, {minutes(2), std::nullopt, std::nullopt}}};
+  service_->set_options(options);
+  ASSERT_TRUE(fire());
+  (void)outside_.told();
+  scheduler_.run_for(minutes(2));
+  const auto told = outside_.told();
+  EXPECT_NE(std::find(told.begin(), told.end(), "page:sms/twilio_sms/0 +3"), told.end()) << join(told, ", ");
 }
 
 TEST_F(PagerTest, a_change_that_is_rolled_back_tells_nobody) {

@@ -1,10 +1,14 @@
 #include "incident/postmortem.h"
 
+#include <algorithm>
+#include <span>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include "base/duration.h"
 #include "base/strings.h"
+#include "incident/limits.h"
 
 namespace sentinel::incident {
 namespace {
@@ -123,10 +127,12 @@ class Writer {
   void detection() {
     line("## Detection");
     line("");
-    for (const IncidentAlert& alert : d_.alerts) {
+    const size_t shown = std::min(d_.alerts.size(), kAlertsShownMax);
+    for (const IncidentAlert& alert : std::span(d_.alerts).first(shown)) {
       line("- {} fired at {}{}", escape(alert.alert.name()), utc(alert.alert.starts_at),
            alert.value().empty() ? "" : fmt::format(" with the value {}", escape(alert.value())));
     }
+    if (d_.alert_count > shown) line("- and {} more alerts", d_.alert_count - shown);
     if (d_.alerts.empty()) line("Reported by a person.");
     if (i_.impact_started_at) line("- Time to detect: {}", duration_between(*i_.impact_started_at, i_.detected_at));
     if (i_.acknowledged_at)

@@ -121,6 +121,43 @@ CREATE TABLE incident_diagnoses (incident_id TEXT PRIMARY KEY, computed_at INTEG
 ALTER TABLE incident_alerts ADD COLUMN rule TEXT NOT NULL DEFAULT '';
 CREATE INDEX incident_alerts_by_rule ON incident_alerts(incident_id, rule);
 CREATE INDEX incident_alerts_by_firing ON incident_alerts(incident_id, firing, updated_at);
+)sql"},
+                                                  {3, R"sql(
+CREATE INDEX incident_alerts_by_start ON incident_alerts(incident_id, firing, starts_at, fingerprint);
+CREATE TABLE incident_roles (
+  incident_id TEXT NOT NULL, role TEXT NOT NULL, person TEXT NOT NULL, since INTEGER NOT NULL, given_by TEXT NOT NULL,
+  PRIMARY KEY (incident_id, role));
+CREATE TABLE incident_fields (
+  incident_id TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (incident_id, name));
+CREATE TABLE incident_links (
+  from_id TEXT NOT NULL, to_id TEXT NOT NULL, kind TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
+  PRIMARY KEY (from_id, to_id, kind));
+CREATE INDEX incident_links_by_end ON incident_links(to_id, kind);
+CREATE INDEX incident_links_by_kind ON incident_links(kind);
+CREATE TABLE incident_subscribers (
+  incident_id TEXT NOT NULL, person TEXT NOT NULL, name TEXT NOT NULL, channel TEXT NOT NULL, since INTEGER NOT NULL,
+  PRIMARY KEY (incident_id, person));
+CREATE TABLE incident_updates (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, incident_id TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL,
+  public INTEGER NOT NULL, title TEXT NOT NULL, text TEXT NOT NULL, status TEXT NOT NULL);
+CREATE INDEX incident_updates_by_incident ON incident_updates(incident_id, at);
+CREATE TABLE incident_attachments (
+  id TEXT PRIMARY KEY, incident_id TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, size_bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL, at INTEGER NOT NULL, actor TEXT NOT NULL);
+CREATE INDEX incident_attachments_by_incident ON incident_attachments(incident_id, at);
+CREATE INDEX incident_attachments_by_content ON incident_attachments(sha256);
+)sql"},
+                                                  {4, R"sql(
+CREATE TABLE incident_deadlines (
+  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
+  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
+CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
+)sql"},
+                                                  {5, R"sql(
+CREATE TABLE status_subscribers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, confirmed_at INTEGER, mailed_at INTEGER NOT NULL);
+CREATE INDEX incident_updates_by_public ON incident_updates(public, incident_id);
+CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
 )sql"}};
   return list;
 }
@@ -163,12 +200,13 @@ Status update(state::Tx& tx, const IncidentRecord& record) {
       params);
 }
 
-Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view incident_id) {
-  SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT starts_at, ends_at, updated_at, firing, labels, annotations, generator_url FROM "
-                           "incident_alerts WHERE incident_id = ? ORDER BY starts_at, fingerprint",
-                           {std::string(incident_id)}));
+namespace {
+
+constexpr std::string_view kAlertColumns = "starts_at, ends_at, updated_at, firing, labels, annotations, generator_url";
+
+Result<std::vector<IncidentAlert>> alerts_of(const state::Rows& rows) {
   std::vector<IncidentAlert> alerts;
+  alerts.reserve(rows.size());
   for (const state::Row& row : rows) {
     IncidentAlert& entry = alerts.emplace_back();
     entry.alert.starts_at = time_from_us(row.integer(0));
@@ -180,6 +218,77 @@ Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view i
     entry.alert.generator_url = row.text(6);
   }
   return alerts;
+}
+
+struct AlertPlace {
+  int64_t firing = 0;
+  int64_t starts_at = 0;
+  std::string fingerprint;
+};
+
+Result<AlertPlace> place_of(std::string_view cursor) {
+  const std::vector<std::string_view> parts = split(cursor, '.');
+  const auto firing = parts.size() == 3 ? parse_int(parts[0]) : std::nullopt;
+  const auto starts_at = parts.size() == 3 ? parse_int(parts[1]) : std::nullopt;
+  if (!firing || !starts_at) return fail(ErrorCode::kInvalidArgument, "parameter \"cursor\" is not one we gave");
+  return AlertPlace{*firing, *starts_at, std::string(parts[2])};
+}
+
+}  // namespace
+
+Result<std::vector<IncidentAlert>> load_alerts(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query(fmt::format("SELECT {} FROM incident_alerts WHERE incident_id = ? ORDER BY starts_at, fingerprint",
+                           kAlertColumns),
+               {std::string(incident_id)}));
+  return alerts_of(rows);
+}
+
+std::string alert_cursor(const IncidentAlert& last) {
+  return fmt::format("{}.{}.{}", int{last.firing}, to_us(last.alert.starts_at), last.alert.fingerprint_hex());
+}
+
+Result<std::vector<IncidentAlert>> load_alerts_page(state::Tx& tx, std::string_view incident_id,
+                                                    std::optional<bool> firing, std::string_view cursor, size_t limit) {
+  std::string where = "incident_id = ?";
+  state::SqlParams params{std::string(incident_id)};
+  if (firing) {
+    where += " AND firing = ?";
+    params.emplace_back(int64_t{*firing});
+  }
+  if (!cursor.empty()) {
+    SENTINEL_ASSIGN(const AlertPlace last, place_of(cursor));
+    where += " AND (firing < ? OR (firing = ? AND (starts_at > ? OR (starts_at = ? AND fingerprint > ?))))";
+    for (const int64_t value : {last.firing, last.firing, last.starts_at, last.starts_at}) params.emplace_back(value);
+    params.emplace_back(last.fingerprint);
+  }
+  params.emplace_back(static_cast<int64_t>(limit));
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query(
+          fmt::format("SELECT {} FROM incident_alerts WHERE {} ORDER BY firing DESC, starts_at, fingerprint LIMIT ?",
+                      kAlertColumns, where),
+          params));
+  return alerts_of(rows);
+}
+
+Result<AlertCounts> count_alerts(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT COUNT(*), COALESCE(SUM(firing), 0) FROM incident_alerts WHERE incident_id = ?",
+                           {std::string(incident_id)}));
+  return AlertCounts{static_cast<size_t>(rows.front().integer(0)), static_cast<size_t>(rows.front().integer(1))};
+}
+
+Status copy_alerts(state::Tx& tx, std::string_view from, std::string_view into) {
+  SENTINEL_TRY(tx.exec(
+      "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
+      "annotations, generator_url, rule) SELECT ?, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
+      "annotations, generator_url, rule FROM incident_alerts WHERE incident_id = ? ON CONFLICT (incident_id, "
+      "fingerprint) DO UPDATE SET ends_at = excluded.ends_at, updated_at = excluded.updated_at, "
+      "firing = excluded.firing, annotations = excluded.annotations, generator_url = excluded.generator_url",
+      {std::string(into), std::string(from)}));
+  return tx.exec("UPDATE incident_alerts SET firing = 0 WHERE incident_id = ?", {std::string(from)});
 }
 
 Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name) {

@@ -18,6 +18,8 @@ namespace {
 
 using model::IncidentStatus;
 
+constexpr size_t kAllAlerts = INT64_MAX;
+
 std::string with_note(std::string sentence, std::string_view note) {
   return note.empty() ? sentence : fmt::format("{}: {}", sentence, note);
 }
@@ -56,7 +58,8 @@ Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry
       database_(database),
       options_(std::move(options)),
       opened_(metrics.counter("sentinel_incidents_opened_total", "Incidents opened, by alerts or people.")),
-      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")) {
+      resolved_(metrics.counter("sentinel_incidents_resolved_total", "Incidents resolved.")),
+      deadlines_(std::make_unique<Deadlines>(*this, scheduler, database, metrics)) {
   if (options_.auto_resolve) resume_auto_resolve();
 }
 
@@ -96,17 +99,34 @@ Result<IncidentRecord> Service::create(const NewIncident& request, const Actor& 
   return record;
 }
 
-Result<IncidentDetail> Service::get(std::string_view id) {
+Result<IncidentDetail> Service::get(std::string_view id, size_t alerts_max) {
   IncidentDetail detail;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(detail.record, load(tx, id));
     const std::string& key = detail.record.incident.id;
-    SENTINEL_ASSIGN(detail.alerts, load_alerts(tx, key));
+    SENTINEL_ASSIGN(detail.alerts, load_alerts_page(tx, key, std::nullopt, "", std::min(alerts_max, kAllAlerts)));
+    SENTINEL_ASSIGN(const AlertCounts counts, count_alerts(tx, key));
+    detail.alert_count = counts.all;
+    detail.firing_count = counts.firing;
     SENTINEL_ASSIGN(detail.timeline, load_timeline(tx, key));
     SENTINEL_ASSIGN(detail.diagnosis, load_diagnosis(tx, key));
     return {};
   }));
   return detail;
+}
+
+Result<AlertsPage> Service::alerts(std::string_view id, std::optional<bool> firing, std::string_view cursor,
+                                   size_t limit) {
+  AlertsPage page;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(const IncidentRecord record, load(tx, id));
+    SENTINEL_ASSIGN(page.alerts, load_alerts_page(tx, record.incident.id, firing, cursor, limit + 1));
+    return {};
+  }));
+  if (page.alerts.size() <= limit) return page;
+  page.alerts.resize(limit);
+  page.next = alert_cursor(page.alerts.back());
+  return page;
 }
 
 Result<std::vector<IncidentRecord>> Service::list(const ListFilter& filter) {
@@ -199,6 +219,9 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
   SENTINEL_TRY(append_timeline(tx, incident, "status", with_note(fmt::format("{} by {}", verb, actor.name), note),
                                change_json(model::incident_status_name(from), model::incident_status_name(to), note),
                                actor));
+  SENTINEL_TRY(
+      tell_subscribers(tx, record, "status", with_note(fmt::format("{} by {}", verb, actor.name), note), actor));
+  if (to == IncidentStatus::kResolved) SENTINEL_TRY(resolve_children(tx, record, actor));
   return escalate(tx,
                   to == IncidentStatus::kOpen       ? IncidentEvent::kReopened
                   : to == IncidentStatus::kResolved ? IncidentEvent::kResolved
@@ -209,6 +232,7 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
 // Writes the record, and has people told of what has become of it.
 Status Service::escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) {
   if (escalator_ != nullptr) SENTINEL_TRY(escalator_->on_incident(tx, event, record, actor));
+  SENTINEL_TRY(deadlines_->on_event(tx, event, record));
   return update(tx, record);
 }
 
@@ -286,6 +310,9 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
     SENTINEL_TRY(append_timeline(tx, incident, "severity",
                                  fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name),
                                  data, actor));
+    SENTINEL_TRY(tell_subscribers(tx, record, "severity",
+                                  fmt::format("severity set to {} by {}", model::severity_name(severity), actor.name),
+                                  actor));
     return escalate(tx, IncidentEvent::kChanged, record, actor);
   });
 }
@@ -297,7 +324,9 @@ Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view t
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
-    SENTINEL_TRY(append_timeline(tx, record.incident, "note", text, "{}", actor));
+    SENTINEL_ASSIGN(const std::string called, tell_mentioned(tx, record, text, actor));
+    SENTINEL_TRY(append_timeline(tx, record.incident, "note", text,
+                                 called.empty() ? "{}" : fmt::format(R"({{"mentions":{}}})", called), actor));
     return update(tx, record);
   });
 }
@@ -312,9 +341,8 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
       return fail(ErrorCode::kConflict, fmt::format("INC-{} is resolved; reopen it first", target.incident.number));
     }
     target_id = target.incident.id;
-    SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
-    for (const IncidentAlert& alert : alerts) SENTINEL_TRY(upsert_alert(tx, target_id, alert));
-    SENTINEL_TRY(tx.exec("UPDATE incident_alerts SET firing = 0 WHERE incident_id = ?", {record.incident.id}));
+    SENTINEL_TRY(copy_alerts(tx, record.incident.id, target_id));
+    SENTINEL_TRY(put_link(tx, record.incident.id, target_id, kLinkMerged, scheduler_.now(), actor.name));
     const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
     SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text,
                                  fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));

@@ -19,8 +19,10 @@
 #include "base/metrics.h"
 #include "base/result.h"
 #include "base/scheduler.h"
+#include "incident/deadlines.h"
 #include "incident/diagnosis.h"
 #include "incident/escalator.h"
+#include "incident/options.h"
 #include "model/alert.h"
 #include "model/incident.h"
 #include "state/database.h"
@@ -31,16 +33,6 @@ namespace sentinel::incident {
 struct Actor {
   std::string name = "sentinel";
   std::string source = "rule";
-};
-
-struct Options {
-  std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
-  // Alerts equal in these labels join the same open incident: one problem trips several rules, and is one incident.
-  std::vector<std::string> group_by{"service", "env", "category"};
-  bool auto_resolve = true;      // when the last alert has ended
-  Micros auto_resolve_after{0};  // calm needed before that
-  std::string default_assignee = "on-call";
-  std::set<std::string> never_for{"Watchdog"};  // alert names
 };
 
 // An alert as the incident keeps it, also after the alert itself is forgotten.
@@ -62,9 +54,13 @@ struct IncidentRecord {
   Headline headline;
 };
 
+struct Update;  // casework.h
+
 struct IncidentDetail {
   IncidentRecord record;
-  std::vector<IncidentAlert> alerts;
+  std::vector<IncidentAlert> alerts;  // all, or the first of them: those that fire, then by their start
+  size_t alert_count = 0;             // of all
+  size_t firing_count = 0;
   std::vector<model::TimelineEntry> timeline;
   std::optional<Diagnosis> diagnosis;
 };
@@ -96,6 +92,12 @@ struct ResolveRequest {
   std::string resolution;
 };
 
+// Some of an incident's alerts, those that fire first, then by their start.
+struct AlertsPage {
+  std::vector<IncidentAlert> alerts;
+  std::string next;  // cursor of the next page; "": this was the last
+};
+
 class Service final : public alerting::AlertListener {
  public:
   // What people watch: called on the scheduler's thread after a change has been committed.
@@ -103,6 +105,10 @@ class Service final : public alerting::AlertListener {
   // The incident is called after another alert now: its diagnosis and runbook are to follow. As on_change, after
   // commit.
   using LeadHandler = std::function<void(const IncidentDetail&)>;
+
+  // In the transaction of a public update, with what the public calls the incident.
+  using PublicHandler =
+      std::function<Status(state::Tx&, const IncidentRecord&, const Update&, const std::string& title)>;
 
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran. All references outlive the service.
@@ -113,17 +119,22 @@ class Service final : public alerting::AlertListener {
 
   void on_change(ChangeHandler handler) { change_handler_ = std::move(handler); }
   void on_lead_change(LeadHandler handler) { lead_handler_ = std::move(handler); }
+  void on_public_update(PublicHandler handler) { public_handler_ = std::move(handler); }
   void set_options(Options options) { options_ = std::move(options); }
   const Options& options() const { return options_; }
   // Who has people told of incidents from now on; null: nobody is.
   void set_escalator(Escalator* escalator) { escalator_ = escalator; }
+  Escalator* escalator() const { return escalator_; }
 
   // In the alerting transaction. An error rolls the alerts back too.
   Status on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) override;
 
   Result<IncidentRecord> create(const NewIncident& request, const Actor& actor);
-  // `id`: ULID, "17" or "INC-17". kNotFound says which was asked for.
-  Result<IncidentDetail> get(std::string_view id);
+  // `id`: ULID, "17" or "INC-17". kNotFound says which was asked for. At most so many of its alerts.
+  Result<IncidentDetail> get(std::string_view id, size_t alerts_max = SIZE_MAX);
+  // `firing` absent: all. `cursor`: what the last page gave. An alert that starts or ends between two pages may be
+  // missing or there twice.
+  Result<AlertsPage> alerts(std::string_view id, std::optional<bool> firing, std::string_view cursor, size_t limit);
   Result<std::vector<IncidentRecord>> list(const ListFilter& filter);
 
   // Each takes the version the caller saw, 0 for "whatever it is"; kConflict when it has changed since.
@@ -140,7 +151,7 @@ class Service final : public alerting::AlertListener {
   Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor,
                                       int64_t version = 0);
   Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor, int64_t version = 0);
-  // `id` is resolved as merged; its alerts go on in `into`.
+  // `id` is resolved as merged; its alerts go on in `into`, and so do later ones that would have joined it.
   Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor, int64_t version = 0);
 
   // A newer diagnosis replaces the older; the timeline gets an entry when its first sentence changed.
@@ -159,6 +170,7 @@ class Service final : public alerting::AlertListener {
   void notify_changed(std::string id);
 
  private:
+  friend class Casework;
   using Change = std::function<Status(state::Tx&, IncidentRecord&)>;
   // `fail_open`: for what no person waits for; it goes on in memory while the disk refuses.
   Result<IncidentRecord> change(std::string_view id, int64_t version, const Change& fn, bool fail_open = false);
@@ -166,12 +178,22 @@ class Service final : public alerting::AlertListener {
                        const Actor& actor);
   Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
                          std::string_view data_json, const Actor& actor);
-  // from_alerts.cc. A storm of one rule is one entry of the timeline, not thousands.
+  // Those who have subscribed, but for whoever did it. `what` tells the news of one version apart.
+  Status tell_subscribers(state::Tx& tx, const IncidentRecord& record, std::string_view what, std::string_view news,
+                          const Actor& actor);
+  // Whom the text calls is told. Gives their ids as a JSON list.
+  Result<std::string> tell_mentioned(state::Tx& tx, const IncidentRecord& record, std::string_view text,
+                                     const Actor& actor);
+  // links.cc: those of a parent that was resolved; one by itself leaves children whose alerts fire alone.
+  Status resolve_children(state::Tx& tx, const IncidentRecord& record, const Actor& actor);
+  // from_alerts.cc. A storm of one rule is one entry of the timeline, not thousands. A storm of one rule is one entry
+  // of the timeline, not thousands.
   struct AlertBatch;
   struct TouchedIncident;
   Status alert_fired(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
   Status alert_resolved(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
   Result<TouchedIncident*> incident_for(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);
+  Result<std::string> split_off_with(state::Tx& tx, AlertBatch& batch, const model::Alert& alert);
   Status tell_alert(state::Tx& tx, AlertBatch& batch, TouchedIncident& touched, const alerting::AlertChange& change);
   Status tell_alerts(state::Tx& tx, const model::Incident& incident, const alerting::AlertChange& first, size_t alerts,
                      std::string_view fingerprints);
@@ -196,6 +218,7 @@ class Service final : public alerting::AlertListener {
   Escalator* escalator_ = nullptr;
   ChangeHandler change_handler_;
   LeadHandler lead_handler_;
+  PublicHandler public_handler_;
   std::set<std::string> lead_changed_;  // as above
   // What a transaction under way did and nobody has been told yet. One that is rolled back leaves its entry, which
   // tell() then finds not to be true.
@@ -209,6 +232,7 @@ class Service final : public alerting::AlertListener {
   std::map<std::string, TimerId> calm_timers_;  // until they are resolved by themselves
   Counter& opened_;
   Counter& resolved_;
+  std::unique_ptr<Deadlines> deadlines_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // false once destroyed: what was posted may come later
 };
 

@@ -162,6 +162,10 @@ Status Escalations::acknowledge_in(state::Tx& tx, std::string_view key, std::str
   return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.acknowledge(key, actor); });
 }
 
+Status Escalations::escalate_in(state::Tx& tx, std::string_view key, std::string_view actor) {
+  return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.escalate(key, actor); });
+}
+
 Status Escalations::restart_in(state::Tx& tx, const Trigger& trigger, std::string_view actor) {
   return run_for_caller(tx, [&](EscalationSteps& steps) { return steps.restart(trigger, actor); });
 }

@@ -52,6 +52,7 @@ class Escalations {
   Status trigger_in(state::Tx& tx, const Trigger& trigger);
   Status resolve_in(state::Tx& tx, std::string_view key, std::string_view actor);
   Status acknowledge_in(state::Tx& tx, std::string_view key, std::string_view actor);
+  Status escalate_in(state::Tx& tx, std::string_view key, std::string_view actor);
   Status restart_in(state::Tx& tx, const Trigger& trigger, std::string_view actor);
   Status change_in(state::Tx& tx, const Trigger& trigger, std::string_view actor);
   Status delivered_in(state::Tx& tx, std::string_view message_key);

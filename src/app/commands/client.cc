@@ -69,12 +69,12 @@ void add_client_options(CLI::App& command, ClientOptions& options) {
 }
 
 Result<std::string> request_text(const ClientOptions& options, std::string_view method, const std::string& path,
-                                 const std::string& body, std::string_view accept) {
+                                 const std::string& body, std::string_view accept, std::string_view type) {
   net::ClientRequest request;
   request.method = std::string(method);
   request.url = options.url + path;
   request.headers.set("Accept", accept);
-  if (!body.empty()) request.headers.set("Content-Type", "application/json");
+  if (!body.empty()) request.headers.set("Content-Type", type);
   if (!options.token.empty()) request.headers.set("Authorization", "Bearer " + options.token);
   const char* user = std::getenv("USER");
   request.headers.set("X-Sentinel-User", user == nullptr ? "cli" : user);
@@ -90,8 +90,8 @@ Result<std::string> request_text(const ClientOptions& options, std::string_view 
 }
 
 Result<json::value> request_json(const ClientOptions& options, std::string_view method, const std::string& path,
-                                 const std::string& body) {
-  SENTINEL_ASSIGN(const std::string text, request_text(options, method, path, body));
+                                 const std::string& body, std::string_view type) {
+  SENTINEL_ASSIGN(const std::string text, request_text(options, method, path, body, "application/json", type));
   boost::system::error_code ec;
   json::value value = json::parse(text, ec);
   if (ec) return fail(ErrorCode::kInternal, fmt::format("{}{} did not answer with JSON", options.url, path));

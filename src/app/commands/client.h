@@ -20,9 +20,10 @@ void add_client_options(CLI::App& command, ClientOptions& options);
 
 // kUnavailable with a hint when nothing answers at the address; the server's own message for an error status.
 Result<std::string> request_text(const ClientOptions& options, std::string_view method, const std::string& path,
-                                 const std::string& body = "", std::string_view accept = "application/json");
+                                 const std::string& body = "", std::string_view accept = "application/json",
+                                 std::string_view type = "application/json");
 Result<boost::json::value> request_json(const ClientOptions& options, std::string_view method, const std::string& path,
-                                        const std::string& body = "");
+                                        const std::string& body = "", std::string_view type = "application/json");
 
 // Columns as wide as needed, cut at `cell_max` characters with an ellipsis.
 std::string format_table(const std::vector<std::string>& header, const std::vector<std::vector<std::string>>& rows,

@@ -1,10 +1,14 @@
 // sentinel incident: the desk from a terminal.
 
+#include <array>
+#include <filesystem>
+
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
 #include "app/commands/client.h"
+#include "base/file.h"
 #include "base/strings.h"
 #include "text/json_text.h"
 
@@ -20,6 +24,12 @@ struct IncidentOptions {
   std::string text;
   std::string root_cause;
   std::string resolution;
+  std::string other;
+  std::string relation;
+  std::string file;
+  std::string type;
+  std::vector<std::string> names;
+  bool is_public = false;
 };
 
 std::string path_of(const IncidentOptions& options, std::string_view action = "") {
@@ -36,6 +46,28 @@ std::string list_text(const json::value& answer) {
   return format_table({"ID", "SEVERITY", "STATUS", "OPENED", "ASSIGNEE", "WHAT FAILED", "WHY"}, rows);
 }
 
+// What people put beside it; a line each, nothing where there is nothing.
+std::string case_text(const json::value& i) {
+  std::string out;
+  const auto add = [&out](std::string_view name, const std::string& line) {
+    out += fmt::format("{:13}{}\n", name, line);
+  };
+  for (const json::value& r : i.at("roles").as_array()) add(field(r, "role"), field(r, "person"));
+  for (const auto& [name, value] : i.at("fields").as_object()) add(name, cell_text(value));
+  for (const json::value& l : i.at("links").as_array()) {
+    add(field(l, "relation"), fmt::format("{} {} {}", field(l, "name"), field(l, "status"), field(l, "title")));
+  }
+  for (const json::value& d : i.at("deadlines").as_array()) {
+    add("due", fmt::format("{} by {}{}", field(d, "kind"), field(d, "due_at").substr(0, 19),
+                           d.at("missed_at").is_null() ? "" : ", missed"));
+  }
+  for (const json::value& s : i.at("subscribers").as_array()) add("told of news", field(s, "name"));
+  for (const json::value& a : i.at("attachments").as_array()) {
+    add("attachment", fmt::format("{} {} ({} bytes)", field(a, "id"), field(a, "name"), cell_text(a.at("size_bytes"))));
+  }
+  return out.empty() ? "" : "\n" + out;
+}
+
 std::string show_text(const json::value& i) {
   std::string out =
       fmt::format("{} {} {} – {}\n\n", field(i, "name"), field(i, "severity"), field(i, "status"), field(i, "title"));
@@ -47,6 +79,7 @@ std::string show_text(const json::value& i) {
     out += fmt::format("  {}  {:14} {:10} {}\n", field(e, "at").substr(11, 8), field(e, "kind"), field(e, "actor"),
                        field(e, "text"));
   }
+  out += case_text(i);
   if (i.at("runbook").is_object()) {
     out += fmt::format("\nRunbook: {}\n", field(i.at("runbook"), "title"));
     for (const json::value& s : i.at("runbook").at("steps").as_array()) {
@@ -98,6 +131,158 @@ CLI::App* add_with_id(CLI::App* parent, const char* name, const char* help,
   return command;
 }
 
+std::string alerts_text(const json::value& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& a : answer.at("items").as_array()) {
+    rows.push_back({field(a, "fingerprint"), field(a, "state"), field(a, "starts_at").substr(0, 19), field(a, "name"),
+                    field(a.at("annotations"), "summary")});
+  }
+  std::string out =
+      rows.empty() ? "No alerts.\n" : format_table({"FINGERPRINT", "STATE", "SINCE", "RULE", "WHAT FAILED"}, rows);
+  if (!answer.at("next_cursor").is_null()) out += fmt::format("More: --cursor {}\n", field(answer, "next_cursor"));
+  return out;
+}
+
+// "customer=ACME": the value is JSON where it reads as such, else a text; nothing after the = takes it away.
+Result<json::object> fields_of(const std::vector<std::string>& pairs) {
+  json::object fields;
+  for (const std::string& pair : pairs) {
+    const size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0)
+      return fail(ErrorCode::kInvalidArgument, fmt::format("\"{}\": expected NAME=VALUE", pair));
+    const std::string value = pair.substr(equals + 1);
+    boost::system::error_code ec;
+    json::value parsed = json::parse(value, ec);
+    fields[pair.substr(0, equals)] = value.empty() ? json::value(nullptr) : ec ? json::value(value) : std::move(parsed);
+  }
+  return fields;
+}
+
+// By the end of its name.
+std::string type_of(std::string_view name) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kTypes{{{".png", "image/png"},
+                                                                                         {".jpg", "image/jpeg"},
+                                                                                         {".jpeg", "image/jpeg"},
+                                                                                         {".gif", "image/gif"},
+                                                                                         {".webp", "image/webp"},
+                                                                                         {".pdf", "application/pdf"},
+                                                                                         {".json", "application/json"},
+                                                                                         {".gz", "application/gzip"},
+                                                                                         {".zip", "application/zip"},
+                                                                                         {".csv", "text/csv"},
+                                                                                         {".md", "text/markdown"},
+                                                                                         {".log", "text/x-log"},
+                                                                                         {".txt", "text/plain"}}};
+  for (const auto& [end, type] : kTypes) {
+    if (name.ends_with(end)) return std::string(type);
+  }
+  return "text/plain";
+}
+
+int attach(const IncidentOptions& o) {
+  auto content = posix_env().read_file(o.file);
+  if (!content) return report(content.error());
+  const std::string name = std::filesystem::path(o.file).filename().string();
+  const auto answer = request_json(o.client, "POST", path_of(o, "attachments?name=" + url_encode(name)), *content,
+                                   o.type.empty() ? type_of(name) : o.type);
+  return print(o, answer,
+               [](const json::value& a) { return fmt::format("{} {}\n", field(a, "id"), field(a, "name")); });
+}
+
+int download(const IncidentOptions& o) {
+  const auto content = request_text(o.client, "GET", path_of(o, "attachments/" + url_encode(o.text)), "", "*/*");
+  if (!content) return report(content.error());
+  if (o.file.empty() || o.file == "-") {
+    fmt::print("{}", *content);
+    return 0;
+  }
+  const Status written = posix_env().write_file_atomic(o.file, *content);
+  return written ? 0 : report(written.error());
+}
+
+// Who does what in it, and how it goes.
+void add_people_commands(CLI::App* incident, const std::shared_ptr<IncidentOptions>& o, int& exit_code) {
+  CLI::App* role = add_with_id(incident, "role", "Give a role to somebody, or to nobody", o);
+  role->add_option("role", o->relation, "commander, scribe, liaison")->required();
+  role->add_option("person", o->text, "a user's id or name; left out: nobody has it");
+  role->callback([o, &exit_code] { exit_code = post(*o, "roles", {{"role", o->relation}, {"person", o->text}}); });
+  CLI::App* take = add_with_id(incident, "take", "Take a role yourself", o);
+  take->add_option("role", o->relation, "commander, scribe, liaison")->required();
+  take->callback([o, &exit_code] { exit_code = post(*o, "roles", {{"role", o->relation}, {"take", true}}); });
+  CLI::App* set = add_with_id(incident, "field", "Set fields of your own: NAME=VALUE ...", o);
+  set->add_option("fields", o->names, "NAME=VALUE; NAME= takes it away")->required();
+  set->callback([o, &exit_code] {
+    auto fields = fields_of(o->names);
+    exit_code = fields ? post(*o, "fields", {{"fields", std::move(*fields)}}) : report(fields.error());
+  });
+  for (const char* name : {"subscribe", "unsubscribe"}) {
+    const bool on = std::string_view(name) == "subscribe";
+    CLI::App* command =
+        add_with_id(incident, name, on ? "Have somebody told of news" : "Have somebody told no more", o);
+    command->add_option("user", o->text, "id or name of a user of on-call; yourself when left out");
+    if (on) command->add_option("--by", o->other, "one of his contacts, such as email");
+    command->callback(
+        [o, name, &exit_code] { exit_code = post(*o, name, {{"user", o->text}, {"channel", o->other}}); });
+  }
+  CLI::App* update = add_with_id(incident, "update", "Say how it goes, to subscribers or the public", o);
+  update->add_option("text", o->text, "what to say")->required();
+  update->add_flag("--public", o->is_public, "on the status page too");
+  update->add_option("--title", o->other, "what the public calls it");
+  update->add_option("--status", o->relation, "set the status with it");
+  update->callback([o, &exit_code] {
+    exit_code = post(*o, "updates",
+                     {{"text", o->text}, {"public", o->is_public}, {"title", o->other}, {"status", o->relation}});
+  });
+  CLI::App* review = add_with_id(incident, "review", "The review of a resolved incident is done", o);
+  review->add_option("--note", o->text, "where it is, what came of it");
+  review->callback([o, &exit_code] { exit_code = post(*o, "review", {{"note", o->text}}); });
+}
+
+// Incidents among each other, their alerts and files.
+void add_link_commands(CLI::App* incident, const std::shared_ptr<IncidentOptions>& o, int& exit_code) {
+  CLI::App* merge = add_with_id(incident, "merge", "It is the same problem as another", o);
+  merge->add_option("into", o->other, "the incident that stays")->required();
+  merge->callback([o, &exit_code] { exit_code = post(*o, "merge", {{"into", o->other}}); });
+  for (const char* name : {"link", "unlink"}) {
+    const bool on = std::string_view(name) == "link";
+    CLI::App* command = add_with_id(incident, name, on ? "Link to another" : "Take a link back", o);
+    command->add_option("relation", o->relation, "related, duplicate_of, duplicated_by, caused_by, causes")->required();
+    command->add_option("other", o->other, "the other incident")->required();
+    command->callback([o, on, &exit_code] {
+      exit_code = post(*o, on ? "links" : "unlink", {{"relation", o->relation}, {"incident", o->other}});
+    });
+  }
+  CLI::App* parent = add_with_id(incident, "parent", "Make it a child of another, or of none", o);
+  parent->add_option("parent", o->other, "left out: none");
+  parent->callback([o, &exit_code] { exit_code = post(*o, "parent", {{"parent", o->other}}); });
+  CLI::App* split = add_with_id(incident, "split", "Move alerts into an incident of their own", o);
+  split->add_option("fingerprints", o->names, "of the alerts, as `incident alerts` lists them")->required();
+  split->add_option("--title", o->text, "of the new one");
+  split->add_option("--severity", o->severity, "of the new one");
+  split->callback([o, &exit_code] {
+    exit_code = post(*o, "split",
+                     {{"fingerprints", json::array(o->names.begin(), o->names.end())},
+                      {"title", o->text},
+                      {"severity", o->severity}});
+  });
+  CLI::App* alerts = add_with_id(incident, "alerts", "List its alerts, those that fire first", o);
+  alerts->add_option("--state", o->text, "firing or resolved");
+  alerts->add_option("--cursor", o->other, "of the page before");
+  alerts->callback([o, &exit_code] {
+    const std::string query =
+        fmt::format("alerts?limit=100&state={}&cursor={}", url_encode(o->text), url_encode(o->other));
+    exit_code = print(*o, request_json(o->client, "GET", path_of(*o, query)), alerts_text);
+  });
+  CLI::App* file = add_with_id(incident, "attach", "Attach a file", o);
+  file->add_option("file", o->file, "its path")->required();
+  file->add_option("--type", o->type, "such as text/plain; by its name when left out");
+  file->callback([o, &exit_code] { exit_code = attach(*o); });
+  CLI::App* get = add_with_id(incident, "attachment", "Download an attachment", o);
+  get->add_option("attachment", o->text, "its id, as `incident show` lists it")->required();
+  get->add_option("--to", o->file, "a file; left out: standard output");
+  get->callback([o, &exit_code] { exit_code = download(*o); });
+}
+
 }  // namespace
 
 void add_incident_command(CLI::App& cli, int& exit_code) {
@@ -146,6 +331,8 @@ void add_incident_command(CLI::App& cli, int& exit_code) {
   CLI::App* reopen = add_with_id(incident, "reopen", "Open a resolved incident again", o);
   reopen->add_option("--note", o->text, "note for the timeline");
   reopen->callback([o, &exit_code] { exit_code = post(*o, "reopen", {{"note", o->text}}); });
+  add_people_commands(incident, o, exit_code);
+  add_link_commands(incident, o, exit_code);
   add_with_id(incident, "postmortem", "Print the postmortem in Markdown", o)->callback([o, &exit_code] {
     const auto text = request_text(o->client, "GET", path_of(*o, "postmortem"), "", "text/markdown");
     exit_code = text ? (fmt::print("{}", *text), 0) : report(text.error());

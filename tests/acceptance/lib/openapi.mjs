@@ -51,11 +51,11 @@ export class OpenApi {
     const answer = await this.server.request(method, where, body, headers);
     const response = this.deref(operation.responses[answer.status] ?? operation.responses.default);
     const type = answer.type.split(';')[0];
-    const media = response.content[type];
+    const media = response.content[type] ?? response.content['*/*'];
     assert.ok(media, `${method} ${where} answered ${answer.status} ${type}, described is ${Object.keys(response.content)}: ${answer.text.slice(0, 300)}`);
     if (/json$/.test(type) && media.schema.$ref) this.matches(media.schema.$ref.split('/').at(-1), answer.json);
     if (answer.status < 300) {
-      if (body !== undefined) this.matches(operation.requestBody.content['application/json'].schema.$ref.split('/').at(-1), body);
+      if (body !== undefined && operation.requestBody.content['application/json']) this.matches(operation.requestBody.content['application/json'].schema.$ref.split('/').at(-1), body);
       this.used.add(operation.operationId);
     }
     return answer;

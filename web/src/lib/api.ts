@@ -14,7 +14,9 @@ import type {
   EscalationDetail,
   EventItem,
   Incident,
+  IncidentAlert,
   IncidentDetail,
+  IncidentSettings,
   NotificationItem,
   OncallUser,
   Overview,
@@ -174,6 +176,27 @@ export const api = {
   resolve: (id: string, root_cause: string, resolution: string) => change(id, 'resolve', { root_cause, resolution }),
   reopen: (id: string, note: string) => change(id, 'reopen', note ? { note } : {}),
   merge: (id: string, into: string) => change(id, 'merge', { into }),
+  /** roles, fields, links, unlink, parent, split, subscribe, unsubscribe, updates, review. */
+  act: (id: string, action: string, body: Record<string, unknown>) => change(id, action, body),
+  incidentSettings: (signal?: AbortSignal) => get<IncidentSettings>(`${v1}/incidents/settings`, {}, signal),
+  incidentAlerts: (id: string, cursor: string, limit: number, signal?: AbortSignal) =>
+    get<Page<IncidentAlert>>(`${one(id)}/alerts`, { cursor, limit }, signal).then((all) =>
+      whole.page(all, whole.incidentAlert),
+    ),
+  attach: async (id: string, file: File) => {
+    await send(address(`${one(id)}/attachments`, { name: file.name }), {
+      method: 'POST',
+      headers: headers({
+        'Content-Type': file.type || 'text/plain',
+        'X-Sentinel-User': credentials.actor.replace(/[^ -~]/g, '_'),
+        'X-Sentinel-Source': 'page',
+      }),
+      body: file,
+    });
+    return get<IncidentDetail>(one(id)).then(whole.incidentDetail);
+  },
+  attachment: async (id: string, attachment: string) =>
+    (await send(address(`${one(id)}/attachments/${encodeURIComponent(attachment)}`), { headers: headers() })).blob(),
   step: (id: string, step: string, state: StepState, note: string) =>
     change(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
   executions: (incident: string, signal?: AbortSignal) =>

@@ -64,7 +64,12 @@ export function timelineLook(entry: TimelineEntry): { icon: string; tone: Timeli
     [/notif|page|escalat/, 'send', 'neutral', 'Notified'],
     [/diagnos/, 'search', 'info', 'Diagnosis'],
     [/change|deploy/, 'change', 'warn', 'Change'],
-    [/merge/, 'merge', 'neutral', 'Merged'],
+    [/merge|link|split/, 'merge', 'neutral', 'Linked'],
+    [/role|subscription/, 'user', 'info', 'People'],
+    [/update/, 'send', 'info', 'Update'],
+    [/deadline/, 'clock', 'warn', 'Deadline'],
+    [/field|attachment/, 'note', 'neutral', 'Details'],
+    [/review/, 'check', 'ok', 'Review'],
   ];
   for (const [pattern, icon, tone, label] of looks) if (pattern.test(kind)) return { icon, tone, label };
   return { icon: 'dot', tone: 'neutral', label: entry.kind.replace(/_/g, ' ') };

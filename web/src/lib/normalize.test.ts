@@ -17,6 +17,8 @@ describe('what the server left out', () => {
     } as unknown as IncidentDetail;
     const full = incidentDetail(bare);
     expect(full.timeline).toEqual([]);
+    expect([full.roles, full.links, full.attachments, full.deadlines]).toEqual([[], [], [], []]);
+    expect(full.alert_count).toBe(1);
     expect(full.assignee).toBeNull();
     expect(full.diagnosis?.findings).toEqual([]);
     expect(full.runbook?.steps).toEqual([]);

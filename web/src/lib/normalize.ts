@@ -44,7 +44,7 @@ export function incident<T extends Incident>(value: T): T {
   return result;
 }
 
-function incidentAlert(value: IncidentAlert): IncidentAlert {
+export function incidentAlert(value: IncidentAlert): IncidentAlert {
   return {
     ...value,
     labels: value.labels ?? {},
@@ -77,6 +77,13 @@ export function incidentDetail(value: IncidentDetail): IncidentDetail {
   return {
     ...incident(value),
     alerts: (value.alerts ?? []).map(incidentAlert),
+    alert_count: value.alert_count ?? value.alerts?.length ?? 0,
+    roles: value.roles ?? [],
+    fields: value.fields ?? {},
+    links: value.links ?? [],
+    subscribers: value.subscribers ?? [],
+    attachments: value.attachments ?? [],
+    deadlines: value.deadlines ?? [],
     timeline: value.timeline ?? [],
     diagnosis: diagnosis(value.diagnosis),
     runbook: runbook(value.runbook),

@@ -123,8 +123,31 @@ export interface Runbook {
   markdown: string | null;
 }
 
+export type RoleName = 'commander' | 'scribe' | 'liaison';
+export interface Attachment {
+  id: string;
+  name: string;
+  type: string;
+  size_bytes: number;
+  sha256: string;
+  at: string;
+  actor: string;
+}
+export interface IncidentSettings {
+  fields: { name: string; title: string; type: string; values: string[] }[];
+  attachments: { max_bytes: number; max_count: number; types: string[] };
+}
+
 export interface IncidentDetail extends Incident {
+  /** The first of them, those that fire first. */
   alerts: IncidentAlert[];
+  alert_count: number;
+  roles: { role: RoleName; person: string; since: string; given_by: string }[];
+  fields: Record<string, unknown>;
+  links: { relation: string; id: string; name: string; title: string; status: Status; severity: Severity }[];
+  subscribers: { user: string; name: string; channel: string; since: string }[];
+  attachments: Attachment[];
+  deadlines: { kind: string; due_at: string; reminded: boolean; missed_at: string | null }[];
   timeline: TimelineEntry[];
   diagnosis: Diagnosis | null;
   runbook: Runbook | null;

@@ -1,6 +1,6 @@
 // What can be done to an incident, from wherever it is shown: one place for the calls, their messages and the dialogs.
 import { ApiError, api } from '../lib/api';
-import type { Incident, IncidentDetail, Severity, Status } from '../lib/types';
+import type { Attachment, Incident, IncidentDetail, Severity, Status } from '../lib/types';
 import { app } from './app.svelte';
 import { live } from './live.svelte';
 
@@ -63,6 +63,26 @@ class Actions {
   }
   assign(incident: Incident, assignee: string): Promise<boolean> {
     return this.run('assign', `${incident.name} assigned to ${assignee}`, () => api.assign(incident.id, assignee));
+  }
+  /** What has no button of its own elsewhere: roles, fields, links, subscriptions, updates, the review. */
+  act(incident: Incident, action: string, done: string, body: Record<string, unknown>): Promise<boolean> {
+    return this.run(action, done, () => api.act(incident.id, action, body));
+  }
+  attach(incident: Incident, file: File): Promise<boolean> {
+    return this.run('attach', `${file.name} attached`, () => api.attach(incident.id, file));
+  }
+  /** By script, since a link would not bring the key along. */
+  async download(incident: Incident, file: Attachment): Promise<void> {
+    try {
+      const url = URL.createObjectURL(await api.attachment(incident.id, file.id));
+      const link = document.createElement('a');
+      link.href = url;
+      link.download = file.name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(url), 60_000);
+    } catch (error) {
+      app.toast(error instanceof ApiError ? `${error.message}: ${error.detail}` : String(error), 'bad');
+    }
   }
   note(incident: Incident, text: string): Promise<boolean> {
     return this.run('note', 'Note added', () => api.note(incident.id, text));
