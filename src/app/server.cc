@@ -34,6 +34,7 @@
 #include "app/builtin_files.h"
 #include "app/calendar_reader.h"
 #include "app/data_dir.h"
+#include "app/drift_store.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
 #include "app/remedies.h"
@@ -69,10 +70,9 @@
 namespace sentinel::app {
 namespace {
 
-constexpr std::string_view kDriftKey = "analysis/drift";
 constexpr std::string_view kAccessKey = "ingest/access";
 constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
-constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kDriftSaveInterval = std::chrono::minutes(1);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
@@ -284,6 +284,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::FeedbackDesk> feedback;
   std::unique_ptr<JudgePanel> judges;
   DriftWatch drift{metrics};            // of the telemetry worker
+  DriftStore drift_store;               // the same
   ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;
@@ -367,14 +368,9 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   p.judges->install(p.config.analysis.judges, loaded.prices);
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
-    SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
     if (access) SENTINEL_TRY(p.access.load(*access));
-    if (!saved) return {};
-    // Of another version, or learnt under other settings: worth a warning, not a server that does not start.
-    if (const Status read = p.analyzer->load_drift(*saved); !read)
-      log_warn("server", "drift references are learnt anew", {{"error", read.error().to_string()}});
-    return {};
+    return p.drift_store.load(tx, *p.analyzer);
   }));
   p.spans = std::make_unique<ingest::SpanExporter>(p.runtime, p.client, p.metrics, p.config.spans,
                                                    span_names(p.config.gateway));
@@ -742,12 +738,12 @@ void Server::Parts::save_drift() {
 }
 
 void Server::Parts::write_drift() {
-  const std::string json = analyzer->save_drift();
   const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
   const Status saved = database->write([&](state::Tx& tx) -> Status {
     if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
-    return state::KeyValue::put(tx, kDriftKey, json, clock.now());
+    return drift_store.save(tx, *analyzer, clock.now());
   });
+  if (saved) analyzer->drift_saved();
   if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
 }
 

@@ -32,8 +32,9 @@ class MarkingAnalyzer final : public analysis::Analyzer {
   }
   analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
   std::vector<analysis::DriftTracker::Summary> drift_summaries() const override { return {}; }
-  std::string save_drift() const override { return "{}"; }
-  Status load_drift(std::string_view) override { return {}; }
+  std::vector<analysis::DriftTracker::Document> drift_changes() const override { return {}; }
+  void drift_saved() override {}
+  Status load_drift(const std::vector<std::string>&) override { return {}; }
   size_t frozen_references() const override { return 0; }
   size_t reset_drift(const analysis::DriftRoute&) override { return 0; }
   size_t adopt_drift(const analysis::DriftRoute&) override { return 0; }
