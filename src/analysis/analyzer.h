@@ -104,8 +104,8 @@ class Analyzer {
   virtual std::vector<DriftTracker::Summary> drift_summaries() const = 0;
   // From the next call on.
   virtual void set_policies(Policies policies) = 0;
-  // The drift references, to be kept in the state store across restarts, as DriftTracker's functions of these names; and
-  // the reset by an operator.
+  // The drift references, to be kept in the state store across restarts: as changes(), saved() and load() of
+  // DriftTracker. And the reset by an operator.
   virtual std::vector<DriftTracker::Document> drift_changes() const = 0;
   virtual void drift_saved() = 0;
   virtual Status load_drift(const std::vector<std::string>& documents) = 0;

@@ -41,6 +41,7 @@
 #include "app/text_inspector.h"
 #include "app/web_config.h"
 #include "base/duration.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/strings.h"
 #include "base/thread_annotations.h"
@@ -722,6 +723,7 @@ void Server::Parts::upkeep() {
         judges->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
+  release_free_memory();
   publish_oncall();
 }
 
