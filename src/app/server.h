@@ -51,9 +51,4 @@ class Server {
   std::unique_ptr<Parts> parts_;
 };
 
-// Reads sentinel.yml (or the defaults when `path` is empty) and every file it names, and checks all of it.
-Result<Config> load_config(const std::string& path);
-// Everything the configuration names parses: rules, routes, runbooks, prices. For `sentinel check config` and reload.
-Status check_all(const Config& config);
-
 }  // namespace sentinel::app

@@ -10,6 +10,7 @@
 #include "app/commands/commands.h"
 #include "app/data_dir.h"
 #include "app/demo.h"
+#include "app/loaded_files.h"
 #include "app/server.h"
 #include "app/signals.h"
 #include "automation/config.h"

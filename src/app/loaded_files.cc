@@ -1,0 +1,74 @@
+#include "app/loaded_files.h"
+
+#include <string>
+#include <utility>
+
+#include "app/builtin_files.h"
+
+namespace sentinel::app {
+namespace {
+
+Result<std::shared_ptr<const automation::Catalogue>> load_automations(Env& env, const std::string& path) {
+  if (path.empty()) return std::make_shared<const automation::Catalogue>();
+  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  return automation::Catalogue::parse(file.text, file.path);
+}
+
+Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path) {
+  if (path.empty()) return std::make_shared<const oncall::Config>();
+  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  SENTINEL_ASSIGN(oncall::Config config, oncall::parse_config(file.text, file.path));
+  const Status reachable = oncall::check_reachable(config);
+  if (!reachable) return fail(reachable.error().in_file(file.path));
+  return std::make_shared<const oncall::Config>(std::move(config));
+}
+
+}  // namespace
+
+Result<WebConfig> read_listener(const Config& config) {
+  if (config.web_config_file.empty()) return WebConfig();
+  SENTINEL_ASSIGN(WebConfig web, read_web_config(config.web_config_file));
+  // Whoever comes has a token, which every path and role knows.
+  if (!web.users.empty())
+    return fail(Error(ErrorCode::kInvalidArgument, "basic_auth_users: use bearer tokens, auth.tokens",
+                      Position{config.web_config_file, 0, 0}));
+  return web;
+}
+
+Result<LoadedFiles> load_files(const Config& config) {
+  Env& env = posix_env();
+  LoadedFiles loaded;
+  for (const std::string& pattern : config.rule_files) {
+    SENTINEL_ASSIGN(const std::vector<ConfigText> files, read_config_glob(env, pattern));
+    for (const ConfigText& file : files) {
+      SENTINEL_ASSIGN(loaded.rules.emplace_back(), detection::parse_rule_file(file.text, file.path));
+    }
+  }
+  SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
+  SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
+  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall));
+  SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file));
+  SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
+  std::vector<runbook::SourceFile> sources;
+  for (const ConfigText& book : books) sources.push_back({book.path, book.text});
+  SENTINEL_ASSIGN(loaded.runbooks, runbook::Library::parse(sources));
+  SENTINEL_ASSIGN(const ConfigText prices, read_config(env, config.prices));
+  SENTINEL_ASSIGN(analysis::PriceTable table, analysis::PriceTable::parse(prices.text, prices.path));
+  loaded.prices = std::make_shared<const analysis::PriceTable>(std::move(table));
+  return loaded;
+}
+
+Result<Config> load_config(const std::string& path) {
+  if (path.empty()) return Config{};
+  SENTINEL_ASSIGN(const ConfigText file, read_config(posix_env(), path));
+  return parse_config(file.text, file.path);
+}
+
+Status check_all(const Config& config) {
+  SENTINEL_TRY(validate_config(config));
+  SENTINEL_TRY(load_files(config));
+  SENTINEL_TRY(read_listener(config));
+  return {};
+}
+
+}  // namespace sentinel::app
