@@ -466,6 +466,35 @@ TEST(Collector, WhatHadComeToRestIsWrittenOnceItMoves) {
   std::filesystem::remove_all(dir);
 }
 
+TEST(Collector, APassThatIsALittleLateIsStampedAsDue) {
+  const std::string dir = testing::TempDir() + "/collector-due-" + std::to_string(getpid());
+  MetricRegistry registry;
+  FakeClock clock;
+  const int64_t start = to_ms(clock.now()) - to_ms(clock.now()) % 1000 + 1000;
+  Counter& calls = registry.counter("llm_requests_total", "Calls.");
+  {
+    MetricRegistry own;
+    const auto store = tsdb::Store::open(posix_env(), clock, own, {.dir = dir}).value();
+    Collector collector(registry, *store, clock,
+                        {.disk_path = testing::TempDir(), .interval = std::chrono::seconds(1)});
+    const auto at = [&](int64_t ms) { clock.advance(Millis(start + ms - to_ms(clock.now()))); };
+    for (const int64_t ms : {3, 1100, 2101, 3002}) {
+      at(ms);
+      ASSERT_TRUE(collector.collect());
+    }
+    at(4005);
+    calls.add();
+    ASSERT_TRUE(collector.collect_moved("llm_"));
+    at(4010);
+    ASSERT_TRUE(collector.collect()) << "due before what is there already";
+    std::vector<int64_t> times;
+    const auto found = store->select({model::Matcher::equal("__name__", "llm_requests_total")}, 0, start + 9000, {});
+    for (const model::Sample& sample : found->at(0).samples) times.push_back(sample.t_ms - start);
+    EXPECT_EQ(times, (std::vector<int64_t>{0, 1000, 2101, 3000, 4005, 4010}));
+  }
+  std::filesystem::remove_all(dir);
+}
+
 TEST(Exposition, IsPrometheusTextWithEscapes) {
   MetricRegistry registry;
   registry.counter("a_total", "Line\nbreak.", {{"path", "c:\\\"x\""}}).add(2);
