@@ -10,14 +10,17 @@
 namespace sentinel::tsdb {
 namespace {
 
-// What stands before the bytes of a chunk.
+// What stands before the bytes of a chunk, and after it the mark, if there is one.
 struct Front {
   uint32_t bytes = 0;
-  uint32_t count = 0;
+  uint16_t count = 0;
   ChunkKind kind = ChunkKind::kFloat;
-  ChunkMark mark;
+  bool marked = false;
 };
-static_assert(std::is_trivially_copyable_v<Front>);
+static_assert(sizeof(Front) == 8 && kChunkSamplesMax <= UINT16_MAX);
+static_assert(std::is_trivially_copyable_v<ChunkMark>);
+// A mark is as long as the chunk of a series that rests, which is decoded as fast from its beginning.
+constexpr size_t kMarkedBytes = 2 * sizeof(ChunkMark);
 
 }  // namespace
 
@@ -29,23 +32,33 @@ ChunkView SealedChunk::view() const {
   view.max_ms = max_ms;
   view.count = front.count;
   view.kind = front.kind;
-  view.bytes = std::string_view(at_.get() + sizeof front, front.bytes);
-  view.mark = front.mark;
+  const char* bytes = at_.get() + sizeof front;
+  if (front.marked) {
+    std::memcpy(&view.mark, bytes, sizeof view.mark);
+    bytes += sizeof view.mark;
+  }
+  view.bytes = std::string_view(bytes, front.bytes);
   return view;
 }
 
 SealedChunk HeadChunks::put(const ChunkView& chunk) {
-  const size_t needed = sizeof(Front) + chunk.bytes.size();
+  const Front front{static_cast<uint32_t>(chunk.bytes.size()), static_cast<uint16_t>(chunk.count), chunk.kind,
+                    chunk.mark.index > 0 && chunk.bytes.size() >= kMarkedBytes};
+  const size_t needed = sizeof front + (front.marked ? sizeof chunk.mark : 0) + chunk.bytes.size();
   if (size_ - used_ < needed) start_map(std::max(needed, kHeadMapBytes));
   char* at = now_->data() + used_;
   used_ += needed;
-  const Front front{static_cast<uint32_t>(chunk.bytes.size()), chunk.count, chunk.kind, chunk.mark};
-  std::memcpy(at, &front, sizeof front);
-  std::memcpy(at + sizeof front, chunk.bytes.data(), chunk.bytes.size());
   SealedChunk sealed;
   sealed.min_ms = chunk.min_ms;
   sealed.max_ms = chunk.max_ms;
   sealed.at_ = std::shared_ptr<const char>(now_, at);
+  std::memcpy(at, &front, sizeof front);
+  at += sizeof front;
+  if (front.marked) {
+    std::memcpy(at, &chunk.mark, sizeof chunk.mark);
+    at += sizeof chunk.mark;
+  }
+  std::memcpy(at, chunk.bytes.data(), chunk.bytes.size());
   return sealed;
 }
 

@@ -48,7 +48,7 @@ TEST_F(HeadChunksTest, AChunkComesBackAsItWas) {
     EXPECT_EQ(kept[i].max_ms, put[i].max_ms);
     EXPECT_EQ(view.count, put[i].count);
     EXPECT_EQ(view.bytes, put[i].bytes);
-    EXPECT_EQ(view.mark.index, put[i].mark.index);
+    EXPECT_EQ(view.mark.index, put[i].bytes.size() > 200 ? put[i].mark.index : 0U);
     const TimeRange newest{put[i].max_ms - 5'000, put[i].max_ms};  // from the mark on, where there is one
     Points got;
     Points want;
