@@ -22,6 +22,8 @@
 #include <vector>
 
 #include <absl/container/btree_set.h>
+#include <absl/container/flat_hash_map.h>
+#include <absl/container/node_hash_map.h>
 
 #include "alerting/acknowledgements.h"
 #include "alerting/alert_listener.h"
@@ -155,6 +157,7 @@ class Alerting {
     bool only_times = false;
   };
   struct StagedGroup {
+    const Group* stored = nullptr;  // as it is now
     GroupRow row;
     const Route* route = nullptr;
     bool write_row = false;
@@ -164,7 +167,7 @@ class Alerting {
     TimePoint now;
     int64_t next_row = 0;
     std::vector<uint64_t> order;
-    std::unordered_map<uint64_t, Staged> alerts;
+    absl::flat_hash_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
     std::vector<AlertChange> changes;
     std::vector<uint64_t> changed;                  // the fingerprint of each
@@ -220,6 +223,7 @@ class Alerting {
   void stage_ended(Batch& batch) const;
   Result<state::Written> commit(Batch& batch);
   Status write(state::Tx& tx, const Batch& batch) const;
+  Result<absl::flat_hash_map<uint64_t, int64_t>> write_events(state::Tx& tx, const Batch& batch) const;
   void apply(Batch& batch);
 
   // flush.cc: notifications out.
@@ -285,7 +289,7 @@ class Alerting {
   const std::vector<AlertListener*> listeners_;
   const Options options_;
   std::shared_ptr<const Config> config_;
-  std::unordered_map<uint64_t, Record> alerts_;
+  absl::node_hash_map<uint64_t, Record> alerts_;
   LabelIndex index_;                               // of alerts_
   int64_t next_row_ = 1;                           // of the next new alert
   size_t events_unindexed_ = kEventsUnindexedMax;  // at most; the first change finds out

@@ -57,6 +57,56 @@ TEST(Alerting, one_that_goes_on_costs_no_history_and_lives_as_long_as_it_is_sent
   EXPECT_EQ(w.sender.sent.size(), 2u) << "it was sent no more";
 }
 
+TEST(Alerting, one_that_fires_longer_than_history_is_kept_keeps_its_text) {
+  World w(kConfig);
+  model::Alert lasting = alert("A");
+  lasting.annotations = {{"summary", "for months"}};
+  lasting.generator_url = "http://prometheus/graph";
+  lasting.ends_at = w.start() + std::chrono::days(365);
+  model::Alert other = alert("B");
+  ASSERT_TRUE(w.alerting->put({lasting, other}));
+  w.scheduler.run_for(std::chrono::minutes(1));
+  other.ends_at = w.scheduler.now();
+  ASSERT_TRUE(w.alerting->put({other}));
+  ASSERT_EQ(w.alerting->history({})->size(), 3u);
+
+  w.restart(kEventRetention);
+  w.scheduler.run_for(2 * kMaintenanceInterval);
+  w.restart();
+  const auto there = w.alerting->alerts({});
+  ASSERT_EQ(there.size(), 1u);
+  EXPECT_EQ(there[0].alert.annotations.get("summary"), "for months");
+  EXPECT_EQ(there[0].alert.generator_url, lasting.generator_url);
+  const auto history = w.alerting->history({});
+  ASSERT_TRUE(history);
+  ASSERT_EQ(history->size(), 1u) << "what is told of nobody is gone";
+  EXPECT_EQ(history->front().alert.name(), "A");
+
+  lasting.ends_at = w.scheduler.now();
+  ASSERT_TRUE(w.alerting->put({lasting}));
+  w.scheduler.run_for(std::chrono::minutes(10));
+  w.restart(kEventRetention);
+  w.scheduler.run_for(2 * kMaintenanceInterval);
+  EXPECT_TRUE(w.alerting->history({})->empty());
+}
+
+// Sent again as ended, in other words: nobody is told, but that is what it says from then on.
+TEST(Alerting, one_that_is_described_anew_after_its_end_keeps_that_over_a_restart) {
+  World w(kConfig);
+  model::Alert a = alert("A");
+  ASSERT_TRUE(w.alerting->put({a}));
+  w.scheduler.run_for(std::chrono::seconds(15));
+  a.ends_at = w.scheduler.now();
+  ASSERT_TRUE(w.alerting->put({a}));
+  a.annotations = {{"summary", "it was the disk"}};
+  ASSERT_TRUE(w.alerting->put({a}));
+  ASSERT_EQ(w.alerting->history({})->size(), 2u);
+  w.restart();
+  w.scheduler.run_for(std::chrono::minutes(1));
+  ASSERT_EQ(w.sender.sent.size(), 2u);
+  EXPECT_EQ(w.sender.sent[1].notification.alerts.at(0).alert.annotations.get("summary"), "it was the disk");
+}
+
 TEST(Alerting, what_a_listener_refuses_has_not_happened) {
   World w(kConfig);
   w.listener.refuse = true;

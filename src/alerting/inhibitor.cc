@@ -5,7 +5,27 @@
 namespace sentinel::alerting {
 
 Inhibitor::Inhibitor(std::vector<InhibitRule> rules) {
-  for (InhibitRule& rule : rules) rules_.push_back({std::move(rule), {}});
+  for (InhibitRule& rule : rules) {
+    const auto asked = std::find_if(rule.source.begin(), rule.source.end(), [](const model::Matcher& m) {
+      return m.type() == model::MatchType::kEqual && !m.value().empty();
+    });
+    const size_t number = rules_.size();
+    if (asked == rule.source.end()) {
+      of_any_source_.push_back(number);
+    } else {
+      by_source_[asked->name()][asked->value()].push_back(number);
+    }
+    rules_.push_back({std::move(rule), {}});
+  }
+}
+
+std::vector<size_t> Inhibitor::rules_of_source(const model::Labels& labels) const {
+  std::vector<size_t> out = of_any_source_;
+  for (const auto& [name, rules] : by_source_) {
+    const auto it = rules.find(labels.get(name));
+    if (it != rules.end()) out.insert(out.end(), it->second.begin(), it->second.end());
+  }
+  return out;
 }
 
 std::string Inhibitor::equal_values(const InhibitRule& rule, const model::Labels& labels) {
@@ -19,7 +39,8 @@ std::string Inhibitor::equal_values(const InhibitRule& rule, const model::Labels
 
 void Inhibitor::update(const model::Alert& alert, TimePoint now) {
   if (alert.resolved_at(now)) return remove(alert);
-  for (IndexedRule& r : rules_) {
+  for (const size_t number : rules_of_source(alert.labels)) {
+    IndexedRule& r = rules_[number];
     if (!model::matches_all(r.rule.source, alert.labels)) continue;
     r.sources[equal_values(r.rule, alert.labels)][alert.fingerprint()] =
         Source{alert.ends_at, model::matches_all(r.rule.target, alert.labels)};
@@ -27,7 +48,8 @@ void Inhibitor::update(const model::Alert& alert, TimePoint now) {
 }
 
 void Inhibitor::remove(const model::Alert& alert) {
-  for (IndexedRule& r : rules_) {
+  for (const size_t number : rules_of_source(alert.labels)) {
+    IndexedRule& r = rules_[number];
     const auto it = r.sources.find(equal_values(r.rule, alert.labels));
     if (it == r.sources.end()) continue;
     it->second.erase(alert.fingerprint());

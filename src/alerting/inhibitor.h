@@ -37,7 +37,13 @@ class Inhibitor {
   };
   static std::string equal_values(const InhibitRule& rule, const model::Labels& labels);
 
+  // Rules of which an alert with these labels may be a source.
+  std::vector<size_t> rules_of_source(const model::Labels& labels) const;
+
   std::vector<IndexedRule> rules_;
+  // By a name and value that their source asks for; the others below.
+  std::map<std::string, std::map<std::string, std::vector<size_t>, std::less<>>> by_source_;
+  std::vector<size_t> of_any_source_;
 };
 
 }  // namespace sentinel::alerting

@@ -160,19 +160,21 @@ Status Alerting::stage(Batch& batch, Alert& alert) const {
 
 void Alerting::stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const {
   const model::Labels labels = route.group_labels(record.alert.labels);
-  const std::string id = route.id + ":" + labels.to_string();
-  const auto stored = groups_.find(id);
+  const std::string values = labels.to_string();
+  const std::string id = route.id + ":" + values;
   auto [it, fresh] = batch.groups.try_emplace(id);
   StagedGroup& group = it->second;
   if (fresh) {
+    const auto stored = groups_.find(id);
+    if (stored != groups_.end()) group.stored = stored->second.get();
     group.route = &route;
-    const bool reuse = stored != groups_.end() && (!stored->second->row.emptied_at || stored->second->messages > 0 ||
-                                                   *stored->second->row.emptied_at + kEmptyGroupKept > batch.now);
+    const bool reuse = group.stored != nullptr && (!group.stored->row.emptied_at || group.stored->messages > 0 ||
+                                                   *group.stored->row.emptied_at + kEmptyGroupKept > batch.now);
     if (reuse) {
-      group.row = stored->second->row;
+      group.row = group.stored->row;
     } else {
-      group.row = GroupRow{id,        route.key + ":" + labels.to_string(), route.id, route.receiver, labels,
-                           batch.now, batch.now + route.group_wait,         false,    false,          std::nullopt,
+      group.row = GroupRow{id,        route.key + ":" + values,     route.id, route.receiver, labels,
+                           batch.now, batch.now + route.group_wait, false,    false,          std::nullopt,
                            {}};
       group.write_row = true;
     }
@@ -187,7 +189,7 @@ void Alerting::stage_group(Batch& batch, uint64_t fingerprint, const Record& rec
     group.row.next_flush = batch.now;
     group.write_row = true;
   }
-  const bool member = stored != groups_.end() && stored->second->members.contains(fingerprint);
+  const bool member = group.stored != nullptr && group.stored->members.contains(fingerprint);
   if (!member) group.joining.insert(fingerprint);
 }
 
@@ -217,17 +219,35 @@ Result<state::Written> Alerting::commit(Batch& batch) {
   return written;
 }
 
-Status Alerting::write(state::Tx& tx, const Batch& batch) const {
-  std::unordered_map<uint64_t, AlertText> texts;
+// The events that have the text of an alert as it is stored now, by fingerprint.
+Result<absl::flat_hash_map<uint64_t, int64_t>> Alerting::write_events(state::Tx& tx, const Batch& batch) const {
+  absl::flat_hash_map<uint64_t, int64_t> texts;
+  if (batch.changes.empty()) return texts;
   texts.reserve(batch.changes.size());
+  SENTINEL_ASSIGN(int64_t id, Store::next_event(tx));
+  for (size_t i = 0; i < batch.changes.size(); ++i, ++id) {
+    const AlertChange& change = batch.changes[i];
+    const uint64_t fingerprint = batch.changed[i];
+    SENTINEL_TRY(Store::add_event(tx, change, fingerprint, id));
+    const auto staged = batch.alerts.find(fingerprint);
+    if (staged == batch.alerts.end()) continue;
+    const model::Alert& now = staged->second.next.alert;
+    if (now.annotations == change.alert.annotations && now.generator_url == change.alert.generator_url)
+      texts[fingerprint] = id;
+  }
+  return texts;
+}
+
+Status Alerting::write(state::Tx& tx, const Batch& batch) const {
+  SENTINEL_ASSIGN(const auto texts, write_events(tx, batch));
   for (const uint64_t fingerprint : batch.order) {
     const Staged& staged = batch.alerts.at(fingerprint);
     const Record& next = staged.next;
     if (staged.only_times && !staged.is_new) {
       SENTINEL_TRY(Store::touch_alert(tx, next.row, next.alert, next.firing));
     } else {
-      const AlertText& text = texts.try_emplace(fingerprint, next.alert).first->second;
-      SENTINEL_TRY(Store::put_alert(tx, next.row, next.alert, next.firing, text));
+      const auto text = texts.find(fingerprint);
+      SENTINEL_TRY(Store::put_alert(tx, next.row, next.alert, next.firing, text == texts.end() ? 0 : text->second));
     }
     const auto stored = alerts_.find(fingerprint);
     if (staged.next.firing || stored == alerts_.end() || !stored->second.firing) continue;
@@ -242,14 +262,6 @@ Status Alerting::write(state::Tx& tx, const Batch& batch) const {
   }
   for (const Acknowledgement& a : batch.acknowledgements) SENTINEL_TRY(Acknowledgements::write(tx, a));
   for (const FlapState& flap : batch.flaps) SENTINEL_TRY(Flapping::write(tx, flap));
-  for (size_t i = 0; i < batch.changes.size(); ++i) {
-    const AlertChange& change = batch.changes[i];
-    const uint64_t fingerprint = batch.changed[i];
-    const auto text = texts.find(fingerprint);
-    const bool same =
-        text != texts.end() && batch.alerts.at(fingerprint).next.alert.annotations == change.alert.annotations;
-    SENTINEL_TRY(Store::add_event(tx, change, fingerprint, same ? text->second : AlertText(change.alert)));
-  }
   if (batch.changes.empty()) return {};
   if (events_unindexed_ + batch.changes.size() >= kEventsUnindexedMax) SENTINEL_TRY(Store::index_events(tx));
   if (batch.heard_changes().empty()) return {};

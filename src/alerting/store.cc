@@ -157,6 +157,24 @@ constexpr const char* kEventIndex =
     "INSERT INTO alert_events_by_alert SELECT fingerprint, id FROM alert_events ORDER BY fingerprint, id;"
     "INSERT INTO alert_events_indexed SELECT 1, COALESCE(MAX(id), 0) FROM alert_events;";
 
+// An alert has the text of the event that told of it; its own only where no event did.
+constexpr const char* kAlertTextOnce =
+    "CREATE TABLE alert_alerts_now ("
+    "  id INTEGER PRIMARY KEY,"
+    "  text_event INTEGER,"  // of alert_events; NULL: the text is here
+    "  labels TEXT,"
+    "  annotations TEXT,"
+    "  generator_url TEXT,"
+    "  starts_at INTEGER NOT NULL,"
+    "  ends_at INTEGER NOT NULL,"
+    "  updated_at INTEGER NOT NULL,"
+    "  timed_out INTEGER NOT NULL,"
+    "  firing INTEGER NOT NULL);"
+    "INSERT INTO alert_alerts_now SELECT id, NULL, labels, annotations, generator_url, starts_at, ends_at, updated_at,"
+    " timed_out, firing FROM alert_alerts;"
+    "DROP TABLE alert_alerts;"
+    "ALTER TABLE alert_alerts_now RENAME TO alert_alerts;";
+
 constexpr const char* kEventColumns =
     "e.id, e.at, e.kind, e.labels, e.annotations, e.generator_url, e.starts_at, e.ends_at, e.receivers, e.actor,"
     " e.source, e.address, e.note, e.until";
@@ -289,21 +307,32 @@ Status Store::migrate(state::Database& database) {
                                        {5, kAuditTable},
                                        {6, kFlappingTable},
                                        {7, kEventIndex},
-                                       {8, "ALTER TABLE alert_recurring_silences ADD COLUMN removed_at INTEGER;"}});
+                                       {8, "ALTER TABLE alert_recurring_silences ADD COLUMN removed_at INTEGER;"},
+                                       {9, kAlertTextOnce}});
 }
 
-AlertText::AlertText(const model::Alert& alert)
-    : labels(text::encode_labels(alert.labels)), annotations(text::encode_labels(alert.annotations)) {}
-
-Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing, const AlertText& text) {
+Status Store::put_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool firing, int64_t text_event) {
+  state::SqlParams params(10);
+  params[0] = id;
+  if (text_event != 0) {
+    params[1] = text_event;
+  } else {
+    params[2] = text::encode_labels(a.labels);
+    params[3] = text::encode_labels(a.annotations);
+    params[4] = a.generator_url;
+  }
+  params[5] = to_us(a.starts_at);
+  params[6] = to_us(a.ends_at);
+  params[7] = to_us(a.updated_at);
+  params[8] = int64_t{a.timed_out};
+  params[9] = int64_t{firing};
   return tx.exec(
-      "INSERT INTO alert_alerts (id, labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
-      " firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET labels = excluded.labels,"
-      " annotations = excluded.annotations, generator_url = excluded.generator_url, starts_at = excluded.starts_at,"
-      " ends_at = excluded.ends_at, updated_at = excluded.updated_at, timed_out = excluded.timed_out,"
-      " firing = excluded.firing",
-      state::sql_params(id, text.labels, text.annotations, a.generator_url, to_us(a.starts_at), to_us(a.ends_at),
-                        to_us(a.updated_at), int64_t{a.timed_out}, int64_t{firing}));
+      "INSERT INTO alert_alerts (id, text_event, labels, annotations, generator_url, starts_at, ends_at, updated_at,"
+      " timed_out, firing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+      " text_event = excluded.text_event, labels = excluded.labels, annotations = excluded.annotations,"
+      " generator_url = excluded.generator_url, starts_at = excluded.starts_at, ends_at = excluded.ends_at,"
+      " updated_at = excluded.updated_at, timed_out = excluded.timed_out, firing = excluded.firing",
+      params);
 }
 
 Status Store::touch_alert(state::Tx& tx, int64_t id, const model::Alert& a, bool /*firing*/) {
@@ -315,8 +344,9 @@ Status Store::delete_alert(state::Tx& tx, int64_t id) { return tx.exec("DELETE F
 
 Result<std::vector<AlertRow>> Store::alerts(state::Tx& tx) {
   return read_all<AlertRow>(
-      tx.query("SELECT labels, annotations, generator_url, starts_at, ends_at, updated_at, timed_out,"
-               " firing, id FROM alert_alerts ORDER BY id"),
+      tx.query("SELECT COALESCE(a.labels, e.labels), COALESCE(a.annotations, e.annotations),"
+               " COALESCE(a.generator_url, e.generator_url), a.starts_at, a.ends_at, a.updated_at, a.timed_out,"
+               " a.firing, a.id FROM alert_alerts a LEFT JOIN alert_events e ON e.id = a.text_event ORDER BY a.id"),
       read_alert);
 }
 
@@ -363,11 +393,18 @@ Result<std::vector<std::pair<std::string, uint64_t>>> Store::members(state::Tx& 
       });
 }
 
-Status Store::add_event(state::Tx& tx, const AlertChange& c, uint64_t fingerprint, const AlertText& text) {
-  state::SqlParams params =
-      state::sql_params(to_us(c.at), std::string(alert_change_name(c.kind)), sql_fingerprint(fingerprint),
-                        std::string(c.alert.name()), text.labels, text.annotations, c.alert.generator_url,
-                        to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers));
+Result<int64_t> Store::next_event(state::Tx& tx) {
+  SENTINEL_ASSIGN(const int64_t indexed, indexed_up_to(tx));
+  SENTINEL_ASSIGN(const state::Rows rows, tx.query("SELECT MAX(id) FROM alert_events"));
+  return std::max(indexed, rows.empty() ? 0 : rows.front().integer(0)) + 1;
+}
+
+Status Store::add_event(state::Tx& tx, const AlertChange& c, uint64_t fingerprint, int64_t id) {
+  state::SqlParams params = state::sql_params(
+      id == 0 ? state::SqlValue(std::monostate{}) : state::SqlValue(id), to_us(c.at),
+      std::string(alert_change_name(c.kind)), sql_fingerprint(fingerprint), std::string(c.alert.name()),
+      text::encode_labels(c.alert.labels), text::encode_labels(c.alert.annotations), c.alert.generator_url,
+      to_us(c.alert.starts_at), to_us(c.alert.ends_at), encode_strings(c.receivers));
   if (c.action) {
     params.insert(params.end(), {c.action->by.name, c.action->by.source, c.action->by.address, c.action->note});
   } else {
@@ -376,8 +413,9 @@ Status Store::add_event(state::Tx& tx, const AlertChange& c, uint64_t fingerprin
   params.push_back(c.action && c.action->until ? state::SqlValue(to_us(*c.action->until))
                                                : state::SqlValue(std::monostate{}));
   return tx.exec(
-      "INSERT INTO alert_events (at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at,"
-      " ends_at, receivers, actor, source, address, note, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+      "INSERT INTO alert_events (id, at, kind, fingerprint, alert_name, labels, annotations, generator_url, starts_at,"
+      " ends_at, receivers, actor, source, address, note, until) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?)",
       params);
 }
 
@@ -433,9 +471,10 @@ Result<std::vector<AlertEvent>> Store::events(state::Tx& tx, const EventFilter& 
 
 Status Store::prune_events(state::Tx& tx, TimePoint before) {
   while (true) {
-    SENTINEL_ASSIGN(
-        const state::Rows rows,
-        tx.query("SELECT id, alert_name, fingerprint FROM alert_events WHERE at < ? LIMIT 10000", {to_us(before)}));
+    SENTINEL_ASSIGN(const state::Rows rows,
+                    tx.query("SELECT id, alert_name, fingerprint FROM alert_events WHERE at < ? AND id NOT IN"
+                             " (SELECT text_event FROM alert_alerts WHERE text_event IS NOT NULL) LIMIT 10000",
+                             {to_us(before)}));
     for (const state::Row& row : rows) {
       SENTINEL_TRY(tx.exec("DELETE FROM alert_events_by_name WHERE alert_name = ? AND event_id = ?",
                            {row.text(1), row.integer(0)}));

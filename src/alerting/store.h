@@ -50,13 +50,6 @@ struct AlertEvent {
 std::string_view alert_change_name(AlertChange::Kind kind);
 std::optional<AlertChange::Kind> parse_alert_change(std::string_view name);
 
-// Labels and annotations as they are stored.
-struct AlertText {
-  explicit AlertText(const model::Alert& alert);
-  std::string labels;
-  std::string annotations;
-};
-
 // Which events are wanted. Name and fingerprint have an index.
 struct EventFilter {
   TimePoint from;
@@ -71,8 +64,8 @@ class Store {
  public:
   static Status migrate(state::Database& database);
 
-  // `text` is that of the alert; it is made once for the alert and its event.
-  static Status put_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing, const AlertText& text);
+  // `text_event` is the event that has the same labels, annotations and URL, which are then not written again; 0: none.
+  static Status put_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing, int64_t text_event);
   // Only its times have changed.
   static Status touch_alert(state::Tx& tx, int64_t id, const model::Alert& alert, bool firing);
   static Status delete_alert(state::Tx& tx, int64_t id);
@@ -86,15 +79,19 @@ class Store {
   static Status remove_member(state::Tx& tx, const std::string& group_id, uint64_t fingerprint);
   static Result<std::vector<std::pair<std::string, uint64_t>>> members(state::Tx& tx);
 
-  static Status add_event(state::Tx& tx, const AlertChange& change, uint64_t fingerprint, const AlertText& text);
+  // The id that the next event may have.
+  static Result<int64_t> next_event(state::Tx& tx);
+  // `id` 0: the next one.
+  static Status add_event(state::Tx& tx, const AlertChange& change, uint64_t fingerprint, int64_t id);
   static Status add_event(state::Tx& tx, const AlertChange& change) {
-    return add_event(tx, change, change.alert.fingerprint(), AlertText(change.alert));
+    return add_event(tx, change, change.alert.fingerprint(), 0);
   }
   // An index that is kept with every event would cost more than the events: each of a thousand alerts in a body has
   // another place in it. So it is brought up to date from time to time, for all events since the last time at once.
   static Status index_events(state::Tx& tx);
   // Newest first.
   static Result<std::vector<AlertEvent>> events(state::Tx& tx, const EventFilter& filter);
+  // Keeps those whose text an alert that is there refers to.
   static Status prune_events(state::Tx& tx, TimePoint before);
 };
 
