@@ -119,8 +119,9 @@ class SentinelAnalyzer final : public Analyzer {
 
   void set_policies(Policies policies) override { policies_ = std::move(policies); }
   std::vector<DriftTracker::Summary> drift_summaries() const override { return drift_.summaries(); }
-  std::string save_drift() const override { return drift_.save(); }
-  Status load_drift(std::string_view json) override { return drift_.load(json); }
+  std::vector<DriftTracker::Document> drift_changes() const override { return drift_.changes(); }
+  void drift_saved() override { drift_.saved(); }
+  Status load_drift(const std::vector<std::string>& documents) override { return drift_.load(documents); }
   size_t frozen_references() const override { return drift_.frozen(); }
   size_t reset_drift(const DriftRoute& route) override {
     return drift_.reset([&](std::string_view key) { return matches(route, key); });

@@ -104,9 +104,11 @@ class Analyzer {
   virtual std::vector<DriftTracker::Summary> drift_summaries() const = 0;
   // From the next call on.
   virtual void set_policies(Policies policies) = 0;
-  // The drift references, to be kept in the state store across restarts (JSON), and the reset by an operator.
-  virtual std::string save_drift() const = 0;
-  virtual Status load_drift(std::string_view json) = 0;
+  // The drift references, to be kept in the state store across restarts: as changes(), saved() and load() of
+  // DriftTracker. And the reset by an operator.
+  virtual std::vector<DriftTracker::Document> drift_changes() const = 0;
+  virtual void drift_saved() = 0;
+  virtual Status load_drift(const std::vector<std::string>& documents) = 0;
   virtual size_t frozen_references() const = 0;  // complete ones; a change is worth a save
   // Forgets the references of these calls; they are learnt anew from the next ones. How many there were.
   virtual size_t reset_drift(const DriftRoute& route) = 0;

@@ -172,6 +172,7 @@ std::optional<DriftTracker::Observation> DriftTracker::observe(std::string_view 
     it = states_.emplace(std::string(key), State{}).first;
   }
   State& state = it->second;
+  state.changed = true;
   ++state.seen;
   if (!call.model_version.empty() &&
       (state.versions.size() < kDriftVersionsMax || state.versions.contains(call.model_version)))
@@ -225,7 +226,11 @@ size_t DriftTracker::adopt(const Which& which) {
 }
 
 size_t DriftTracker::reset(const Which& which) {
-  const size_t erased = std::erase_if(states_, [&](const auto& entry) { return which(entry.first); });
+  const size_t erased = std::erase_if(states_, [&](const auto& entry) {
+    if (!which(entry.first)) return false;
+    forgotten_.insert(entry.first);
+    return true;
+  });
   count_frozen();
   return erased;
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -96,9 +97,18 @@ class DriftTracker {
   // The latest calls of these keys (settings.window of them) become the beginning of a new reference, which the next
   // ones complete; how many references were given up for it.
   size_t adopt(const Which& which);
-  std::string save() const;
-  // Replaces everything; on error the old state stays. The last windows of `summaries` are not kept.
-  Status load(std::string_view json);
+  // What is to be kept over a restart: a document for each key.
+  struct Document {
+    std::string key;
+    std::string json;  // empty: the key is forgotten, and its document with it
+  };
+  // Those that have changed since saved() was last called.
+  std::vector<Document> changes() const;
+  // Those that changes() gave are kept. REQUIRES: nothing was observed, reset or adopted since.
+  void saved();
+  // Replaces everything by what documents say (one may hold several keys, and its own name means nothing); on error the
+  // old state stays. The last windows of `summaries` are not kept.
+  Status load(const std::vector<std::string>& documents);
   size_t keys() const { return states_.size(); }
   size_t frozen() const { return frozen_; }  // keys whose reference is complete
 
@@ -126,6 +136,7 @@ class DriftTracker {
     double slow_sum = 0;
     std::vector<std::vector<float>> candidate;  // calls of calm windows, when a reference may be adopted by itself
     std::optional<DriftWindow> last;
+    bool changed = true;  // since it was saved
   };
 
   void freeze(State& state, std::string_view key, std::vector<std::vector<float>> samples) const;
@@ -138,6 +149,7 @@ class DriftTracker {
   DriftSettings settings_;
   size_t frozen_ = 0;
   std::map<std::string, State, std::less<>> states_;
+  std::set<std::string> forgotten_;  // since they were saved
 };
 
 }  // namespace sentinel::analysis

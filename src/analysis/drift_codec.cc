@@ -148,36 +148,45 @@ class DriftCodec {
   }
 };
 
-std::string DriftTracker::save() const {
-  std::string out = "{\"format\":" + std::to_string(kFormat) + ",\"references\":[";
-  bool first = true;
-  for (const auto& [key, state] : states_) {
-    if (!first) out += ",\n";
-    first = false;
-    out += DriftCodec::to_json(key, state);
+std::vector<DriftTracker::Document> DriftTracker::changes() const {
+  std::vector<Document> out;
+  for (const std::string& key : forgotten_) {
+    if (!states_.contains(key)) out.push_back({key, ""});
   }
-  return out + "]}";
+  const std::string head = "{\"format\":" + std::to_string(kFormat) + ",\"references\":[";
+  for (const auto& [key, state] : states_) {
+    if (state.changed) out.push_back({key, head + DriftCodec::to_json(key, state) + "]}"});
+  }
+  return out;
 }
 
-Status DriftTracker::load(std::string_view text) {
-  if (text.size() > kDriftStateBytesMax) return bad_state("too large");
-  boost::system::error_code error;
-  const json::value root = json::parse(json::string_view(text.data(), text.size()), error);
-  if (error || !root.is_object()) return bad_state("not a JSON object");
-  if (whole(root.get_object(), "format") != kFormat) return bad_state("written by another version");
-  const json::value* references = root.get_object().if_contains("references");
-  if (!references || !references->is_array()) return bad_state("references must be a list");
+void DriftTracker::saved() {
+  forgotten_.clear();
+  for (auto& [key, state] : states_) state.changed = false;
+}
+
+Status DriftTracker::load(const std::vector<std::string>& documents) {
   std::map<std::string, State, std::less<>> states;
-  for (const json::value& entry : references->get_array()) {
-    const json::object* object = entry.if_object();
-    const json::value* key = object ? object->if_contains("key") : nullptr;
-    if (!key || !key->is_string()) return bad_state("a reference needs a key");
-    if (states.size() >= kDriftKeysMax) return bad_state("too many references");
-    State state;
-    SENTINEL_TRY(DriftCodec::from_json(*object, settings_, state));
-    states.insert_or_assign(std::string(key->get_string()), std::move(state));
+  for (const std::string& text : documents) {
+    if (text.size() > kDriftStateBytesMax) return bad_state("too large");
+    boost::system::error_code error;
+    const json::value root = json::parse(text, error);
+    if (error || !root.is_object()) return bad_state("not a JSON object");
+    if (whole(root.get_object(), "format") != kFormat) return bad_state("written by another version");
+    const json::value* references = root.get_object().if_contains("references");
+    if (!references || !references->is_array()) return bad_state("references must be a list");
+    for (const json::value& entry : references->get_array()) {
+      const json::object* object = entry.if_object();
+      const json::value* key = object ? object->if_contains("key") : nullptr;
+      if (!key || !key->is_string()) return bad_state("a reference needs a key");
+      if (states.size() >= kDriftKeysMax) return bad_state("too many references");
+      State state;
+      SENTINEL_TRY(DriftCodec::from_json(*object, settings_, state));
+      states.insert_or_assign(std::string(key->get_string()), std::move(state));
+    }
   }
   states_ = std::move(states);
+  forgotten_.clear();
   count_frozen();
   return {};
 }

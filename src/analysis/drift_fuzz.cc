@@ -9,7 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sentinel::analysis;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   DriftTracker tracker({.reference_size = 8, .window = 4, .adopt_after_calm_windows = 2});
-  const bool loaded = tracker.load(bytes).has_value();
+  const bool loaded = tracker.load({std::string(bytes)}).has_value();
   if (!loaded) SENTINEL_CHECK(tracker.keys() == 0);
   const auto key = bytes.substr(0, 16);
   SENTINEL_CHECK(matches(drift_route(key), key));
@@ -23,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const auto seen = tracker.observe("k", std::move(call));
     if (seen) SENTINEL_CHECK(seen->score.similarity >= 0 && seen->score.similarity <= 1);
   }
-  const std::string saved = tracker.save();
+  std::vector<std::string> saved;
+  for (auto& document : tracker.changes()) saved.push_back(std::move(document.json));
   DriftTracker again({.reference_size = 8, .window = 4, .adopt_after_calm_windows = 2});
   SENTINEL_CHECK(again.load(saved).has_value());
   SENTINEL_CHECK(again.keys() == tracker.keys());

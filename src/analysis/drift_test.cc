@@ -77,6 +77,46 @@ TEST(Drift, CalmTrafficStaysCalmAndAStyleChangeShows) {
   }
 }
 
+// All keys, of a tracker that was never saved.
+std::vector<std::string> documents(const DriftTracker& tracker) {
+  std::vector<std::string> out;
+  for (const DriftTracker::Document& document : tracker.changes()) out.push_back(document.json);
+  return out;
+}
+
+TEST(Drift, OnlyWhatChangedIsSaved) {
+  const auto changed = [](const DriftTracker& tracker) {
+    std::vector<std::string> out;
+    for (const DriftTracker::Document& one : tracker.changes()) out.push_back((one.json.empty() ? "-" : "") + one.key);
+    return out;
+  };
+  using Keys = std::vector<std::string>;
+  DriftTracker tracker({.reference_size = 8, .window = 4});
+  Random random(1);
+  for (const char* key : {"/a|m|", "/b|m|", "/c|m|"}) {
+    for (int i = 0; i < 10; ++i) observe(tracker, key, answer(random, false));
+  }
+  EXPECT_EQ(changed(tracker), (Keys{"/a|m|", "/b|m|", "/c|m|"}));
+  const std::vector<std::string> all = documents(tracker);
+  tracker.saved();
+  EXPECT_EQ(changed(tracker), Keys{});
+  observe(tracker, "/b|m|", answer(random, false));
+  EXPECT_EQ(changed(tracker), Keys{"/b|m|"});
+  EXPECT_EQ(changed(tracker), Keys{"/b|m|"}) << "until it is saved";
+  tracker.saved();
+  EXPECT_EQ(tracker.reset([](std::string_view key) { return key != "/b|m|"; }), 2U);
+  EXPECT_EQ(changed(tracker), (Keys{"-/a|m|", "-/c|m|"}));
+  observe(tracker, "/c|m|", answer(random, false));
+  EXPECT_EQ(changed(tracker), (Keys{"-/a|m|", "/c|m|"})) << "learnt anew before its end was saved";
+  tracker.saved();
+  tracker.adopt([](std::string_view) { return true; });
+  EXPECT_EQ(changed(tracker), Keys{"/b|m|"}) << "the other was not complete";
+  DriftTracker restarted({.reference_size = 8, .window = 4});
+  ASSERT_TRUE(restarted.load(all).has_value());
+  EXPECT_EQ(restarted.frozen(), 3U);
+  EXPECT_EQ(changed(restarted).size(), 3U) << "written anew after a restart, however they came";
+}
+
 TEST(Drift, ARestartChangesNothing) {
   for (int stop : {7, 40, 75}) {  // while collecting, and with the window half turned over
     DriftTracker through({.reference_size = 30, .window = 20});
@@ -89,7 +129,7 @@ TEST(Drift, ARestartChangesNothing) {
       observe(before, "k", answers[static_cast<size_t>(i)]);
     }
     DriftTracker after({.reference_size = 30, .window = 20});
-    ASSERT_TRUE(after.load(before.save()).has_value());
+    ASSERT_TRUE(after.load(documents(before)).has_value());
     for (size_t i = static_cast<size_t>(stop); i < answers.size(); ++i) {
       const auto a = observe(through, "k", answers[i]);
       const auto b = observe(after, "k", answers[i]);
@@ -103,14 +143,15 @@ TEST(Drift, DamagedStateIsRefusedAndChangesNothing) {
   DriftTracker tracker({.reference_size = 8, .window = 4});
   Random random(1);
   for (int i = 0; i < 9; ++i) observe(tracker, "k", answer(random, false));
-  const std::string good = tracker.save();
-  EXPECT_EQ(tracker.load(replace_all(good, "\"format\":2", "\"format\":1")).error().message(),
+  const std::string good = documents(tracker).front();
+  EXPECT_EQ(tracker.load({replace_all(good, "\"format\":2", "\"format\":1")}).error().message(),
             "drift state: written by another version");
   for (const std::string& bad :
        {std::string("{"), std::string("[]"), std::string(R"({"references":[{"key":"x"}]})"),
         std::string(R"({"references":[{"key":"x","samples":["AAAA"]}]})"), good.substr(0, good.size() / 2)}) {
-    EXPECT_FALSE(tracker.load(bad).has_value());
-    EXPECT_EQ(tracker.save(), good);
+    EXPECT_FALSE(tracker.load({bad}).has_value());
+    EXPECT_FALSE(tracker.load({good, bad}).has_value());
+    EXPECT_EQ(documents(tracker), std::vector<std::string>{good});
   }
 }
 
@@ -246,7 +287,7 @@ TEST(Drift, AdoptedCallsBeginTheNewReferenceAndTheNextOnesCompleteIt) {
   EXPECT_EQ(tracker.frozen(), 0U);
   EXPECT_EQ(tracker.adopt([](std::string_view) { return true; }), 0U) << "none is complete";
   DriftTracker restarted({.reference_size = 40, .window = 20});
-  ASSERT_TRUE(restarted.load(tracker.save()).has_value());
+  ASSERT_TRUE(restarted.load(documents(tracker)).has_value());
   for (int i = 0; i < 19; ++i) {
     EXPECT_FALSE(call(restarted, "/qa|m|t", "How?", answer(random, true), "r", "m-2")->score.baseline_ready);
   }
@@ -265,7 +306,7 @@ TEST(Drift, AStateLearntUnderOtherSettingsIsRead) {
   for (int i = 0; i < 50; ++i) observe(before, "k", answer(random, false));
   for (int i = 0; i < 90; ++i) observe(before, "frozen", answer(random, false));
   DriftTracker after({.reference_size = 20, .window = 10});
-  ASSERT_TRUE(after.load(before.save()).has_value());
+  ASSERT_TRUE(after.load(documents(before)).has_value());
   EXPECT_EQ(after.frozen(), 1U);
   EXPECT_TRUE(observe(after, "k", answer(random, false))->baseline_ready);
   EXPECT_TRUE(observe(after, "frozen", answer(random, false))->baseline_ready);

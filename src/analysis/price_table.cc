@@ -115,9 +115,13 @@ Result<Price> parse_price(const std::string& name, const YAML::Node& node, std::
   return price;
 }
 
+bool is_name(const YAML::Node& node) {
+  return node.IsScalar() && !node.Scalar().empty() && node.Scalar().size() <= kPriceNameBytesMax &&
+         is_valid_utf8(node.Scalar());
+}
+
 Status add_model(PriceTable& table, const YAML::Node& key, const YAML::Node& node, std::string_view file) {
-  if (!key.IsScalar() || key.Scalar().empty() || key.Scalar().size() > kPriceNameBytesMax)
-    return fail(ErrorCode::kInvalidArgument, where(file, key.Mark()) + "expected a model name");
+  if (!is_name(key)) return fail(ErrorCode::kInvalidArgument, where(file, key.Mark()) + "expected a model name");
   Price price;
   SENTINEL_ASSIGN(price, parse_price(key.Scalar(), node, file));
   std::vector<std::pair<std::string, YAML::Mark>> names = {{to_lower(key.Scalar()), key.Mark()}};
@@ -125,7 +129,7 @@ Status add_model(PriceTable& table, const YAML::Node& key, const YAML::Node& nod
     if (!aliases.IsSequence())
       return fail(ErrorCode::kInvalidArgument, where(file, aliases.Mark()) + "aliases must be a list of names");
     for (const YAML::Node& alias : aliases) {
-      if (!alias.IsScalar() || alias.Scalar().empty() || alias.Scalar().size() > kPriceNameBytesMax)
+      if (!is_name(alias))
         return fail(ErrorCode::kInvalidArgument, where(file, alias.Mark()) + "an alias must be a name");
       names.emplace_back(to_lower(alias.Scalar()), alias.Mark());
     }

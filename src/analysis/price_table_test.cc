@@ -162,6 +162,7 @@ TEST(PriceTable, ErrorsNameThePlace) {
       {"models:\n  a: {input: cheap}\n", "p.yml:2:14: input must be dollars per million tokens"},
       {"models:\n  a: {input: 1, outptu: 2}\n", "p.yml:2:17: unknown field \"outptu\""},
       {"models:\n  a: {input: 1}\n  b: {input: 2, aliases: [A]}\n", "p.yml:3:27: model a is priced twice"},
+      {"models:\n  \xff\xff: {input: 1}\n", "p.yml:2:3: expected a model name"},
       {"models: [\n", "p.yml:"},
       {"- x\n", "expected a mapping with the key models"},
       {"models:\n  a: {input: 999999999}\n", "input must be dollars"},

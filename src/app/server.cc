@@ -34,14 +34,9 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
   p.judges->install(p.config.analysis.judges, loaded.prices);
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
-    SENTINEL_ASSIGN(const auto saved, state::KeyValue::get(tx, kDriftKey));
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
     if (access) SENTINEL_TRY(p.access.load(*access));
-    if (!saved) return {};
-    // Of another version, or learnt under other settings: worth a warning, not a server that does not start.
-    if (const Status read = p.analyzer->load_drift(*saved); !read)
-      log_warn("server", "drift references are learnt anew", {{"error", read.error().to_string()}});
-    return {};
+    return p.drift_store.load(tx, *p.analyzer);
   }));
   p.spans = std::make_unique<ingest::SpanExporter>(p.runtime, p.client, p.metrics, p.config.spans,
                                                    span_names(p.config.gateway));

@@ -75,6 +75,7 @@ void Server::Parts::open_metrics() {
   collect_options.target =
       model::Labels{{"job", "sentinel"}, {"instance", fmt::format("{}:{}", config.address, config.port)}};
   collect_options.disk_path = config.data_dir;
+  collect_options.interval = config.collect_interval;
   scraper = std::make_unique<ingest::ScrapeManager>(runtime, clock, *tsdb, metadata, metrics);
   write_out = std::make_unique<ingest::RemoteWriteOut>(
       runtime, clock, posix_env(), *tsdb, metadata, metrics,

@@ -27,6 +27,7 @@
 #include "api/status_page.h"
 #include "app/calendar_reader.h"
 #include "app/data_dir.h"
+#include "app/drift_store.h"
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
 #include "app/loaded_files.h"
@@ -55,7 +56,6 @@
 
 namespace sentinel::app {
 
-inline constexpr std::string_view kDriftKey = "analysis/drift";
 inline constexpr std::string_view kAccessKey = "ingest/access";
 inline constexpr size_t kOtherBlockingThreads = 4;  // beside those that evaluate queries
 
@@ -152,6 +152,7 @@ struct Server::Parts {
   std::unique_ptr<ingest::FeedbackDesk> feedback;
   std::unique_ptr<JudgePanel> judges;
   DriftWatch drift{metrics};            // of the telemetry worker
+  DriftStore drift_store;               // the same
   ingest::AccessWatch access{metrics};  // of the telemetry worker
   ingest::MetadataStore metadata;
   std::unique_ptr<ingest::RemoteWriter> remote_writer;

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "app/server_parts.h"
+#include "base/heap.h"
 #include "base/log.h"
 #include "oncall/coverage_metrics.h"
 #include "state/kv.h"
@@ -13,7 +14,7 @@
 namespace sentinel::app {
 namespace {
 
-constexpr Micros kDriftSaveInterval = std::chrono::seconds(10);
+constexpr Micros kDriftSaveInterval = std::chrono::minutes(1);
 constexpr Micros kEarlyPassSpacing = std::chrono::milliseconds(50);  // passes of the collector between its own
 constexpr Micros kAlertCountsInterval = std::chrono::seconds(1);
 constexpr Micros kUpkeepInterval = std::chrono::minutes(1);
@@ -79,6 +80,7 @@ void Server::Parts::upkeep() {
         judges->prune(clock.now() - config.events_retention)}) {
     if (!status) log_error("server", "upkeep of a store failed", {{"error", status.error().to_string()}});
   }
+  release_free_memory();
   publish_oncall();
 }
 
@@ -95,12 +97,12 @@ void Server::Parts::save_drift() {
 }
 
 void Server::Parts::write_drift() {
-  const std::string json = analyzer->save_drift();
   const std::optional<std::string> networks = access.changed() ? std::optional(access.save()) : std::nullopt;
   const Status saved = database->write([&](state::Tx& tx) -> Status {
     if (networks) SENTINEL_TRY(state::KeyValue::put(tx, kAccessKey, *networks, clock.now()));
-    return state::KeyValue::put(tx, kDriftKey, json, clock.now());
+    return drift_store.save(tx, *analyzer, clock.now());
   });
+  if (saved) analyzer->drift_saved();
   if (!saved) log_warn("server", "drift references were not saved", {{"error", saved.error().to_string()}});
 }
 

@@ -30,6 +30,17 @@ class RandomReadFile {
   virtual uint64_t size_bytes() const = 0;
 };
 
+// Memory that the disk lends: a file without a name, gone with this object or with the process. Nothing in it is
+// durable; what it holds at first is not said.
+class ScratchMemory {
+ public:
+  virtual ~ScratchMemory() = default;
+  virtual char* data() = 0;
+  virtual size_t size_bytes() const = 0;
+  // What is in it stays, but need not be resident until it is used again. Thread-safe, beside readers and writers.
+  virtual void rest() = 0;
+};
+
 // Held until destroyed; a second process (or a second lock in this one) gets kConflict.
 class FileLock {
  public:
@@ -54,6 +65,8 @@ class Env {
   virtual bool exists(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& dir) = 0;  // names, sorted
   virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
+  // On the file system of `dir`, where its room is taken at once: kIo when there is none.
+  virtual Result<std::unique_ptr<ScratchMemory>> map_scratch(const std::string& dir, size_t bytes) = 0;
 };
 
 // The real disk; lives for ever.
@@ -88,6 +101,8 @@ class FaultEnv final : public Env {
   bool exists(const std::string& path) override;
   Result<std::vector<std::string>> list(const std::string& dir) override;
   Result<std::unique_ptr<FileLock>> lock(const std::string& path) override;
+  // Of the heap; no write operation. Refused by disk_full().
+  Result<std::unique_ptr<ScratchMemory>> map_scratch(const std::string& dir, size_t bytes) override;
 
   struct State;
 

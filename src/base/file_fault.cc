@@ -202,6 +202,18 @@ class FaultFileLock final : public FileLock {
   const uint64_t generation_;
 };
 
+class HeapScratch final : public ScratchMemory {
+ public:
+  explicit HeapScratch(size_t bytes) : bytes_(bytes), data_(std::make_unique_for_overwrite<char[]>(bytes)) {}
+  char* data() override { return data_.get(); }
+  size_t size_bytes() const override { return bytes_; }
+  void rest() override {}
+
+ private:
+  const size_t bytes_;
+  const std::unique_ptr<char[]> data_;
+};
+
 }  // namespace
 
 FaultEnv::FaultEnv(uint64_t seed) : state_(std::make_shared<State>(seed)) {}
@@ -405,6 +417,13 @@ Result<std::unique_ptr<FileLock>> FaultEnv::lock(const std::string& raw_path) {
     return fail(ErrorCode::kConflict, fmt::format("{} is locked by another process", path));
   }
   return std::make_unique<FaultFileLock>(state_, path, state_->generation);
+}
+
+Result<std::unique_ptr<ScratchMemory>> FaultEnv::map_scratch(const std::string& /*dir*/, size_t bytes) {
+  MutexLock lock(state_->mutex);
+  if (state_->crashed) return no_power();
+  if (state_->full) return fail(ErrorCode::kIo, "cannot allocate: No space left on device (fault injection)");
+  return std::make_unique<HeapScratch>(bytes);
 }
 
 }  // namespace sentinel

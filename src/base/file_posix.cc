@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +156,20 @@ class PosixFileLock final : public FileLock {
   const Fd fd_;
 };
 
+class PosixScratch final : public ScratchMemory {
+ public:
+  PosixScratch(char* data, size_t bytes) : data_(data), bytes_(bytes) {}
+  ~PosixScratch() override { ::munmap(data_, bytes_); }
+  char* data() override { return data_; }
+  size_t size_bytes() const override { return bytes_; }
+  // Of a shared mapping this only takes the pages out of our tables: the file keeps what was written.
+  void rest() override { (void)::madvise(data_, bytes_, MADV_DONTNEED); }
+
+ private:
+  char* const data_;
+  const size_t bytes_;
+};
+
 class PosixEnv final : public Env {
  public:
   Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) override {
@@ -249,6 +264,22 @@ class PosixEnv final : public Env {
       return fail(ErrorCode::kConflict, fmt::format("{} is locked by another process", path));
     }
     return std::make_unique<PosixFileLock>(std::move(fd));
+  }
+
+  Result<std::unique_ptr<ScratchMemory>> map_scratch(const std::string& dir, size_t bytes) override {
+    std::string path = dir + "/scratch-XXXXXX";
+    const Fd fd(::mkostemp(path.data(), O_CLOEXEC));
+    if (fd.get() < 0) return failed("create", path, errno);
+    ::unlink(path.c_str());
+    // A hole could not be filled when the disk is full, and the signal for that would end the process.
+    if (const int error = ::posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+      return failed("allocate", path, error);
+    }
+    void* data = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+    if (data == MAP_FAILED) return failed("map", path, errno);
+    // Otherwise each page that is read brings fifteen neighbours with it.
+    (void)::madvise(data, bytes, MADV_RANDOM);
+    return std::make_unique<PosixScratch>(static_cast<char*>(data), bytes);
   }
 
  private:

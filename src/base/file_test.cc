@@ -43,6 +43,20 @@ class EnvTest : public testing::TestWithParam<bool> {
 INSTANTIATE_TEST_SUITE_P(Both, EnvTest, testing::Values(true, false),
                          [](const auto& info) { return std::string(info.param ? "Posix" : "Fault"); });
 
+TEST_P(EnvTest, ScratchKeepsWhatItHoldsWhileItRestsAndHasNoName) {
+  constexpr size_t kBytes = 300'000;
+  auto scratch = env().map_scratch(path(""), kBytes);
+  ASSERT_TRUE(scratch) << scratch.error().to_string();
+  ASSERT_EQ((*scratch)->size_bytes(), kBytes);
+  char* data = (*scratch)->data();
+  for (size_t i = 0; i < kBytes; ++i) data[i] = static_cast<char>(i * 7 % 251);
+  (*scratch)->rest();
+  size_t wrong = 0;
+  for (size_t i = 0; i < kBytes; ++i) wrong += data[i] != static_cast<char>(i * 7 % 251);
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_THAT(*env().list(path("")), testing::IsEmpty());
+}
+
 TEST_P(EnvTest, AppendsAndReadsBack) {
   {
     auto file = env().open_append(path("log"));

@@ -141,6 +141,9 @@ Status EmbeddedStore::open_engine() {
   SENTINEL_TRY(c.exec("SET GLOBAL errors_as_json=true"));
   SENTINEL_TRY(c.exec("SET GLOBAL TimeZone='UTC'"));
   SENTINEL_TRY(c.exec("SET GLOBAL parquet_metadata_cache=true"));
+  // It would hold what it reads of segments, also of those that have been merged since, up to the limit; the system
+  // keeps files in memory anyway.
+  SENTINEL_TRY(c.exec("SET GLOBAL enable_external_file_cache=false"));
   for (const char* macro : kMacros) SENTINEL_TRY(c.exec(macro));
   SENTINEL_TRY(c.exec("CREATE SCHEMA sentinel_telemetry"));
   // Nothing outside the segments can be read or written from here on, and nobody can change that.

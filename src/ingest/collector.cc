@@ -1,5 +1,8 @@
 #include "ingest/collector.h"
 
+#include <algorithm>
+#include <limits>
+
 #include <absl/container/flat_hash_map.h>
 
 #include "base/log.h"
@@ -30,6 +33,16 @@ struct Collector::Impl {
     bool resting = true;                // the last pass found it unchanged
   };
   absl::flat_hash_map<std::string, Point> points;
+  int64_t newest_ms = std::numeric_limits<int64_t>::min();  // of what was written
+
+  // Of a pass over all metrics.
+  int64_t due_ms() const {
+    const int64_t now = to_ms(clock.now());
+    const int64_t width = options.interval.count();
+    if (width <= 0) return now;
+    const int64_t due = now - now % width;
+    return now - due <= width / 10 && due > newest_ms ? due : now;
+  }
 
   static double measure(const MetricFamily& family, const MetricPoint& point) {
     return family.type == MetricType::kHistogram ? static_cast<double>(point.counts.back()) : point.value;
@@ -77,9 +90,9 @@ struct Collector::Impl {
 
   // Writes the points of metrics with the prefix for which `wanted` says so.
   template <class Wanted>
-  Status pass(std::string_view prefix, const Wanted& wanted) {
+  Status pass(std::string_view prefix, int64_t t_ms, const Wanted& wanted) {
     const std::vector<MetricFamily> families = registry.collect();
-    const int64_t t_ms = to_ms(clock.now());
+    newest_ms = std::max(newest_ms, t_ms);
     const auto appender = store.appender();
     for (const MetricFamily& family : families) {
       if (!family.name.starts_with(prefix)) continue;
@@ -108,21 +121,22 @@ Collector::Collector(MetricRegistry& registry, tsdb::Store& store, const Clock& 
                    options,
                    MachineMetrics(registry, options.disk_path),
                    registry.counter("sentinel_collector_failures_total", "Samples of our own that the store refused."),
-                   {}}) {}
+                   {},
+                   std::numeric_limits<int64_t>::min()}) {}
 
 Collector::~Collector() = default;
 
 Status Collector::collect() {
   impl_->machine.refresh();
   impl_->registry.gauge("up", "1: this process collects its own series.").set(1);
-  return impl_->pass("", [](Impl::Point& place, double now) {
+  return impl_->pass("", impl_->due_ms(), [](Impl::Point& place, double now) {
     place.resting = std::exchange(place.last, now) == now;
     return true;
   });
 }
 
 Status Collector::collect_moved(std::string_view prefix) {
-  return impl_->pass(prefix, [](Impl::Point& place, double now) {
+  return impl_->pass(prefix, to_ms(impl_->clock.now()), [](Impl::Point& place, double now) {
     if (!place.resting || place.last == now) return false;
     place.last = now;
     place.resting = false;

@@ -32,8 +32,9 @@ class MarkingAnalyzer final : public analysis::Analyzer {
   }
   analysis::PromptCheck check_prompt(std::string_view) const override { return {}; }
   std::vector<analysis::DriftTracker::Summary> drift_summaries() const override { return {}; }
-  std::string save_drift() const override { return "{}"; }
-  Status load_drift(std::string_view) override { return {}; }
+  std::vector<analysis::DriftTracker::Document> drift_changes() const override { return {}; }
+  void drift_saved() override {}
+  Status load_drift(const std::vector<std::string>&) override { return {}; }
   size_t frozen_references() const override { return 0; }
   size_t reset_drift(const analysis::DriftRoute&) override { return 0; }
   size_t adopt_drift(const analysis::DriftRoute&) override { return 0; }
@@ -461,6 +462,35 @@ TEST(Collector, WhatHadComeToRestIsWrittenOnceItMoves) {
     clock.advance(std::chrono::milliseconds(800));
     ASSERT_TRUE(collector.collect());
     EXPECT_EQ(samples("llm_errors_total"), 5u);
+  }
+  std::filesystem::remove_all(dir);
+}
+
+TEST(Collector, APassThatIsALittleLateIsStampedAsDue) {
+  const std::string dir = testing::TempDir() + "/collector-due-" + std::to_string(getpid());
+  MetricRegistry registry;
+  FakeClock clock;
+  const int64_t start = to_ms(clock.now()) - to_ms(clock.now()) % 1000 + 1000;
+  Counter& calls = registry.counter("llm_requests_total", "Calls.");
+  {
+    MetricRegistry own;
+    const auto store = tsdb::Store::open(posix_env(), clock, own, {.dir = dir}).value();
+    Collector collector(registry, *store, clock,
+                        {.disk_path = testing::TempDir(), .interval = std::chrono::seconds(1)});
+    const auto at = [&](int64_t ms) { clock.advance(Millis(start + ms - to_ms(clock.now()))); };
+    for (const int64_t ms : {3, 1100, 2101, 3002}) {
+      at(ms);
+      ASSERT_TRUE(collector.collect());
+    }
+    at(4005);
+    calls.add();
+    ASSERT_TRUE(collector.collect_moved("llm_"));
+    at(4010);
+    ASSERT_TRUE(collector.collect()) << "due before what is there already";
+    std::vector<int64_t> times;
+    const auto found = store->select({model::Matcher::equal("__name__", "llm_requests_total")}, 0, start + 9000, {});
+    for (const model::Sample& sample : found->at(0).samples) times.push_back(sample.t_ms - start);
+    EXPECT_EQ(times, (std::vector<int64_t>{0, 1000, 2101, 3000, 4005, 4010}));
   }
   std::filesystem::remove_all(dir);
 }

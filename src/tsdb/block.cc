@@ -282,12 +282,12 @@ std::vector<ChunkPtr> chunks_within(const SeriesSnapshot& series, TimeRange rang
     encode_loose();
     return out;
   }
-  for (const ChunkPtr& chunk : series.sealed) {
-    if (chunk->min_ms >= range.min_ms && chunk->max_ms <= range.max_ms) {
+  for (const SealedChunk& chunk : series.sealed) {
+    if (chunk.min_ms >= range.min_ms && chunk.max_ms <= range.max_ms) {
       encode_loose();
-      out.push_back(chunk);
+      out.push_back(std::make_shared<const Chunk>(chunk.view().copy()));
     } else {
-      (void)decode(*chunk, range, loose);
+      (void)decode(chunk.view(), range, loose);
     }
   }
   if (series.open.count > 0) (void)decode(series.open, range, loose);

@@ -74,7 +74,7 @@ namespace {
 
 }  // namespace
 
-bool decode_range(const Chunk& chunk, TimeRange range, std::vector<model::Sample>& out) {
+bool decode_range(const ChunkView& chunk, TimeRange range, std::vector<model::Sample>& out) {
   if (chunk.mark.index == 0 || chunk.mark.time.t_ms >= range.min_ms) {
     return decode_range(chunk.bytes, chunk.count, range.min_ms, range.max_ms, out);
   }

@@ -47,6 +47,20 @@ struct Chunk {
 };
 using ChunkPtr = std::shared_ptr<const Chunk>;
 
+// A chunk whose bytes are somebody else's.
+struct ChunkView {
+  int64_t min_ms = 0;
+  int64_t max_ms = 0;
+  uint32_t count = 0;
+  ChunkKind kind = ChunkKind::kFloat;
+  std::string_view bytes;
+  ChunkMark mark{};
+  ChunkView() = default;
+  ChunkView(const Chunk& c)  // NOLINT: meant to convert
+      : min_ms(c.min_ms), max_ms(c.max_ms), count(c.count), kind(c.kind), bytes(c.bytes), mark(c.mark) {}
+  Chunk copy() const { return Chunk{min_ms, max_ms, count, kind, std::string(bytes), mark}; }
+};
+
 // Decodes the samples of a float chunk one by one. Safe on any bytes: stops at the first thing that cannot be.
 class ChunkReader {
  public:
@@ -126,7 +140,7 @@ class ChunkWriter {
 
 // Appends the samples in `range` to `out`. False when the bytes are damaged. REQUIRES: a float chunk whose mark is
 // good.
-bool decode_range(const Chunk& chunk, TimeRange range, std::vector<model::Sample>& out);
+bool decode_range(const ChunkView& chunk, TimeRange range, std::vector<model::Sample>& out);
 // The same of bytes alone: those with min_ms <= t <= max_ms. False when the bytes are damaged (what came before is
 // kept).
 bool decode_range(std::string_view bytes, uint32_t count, int64_t min_ms, int64_t max_ms,

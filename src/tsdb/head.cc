@@ -16,7 +16,7 @@ bool same_bits(double a, double b) { return std::bit_cast<uint64_t>(a) == std::b
 bool touches(int64_t min_ms, int64_t max_ms, TimeRange range) {
   return min_ms <= range.max_ms && max_ms >= range.min_ms;
 }
-bool touches(const Chunk& chunk, TimeRange range) { return touches(chunk.min_ms, chunk.max_ms, range); }
+bool touches(const SealedChunk& chunk, TimeRange range) { return touches(chunk.min_ms, chunk.max_ms, range); }
 
 bool by_time(const model::Sample& a, const model::Sample& b) { return a.t_ms < b.t_ms; }
 bool histogram_by_time(const model::HistogramSample& a, const model::HistogramSample& b) { return a.t_ms < b.t_ms; }
@@ -37,7 +37,7 @@ const model::HistogramPtr& stale_histogram() {
 }
 
 // About how many samples of the chunk lie in the range.
-size_t expected_samples(const Chunk& chunk, TimeRange range) {
+size_t expected_samples(const ChunkView& chunk, TimeRange range) {
   if (chunk.min_ms >= range.min_ms && chunk.max_ms <= range.max_ms) return chunk.count;
   const double width = static_cast<double>(chunk.max_ms) - static_cast<double>(chunk.min_ms);
   const double shared = static_cast<double>(std::min(chunk.max_ms, range.max_ms)) -
@@ -81,12 +81,13 @@ bool touches(const Points& late, TimeRange range) {
 void SeriesSnapshot::decode(TimeRange range, Points& out) const {
   if (!late.empty()) return decode_merged(range, out);
   size_t expected = open.count > 0 && open.kind == ChunkKind::kFloat ? expected_samples(open, range) : 0;
-  for (const ChunkPtr& chunk : sealed) {
-    if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
+  for (const SealedChunk& chunk : sealed) {
+    const ChunkView view = chunk.view();
+    if (view.kind == ChunkKind::kFloat) expected += expected_samples(view, range);
   }
   out.samples.reserve(out.samples.size() + expected);
   // What is in memory was checked when it came in.
-  for (const ChunkPtr& chunk : sealed) (void)tsdb::decode(*chunk, range, out);
+  for (const SealedChunk& chunk : sealed) (void)tsdb::decode(chunk.view(), range, out);
   if (open.count > 0) (void)tsdb::decode(open, range, out);
 }
 
@@ -177,8 +178,8 @@ bool Head::same_as_newest(const Series& series, const Incoming& sample) {
 Verdict Head::judge_late(const Series& series, const Incoming& sample) {
   const TimeRange at{sample.t_ms, sample.t_ms};
   Points there;
-  for (const ChunkPtr& chunk : series.sealed) {
-    if (touches(*chunk, at)) (void)decode(*chunk, at, there);
+  for (const SealedChunk& chunk : series.sealed) {
+    if (touches(chunk, at)) (void)decode(chunk.view(), at, there);
   }
   if (series.open && series.open->min_ms() <= sample.t_ms) (void)decode(series.open->snapshot(), at, there);
   if (series.tail && series.tail->open.count() > 0 && series.tail->open.min_ms() <= sample.t_ms) {
@@ -325,13 +326,13 @@ void Head::deactivate_if_empty(Series& series) {
 }
 
 void Head::seal_float(Series& series) {
-  series.sealed.push_back(std::make_shared<const Chunk>(series.open->seal()));
+  series.sealed.push_back(chunks_.put(series.open->seal()));
   series.open.reset();
 }
 
 void Head::seal_histograms(Series& series) {
   if (series.tail->open.count() == 0) return;
-  series.sealed.push_back(std::make_shared<const Chunk>(series.tail->open.seal()));
+  series.sealed.push_back(chunks_.put(series.tail->open.seal()));
 }
 
 void Head::note_time(int64_t t_ms) {
@@ -372,7 +373,7 @@ Status Head::load_chunk(uint32_t id, Chunk chunk, bool open) {
   facts_[id].newest_ms.store(chunk.max_ms, std::memory_order_relaxed);
   series.has_samples = true;
   activate(series);
-  if (!open) series.sealed.push_back(std::make_shared<const Chunk>(std::move(chunk)));
+  if (!open) series.sealed.push_back(chunks_.put(chunk));
   return {};
 }
 
@@ -383,13 +384,14 @@ bool Head::overlaps(const Series& series, TimeRange range) {
     return true;
   }
   if (series.late && touches(*series.late, range)) return true;
-  return std::any_of(series.sealed.begin(), series.sealed.end(), [&](const ChunkPtr& c) { return touches(*c, range); });
+  return std::any_of(series.sealed.begin(), series.sealed.end(),
+                     [&](const SealedChunk& c) { return touches(c, range); });
 }
 
 void Head::fill(const Series& series, TimeRange range, SeriesSnapshot& out) {
   out.labels = series.labels;
-  for (const ChunkPtr& chunk : series.sealed) {
-    if (touches(*chunk, range)) out.sealed.push_back(chunk);
+  for (const SealedChunk& chunk : series.sealed) {
+    if (touches(chunk, range)) out.sealed.push_back(chunk);
   }
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) out.open = series.open->snapshot();
   if (series.tail && series.tail->open.count() > 0 &&
@@ -451,11 +453,11 @@ void Head::rank_series() {
   ranks_ = std::move(ranks);
 }
 
-bool Head::fill_plain(const Series& series, TimeRange range, std::vector<ChunkPtr>& sealed,
+bool Head::fill_plain(const Series& series, TimeRange range, std::vector<SealedChunk>& sealed,
                       std::vector<model::Sample>& newest) {
   if (series.late || (series.tail && series.tail->open.count() > 0)) return false;
-  for (const ChunkPtr& chunk : series.sealed) {
-    if (touches(*chunk, range)) sealed.push_back(chunk);
+  for (const SealedChunk& chunk : series.sealed) {
+    if (touches(chunk, range)) sealed.push_back(chunk);
   }
   if (series.open && touches(series.open->min_ms(), series.open->max_ms(), range)) {
     (void)series.open->decode(range, newest);
@@ -466,7 +468,7 @@ bool Head::fill_plain(const Series& series, TimeRange range, std::vector<ChunkPt
 // A plain series is read without a copy of its open chunk: decoding that takes less than copying it would.
 bool Head::read_one(const Candidate& candidate, TimeRange range, Points& out) const {
   // Room that the thread uses again and again.
-  thread_local std::vector<ChunkPtr> sealed;
+  thread_local std::vector<SealedChunk> sealed;
   thread_local std::vector<model::Sample> newest;
   sealed.clear();
   newest.clear();
@@ -483,12 +485,13 @@ bool Head::read_one(const Candidate& candidate, TimeRange range, Points& out) co
     }
   }
   size_t expected = newest.size();
-  for (const ChunkPtr& chunk : sealed) {
-    if (chunk->kind == ChunkKind::kFloat) expected += expected_samples(*chunk, range);
+  for (const SealedChunk& chunk : sealed) {
+    const ChunkView view = chunk.view();
+    if (view.kind == ChunkKind::kFloat) expected += expected_samples(view, range);
   }
   out.samples.reserve(expected);
   // What is in memory was checked when it came in.
-  for (const ChunkPtr& chunk : sealed) (void)tsdb::decode(*chunk, range, out);
+  for (const SealedChunk& chunk : sealed) (void)tsdb::decode(chunk.view(), range, out);
   sealed.clear();
   out.samples.insert(out.samples.end(), newest.begin(), newest.end());
   return !out.empty();

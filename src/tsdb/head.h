@@ -23,6 +23,7 @@
 #include "model/sample.h"
 #include "tsdb/chunk.h"
 #include "tsdb/epoch.h"
+#include "tsdb/head_chunks.h"
 #include "tsdb/label_index.h"
 #include "tsdb/label_order.h"
 #include "tsdb/points.h"
@@ -36,7 +37,7 @@ namespace sentinel::tsdb {
 struct SeriesSnapshot {
   uint32_t id = 0;
   const LabelSet* labels = nullptr;
-  std::vector<ChunkPtr> sealed;
+  std::vector<SealedChunk> sealed;
   Chunk open;   // count 0: none
   Points late;  // out-of-order ones
   // Appends what lies in `range`, ascending.
@@ -59,7 +60,8 @@ struct Incoming {
 
 class Head {
  public:
-  explicit Head(uint64_t series_max) : series_max_(series_max) {}
+  // Closed chunks go to files without names in `dir`, which must be there before the first sample comes.
+  Head(uint64_t series_max, Env& env, std::string dir) : series_max_(series_max), chunks_(env, std::move(dir)) {}
 
   // kTooLarge: series limit (unless `unlimited`: what the log holds is never refused).
   Result<uint32_t> get_or_create(const model::Labels& labels, bool unlimited = false);
@@ -137,6 +139,9 @@ class Head {
   // REQUIRES: no writer meanwhile (the owner's commit lock).
   size_t collect_garbage();
 
+  // Closed chunks need not be resident until they are read again.
+  void rest_chunks() { chunks_.rest(); }
+
   // The oldest sample at or after from_ms, or a chunk's that reaches across it; int64 max when there is none.
   int64_t oldest_from(int64_t from_ms) const;
 
@@ -144,6 +149,7 @@ class Head {
   uint64_t series_active() const { return active_.load(std::memory_order_relaxed); }
   uint64_t series_in_memory() const { return existing_.load(std::memory_order_relaxed); }
   uint64_t bytes() const { return chunk_bytes_.load(std::memory_order_relaxed); }
+  uint64_t mapped_bytes() const { return chunks_.mapped_bytes(); }
   int64_t min_ms() const { return min_ms_.load(std::memory_order_relaxed); }  // a lower bound; int64 max when empty
   int64_t max_ms() const { return max_ms_.load(std::memory_order_relaxed); }  // int64 min when empty
   const LabelIndex& index() const { return index_; }
@@ -161,7 +167,7 @@ class Head {
   };
   struct Series {
     const LabelSet* labels = nullptr;
-    std::vector<ChunkPtr> sealed;
+    std::vector<SealedChunk> sealed;
     std::unique_ptr<Tail> tail;
     std::unique_ptr<Points> late;
     double newest_v = 0;
@@ -217,7 +223,7 @@ class Head {
   static void fill(const Series& series, TimeRange range, SeriesSnapshot& out);
   // What is sealed, to be decoded outside of the lock, and the samples of the open chunk; false: the series has late
   // ones or an open histogram chunk.
-  static bool fill_plain(const Series& series, TimeRange range, std::vector<ChunkPtr>& sealed,
+  static bool fill_plain(const Series& series, TimeRange range, std::vector<SealedChunk>& sealed,
                          std::vector<model::Sample>& newest);
   Verdict judge_locked(uint32_t id, const Series& series, const Incoming& sample, int64_t late_window_ms) const;
   Verdict apply_locked(uint32_t id, const Incoming& sample, int64_t late_window_ms);
@@ -236,6 +242,7 @@ class Head {
   size_t collect(const SeriesIds& candidates, Garbage& garbage);
 
   const uint64_t series_max_;
+  HeadChunks chunks_;  // written under the owner's commit lock
   EpochChain<Garbage> epochs_;
   RoundPins uses_;
   mutable std::shared_mutex index_mutex_;

@@ -16,7 +16,7 @@ int64_t Head::oldest_from(int64_t from_ms) const {
     std::lock_guard lock(stripe(id));
     const Series* series = series_[id].get();
     if (series == nullptr) continue;
-    for (const ChunkPtr& chunk : series->sealed) consider(chunk->min_ms, chunk->max_ms);
+    for (const SealedChunk& chunk : series->sealed) consider(chunk.min_ms, chunk.max_ms);
     if (series->open) consider(series->open->min_ms(), series->open->max_ms());
     if (series->tail && series->tail->open.count() > 0) {
       consider(series->tail->open.min_ms(), series->tail->open.max_ms());
@@ -34,9 +34,9 @@ void Head::truncate_before(int64_t t_ms) {
     std::lock_guard lock(stripe(id));
     if (!series_[id]) continue;
     Series& series = *series_[id];
-    std::erase_if(series.sealed, [&](const ChunkPtr& chunk) {
-      if (chunk->max_ms >= t_ms) return false;
-      chunk_bytes_.fetch_sub(chunk->bytes.size(), std::memory_order_relaxed);
+    std::erase_if(series.sealed, [&](const SealedChunk& chunk) {
+      if (chunk.max_ms >= t_ms) return false;
+      chunk_bytes_.fetch_sub(chunk.view().bytes.size(), std::memory_order_relaxed);
       return true;
     });
     if (series.late) {
@@ -69,13 +69,14 @@ void Head::erase(uint32_t id, TimeRange range) {
   all.decode({}, points);
   if (remove_range(points, range) == 0) return;
   uint64_t before = all.open.bytes.size();
-  for (const ChunkPtr& chunk : series.sealed) before += chunk->bytes.size();
-  series.sealed = encode(points);
+  for (const SealedChunk& chunk : series.sealed) before += chunk.view().bytes.size();
+  series.sealed.clear();
+  for (const ChunkPtr& chunk : encode(points)) series.sealed.push_back(chunks_.put(*chunk));
   series.open.reset();
   series.late.reset();
   if (series.tail) series.tail->open = HistogramChunkWriter();
   uint64_t after = 0;
-  for (const ChunkPtr& chunk : series.sealed) after += chunk->bytes.size();
+  for (const SealedChunk& chunk : series.sealed) after += chunk.view().bytes.size();
   chunk_bytes_.fetch_add(after - before, std::memory_order_relaxed);  // wraps when it shrinks
   deactivate_if_empty(series);
 }

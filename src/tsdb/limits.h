@@ -10,6 +10,7 @@ inline constexpr uint32_t kChunkSamplesMax = 120;        // one more starts the 
 inline constexpr uint64_t kSegmentBytesMax = 16u << 20;  // a log segment is closed past this
 inline constexpr uint32_t kRecordBytesMax = 128u << 20;  // one frame of the log, hence one batch
 inline constexpr size_t kBatchSamplesMax = 4'000'000;    // samples in one Appender
+inline constexpr size_t kHeadMapBytes = 8u << 20;        // closed chunks of the head are mapped so many at a time
 inline constexpr size_t kLateSamplesMax = 8192;          // out-of-order samples held a series between two block cuts
 inline constexpr size_t kLabelsMax = 256;                // labels of one series
 inline constexpr size_t kLabelBytesMax = 64u << 10;      // bytes of one label name or value

@@ -53,7 +53,7 @@ uint64_t Points::weight() const {
   return total;
 }
 
-bool decode(const Chunk& chunk, TimeRange range, Points& out) {
+bool decode(const ChunkView& chunk, TimeRange range, Points& out) {
   if (chunk.kind == ChunkKind::kHistogram) {
     return decode_histograms(chunk.bytes, chunk.count, range, out.histograms);
   }

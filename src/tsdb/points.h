@@ -21,7 +21,7 @@ struct Points {
 };
 
 // Appends what lies in `range`. False when the bytes are damaged (what came before is kept).
-bool decode(const Chunk& chunk, TimeRange range, Points& out);
+bool decode(const ChunkView& chunk, TimeRange range, Points& out);
 
 // Puts late histograms among those in time order. What a late one precedes cannot be said to go on from what was
 // before, so it loses its hint "not reset".

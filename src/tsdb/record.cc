@@ -147,7 +147,7 @@ Result<BatchRecord> decode_batch(RecordType type, std::string_view payload) {
   return batch;
 }
 
-std::string encode_chunk(uint64_t ref, bool open, const Chunk& chunk) {
+std::string encode_chunk(uint64_t ref, bool open, const ChunkView& chunk) {
   std::string out;
   put_varint(out, ref);
   const unsigned flags = (open ? kOpenFlag : 0U) | (chunk.kind == ChunkKind::kHistogram ? kHistogramFlag : 0U);

@@ -66,7 +66,7 @@ struct EraseRecord {
 };
 
 std::string encode_batch(const BatchRecord& batch);  // of batch.type()
-std::string encode_chunk(uint64_t ref, bool open, const Chunk& chunk);
+std::string encode_chunk(uint64_t ref, bool open, const ChunkView& chunk);
 std::string encode_head_start(int64_t t_ms);
 std::string encode_exemplars(const std::vector<StoredExemplar>& exemplars);
 std::string encode_erase(const EraseRecord& record);

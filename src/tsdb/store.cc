@@ -30,7 +30,7 @@ StoreImpl::StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, Stor
     : env_(env),
       clock_(clock),
       options_(std::move(options)),
-      head_(options_.series_max),
+      head_(options_.series_max, env_, options_.dir),
       exemplars_(options_.exemplars_max, options_.out_of_order_window.count()),
       appended_total_(metrics.counter("sentinel_tsdb_samples_appended_total", "Samples stored.")),
       rejected_total_(metrics.counter("sentinel_tsdb_samples_rejected_total",
@@ -45,7 +45,9 @@ StoreImpl::StoreImpl(Env& env, const Clock& clock, MetricRegistry& metrics, Stor
       series_gauge_(metrics.gauge("sentinel_tsdb_head_series", "Series with samples in memory.")),
       series_memory_gauge_(metrics.gauge("sentinel_tsdb_series_in_memory", "Series whose labels are in memory.")),
       exemplars_gauge_(metrics.gauge("sentinel_tsdb_exemplars", "Exemplars in memory.")),
-      head_bytes_gauge_(metrics.gauge("sentinel_tsdb_head_chunk_bytes", "Compressed samples in memory.")),
+      head_bytes_gauge_(metrics.gauge("sentinel_tsdb_head_chunk_bytes", "Compressed samples of the head.")),
+      head_mapped_gauge_(metrics.gauge("sentinel_tsdb_head_mapped_bytes",
+                                       "Files without names that hold the closed chunks of the head.")),
       wal_bytes_gauge_(metrics.gauge("sentinel_tsdb_log_bytes", "Size of the write-ahead log.")),
       blocks_gauge_(metrics.gauge("sentinel_tsdb_blocks", "Block files.")),
       block_bytes_gauge_(metrics.gauge("sentinel_tsdb_block_bytes", "Size of all block files.")),
@@ -225,6 +227,7 @@ void StoreImpl::update_metrics() {
   series_memory_gauge_.set(static_cast<double>(head_.series_in_memory()));
   exemplars_gauge_.set(static_cast<double>(exemplars_.size()));
   head_bytes_gauge_.set(static_cast<double>(now.head_bytes));
+  head_mapped_gauge_.set(static_cast<double>(head_.mapped_bytes()));
   wal_bytes_gauge_.set(static_cast<double>(now.wal_bytes));
   blocks_gauge_.set(static_cast<double>(now.blocks));
   block_bytes_gauge_.set(static_cast<double>(now.block_bytes));

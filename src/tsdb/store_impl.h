@@ -174,6 +174,7 @@ class StoreImpl final : public Store {
   Gauge& series_memory_gauge_;
   Gauge& exemplars_gauge_;
   Gauge& head_bytes_gauge_;
+  Gauge& head_mapped_gauge_;
   Gauge& wal_bytes_gauge_;
   Gauge& blocks_gauge_;
   Gauge& block_bytes_gauge_;

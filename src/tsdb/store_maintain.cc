@@ -43,6 +43,7 @@ Status StoreImpl::maintain() {
     blocks = blocks_;
   }
   for (const auto& block : blocks) block->release_idle();
+  head_.rest_chunks();
   update_metrics();
   return {};
 }
@@ -254,7 +255,9 @@ Status StoreImpl::checkpoint() {
       BatchRecord record;
       record.series.push_back({id, head_.labels_of(id)});
       SENTINEL_TRY(write(RecordType::kBatch, encode_batch(record)));
-      for (const ChunkPtr& chunk : one.sealed) SENTINEL_TRY(write(RecordType::kChunk, encode_chunk(id, false, *chunk)));
+      for (const SealedChunk& chunk : one.sealed) {
+        SENTINEL_TRY(write(RecordType::kChunk, encode_chunk(id, false, chunk.view())));
+      }
       if (one.open.count > 0) SENTINEL_TRY(write(RecordType::kChunk, encode_chunk(id, true, one.open)));
       if (one.late.empty()) continue;
       record.series.clear();

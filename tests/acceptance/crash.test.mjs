@@ -54,9 +54,11 @@ test(`the demo killed three times in the middle, seed ${SEED}`, async (t) => {
     demo = await Sentinel.demo({ dataDir, port, args: ['--normal', '1s', '--fault', '600s'] });
     const now = await demo.get(at);
     assert.deepEqual(
-      [now.id, now.status, now.acknowledged_at, now.assignee, now.severity, now.created_at],
-      [before.id, before.status, before.acknowledged_at, before.assignee, before.severity, before.created_at],
+      [now.id, now.status, now.acknowledged_at, now.assignee, now.created_at],
+      [before.id, before.status, before.acknowledged_at, before.assignee, before.created_at],
     );
+    // One more alert may have joined it between the two looks; it never falls.
+    assert.ok(now.severity <= before.severity, `${before.severity} has become ${now.severity}`);
     const told = now.timeline.map((e) => e.id ?? `${e.sequence} ${e.text}`);
     for (const entry of before.timeline) assert.ok(told.includes(entry.id ?? `${entry.sequence} ${entry.text}`), `lost: ${entry.text}`);
     assert.equal((await demo.get(`/sentinel/v1/incidents/${declared.id}`)).title, declared.title);

@@ -2,6 +2,7 @@
 
 #include <re2/re2.h>
 
+#include <algorithm>
 #include <optional>
 
 #include "gateway/policy/limits.h"
@@ -25,11 +26,34 @@ Result<std::shared_ptr<const re2::RE2>> compile(const YamlNode& node, const std:
   return compiled;
 }
 
+bool is_space_byte(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_word_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 // Whole words, without case. RE2 knows the boundaries of ASCII words only: elsewhere a part of a word matches too.
+// Whether a sentence may end within the text: what ends one, and something after it.
+bool holds_sentence_end(std::string_view text) {
+  const size_t end = text.find_first_of(".!?\n");
+  return (end != std::string_view::npos && text.find_first_of(" \t\r\n", end) != std::string_view::npos) ||
+         text.find("。") != std::string_view::npos || text.find("！") != std::string_view::npos ||
+         text.find("？") != std::string_view::npos;
+}
+
+// Whether what the pattern matches may have white space in it, or letters of scripts that end sentences without: by its
+// letters alone, so that it says yes too often rather than too seldom.
+bool may_cross_sentences(std::string_view pattern) {
+  for (size_t i = 0; i < pattern.size(); ++i) {
+    const char c = pattern[i];
+    if (static_cast<unsigned char>(c) >= 0x80 || is_space_byte(c) || c == '.') return true;
+    if (c == '[' && i + 1 < pattern.size() && (pattern[i + 1] == '^' || pattern[i + 1] == ':')) return true;
+    if (c != '\\' || ++i >= pattern.size()) continue;
+    const bool harmless = std::string_view("dwbBAzS").find(pattern[i]) != std::string_view::npos;
+    if (is_word_byte(pattern[i]) && !harmless) return true;  // \s, \D, \n, \x20, \pZ, \C, ...
+  }
+  return false;
+}
+
 std::string words_pattern(const std::vector<std::string>& words) {
   std::string out = "(?i)(?:";
   for (const std::string& word : words) {
@@ -48,6 +72,7 @@ Status read_pattern(const YamlNode& node, GuardRule& rule) {
     if (words.empty() || words.size() > kGuardWordsMax) return fail(list.error("words must be 1 to 1000 words"));
     for (const std::string& word : words) {
       if (word.empty()) return fail(list.error("a word must not be empty"));
+      if (holds_sentence_end(word)) rule.over_sentences = std::max(rule.over_sentences, word.size());
     }
     SENTINEL_ASSIGN(rule.pattern, compile(list, words_pattern(words)));
     return {};
@@ -56,6 +81,11 @@ Status read_pattern(const YamlNode& node, GuardRule& rule) {
   SENTINEL_ASSIGN(const std::string pattern, text.string());
   if (pattern.size() > kGuardPatternBytesMax) return fail(text.error("a pattern has at most 2000 bytes"));
   SENTINEL_ASSIGN(rule.pattern, compile(text, pattern));
+  SENTINEL_ASSIGN(const int64_t longest, node.integer_or("longest", 0));
+  if (longest < 0 || longest > static_cast<int64_t>(kGuardLongestMax))
+    return fail(node.get("longest").error("longest must be at most 4096 bytes"));
+  rule.longest = static_cast<size_t>(longest);
+  if (may_cross_sentences(pattern)) rule.over_sentences = longest > 0 ? rule.longest : kGuardLookaheadBytes;
   return {};
 }
 
@@ -68,7 +98,8 @@ std::optional<T> word_of(const T (&all)[N], std::string_view (*name)(T), std::st
 }
 
 Result<GuardRule> read_rule(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("guard", {"name", "check", "action", "threshold", "words", "pattern", "message"}));
+  SENTINEL_TRY(
+      node.expect_keys("guard", {"name", "check", "action", "threshold", "words", "pattern", "longest", "message"}));
   GuardRule rule;
   SENTINEL_ASSIGN(const YamlNode check, node.require("guard", "check"));
   SENTINEL_ASSIGN(const std::string check_word, check.string());
@@ -92,7 +123,7 @@ Result<GuardRule> read_rule(const YamlNode& node) {
   if (rule.check == GuardCheck::kKeyword || rule.check == GuardCheck::kPattern) {
     SENTINEL_TRY(read_pattern(node, rule));
   } else {
-    for (const std::string_view field : {"words", "pattern"}) {
+    for (const std::string_view field : {"words", "pattern", "longest"}) {
       if (node.has(field)) return fail(node.get(field).error(check_word + " has no " + std::string(field)));
     }
   }

@@ -32,7 +32,10 @@ struct GuardRule {
   GuardDo action = GuardDo::kFlag;
   double threshold = 0.5;                     // of a risk, 0..1
   std::shared_ptr<const re2::RE2> pattern{};  // of kKeyword and kPattern
-  std::string message;                        // what the caller is told; empty: what was found
+  // So many bytes of a stream wait behind the end of a sentence, as a finding may go over it; 0: none does.
+  size_t over_sentences = 0;
+  size_t longest = 0;   // bytes of a finding, as the rule says; so many wait anywhere. 0: the usual
+  std::string message;  // what the caller is told; empty: what was found
 };
 
 struct GuardRules {

@@ -23,6 +23,16 @@ bool ends_sentence(std::string_view before) {
   const std::string_view said = trim_right(words, "\"')]}*_`");
   return !said.empty() && std::string_view(".!?").find(said.back()) != std::string_view::npos;
 }
+// "Call 212. 456-7890": three digits before the stop may begin a number.
+bool ends_area_code(std::string_view before) {
+  const std::string_view words = trim_right(before, kSpaces);
+  if (!words.ends_with('.')) return false;
+  size_t at = words.size() - 1;
+  if (at > 0 && words[at - 1] == ')') --at;
+  size_t digits = 0;
+  while (digits < at && words[at - 1 - digits] >= '0' && words[at - 1 - digits] <= '9') ++digits;
+  return digits == 3;
+}
 // Of scripts that put no space between sentences.
 bool ends_wide_sentence(std::string_view text) {
   return text.ends_with("。") || text.ends_with("！") || text.ends_with("？");
@@ -33,6 +43,15 @@ size_t open_armour(std::string_view text) {
   const size_t begin = text.rfind("-----BEGIN ");
   return begin == std::string_view::npos || text.find("-----END ", begin) != std::string_view::npos ? text.size()
                                                                                                     : begin;
+}
+
+bool acts(const GuardRule& rule) { return rule.action != GuardDo::kFlag; }
+size_t most(const std::vector<GuardRule>& rules, size_t GuardRule::* bytes) {
+  size_t out = 0;
+  for (const GuardRule& rule : rules) {
+    if (acts(rule)) out = std::max(out, rule.*bytes);
+  }
+  return out;
 }
 
 bool overlaps(const std::vector<TextSpan>& spans, size_t begin, size_t end) {
@@ -104,8 +123,11 @@ GuardStream::GuardStream(const std::vector<GuardRule>& rules, const TextInspecto
     : rules_(rules),
       inspector_(inspector),
       array_(array),
-      holds_(std::any_of(rules.begin(), rules.end(),
-                         [](const GuardRule& rule) { return rule.action != GuardDo::kFlag; })) {}
+      holds_(std::any_of(rules.begin(), rules.end(), acts)),
+      area_codes_(std::any_of(rules.begin(), rules.end(),
+                              [](const GuardRule& rule) { return rule.check == GuardCheck::kPii && acts(rule); })),
+      over_sentences_(most(rules, &GuardRule::over_sentences)),
+      lookahead_(std::max(kGuardLookaheadBytes, most(rules, &GuardRule::longest))) {}
 
 void GuardStream::add(std::string_view events, std::string& out) {
   if (verdict_.blocked || events.empty()) return;
@@ -153,17 +175,21 @@ void GuardStream::append(size_t index, std::string_view text) {
   Part& part = parts_[index];
   part.last_unit = units_seen_;
   const size_t before = part.text.size();
-  if (!text.empty() && is_space(text.front()) && part.held() && ends_sentence(part.text)) part.sentence_end = before;
+  const auto ends = [&] { return ends_sentence(part.text) && !(area_codes_ && ends_area_code(part.text)); };
+  if (!text.empty() && is_space(text.front()) && part.held() && ends()) part.sentence_end = before;
   part.text += text;
   part.ends.push_back(part.text.size());
   if (text.empty()) return;
-  if ((is_space(text.back()) && ends_sentence(part.text)) || ends_wide_sentence(part.text))
-    part.sentence_end = part.text.size();
+  if ((is_space(text.back()) && ends()) || ends_wide_sentence(part.text)) part.sentence_end = part.text.size();
 }
 
 // Nothing more of it is awaited.
 bool GuardStream::ended(const Part& part) const {
   return part.whole || units_seen_ - part.last_unit > kGuardQuietEvents;
+}
+// A sentence has ended, and what follows is long enough for any finding that goes over its end.
+bool GuardStream::sentence_due(const Part& part) const {
+  return part.sentence_end > 0 && part.text.size() - part.sentence_end >= over_sentences_;
 }
 bool GuardStream::overfull(const Part& part) const {
   return part.text.size() - part.flowed > kGuardWindowBytesMax || held_bytes_ > kGuardHeldBytesMax;
@@ -174,8 +200,8 @@ bool GuardStream::due() const {
     if (!part.held()) return false;
     const size_t held = part.text.size() - part.flowed;
     const bool more = part.text.size() >= part.looked_at + kGuardStepBytes;
-    return ended(part) || part.sentence_end > 0 || held_bytes_ > kGuardHeldBytesMax ||
-           (more && held >= kGuardLookaheadBytes + kGuardStepBytes);
+    return ended(part) || sentence_due(part) || held_bytes_ > kGuardHeldBytesMax ||
+           (more && held >= lookahead_ + kGuardStepBytes);
   });
 }
 
@@ -192,7 +218,7 @@ void GuardStream::look(bool last, std::string& out) {
     }
     part.looked_at = part.text.size();
     part.looked_from = part.flowed;
-    part.sentence_end = 0;
+    if (sentence_due(part)) part.sentence_end = 0;
   }
   size_t count = last ? units_.size() : releasable(cuts, redact);
   const auto speaks = [](const Unit& unit) {
@@ -208,9 +234,9 @@ void GuardStream::look(bool last, std::string& out) {
 // How far a text may flow as far as its words go.
 size_t GuardStream::limit_of(const Part& part, bool end) const {
   if (end) return part.text.size();
-  size_t limit = std::max(part.sentence_end, part.flowed);
+  size_t limit = std::max(sentence_due(part) ? part.sentence_end : 0, part.flowed);
   for (const size_t at : part.ends) {
-    if (part.text.size() - at < kGuardLookaheadBytes) break;
+    if (part.text.size() - at < lookahead_) break;
     limit = std::max(limit, at);
   }
   return limit == part.flowed && overfull(part) ? part.ends.back() : limit;
@@ -341,6 +367,7 @@ void GuardStream::forget(Part& part) {
   part.flowed -= drop;
   part.looked_at -= std::min(drop, part.looked_at);
   for (size_t& end : part.ends) end -= drop;
+  part.sentence_end -= std::min(drop, part.sentence_end);
 }
 
 }  // namespace sentinel::gateway

@@ -3,8 +3,9 @@
 //
 // A text is looked at when a sentence ends, or when enough of it has come, together with the end of what has flowed
 // before. Only whole events go out, and only what no later words can make part of a finding: up to the end of a
-// sentence, else up to kGuardLookaheadBytes before the last word. What may be the beginning of a finding is held back
-// from its first letter, up to kGuardWindowBytesMax.
+// sentence (where findings of a rule may go over one, when as many bytes as such a finding may have follow), else up to
+// kGuardLookaheadBytes before the last word. What may be the beginning of a finding is held back from its first letter,
+// up to kGuardWindowBytesMax.
 
 #include <deque>
 #include <string>
@@ -52,7 +53,7 @@ class GuardStream {
     size_t flowed = 0;
     size_t looked_from = 0;   // what had flowed when it was last looked at
     std::deque<size_t> ends;  // of the pieces held
-    size_t sentence_end = 0;  // the last of those that ends a sentence, since the text was looked at; 0: none
+    size_t sentence_end = 0;  // the last of those that ends a sentence, until it was looked at so; 0: none
     size_t looked_at = 0;     // the text's length when it was last looked at
     size_t last_unit = 0;
     bool held() const { return text.size() > flowed; }
@@ -62,6 +63,7 @@ class GuardStream {
   size_t part_for(const std::string& key);
   void append(size_t index, std::string_view text);
   bool ended(const Part& part) const;
+  bool sentence_due(const Part& part) const;
   bool overfull(const Part& part) const;
   bool due() const;
   void look(bool last, std::string& out);
@@ -77,7 +79,10 @@ class GuardStream {
   const std::vector<GuardRule>& rules_;
   const TextInspector& inspector_;
   const bool array_;
-  const bool holds_;  // some rule may change or end the answer
+  const bool holds_;             // some rule may change or end the answer
+  const bool area_codes_;        // "(212). " may be the beginning of a number
+  const size_t over_sentences_;  // bytes that wait behind the end of a sentence
+  const size_t lookahead_;       // and where none ends
   std::deque<Unit> units_;
   size_t units_seen_ = 0;
   bool begun_ = false;  // words have flowed

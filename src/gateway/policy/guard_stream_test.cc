@@ -156,17 +156,88 @@ TEST(GuardStream, ABlockEndsTheStreamAndWhatWasNotLookedAtIsNeverSent) {
   EXPECT_EQ(g.out.find("DONE"), std::string::npos);
 }
 
-TEST(GuardStream, AFindingAcrossTheWindowsEdgeIsFound) {
-  // Of two sentences: the first has flowed when the second makes it one.
+TEST(GuardStream, AFindingOverTheEndOfASentenceIsHeldFromItsBeginning) {
   Guarded block("[{check: pattern, pattern: 'open\\. sesame', action: block}]");
   block.say({"Say open", ".", " sesame", " now."});
-  EXPECT_FALSE(block.stream.verdict().blocked && said(block.out).find("sesame") != std::string::npos);
   block.finish();
   EXPECT_TRUE(block.stream.verdict().blocked);
-  Guarded redact("[{check: pattern, pattern: 'open\\. sesame', action: redact, name: SPELL}]");
-  redact.say({"Say open", ". ", "sesame", " now."});
-  EXPECT_EQ(said(redact.out), "Say open. ");
-  EXPECT_EQ(redact.finish(), "Say open. [SPELL] now.") << "what has not flowed yet";
+  EXPECT_EQ(said(block.out), "");
+  for (const char* rules : {"[{check: pattern, pattern: 'open\\. sesame', action: redact, name: SPELL}]",
+                            "[{check: pattern, pattern: '(?i)OPEN.{1,3}SESAME', action: redact, name: SPELL}]",
+                            "[{check: keyword, words: [Open. Sesame, ah], action: redact, name: SPELL}]"}) {
+    for (const char* text : {"Say open. sesame now. And go.", "Ho! Say open. sesame"}) {
+      const std::string all = text;
+      const size_t spell = all.find("open");
+      const std::string clean = all.substr(0, spell) + "[SPELL]" + all.substr(spell + 12);
+      for (size_t cut = 1; cut < all.size(); ++cut) {
+        Guarded redact(rules);
+        redact.say({all.substr(0, cut), all.substr(cut)});
+        ASSERT_EQ(redact.finish(), clean) << rules << cut;
+      }
+      Guarded letters(rules);
+      for (const char c : all) {
+        letters.say({std::string(1, c)});
+        ASSERT_TRUE(clean.starts_with(said(letters.out))) << rules << said(letters.out);
+      }
+    }
+  }
+}
+
+TEST(GuardStream, SentencesFlowAtOnceForRulesThatStayWithinOne) {
+  const auto flows = [](const char* rules) {
+    Guarded g(rules);
+    g.say({"All is well. ", "It", " is"});
+    return said(g.out) == "All is well. ";
+  };
+  EXPECT_TRUE(flows("[{check: pattern, pattern: 'sk-[A-Za-z0-9_]{20,}\\b', action: redact}]"));
+  EXPECT_TRUE(flows("[{check: keyword, words: [big secret, e.g.], action: redact}]"));
+  EXPECT_TRUE(flows("[{check: pii, action: block}, {check: pattern, pattern: 'a. b', action: flag}]"));
+  for (const char* crossing : {"a b", "a.b", "a\\sb", "[^x]a", "a\\Wb", "\\x20a", "[[:space:]]a", "。", "\\pZa"}) {
+    EXPECT_FALSE(flows(("[{check: pattern, pattern: '" + std::string(crossing) + "', action: redact}]").c_str()))
+        << crossing;
+  }
+}
+
+TEST(GuardStream, ARuleMaySayHowLongItsFindingsAre) {
+  const std::string secret = "<think>" + std::string(200, 'x') + ". " + std::string(200, 'y') + "</think>";
+  const std::string text = "Hm. " + secret + "Yes. It is so.";
+  Guarded g("[{check: pattern, pattern: '<think>[^<]*</think>', longest: 500, action: redact, name: THOUGHT}]");
+  for (const char c : text) {
+    g.say({std::string(1, c)});
+    ASSERT_EQ(said(g.out).find("<think"), std::string::npos);
+  }
+  EXPECT_EQ(g.finish(), "Hm. [THOUGHT]Yes. It is so.");
+  std::string all;
+  Guarded bound("[{check: pattern, pattern: '<think>[^<]*</think>', longest: 500, action: redact}]");
+  for (int i = 0; i < 1000; ++i) {
+    all += i % 9 == 8 ? "end. " : "word ";
+    bound.say({all.substr(all.size() - 5)});
+    ASSERT_LE(all.size() - said(bound.out).size(), 500 + kGuardStepBytes + 5) << i;
+  }
+  EXPECT_EQ(bound.finish(), all);
+}
+
+TEST(GuardStream, AnAreaCodeEndsNoSentence) {
+  Guarded g("[{check: pii, action: redact}]");
+  g.say({"Call us. ", "Call (212). "});
+  EXPECT_EQ(said(g.out), "Call us. ");
+  g.say({"Or not. "});
+  EXPECT_EQ(said(g.out), "Call us. Call (212). Or not. ");
+  g.say({"It was in 1984. "});
+  EXPECT_TRUE(said(g.out).ends_with("1984. "));
+}
+
+TEST(GuardStream, AFindingAcrossTheWindowsEdgeIsFound) {
+  // Longer than what is held back: the beginning has flowed when the end makes it one.
+  const std::string long_one = "open " + std::string(kGuardOverlapBytes / 2, '.') + " sesame";
+  Guarded redact("[{check: pattern, pattern: 'open \\.+ sesame', action: redact, name: SPELL}]");
+  for (const char c : "Say " + long_one + " now.") redact.say({std::string(1, c)});
+  EXPECT_TRUE(redact.finish().starts_with("Say open ..."));
+  EXPECT_TRUE(said(redact.out).ends_with("[SPELL] now.")) << "what had not flowed yet";
+  Guarded block("[{check: pattern, pattern: 'open \\.+ sesame', action: block}]");
+  for (const char c : "Say " + long_one + " now.") block.say({std::string(1, c)});
+  block.finish();
+  EXPECT_TRUE(block.stream.verdict().blocked);
 }
 
 TEST(GuardStream, ARiskIsThatOfASentenceWithWhatWentBefore) {

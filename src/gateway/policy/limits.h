@@ -39,6 +39,7 @@ inline constexpr size_t kGuardWordsMax = 1000;
 inline constexpr size_t kGuardPatternBytesMax = 2000;
 inline constexpr size_t kGuardTextBytesMax = 1024 * 1024;  // looked at for one call
 inline constexpr size_t kGuardLookaheadBytes = 128;  // of a stream's text, held back while its sentence has no end
+inline constexpr size_t kGuardLongestMax = 4096;     // that a pattern may ask for instead
 inline constexpr size_t kGuardStepBytes = 64;        // more that has come before it is looked at again
 inline constexpr size_t kGuardOverlapBytes = 1024;   // of what has flowed, looked at again with what comes next
 inline constexpr size_t kGuardWindowBytesMax = 16 * 1024;  // of a text that may be a finding, held back for its end
