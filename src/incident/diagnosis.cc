@@ -1,10 +1,7 @@
 #include "incident/diagnosis.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <map>
-#include <tuple>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -12,45 +9,12 @@
 
 #include "base/duration.h"
 #include "base/strings.h"
-#include "incident/contrast.h"
+#include "incident/dimensions.h"
 #include "incident/onset.h"
 #include "text/json_text.h"
 
 namespace sentinel::incident {
 namespace {
-
-struct Dimension {
-  std::string_view name;      // in the diagnosis
-  std::string_view sql;       // expression over llm_events, VARCHAR, or VARCHAR[] where `list`
-  std::string_view sentence;  // {0}: value
-  bool symptom = false;       // says how calls failed rather than why; ranked after causes
-  bool list = false;          // a call has any number of values, and counts for each
-};
-
-constexpr std::string_view kPromptSize =
-    "CASE WHEN tokens_input >= 32000 THEN '32,000 tokens and more' WHEN tokens_input >= 8000 THEN '8,000 to 32,000 "
-    "tokens' WHEN tokens_input >= 2000 THEN '2,000 to 8,000 tokens' ELSE '' END";
-
-// Earlier wins a tie: what an operator can act on first, and of names for the same calls the more general one.
-constexpr std::array kDimensions{
-    Dimension{"simulate_flags", "simulate_flags", "calls made with {}", false, true},
-    Dimension{"provider", "provider", "provider {}"},
-    Dimension{"model", "model", "model {}"},
-    Dimension{"model_version", "model_version", "model version {}"},
-    Dimension{"endpoint", "endpoint", "endpoint {}"},
-    Dimension{"prompt_template", "prompt_template", "prompt template {}"},
-    Dimension{"request_type", "request_type", "request type {}"},
-    Dimension{"service", "service", "service {}"},
-    Dimension{"env", "env", "environment {}"},
-    Dimension{"user_hash", "user_hash", "user {}"},
-    Dimension{"prompt_id", "prompt_id", "prompt {}"},
-    Dimension{"fallback_used", "CASE WHEN fallback_used THEN 'fallback' ELSE '' END", "the {} route"},
-    Dimension{"stream", "CASE WHEN stream THEN 'streamed' ELSE '' END", "{} answers"},
-    Dimension{"error_type", "error_type", "error {}", true},
-    Dimension{"safety_label", "safety_label", "safety label {}", true},
-    Dimension{"finish_reason", "finish_reason", "finish reason {}", true},
-    Dimension{"prompt_size", kPromptSize, "prompts of {}", true},
-};
 
 constexpr int64_t kOnsetSteps = 600;  // of a second each where ten minutes are looked at
 // A value is only new when it was missing from so many calls before: in the first calls ever, everything is.
@@ -62,23 +26,6 @@ constexpr auto kWithOnset = std::chrono::minutes(1);
 // are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
 // calls hardly any fine, silence means fine: an error_type that is absent.
 constexpr double kJudgedMin = 0.2;
-// What of its score a symptom keeps, and how much at most: it names how calls fail, and stands behind every cause that
-// sets a good part of them apart.
-constexpr double kSymptomWeight = 0.25;
-constexpr double kSymptomScoreMax = 0.04;
-constexpr double kScoreStep = 0.02;  // scores that differ by less than this many bits count as equal
-// Two values of which each makes a difference among the calls of the other stand before either, those of the greater
-// difference first.
-constexpr double kPairWeight = 0.2;
-// Several faults at once: after each cause the failing calls without it are looked at, where so many are left.
-constexpr int kCausesMax = 3;
-constexpr double kLeftMin = 0.05;
-constexpr double kLeftSeparationMin = 0.05;
-constexpr double kLeftChanceMax = 0.05;  // that the cause of what is left is luck; something did cause it
-// Of so many values that failing calls have more than others, each two are looked at together.
-constexpr size_t kPairedMax = 16;
-constexpr size_t kPairsShown = 3;
-
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
   if (const auto* integer = std::get_if<int64_t>(&cell)) return std::to_string(*integer);
@@ -100,8 +47,6 @@ double cell_real(const events::Cell& cell) {
 }
 
 std::string clock_time(TimePoint t) { return fmt::format("{:%H:%M:%S}", std::chrono::floor<std::chrono::seconds>(t)); }
-
-std::string percent(double share) { return fmt::format("{:.0f} %", share * 100); }
 
 class Diagnoser {
  public:
@@ -202,101 +147,23 @@ class Diagnoser {
         fmt::format("WITH c AS MATERIALIZED ({}) SELECT -1 AS d, '' AS v, SUM(f) AS f, SUM(b) AS b FROM c{}",
                     calls_sql(columns), unions);
     SENTINEL_ASSIGN(const events::SqlResult result, query(sql, range_params()));
+    CallTotals all;
+    std::vector<Candidate> candidates;
     for (const events::CellRow& row : result.rows) {
       const CallTotals counts{static_cast<uint64_t>(cell_int(row[2])), static_cast<uint64_t>(cell_int(row[3]))};
       if (cell_int(row[0]) < 0) {
-        all_ = counts;
+        all = counts;
       } else {
-        candidates_.push_back({static_cast<size_t>(cell_int(row[0])), cell_text(row[1]), counts});
+        candidates.push_back({static_cast<size_t>(cell_int(row[0])), cell_text(row[1]), counts});
       }
     }
-    diagnosis_.failing = all_.failing;
-    diagnosis_.baseline = all_.baseline;
-    if (all_.failing < limits_.failing_min) return {};
-    std::vector<Scored> scored = score_alone();
-    SENTINEL_TRY(add_pairs(scored));
-    rank(std::move(scored));
+    diagnosis_.failing = all.failing;
+    diagnosis_.baseline = all.baseline;
+    if (all.failing < limits_.failing_min) return {};
+    CauseRanking ranking(all, std::move(candidates), limits_);
+    SENTINEL_ASSIGN(std::vector<ValueSet> sets, count_sets(ranking.looked_at_together()));
+    diagnosis_.findings = ranking.rank(std::move(sets));
     return {};
-  }
-
-  // One value of one dimension and how many calls have it.
-  struct Candidate {
-    size_t dimension = 0;
-    std::string value;
-    CallTotals counts;
-  };
-  struct Scored {
-    double score = 0;
-    size_t dimension = 0;
-    Finding finding;
-    uint64_t bits = 0;       // of its values in sets_; 0: unknown
-    bool explained = false;  // by one before it
-  };
-  // Calls that have exactly these of the values that were looked at together, a bit each.
-  struct ValueSet {
-    uint64_t bits = 0;
-    CallTotals counts;
-  };
-
-  static std::string phrase(const Candidate& c) {
-    return fmt::format(fmt::runtime(kDimensions[c.dimension].sentence), c.value);
-  }
-
-  // How many comparisons one with a value of this dimension is one of: each dimension that can tell calls apart is
-  // given the same chance of a false alarm, whatever number of values the others have. Of two values, one is enough.
-  size_t comparisons(size_t dimension) const {
-    std::map<size_t, size_t> values;
-    for (const Candidate& c : candidates_) ++values[c.dimension];
-    const auto telling = std::count_if(values.begin(), values.end(), [](const auto& d) { return d.second > 1; });
-    const size_t own = values[dimension];
-    return static_cast<size_t>(telling) * (own == 2 ? 1 : own);
-  }
-
-  // `compared`: how many were looked at with it.
-  Scored scored(const Candidate& c, CallTotals counts, size_t compared, const std::string& words) const {
-    Finding f;
-    f.dimension = std::string(kDimensions[c.dimension].name);
-    f.value = c.value;
-    f.failing_count = counts.failing;
-    f.baseline_count = counts.baseline;
-    const double failing = static_cast<double>(all_.failing), baseline = static_cast<double>(all_.baseline);
-    const double in_failing = static_cast<double>(counts.failing), in_baseline = static_cast<double>(counts.baseline);
-    f.failing_share = in_failing / failing;
-    f.baseline_share = baseline > 0 ? in_baseline / baseline : 0;
-    f.lift = ((in_failing + 0.5) / (failing + 0.5)) / ((in_baseline + 0.5) / (baseline + 0.5));
-    f.p_value = std::min(1.0, chance_of_difference(counts, all_) * static_cast<double>(compared));
-    f.sentence = fmt::format("{}: {} of the failing calls, {} of the others", words, percent(f.failing_share),
-                             percent(f.baseline_share));
-    double score = separation(f.failing_share, f.baseline_share);
-    if (kDimensions[c.dimension].symptom) score = std::min(score * kSymptomWeight, kSymptomScoreMax);
-    return {score, c.dimension, std::move(f)};
-  }
-
-  std::vector<Scored> score_alone() const {
-    std::vector<Scored> out;
-    for (const Candidate& c : candidates_) {
-      if (c.value.empty()) continue;
-      Scored s = scored(c, c.counts, comparisons(c.dimension), phrase(c));
-      if (s.finding.failing_share > s.finding.baseline_share && s.finding.p_value <= limits_.p_value_max)
-        out.push_back(std::move(s));
-    }
-    return out;
-  }
-
-  // The values that failing calls have more than others, those that separate best first.
-  std::vector<Candidate> to_pair() const {
-    std::vector<Candidate> out;
-    for (const Candidate& c : candidates_) {
-      const bool over = static_cast<double>(c.counts.failing) * static_cast<double>(all_.baseline) >
-                        static_cast<double>(c.counts.baseline) * static_cast<double>(all_.failing);
-      if (over && !c.value.empty() && !kDimensions[c.dimension].symptom) out.push_back(c);
-    }
-    std::sort(out.begin(), out.end(), [&](const Candidate& a, const Candidate& b) {
-      return std::tuple(-separation(a.counts, all_), a.dimension, a.value) <
-             std::tuple(-separation(b.counts, all_), b.dimension, b.value);
-    });
-    if (out.size() > kPairedMax) out.resize(kPairedMax);
-    return out;
   }
 
   // A condition and its parameter: the call has this value.
@@ -307,7 +174,9 @@ class Diagnoser {
   }
 
   // One pass: each call is the set of the values that it has; sets are few.
-  Status count_sets(const std::vector<Candidate>& values) {
+  Result<std::vector<ValueSet>> count_sets(const std::vector<Candidate>& values) {
+    std::vector<ValueSet> sets;
+    if (values.size() < 2) return sets;
     std::string bits;
     std::vector<events::Cell> params = range_params();
     std::vector<events::Cell> chosen;
@@ -321,167 +190,11 @@ class Diagnoser {
         fmt::format("SELECT m, SUM(f), SUM(b) FROM ({}) GROUP BY m", calls_sql(fmt::format(", {} AS m", bits)));
     SENTINEL_ASSIGN(const events::SqlResult result, query(sql, params));
     for (const events::CellRow& row : result.rows) {
-      sets_.push_back({static_cast<uint64_t>(cell_int(row[0])),
-                       {static_cast<uint64_t>(cell_int(row[1])), static_cast<uint64_t>(cell_int(row[2]))}});
+      sets.push_back({static_cast<uint64_t>(cell_int(row[0])),
+                      {static_cast<uint64_t>(cell_int(row[1])), static_cast<uint64_t>(cell_int(row[2]))}});
     }
-    return {};
+    return sets;
   }
-  // The calls that have all of these values.
-  CallTotals counts_of(uint64_t bits) const {
-    CallTotals sum;
-    for (const ValueSet& set : sets_) {
-      if ((set.bits & bits) != bits) continue;
-      sum.failing += set.counts.failing;
-      sum.baseline += set.counts.baseline;
-    }
-    return sum;
-  }
-
-  // Those of the calls without any of the causes.
-  CallTotals counts_without(const std::vector<uint64_t>& causes, uint64_t bits) const {
-    CallTotals sum;
-    for (const ValueSet& set : sets_) {
-      const bool out = std::any_of(causes.begin(), causes.end(), [&](uint64_t c) { return (set.bits & c) == c; });
-      if (out || (set.bits & bits) != bits) continue;
-      sum.failing += set.counts.failing;
-      sum.baseline += set.counts.baseline;
-    }
-    return sum;
-  }
-
-  // What sets those failing calls apart that the causes found so far leave out. REQUIRES: sorted and explained.
-  void add_causes_of_the_rest(std::vector<Scored>& all) const {
-    std::vector<uint64_t> causes;
-    std::string names;
-    for (int round = 1; round < kCausesMax; ++round) {
-      const auto next = std::find_if(all.begin(), all.end(), [&](const Scored& s) {
-        return !s.explained && s.bits != 0 && std::find(causes.begin(), causes.end(), s.bits) == causes.end();
-      });
-      if (next == all.end()) return;
-      causes.push_back(next->bits);
-      names +=
-          (names.empty() ? "" : " and ") + std::string(next->finding.sentence, 0, next->finding.sentence.find(':'));
-      const CallTotals left = counts_without(causes, 0);
-      if (left.failing < limits_.failing_min ||
-          static_cast<double>(left.failing) < kLeftMin * static_cast<double>(all_.failing))
-        return;
-      std::optional<Scored> best = best_of_the_rest(causes, left, names);
-      if (!best) return;
-      const auto there = std::find_if(all.begin(), all.end(), [&](const Scored& s) { return s.bits == best->bits; });
-      if (there == all.end()) {
-        all.push_back(std::move(*best));
-      } else {
-        there->explained = false;
-        there->score = std::max(there->score, best->score);
-      }
-      sort(all);
-    }
-  }
-
-  std::optional<Scored> best_of_the_rest(const std::vector<uint64_t>& causes, CallTotals left,
-                                         const std::string& names) const {
-    std::optional<Scored> best;
-    for (size_t i = 0; i < values_.size(); ++i) {
-      const uint64_t bits = uint64_t{1} << i;
-      const CallTotals part = counts_without(causes, bits);
-      const double of_failing = static_cast<double>(part.failing) / static_cast<double>(left.failing);
-      const double of_baseline = static_cast<double>(part.baseline) / std::max(1.0, static_cast<double>(left.baseline));
-      const double p = chance_of_difference(part, left) * static_cast<double>(values_.size());
-      const double bits_told = separation(of_failing, of_baseline);
-      const double score = bits_told * static_cast<double>(left.failing) / static_cast<double>(all_.failing);
-      if (of_failing <= of_baseline || p > kLeftChanceMax || bits_told < kLeftSeparationMin) continue;
-      if (best && best->score >= score) continue;
-      best = scored(values_[i], values_[i].counts, 1, phrase(values_[i]));
-      best->score = score;
-      best->bits = bits;
-      best->finding.p_value = p;
-      best->finding.sentence = fmt::format("{}: {} of the failing calls without {}, {} of the others",
-                                           phrase(values_[i]), percent(of_failing), names, percent(of_baseline));
-    }
-    return best;
-  }
-
-  Status add_pairs(std::vector<Scored>& out) {
-    values_ = to_pair();
-    const std::vector<Candidate>& values = values_;
-    if (values.size() < 2) return {};
-    SENTINEL_TRY(count_sets(values));
-    for (Scored& s : out) {
-      const auto at = std::find_if(values.begin(), values.end(), [&](const Candidate& c) {
-        return c.dimension == s.dimension && c.value == s.finding.value;
-      });
-      if (at != values.end()) s.bits = uint64_t{1} << (at - values.begin());
-    }
-    const size_t compared = values.size() * (values.size() - 1) / 2;
-    std::vector<Scored> pairs;
-    for (size_t i = 0; i < values.size(); ++i) {
-      for (size_t j = i + 1; j < values.size(); ++j) {
-        const auto [first, second] = std::minmax(
-            values[i], values[j], [](const Candidate& a, const Candidate& b) { return a.dimension < b.dimension; });
-        if (first.dimension == second.dimension) continue;
-        const uint64_t bits = (uint64_t{1} << i) | (uint64_t{1} << j);
-        const CallTotals together = counts_of(bits);
-        const double more = more_together({first.counts, second.counts, together, all_},
-                                          limits_.p_value_max / static_cast<double>(compared));
-        if (more <= 0) continue;
-        Scored s = scored(first, together, compared, phrase(first) + " with " + phrase(second));
-        s.finding.with_dimension = std::string(kDimensions[second.dimension].name);
-        s.finding.with_value = second.value;
-        s.bits = bits;
-        s.score = std::max({s.score, separation(first.counts, all_), separation(second.counts, all_)}) + kScoreStep +
-                  kPairWeight * more;
-        pairs.push_back(std::move(s));
-      }
-    }
-    sort(pairs);
-    explain(pairs);
-    if (pairs.size() > kPairsShown) pairs.resize(kPairsShown);
-    std::move(pairs.begin(), pairs.end(), std::back_inserter(out));
-    return {};
-  }
-
-  // Neither among the calls that have `a` nor among the others does `b` make a difference: failing calls have it more
-  // often only because they have `a`, as a provider's calls have its models.
-  bool explains(const Scored& a, const Scored& b) const {
-    const CallTotals with_a = counts_of(a.bits), with_b = counts_of(b.bits), both = counts_of(a.bits | b.bits);
-    const auto minus = [](CallTotals x, CallTotals y) {
-      return CallTotals{x.failing - y.failing, x.baseline - y.baseline};
-    };
-    const auto differs = [&](CallTotals part, CallTotals of) {
-      return static_cast<double>(part.failing) * static_cast<double>(of.baseline) >
-                 static_cast<double>(part.baseline) * static_cast<double>(of.failing) &&
-             chance_of_difference(part, of) < limits_.p_value_max;
-    };
-    return !differs(both, with_a) && !differs(minus(with_b, both), minus(all_, with_a));
-  }
-
-  // REQUIRES: sorted.
-  void explain(std::vector<Scored>& all) const {
-    for (size_t i = 1; i < all.size(); ++i) {
-      for (size_t j = 0; j < i && !all[i].explained; ++j) {
-        all[i].explained = all[i].bits != 0 && all[j].bits != 0 && !all[j].explained && explains(all[j], all[i]);
-      }
-    }
-    sort(all);
-  }
-
-  // What another one explains comes last; of scores that count as equal, the order of kDimensions decides.
-  static void sort(std::vector<Scored>& scored) {
-    const auto order = [](const Scored& s) {
-      return std::tuple(s.explained, -std::lround(s.score / kScoreStep), s.dimension, -s.finding.lift, s.finding.value,
-                        s.finding.with_value);
-    };
-    std::sort(scored.begin(), scored.end(), [&](const Scored& a, const Scored& b) { return order(a) < order(b); });
-  }
-
-  void rank(std::vector<Scored> scored) {
-    sort(scored);
-    explain(scored);
-    add_causes_of_the_rest(scored);
-    if (scored.size() > limits_.findings_max) scored.resize(limits_.findings_max);
-    for (Scored& s : scored) diagnosis_.findings.push_back(std::move(s.finding));
-  }
-
   bool is_finding(std::string_view dimension, std::string_view value) const {
     return std::any_of(diagnosis_.findings.begin(), diagnosis_.findings.end(), [&](const Finding& f) {
       return (f.dimension == dimension && f.value == value) || (f.with_dimension == dimension && f.with_value == value);
@@ -559,10 +272,6 @@ class Diagnoser {
   const DiagnosisRequest& request_;
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
-  CallTotals all_;
-  std::vector<Candidate> candidates_;
-  std::vector<Candidate> values_;  // looked at together; a bit each
-  std::vector<ValueSet> sets_;
   bool only_judged_ = false;  // see kJudgedMin
 };
 

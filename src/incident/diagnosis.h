@@ -12,23 +12,9 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "events/event_store.h"
+#include "incident/causes.h"
 
 namespace sentinel::incident {
-
-struct Finding {
-  std::string dimension;  // a column of llm_events
-  std::string value;
-  uint64_t failing_count = 0;  // failing calls with this value
-  double failing_share = 0;    // of all failing calls
-  uint64_t baseline_count = 0;
-  double baseline_share = 0;
-  double lift = 0;     // failing_share / baseline_share, both with half a call added
-  double p_value = 1;  // two-sided, Fisher's exact test, corrected for the dimensions and values compared
-  std::string sentence;
-  // A second value: only calls that have both are counted. Empty: none.
-  std::string with_dimension{};
-  std::string with_value{};
-};
 
 struct ChangeNearOnset {
   TimePoint at;
@@ -72,13 +58,6 @@ struct DiagnosisRequest {
   Micros lookback = std::chrono::minutes(10);  // failing calls are looked for so long before the alert
   TimePoint not_before{};                      // the onset is no earlier: an incident of the same kind ended then
   bool test_mode = false;                      // look at test traffic instead of real traffic
-};
-
-struct DiagnosisLimits {
-  size_t findings_max = 8;
-  size_t examples_max = 5;
-  uint64_t failing_min = 3;  // fewer failing calls: no findings, the sentence says so
-  double p_value_max = 0.01;
 };
 
 // Blocks on the event store; run on a background thread.
