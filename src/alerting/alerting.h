@@ -169,6 +169,8 @@ class Alerting {
     std::vector<uint64_t> order;
     absl::flat_hash_map<uint64_t, Staged> alerts;
     std::map<std::string, StagedGroup> groups;
+    absl::flat_hash_map<std::string, StagedGroup*> groups_by_values;  // by route and values of its group_by labels
+    std::string values;                                               // the last one looked for
     std::vector<AlertChange> changes;
     std::vector<uint64_t> changed;                  // the fingerprint of each
     std::vector<Acknowledgement> acknowledgements;  // that end
@@ -220,6 +222,7 @@ class Alerting {
   // intake.cc: alerts in.
   Status stage(Batch& batch, model::Alert& alert) const;  // moved from only on success
   void stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const;
+  StagedGroup& staged_group(Batch& batch, const model::Labels& labels, const Route& route) const;
   void stage_ended(Batch& batch) const;
   Result<state::Written> commit(Batch& batch);
   Status write(state::Tx& tx, const Batch& batch) const;

@@ -82,6 +82,8 @@ Status Alerting::put(std::vector<Alert> alerts) {
   batch.next_row = next_row_;
   batch.alerts.reserve(alerts.size());
   batch.order.reserve(alerts.size());
+  batch.changes.reserve(alerts.size());
+  batch.changed.reserve(alerts.size());
   stage_ended(batch);
   std::string problems;
   size_t bad = 0, resolved = 0;
@@ -158,27 +160,42 @@ Status Alerting::stage(Batch& batch, Alert& alert) const {
   return {};
 }
 
-void Alerting::stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const {
-  const model::Labels labels = route.group_labels(record.alert.labels);
+// Most alerts of a batch are of few groups: the words for a group are made once.
+Alerting::StagedGroup& Alerting::staged_group(Batch& batch, const model::Labels& of, const Route& route) const {
+  if (!route.group_by_all) {
+    batch.values.assign(route.id);
+    for (const std::string& name : route.group_by) {
+      batch.values += '\xff';  // cannot be part of UTF-8
+      batch.values += of.get(name);
+    }
+    if (const auto known = batch.groups_by_values.find(batch.values); known != batch.groups_by_values.end())
+      return *known->second;
+  }
+  const model::Labels labels = route.group_labels(of);
   const std::string values = labels.to_string();
   const std::string id = route.id + ":" + values;
   auto [it, fresh] = batch.groups.try_emplace(id);
   StagedGroup& group = it->second;
-  if (fresh) {
-    const auto stored = groups_.find(id);
-    if (stored != groups_.end()) group.stored = stored->second.get();
-    group.route = &route;
-    const bool reuse = group.stored != nullptr && (!group.stored->row.emptied_at || group.stored->messages > 0 ||
-                                                   *group.stored->row.emptied_at + kEmptyGroupKept > batch.now);
-    if (reuse) {
-      group.row = group.stored->row;
-    } else {
-      group.row = GroupRow{id,        route.key + ":" + values,     route.id, route.receiver, labels,
-                           batch.now, batch.now + route.group_wait, false,    false,          std::nullopt,
-                           {}};
-      group.write_row = true;
-    }
+  if (!route.group_by_all) batch.groups_by_values.emplace(batch.values, &group);
+  if (!fresh) return group;
+  const auto stored = groups_.find(id);
+  if (stored != groups_.end()) group.stored = stored->second.get();
+  group.route = &route;
+  const bool reuse = group.stored != nullptr && (!group.stored->row.emptied_at || group.stored->messages > 0 ||
+                                                 *group.stored->row.emptied_at + kEmptyGroupKept > batch.now);
+  if (reuse) {
+    group.row = group.stored->row;
+  } else {
+    group.row = GroupRow{id,        route.key + ":" + values,     route.id, route.receiver, labels,
+                         batch.now, batch.now + route.group_wait, false,    false,          std::nullopt,
+                         {}};
+    group.write_row = true;
   }
+  return group;
+}
+
+void Alerting::stage_group(Batch& batch, uint64_t fingerprint, const Record& record, const Route& route) const {
+  StagedGroup& group = staged_group(batch, record.alert.labels, route);
   if (group.row.emptied_at) {
     group.row.emptied_at.reset();
     group.write_row = true;
