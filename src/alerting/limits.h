@@ -31,7 +31,9 @@ inline constexpr size_t kAcknowledgementBytesMax = 16 * 1024;              // na
 inline constexpr size_t kFlapChangesMax = 100;                             // that are kept of one alert
 inline constexpr Micros kFlapWindowMax = std::chrono::hours(24 * 7);
 inline constexpr size_t kEventsPerQueryMax = 10'000;
-inline constexpr size_t kEventsUnindexedMax = 10'000;  // the newest, which a query by name looks at one by one
+// The newest, which a query by name looks at one by one. The index by alert is written all over its pages each time, so
+// it is brought up to date seldom.
+inline constexpr size_t kEventsUnindexedMax = 50'000;
 
 // A group that has become empty still has its timer this long, as Alertmanager's has until its maintenance run.
 inline constexpr Micros kEmptyGroupKept = std::chrono::seconds(30);
