@@ -8,6 +8,7 @@
 #   store      the engine's threads, sealing        other  collector, rules, control
 # Usage: BINARY=build/bench/sentinel bench/gateway.sh FOLDER    needs nginx and wrk; loopback only, about a minute
 #   CONNECTIONS="1 16 64 256"  ROUNDS=2  SECONDS_EACH=4
+#   STREAM=1   answers are streams of 26 words, there at once
 #   PORTKEY=FOLDER/node_modules/@portkey-ai/gateway   (1.15.2 answers with hono 4.9.7 and @hono/node-server 1.13.5; note
 #   that it listens on all addresses)
 set -euo pipefail
@@ -23,15 +24,32 @@ cat > "$folder/answer.json" <<'JSON'
  "choices":[{"index":0,"message":{"role":"assistant","content":"An unused item can be returned within 30 days."},
  "finish_reason":"stop"}],"usage":{"prompt_tokens":60,"completion_tokens":24,"total_tokens":84}}
 JSON
+kind=application/json stream=''
+if [[ -n ${STREAM:-} ]]; then
+  kind=text/event-stream stream='"stream":true,'
+  chunk() {
+    printf 'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1790000000,"model":"bench-1",'
+    printf '"choices":[%s]%s}\n\n' "$1" "${2:-}"
+  }
+  {
+    for word in An unused item can be returned within 30 days of its arrival at home , in the box it came in , with the bill .; do
+      chunk "{\"index\":0,\"delta\":{\"content\":\"$word \"},\"finish_reason\":null}"
+    done
+    chunk '{"index":0,"delta":{},"finish_reason":"stop"}'
+    chunk '' ',"usage":{"prompt_tokens":60,"completion_tokens":24,"total_tokens":84}'
+    printf 'data: [DONE]\n\n'
+  } > "$folder/answer.json"
+fi
 cat > "$folder/post.lua" <<'LUA'
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "Bearer none"
 wrk.headers["x-portkey-provider"] = "openai"
 wrk.headers["x-portkey-custom-host"] = "http://127.0.0.1:28080/v1"
-wrk.body = '{"model":"bench-1","messages":[{"role":"system","content":"Answer only from the document."},' ..
+wrk.body = '{"model":"bench-1",STREAM"messages":[{"role":"system","content":"Answer only from the document."},' ..
   '{"role":"user","content":"How many days do I have to return an unused item?"}]}'
 LUA
+sed -i "s/STREAM/$stream/" "$folder/post.lua"
 # As root nginx's workers would be another user, who may not read our folder.
 common() {
   if [[ $(id -u) == 0 ]]; then printf 'user root; '; fi
@@ -41,7 +59,7 @@ common() {
 { common "$folder/u"; cat <<NGINX
 http { access_log off; client_body_temp_path $folder/u/b; keepalive_requests 1000000;
   server { listen 127.0.0.1:$upstream reuseport;
-    location / { error_page 405 =200 /answer.json; root $folder; default_type application/json;
+    location / { error_page 405 =200 /answer.json; root $folder; types {} default_type $kind;
       try_files /answer.json =404; } } }
 NGINX
 } > "$folder/u/nginx.conf"
@@ -85,7 +103,7 @@ for port in "${ports[@]}"; do
   code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
     -H 'Authorization: Bearer none' -H 'x-portkey-provider: openai' \
     -H "x-portkey-custom-host: http://127.0.0.1:$upstream/v1" \
-    -d '{"model":"bench-1","messages":[{"role":"user","content":"hi"}]}' "http://127.0.0.1:$port/v1/chat/completions")
+    -d "{\"model\":\"bench-1\",$stream\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" "http://127.0.0.1:$port/v1/chat/completions")
   [[ $code == 200 ]] || { echo "bench/gateway.sh: port $port answers $code, expected 200" >&2; exit 1; }
 done
 
@@ -149,7 +167,8 @@ for connections in $connections_wanted; do
         done
       fi
       snapshot "$who" >"$folder/after"
-      printf '{"bench":"gateway","who":"%s","connections":%s,"round":%s,' "$who" "$connections" "$round"
+      printf '{"bench":"gateway","who":"%s","stream":%s,"connections":%s,"round":%s,' "$who" "$([[ -n ${STREAM:-} ]] && echo true || echo false)" \
+        "$connections" "$round"
       printf '"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s,%s}\n' "$rate" "$p50" "$p99" "${bad:-0}" \
         "$(split "$who" "$count")"
     done
