@@ -32,7 +32,9 @@ if [[ -n ${STREAM:-} ]]; then
     printf '"choices":[%s]%s}\n\n' "$1" "${2:-}"
   }
   {
-    for word in An unused item can be returned within 30 days of its arrival at home , in the box it came in , with the bill .; do
+    words="An unused item can be returned within 30 days of its arrival at home"
+    words+=" , in the box it came in , with the bill ."
+    for word in $words; do
       chunk "{\"index\":0,\"delta\":{\"content\":\"$word \"},\"finish_reason\":null}"
     done
     chunk '{"index":0,"delta":{},"finish_reason":"stop"}'
@@ -103,7 +105,8 @@ for port in "${ports[@]}"; do
   code=$(curl -s -o /dev/null -w '%{http_code}' -H 'Content-Type: application/json' \
     -H 'Authorization: Bearer none' -H 'x-portkey-provider: openai' \
     -H "x-portkey-custom-host: http://127.0.0.1:$upstream/v1" \
-    -d "{\"model\":\"bench-1\",$stream\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" "http://127.0.0.1:$port/v1/chat/completions")
+    -d "{\"model\":\"bench-1\",$stream\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]}" \
+    "http://127.0.0.1:$port/v1/chat/completions")
   [[ $code == 200 ]] || { echo "bench/gateway.sh: port $port answers $code, expected 200" >&2; exit 1; }
 done
 
@@ -167,8 +170,8 @@ for connections in $connections_wanted; do
         done
       fi
       snapshot "$who" >"$folder/after"
-      printf '{"bench":"gateway","who":"%s","stream":%s,"connections":%s,"round":%s,' "$who" "$([[ -n ${STREAM:-} ]] && echo true || echo false)" \
-        "$connections" "$round"
+      printf '{"bench":"gateway","who":"%s","stream":%s,' "$who" "$([[ -n $stream ]] && echo true || echo false)"
+      printf '"connections":%s,"round":%s,' "$connections" "$round"
       printf '"requests_per_s":%s,"p50":"%s","p99":"%s","not_2xx":%s,%s}\n' "$rate" "$p50" "$p99" "${bad:-0}" \
         "$(split "$who" "$count")"
     done
