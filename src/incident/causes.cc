@@ -68,7 +68,7 @@ CauseRanking::Scored CauseRanking::scored(const Candidate& c, CallTotals counts,
                            percent(f.baseline_share));
   double score = separation(f.failing_share, f.baseline_share);
   if (kDimensions[c.dimension].symptom) score = std::min(score * kSymptomWeight, kSymptomScoreMax);
-  return {score, c.dimension, std::move(f)};
+  return {score, c.dimension, words, std::move(f)};
 }
 
 std::vector<CauseRanking::Scored> CauseRanking::score_alone() const {
@@ -131,7 +131,7 @@ void CauseRanking::add_causes_of_the_rest(std::vector<Scored>& all) const {
     });
     if (next == all.end()) return;
     causes.push_back(next->bits);
-    names += (names.empty() ? "" : " and ") + std::string(next->finding.sentence, 0, next->finding.sentence.find(':'));
+    names += (names.empty() ? "" : " and ") + next->words;
     const CallTotals left = counts_without(causes, 0);
     if (left.failing < limits_.failing_min ||
         static_cast<double>(left.failing) < kLeftMin * static_cast<double>(all_.failing))

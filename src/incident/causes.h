@@ -1,6 +1,6 @@
 #pragma once
 // Which values set failing calls apart, best first: alone, two together, and of what the best ones leave out. A pure
-// function of counts. docs/diagnosis.md has the method and how often it is right.
+// function of counts, on any thread. docs/diagnosis.md has the method and how often it is right.
 
 #include <cstddef>
 #include <cstdint>
@@ -55,12 +55,14 @@ class CauseRanking {
   // which calls have which, a bit for each in this order.
   const std::vector<Candidate>& looked_at_together() const { return values_; }
 
+  // Best first, at most limits.findings_max. Without `sets`: each value alone.
   std::vector<Finding> rank(std::vector<ValueSet> sets);
 
  private:
   struct Scored {
     double score = 0;
     size_t dimension = 0;
+    std::string words;  // "model large with endpoint /qa"
     Finding finding;
     uint64_t bits = 0;       // of its values in sets_; 0: unknown
     bool explained = false;  // by one before it
