@@ -147,7 +147,11 @@ Result<net::SmtpJob> Email::session() const {
 
 Result<std::string> Email::message(Attempt& attempt) const {
   std::string out;
-  for (const auto& [name, value] : headers_) out += name + ": " + q_encode_header(attempt.expand(value)) + "\r\n";
+  for (const auto& [name, value] : headers_) {
+    const std::string text = q_encode_header(attempt.expand(value));
+    if (text.empty() && name == "Reply-To") continue;  // an empty one is no address
+    out += name + ": " + text + "\r\n";
+  }
   const std::string boundary = hex_encode(sha256("boundary " + attempt.key)).substr(0, 60);
   if (!headers_.contains("Message-Id")) {
     // The same for every attempt of the same news, so that mailboxes can fold what arrives twice.
