@@ -72,6 +72,7 @@ class SentinelAnalyzer final : public Analyzer {
     const std::vector<Span> answer_pii = pii_->find(call.response);
     const Policy& policy = policies_.of(call);
     call.explanation.clear();
+    call.quality_issues.clear();
     score_safety(call, policy, prompt, answer, prompt_pii, answer_pii);
     score_abuse(call, prompt_doc);
     const bool answered = text_answer && call.status == InteractionStatus::kOk && !call.empty_response;
@@ -79,7 +80,7 @@ class SentinelAnalyzer final : public Analyzer {
       call.semantic_similarity_score =
           semantic_similarity(model_, prompt.normalized.text, prompt_doc, answer.normalized.text, answer_doc);
       const bool refusal = is_refusal(answer.normalized.text);
-      explain_quality(call, prompt, answer, answer_doc, refusal);
+      score_quality(call, prompt, answer, answer_doc, refusal);
       if (!refusal) score_support(call, policy);
       score_drift(call, prompt, answer, prompt_doc, answer_doc, refusal);
     }
@@ -89,7 +90,11 @@ class SentinelAnalyzer final : public Analyzer {
     }
     call.prompt = withheld.empty() ? stored_form(call.prompt, prompt_pii) : withheld;
     call.response = withheld.empty() ? stored_form(call.response, answer_pii) : withheld;
-    call.context.clear();
+    if (!keep_documents_ || !withheld.empty()) {
+      call.context.clear();
+    } else {
+      call.context = stored_form(call.context, pii_->find(call.context));
+    }
     call.tool_output.clear();
   }
 
@@ -118,6 +123,7 @@ class SentinelAnalyzer final : public Analyzer {
   }
 
   void set_policies(Policies policies) override { policies_ = std::move(policies); }
+  void keep_documents(bool keep) override { keep_documents_ = keep; }
   std::vector<DriftTracker::Summary> drift_summaries() const override { return drift_.summaries(); }
   std::vector<DriftTracker::Document> drift_changes() const override { return drift_.changes(); }
   void drift_saved() override { drift_.saved(); }
@@ -257,26 +263,30 @@ class SentinelAnalyzer final : public Analyzer {
     return out;
   }
 
-  // What is odd about an answer without being a finding: for people, no label and no alert.
-  static void explain_quality(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
-                              const FeatureDoc& answer_doc, bool refusal) {
-    if (refusal) explain(call, "REFUSAL: the answer declines");
-    if (is_truncated(call.response, call.finish_reason)) explain(call, "TRUNCATED: the answer breaks off");
+  // What is odd about an answer without being a finding: a series and a column, no label.
+  static void score_quality(Interaction& call, const TextAssessment& prompt, const TextAssessment& answer,
+                            const FeatureDoc& answer_doc, bool refusal) {
+    const auto note = [&](const char* issue, std::string why) {
+      call.quality_issues.emplace_back(issue);
+      explain(call, std::move(why));
+    };
+    const bool truncated = is_truncated(call.response, call.finish_reason);
+    if (refusal) note("refusal", "REFUSAL: the answer declines");
+    if (truncated) note("truncated", "TRUNCATED: the answer breaks off");
     if (const double share = repetition(answer_doc); share > kRepetitionOdd)
-      explain(call, fmt::format("REPETITION {:.2f}: of the answer's phrases are said again", share));
-    if (!is_truncated(call.response, call.finish_reason) && is_broken_json(call.response))
-      explain(call, "FORMAT: the answer begins as JSON and is none");
+      note("repetition", fmt::format("REPETITION {:.2f}: of the answer's phrases are said again", share));
+    if (!truncated && is_broken_json(call.response)) note("format", "FORMAT: the answer begins as JSON and is none");
     const std::string_view asked = script_of(call.prompt);
     const std::string_view answered = script_of(call.response);
     if (asked.empty() || answered.empty()) return;
     if (asked != answered) {
-      explain(call, fmt::format("LANGUAGE: asked in {} letters, answered in {}", asked, answered));
+      note("language", fmt::format("LANGUAGE: asked in {} letters, answered in {}", asked, answered));
       return;
     }
     const std::string_view theirs = language_of(prompt.normalized.text);
     const std::string_view ours = language_of(answer.normalized.text);
     if (!theirs.empty() && !ours.empty() && theirs != ours && !names_language(prompt.normalized.text, ours))
-      explain(call, fmt::format("LANGUAGE: asked in {}, answered in {}", theirs, ours));
+      note("language", fmt::format("LANGUAGE: asked in {}, answered in {}", theirs, ours));
   }
 
   void score_abuse(Interaction& call, const FeatureDoc& prompt_doc) const {
@@ -342,6 +352,7 @@ class SentinelAnalyzer final : public Analyzer {
   const HeadModel& model_ = HeadModel::embedded();
   std::unique_ptr<PiiDetector> pii_;
   std::unique_ptr<SupportDetector> support_;
+  bool keep_documents_ = false;
   Policies policies_;
   DriftTracker drift_;
 };

@@ -91,7 +91,7 @@ class Analyzer {
   static Result<std::unique_ptr<Analyzer>> open(AnalyzerOptions options);
   virtual ~Analyzer() = default;
 
-  // Fills every analysis field and cost, then redacts prompt and response and clears `context`.
+  // Fills every analysis field and cost, then redacts prompt and response and clears `context` (keep_documents()).
   virtual void analyze(model::Interaction& interaction) = 0;
   // For a call that has to be written down before analyze() gets to it: redacts its texts, notes what was found and
   // clears `context`, so that support cannot be scored any more. analyze() goes on from there. Thread-safe.
@@ -104,6 +104,8 @@ class Analyzer {
   virtual std::vector<DriftTracker::Summary> drift_summaries() const = 0;
   // From the next call on.
   virtual void set_policies(Policies policies) = 0;
+  // From the next call on analyze() leaves `context` in place, redacted, for who looks at the call after it.
+  virtual void keep_documents(bool) {}
   // The drift references, to be kept in the state store across restarts: as changes(), saved() and load() of
   // DriftTracker. And the reset by an operator.
   virtual std::vector<DriftTracker::Document> drift_changes() const = 0;

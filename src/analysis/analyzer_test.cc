@@ -161,6 +161,15 @@ TEST_F(AnalyzerTest, SecretsNeverLeaveAndALeakIsNamed) {
   EXPECT_EQ(analyzed("My card is 4111 1111 1111 1111.", "Card 4111 1111 1111 1111, thank you.").safety_label, "SAFE");
 }
 
+TEST_F(AnalyzerTest, DocumentsStayOnlyForWhoReadsThemAndAreRedacted) {
+  const char* document = "Ask Anna at anna.berg@example.org about returns.";
+  EXPECT_EQ(analyzed("Whom do I ask?", "Anna.", document).context, "");
+  analyzer_->keep_documents(true);
+  EXPECT_EQ(analyzed("Whom do I ask?", "Anna.", document).context, "Ask Anna at [EMAIL] about returns.");
+  analyzer_->keep_documents(false);
+  EXPECT_EQ(analyzed("Whom do I ask?", "Anna.", document).context, "");
+}
+
 TEST_F(AnalyzerTest, SupportNeedsADocument) {
   const std::string document =
       "The Danube is 2850 kilometres long. It flows through ten countries and ends in the Black Sea.";

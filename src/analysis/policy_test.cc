@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "analysis/analyzer.h"
+#include "base/strings.h"
 
 namespace sentinel::analysis {
 namespace {
@@ -159,8 +160,11 @@ TEST(Explanation, SaysWhatIsOddAboutAnAnswer) {
     EXPECT_EQ(got.safety_label, "SAFE") << c.prompt;
     if (*c.line == 0) {
       EXPECT_THAT(got.explanation, IsEmpty()) << c.response;
+      EXPECT_THAT(got.quality_issues, IsEmpty()) << c.response;
     } else {
       EXPECT_THAT(got.explanation, Contains(HasSubstr(c.line))) << c.response;
+      ASSERT_EQ(got.quality_issues.size(), 1U) << c.response;
+      EXPECT_EQ(to_lower(c.line), got.quality_issues.front()) << c.response;
     }
   }
 }

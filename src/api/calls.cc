@@ -127,6 +127,7 @@ json::object call_json(const model::Interaction& i) {
       {"semantic_similarity_score", optional_json(i.semantic_similarity_score)},
       {"support_score", optional_json(i.support_score)},
       {"ungrounded", optional_json(i.ungrounded)},
+      {"quality_issues", strings_json(i.quality_issues)},
       {"guard_action", i.guard_action},
       {"simulate_flags", strings_json(i.simulate_flags)},
       {"test_mode", i.test_mode},

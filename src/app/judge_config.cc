@@ -1,6 +1,7 @@
 #include "app/judge_config.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +14,7 @@ namespace {
 using text::YamlNode;
 
 constexpr std::array<std::string_view, 3> kKinds{"moderation", "embeddings", "judge"};
-constexpr std::array<std::string_view, 3> kScores{"safety", "injection", "similarity"};
+constexpr std::array<std::string_view, 4> kScores{"safety", "injection", "similarity", "support"};
 constexpr size_t kJudgesMax = 16;
 constexpr double kMicroDollars = 1e6;
 constexpr double kUsdPerDayMax = 100'000;
@@ -22,7 +23,10 @@ template <class Names>
 Result<size_t> word_of(const YamlNode& node, const Names& names) {
   SENTINEL_ASSIGN(const std::string word, node.string());
   const auto it = std::find(names.begin(), names.end(), word);
-  if (it == names.end()) return fail(node.error(fmt::format("expected {}, {} or {}", names[0], names[1], names[2])));
+  if (it == names.end()) {
+    const std::string_view last = names.back();
+    return fail(node.error(fmt::format("expected {} or {}", fmt::join(names.begin(), names.end() - 1, ", "), last)));
+  }
   return static_cast<size_t>(it - names.begin());
 }
 
@@ -89,6 +93,11 @@ Result<JudgeConfig> parse_judge(const YamlNode& node) {
 
 std::string_view judge_kind_name(JudgeKind kind) { return kKinds[static_cast<size_t>(kind)]; }
 std::string_view judged_score_name(JudgedScore score) { return kScores[static_cast<size_t>(score)]; }
+
+bool read_documents(const std::vector<JudgeConfig>& judges) {
+  return std::any_of(judges.begin(), judges.end(),
+                     [](const JudgeConfig& judge) { return judge.score == JudgedScore::kSupport; });
+}
 
 Result<std::vector<JudgeConfig>> parse_judges(const YamlNode& node) {
   if (!node.is_null() && !node.is_list()) return fail(node.error("expected a list of judges"));

@@ -19,6 +19,7 @@ enum class JudgedScore : uint8_t {
   kSafety,      // 1 − safety_score
   kInjection,   // prompt_injection_risk
   kSimilarity,  // semantic_similarity_score
+  kSupport,     // 1 − support_score; the judge reads the document, redacted
 };
 std::string_view judged_score_name(JudgedScore score);
 
@@ -37,6 +38,8 @@ struct JudgeConfig {
   int64_t microusd_per_call = 0;  // where the answer has no token counts with a price
 };
 
+// Whether any of them reads documents.
+bool read_documents(const std::vector<JudgeConfig>& judges);
 Result<std::vector<JudgeConfig>> parse_judges(const text::YamlNode& node);
 
 }  // namespace sentinel::app

@@ -132,7 +132,7 @@ TEST(Segments, TheNameSaysItAll) {
   EXPECT_EQ(back->file_name(), s.file_name());
   EXPECT_TRUE(back->covers(3) && back->covers(7) && !back->covers(8));
   for (const char* name :
-       {"", "v1-1-2-3-4.parquet", "v4-1-2-3-4-5.parquet", "v0-1-2-3-4-5.parquet", "v-1-2-3-4-5.parquet", "v.parquet",
+       {"", "v1-1-2-3-4.parquet", "v5-1-2-3-4-5.parquet", "v0-1-2-3-4-5.parquet", "v-1-2-3-4-5.parquet", "v.parquet",
         "v1-a-2-3-4-5.parquet", "v1-2-1-3-4-5.parquet", "v1-1-2-3-4-5.parquet.tmp", "v1-1-2-3-4--5.parquet"}) {
     EXPECT_FALSE(Segment::parse(name)) << name;
   }

@@ -168,6 +168,7 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
   e.tags = {{"team", "a\"b"}, {"k", "v"}};
   e.document_injection_risk = 0.25;
   e.explanation = {"TOXIC 0.75 in the response"};
+  e.quality_issues = {"refusal", "language"};
   ASSERT_TRUE(store_->append({e}));
   const SqlResult result = run("SELECT * FROM llm_events");
   ASSERT_EQ(result.columns.size(), llm_events_columns().size());
@@ -181,7 +182,8 @@ TEST_P(EventStoreSuite, EveryColumnComesBackAsItWasGiven) {
       "a\xEF\xBF\xBD"
       "b stop true error provider_timeout 504 2 true true 12.5 3.25 10 20 5 7 1.234567 2 TOXIC 0.25 "
       "[\"hate\",\"violence\"] [\"email\"] 0.5 true 0.75 0.25 true 0.5 0.125 true flag [\"simulate_latency\"] true "
-      "{\"team\":\"a\\\"b\",\"k\":\"v\"} 0.25 null [\"TOXIC 0.75 in the response\"] 8 3 4 0 6 null flex");
+      "{\"team\":\"a\\\"b\",\"k\":\"v\"} 0.25 null [\"TOXIC 0.75 in the response\"] 8 3 4 0 6 null flex "
+      "[\"refusal\",\"language\"]");
   EXPECT_EQ(show("SELECT prompt FROM llm_events"), e.prompt);
   EXPECT_EQ(show("SELECT tags->>'team', 'hate' = ANY(safety_categories) FROM llm_events"), "a\"b true");
 }
@@ -472,10 +474,13 @@ TEST_P(EventStoreSuite, WhatIsPastRetentionGoes) {
   ASSERT_TRUE(store_->maintain());
   EXPECT_EQ(show("SELECT count(*) FROM llm_events"), "10");
   EXPECT_EQ(store_->stats().segments, 0u);
+  // Files go with whoever looked at them last: the thread that sealed one may be letting go of it still.
+  store_.reset();
   EXPECT_TRUE(posix_env().list(dir_ + "/segments")->empty());
 }
 
-// What a data folder of an older program has: segments of before there were explanations, or classes of tokens.
+// What a data folder of an older program has: segments of before there were explanations, classes of tokens, or issues
+// of quality.
 TEST_P(EventStoreSuite, SegmentsOfEarlierVersionsAreReadBesideNewOnes) {
   const std::string segments = dir_ + "/segments/";
   const auto seal = [&](size_t count) {
@@ -486,7 +491,7 @@ TEST_P(EventStoreSuite, SegmentsOfEarlierVersionsAreReadBesideNewOnes) {
   const auto make_older = [&](const char* since, const char* version) {
     store_.reset();
     const std::string name = posix_env().list(segments)->back();
-    ASSERT_TRUE(name.starts_with("v3-"));
+    ASSERT_TRUE(name.starts_with("v4-"));
     const auto engine = DuckDatabase::open({});
     ASSERT_TRUE(engine);
     const auto connection = DuckConnection::open(**engine);
@@ -518,6 +523,16 @@ TEST_P(EventStoreSuite, SegmentsOfEarlierVersionsAreReadBesideNewOnes) {
   EXPECT_EQ(show(counts), "2002 1000 0") << "what the older program did not keep is unknown, the rest is there";
   EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r7'"), "question 7 null");
   EXPECT_EQ(show("SELECT prompt, explanation FROM llm_events WHERE request_id = 'r2007'"), "question 2007 [\"why\"]");
+  std::vector<Interaction> odd = batch(4'000, 1'000);
+  for (Interaction& call : odd) call.quality_issues = {"refusal"}, call.service_tier = "flex";
+  ASSERT_TRUE(store_->append(odd));
+  ASSERT_TRUE(store_->append(batch(5'000, 1)));
+  seal(3);
+  const char* const issues =
+      "SELECT count(*), count(*) FILTER (WHERE len(quality_issues) = 1), count(service_tier) FROM llm_events";
+  EXPECT_EQ(show(issues), "3003 1000 1000");
+  make_older("quality_issues", "v3");
+  EXPECT_EQ(show(issues), "3003 0 1000");
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, EventStoreSuite, testing::Values(Backend{"embedded", embedded}),

@@ -113,10 +113,11 @@ const ColumnDef kColumns[] = {
     {"tokens_image_input", Kind::kInt, [](const Interaction& e) { return value(e.tokens_image_input); }},
     {"tokens_image_output", Kind::kInt, [](const Interaction& e) { return value(e.tokens_image_output); }},
     {"service_tier", Kind::kText, [](const Interaction& e) { return value(e.service_tier); }},
+    {"quality_issues", Kind::kTextList, [](const Interaction& e) { return value(e.quality_issues); }},
 };
 
-// By the version of segments: up to tags, up to explanation.
-constexpr size_t kColumnsBefore[] = {48, 51};
+// By the version of segments: up to tags, up to explanation, up to service_tier.
+constexpr size_t kColumnsBefore[] = {48, 51, 58};
 
 std::string tags_json(const Interaction& e) {
   std::string out = "{";

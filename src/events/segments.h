@@ -15,7 +15,7 @@
 
 namespace sentinel::events {
 
-inline constexpr uint8_t kSegmentVersion = 3;
+inline constexpr uint8_t kSegmentVersion = 4;
 
 struct Segment {
   uint64_t first = 0;  // logs

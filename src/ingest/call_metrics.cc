@@ -70,6 +70,7 @@ struct CallMetrics::Series {
   Gauge* similarity_score = nullptr;
   Gauge* baseline_ready = nullptr;
   std::array<Counter*, kTokenClasses.size()> token_classes{};  // likewise: few calls have any
+  std::array<Counter*, model::kQualityIssues.size()> quality{};
 };
 
 struct CallMetrics::Impl {
@@ -221,7 +222,21 @@ void CallMetrics::record_classes(Series& s, const model::Interaction& i) {
   }
 }
 
+void CallMetrics::record_quality(Series& s, const model::Interaction& i) {
+  for (const std::string& issue : i.quality_issues) {
+    const auto known = std::find(model::kQualityIssues.begin(), model::kQualityIssues.end(), issue);
+    if (known == model::kQualityIssues.end()) continue;
+    Counter*& counter = s.quality[static_cast<size_t>(known - model::kQualityIssues.begin())];
+    if (counter == nullptr) {
+      counter = &impl_->registry.counter("llm_quality_issues_total", "Answers that something is odd about, by what.",
+                                         plus(s.labels, "issue", issue));
+    }
+    counter->add();
+  }
+}
+
 void CallMetrics::record_scores(Series& s, const model::Interaction& i) {
+  record_quality(s, i);
   if (i.semantic_similarity_score) s.semantic_similarity.observe(*i.semantic_similarity_score);
   if (i.safety_score) s.safety_score.observe(*i.safety_score);
   if (!i.safety_label.empty() && i.safety_label != "SAFE") {

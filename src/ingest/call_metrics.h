@@ -29,6 +29,7 @@ class CallMetrics {
   Series& series_for(const model::Interaction& interaction);
   void record_classes(Series& series, const model::Interaction& interaction);
   void record_outcome(Series& series, const model::Interaction& interaction);
+  void record_quality(Series& series, const model::Interaction& interaction);
   void record_scores(Series& series, const model::Interaction& interaction);
   std::unique_ptr<Impl> impl_;
 };

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <filesystem>
 #include <future>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -362,6 +363,27 @@ TEST(CallMetrics, OutcomesGoToTheirSeries) {
   EXPECT_EQ(value_of(metrics, "llm_empty_response_count_total"), 1);
   EXPECT_EQ(value_of(metrics, "llm_cost_unknown_total"), 1) << "unknown is counted, never zero";
   EXPECT_EQ(value_of(metrics, "llm_ungrounded_answer_flag_total"), 1);
+}
+
+TEST(CallMetrics, OddAnswersAreCountedByWhatIsOddOfRouteAndModel) {
+  MetricRegistry metrics;
+  CallMetrics call_metrics(metrics);
+  call_metrics.record(call());
+  EXPECT_EQ(value_of(metrics, "llm_quality_issues_total"), 0) << "no series before the first";
+  Interaction odd = call();
+  odd.quality_issues = {"refusal", "language", "of a newer program"};
+  call_metrics.record(odd);
+  call_metrics.record(odd);
+  std::map<std::string, double> counted;
+  for (const MetricFamily& family : metrics.collect()) {
+    if (family.name != "llm_quality_issues_total") continue;
+    for (const MetricPoint& point : family.points) {
+      std::map<std::string, std::string> labels(point.labels.begin(), point.labels.end());
+      EXPECT_EQ(labels["model"], odd.model);
+      counted[labels["issue"]] = point.value;
+    }
+  }
+  EXPECT_EQ(counted, (std::map<std::string, double>{{"language", 2}, {"refusal", 2}}));
 }
 
 TEST(CallMetrics, ANewModelVersionMovesTheSameDriftSeries) {

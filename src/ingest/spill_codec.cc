@@ -14,8 +14,8 @@ namespace {
 
 using model::Interaction;
 
-constexpr std::string_view kMagic("SNTLSPL\x03", 8);  // the last byte is the version
-constexpr int kVersion = 3;
+constexpr std::string_view kMagic("SNTLSPL\x04", 8);  // the last byte is the version
+constexpr int kVersion = 4;
 constexpr size_t kFrameHeadBytes = 8;  // length, checksum
 constexpr uint8_t kScored = 1;
 
@@ -36,10 +36,12 @@ void visit_fields(Call& c, F&& f, int version = kVersion) {
   f(c.service_tier), f(c.document_injection_risk), f(c.tool_injection_risk), f(c.explanation);
   if (version < 3) return;
   f(c.tokens_image_input), f(c.tokens_image_output), f(c.span_id), f(c.parent_span_id);
+  if (version < 4) return;
+  f(c.quality_issues);
 }
 // `context`, `tool_output`, `key_hash`, `network` and `chunk_gaps` are not kept. When this fails a field was added:
 // give it its place above, and kMagic a new version.
-static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1472);
+static_assert(sizeof(void*) != 8 || sizeof(Interaction) == 1496);
 
 struct Writer {
   std::string& out;

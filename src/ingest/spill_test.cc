@@ -56,6 +56,7 @@ model::Interaction full_interaction() {
   i.service_tier = "flex", i.tokens_cached_input = 3, i.tokens_reasoning = 4, i.cost_microusd = 5,
   i.response_length = 6;
   i.safety_label = "PII_LEAK", i.safety_score = 0.1, i.safety_categories = {"PII_LEAK"}, i.pii_types = {"EMAIL", "SSN"};
+  i.quality_issues = {"refusal", "language"};
   i.prompt_injection_risk = 0.2, i.token_abuse = true, i.similarity_score = 0.3, i.drift_score = 0.7;
   i.baseline_ready = true, i.semantic_similarity_score = 0.4, i.support_score = 0.5, i.ungrounded = true;
   i.empty_response = true, i.guard_action = "flag", i.simulate_flags = {"drift"}, i.test_mode = true;
@@ -89,6 +90,7 @@ TEST(SpillCodec, EveryFieldButTheContextComesBack) {
   EXPECT_EQ(i.span_id + i.parent_span_id, "spanparent");
   EXPECT_EQ(i.service_tier, "flex");
   EXPECT_EQ(i.pii_types, (std::vector<std::string>{"EMAIL", "SSN"}));
+  EXPECT_EQ(i.quality_issues, (std::vector<std::string>{"refusal", "language"}));
   EXPECT_EQ(i.ungrounded, true);
   EXPECT_EQ(i.tags, (std::vector<std::pair<std::string, std::string>>{{"team", "a"}}));
   EXPECT_EQ(i.document_injection_risk, 0.25);
@@ -132,8 +134,8 @@ TEST(Spill, FilesOfEarlierVersionsAreStillRead) {
   call.interaction.tokens_input = 7;
   ASSERT_TRUE(encode_spilled(call, frame));
   constexpr size_t kHead = 8;  // length, checksum
-  // Two absent numbers and two empty texts; and six absent numbers, an empty text and an empty list.
-  constexpr std::pair<char, size_t> kLack[] = {{'\x02', 4}, {'\x01', 4 + 8}};
+  // An empty list; two absent numbers and two empty texts; six absent numbers, an empty text and an empty list.
+  constexpr std::pair<char, size_t> kLack[] = {{'\x03', 1}, {'\x02', 1 + 4}, {'\x01', 1 + 4 + 8}};
   for (const auto& [version, lacks] : kLack) {
     std::string payload = frame.substr(kHead);
     payload.resize(payload.size() - lacks);
@@ -152,7 +154,7 @@ TEST(Spill, FilesOfEarlierVersionsAreStillRead) {
                          }),
               file.size());
     EXPECT_EQ(count, 1u);
-    file[7] = '\x04';
+    file[7] = '\x05';
     EXPECT_EQ(read_spill(file, 0, [](const SpilledCall&, uint64_t) { return true; }), 0u) << "of a newer program";
   }
 }

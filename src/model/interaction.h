@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,10 @@ struct ChunkGaps {
     sums_s[at] += static_cast<float>(seconds);
   }
 };
+
+// What can be odd about an answer without being unsafe.
+inline constexpr std::array<std::string_view, 5> kQualityIssues{"refusal", "truncated", "repetition", "format",
+                                                                "language"};
 
 struct Interaction {
   // Who and where.
@@ -50,7 +55,7 @@ struct Interaction {
 
   // What. Redacted before it leaves analysis.
   std::string prompt;       // the last user message
-  std::string context;      // a document given for grounding; not stored, used by analysis only
+  std::string context;      // a document given for grounding; not stored, used by analysis and judges only
   std::string tool_output;  // what tools gave back since the user last spoke; not stored, used by analysis only
   std::string response;
   std::string finish_reason;
@@ -100,6 +105,7 @@ struct Interaction {
   std::optional<double> support_score;              // answer grounded in context
   std::optional<bool> ungrounded;
   bool empty_response = false;
+  std::vector<std::string> quality_issues;  // of the answer, of kQualityIssues
   std::string guard_action;  // none, flag, redact, block
 
   std::vector<std::string> simulate_flags;

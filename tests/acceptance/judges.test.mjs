@@ -36,6 +36,7 @@ analysis:
     - {name: emb, kind: embeddings, base_url: "${judge.url}/v1", model: emb-1, ${all}}
     - {name: chat, kind: judge, base_url: "${judge.url}/v1", model: judge-1, band: [0.02, 1.0], usd_per_call: 0.01}
     - {name: poor, kind: judge, base_url: "${judge.url}/v1", model: judge-1, ${all}, usd_per_call: 0.01, usd_per_day: 0.005}
+    - {name: doc, kind: judge, score: support, base_url: "${judge.url}/v1", model: reader-1, ${all}}
     - {name: slow, kind: moderation, base_url: "${judge.url}/v1", model: mod-1, ${all}, per_minute: 1}
 `,
   });
@@ -82,6 +83,17 @@ analysis:
   assert.equal(await value('llm_judge_skipped_total{judge="poor",reason="budget"}'), 2);
   assert.equal(await value('llm_judge_skipped_total{judge="slow",reason="rate"}'), 1);
   assert.equal(await value('sum(llm_judge_verdicts_total{judge="chat"})'), 1);
+
+  // Whether the answer is in the document is asked with the document; it is not kept.
+  const grounded = await server.request('POST', '/v1/chat/completions', { model: 'm', messages: [{ role: 'system', content: 'Document: The desk comes with printed instructions. Ask anna.berg@example.org.' }, { role: 'user', content: 'What comes with the desk?' }] });
+  const read = await until('the reader has spoken', async () => {
+    const { status, json: stored } = await api.ask('GET', `/sentinel/v1/calls/${grounded.headers.get('x-request-id')}`);
+    return status === 200 && stored.judgements.find((j) => j.judge === 'doc');
+  });
+  assert.equal(read.score, 'support');
+  assert.equal(read.value, 0.95);
+  const [question] = judge.received.map((r) => JSON.parse(r.body)).filter((body) => body.model === 'reader-1');
+  assert.match(JSON.parse(question.messages[1].content).document, /printed instructions\. Ask \[EMAIL\]/);
 
   // A judge that hangs holds up nobody.
   stuck = true;

@@ -7,7 +7,7 @@ export const LLM_EVENTS_COLUMNS = (
   'tokens_output tokens_cached_input tokens_reasoning cost_usd response_length safety_label safety_score safety_categories pii_types ' +
   'prompt_injection_risk token_abuse similarity_score drift_score baseline_ready semantic_similarity_score support_score ungrounded guard_action ' +
   'simulate_flags test_mode tags document_injection_risk tool_injection_risk explanation tokens_cache_write tokens_cache_write_1h ' +
-  'tokens_audio_input tokens_audio_output tokens_image_input tokens_image_output service_tier'
+  'tokens_audio_input tokens_audio_output tokens_image_input tokens_image_output service_tier quality_issues'
 ).split(' ');
 
 export const INVESTIGATIONS: { name: string; hint: string; query: string }[] = [
