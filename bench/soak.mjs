@@ -145,6 +145,7 @@ async function serveProvider(request, response) {
 
 // ---- the gateway's configuration ----
 
+// Small tables and short blocks: what is sealed, cut and merged in hours elsewhere happens many times here.
 const configOf = (folder, port, providerPort) => {
   const at = (wellness, family) => `http://127.0.0.1:${providerPort}/${wellness}/${family}`;
   const conduct = 'retries: {attempts: 2, backoff_base: 20ms, backoff_max: 100ms}, timeouts: {first_token: 900ms, inter_token: 900ms, response: 1500ms, total: 6s}';
@@ -152,6 +153,7 @@ const configOf = (folder, port, providerPort) => {
 data_dir: ${folder}/data
 log: {level: error}
 events: {hot_rows: 2000}
+metrics: {block_range: 4m}
 gateway:
   service: soak
   breaker: {threshold: 0, failure_percent: 80, minimum_requests: 50, window: 5s, open: 1s}
@@ -274,7 +276,12 @@ function call(port, keys, number) {
 // ---- what is measured ----
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)] ?? NaN;
-const rssOf = (pid) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? NaN) / 1024;
+/** Resident memory in MB: all of it, and the parts that are the process's own and that are pages of files. */
+function memoryOf(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const mb = (name) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? NaN) / 1024;
+  return { rss: mb('VmRSS'), own: mb('RssAnon'), mapped: mb('RssFile') };
+}
 const filesOf = (pid) => readdirSync(`/proc/${pid}/fd`).length;
 
 async function get(port, where, body) {
@@ -327,6 +334,9 @@ async function judge(port, samples) {
   line('attempts under way', under, '= 0', under === 0);
   const rssMax = rss[0] * 1.05 + 8;
   line('RSS, median of second and last third, MB', `${rss[0].toFixed(1)} → ${rss[1].toFixed(1)}`, `≤ ${rssMax.toFixed(1)}`, rss[1] <= rssMax);
+  const thirds = (of) => [samples.slice(0, third), second, last].map((part) => median(part.map(of)).toFixed(1)).join(' → ');
+  line('  of it the heap, by thirds, MB', thirds((s) => s.own), '', true);
+  line('  of it pages of files, by thirds, MB', thirds((s) => s.mapped), '', true);
   const filesMax = files[0] * 1.05 + 8;
   line('open files, the same', `${files[0]} → ${files[1]}`, `≤ ${filesMax.toFixed(0)}`, files[1] <= filesMax);
   const internal = sumOf(metrics, 'errors_total', /gateway_(internal|misconfigured)/);
@@ -353,6 +363,7 @@ async function main() {
   let gone = null;
   child.on('exit', (code, signal) => (gone = signal ?? code));
   process.on('exit', () => child.kill('SIGKILL'));
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(1));
   for (let i = 0; ; i++) {
     if (gone !== null || i > 200) throw new Error(`the server did not start (${gone})`);
     if (await fetch(`http://127.0.0.1:${port}/-/ready`).then((r) => r.ok, () => false)) break;
@@ -365,7 +376,7 @@ async function main() {
   const begin = Date.now();
   const end = begin + MINUTES * 60_000;
   const sampler = setInterval(() => {
-    if (gone === null) samples.push({ rss: rssOf(child.pid), files: filesOf(child.pid) });
+    if (gone === null) samples.push({ ...memoryOf(child.pid), files: filesOf(child.pid) });
   }, 1000);
   let number = 0;
   const work = async () => {
@@ -387,6 +398,7 @@ async function main() {
   for (let i = 0; gone === null && i < 400; i++) await pause(100);
   provider.closeAllConnections();
   provider.close();
+  if (KEEP) writeFileSync(`${folder}/samples.json`, JSON.stringify(samples)); // one a second
   if (!KEEP) rmSync(folder, { recursive: true, force: true });
   const good = gone === 0 && lines.every(([state]) => state === 'ok');
   process.stdout.write(good ? 'soak: passed\n' : `soak: FAILED${gone === 0 ? '' : ` (the server ended with ${gone})`}\n`);
