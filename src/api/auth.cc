@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "api/heartbeats.h"
+#include "api/integrations.h"
 #include "api/oncall.h"
 #include "api/oncall_answers.h"
 #include "api/page.h"
@@ -17,7 +19,9 @@ bool is_gateway_path(std::string_view path) { return path.starts_with("/v1/") ||
 bool is_open_path(std::string_view path, const std::function<bool()>& gateway_open) {
   if (path == "/-/healthy" || path == "/-/ready" || is_page_path(path)) return true;
   // The secret is in the address.
-  if (path.starts_with(kAnswerPrefix) || path.starts_with(kCalendarPrefix)) return true;
+  if (path.starts_with(kAnswerPrefix) || path.starts_with(kCalendarPrefix) || path.starts_with(kHeartbeatPrefix))
+    return true;
+  if (path.starts_with(kInboundPrefix)) return true;  // the signature is that of the service
   return is_gateway_path(path) && gateway_open();
 }
 

@@ -128,6 +128,13 @@ Changed unsubscribe(incident::Service& desk, const ActionCall& c, const json::ob
   return incident::Casework(desk).unsubscribe(c.id, user.empty() ? c.actor.name : user, c.actor);
 }
 
+Changed rate(incident::Service& desk, const ActionCall& c, const json::object& body) {
+  const json::value* useful = body.if_contains("useful");
+  if (useful == nullptr || !useful->is_bool())
+    return fail(ErrorCode::kInvalidArgument, "\"useful\" is needed: true or false");
+  return incident::Casework(desk).rate(c.id, useful->get_bool(), c.note, c.actor, c.version);
+}
+
 Changed review(incident::Service& desk, const ActionCall& c, const json::object&) {
   return incident::Casework(desk).review(c.id, c.note, c.actor, c.version);
 }
@@ -163,6 +170,7 @@ constexpr std::array kActions{
     IncidentAction{"unsubscribe", unsubscribe},
     IncidentAction{"updates", add_update},
     IncidentAction{"review", review},
+    IncidentAction{"rate", rate},
 };
 
 }  // namespace

@@ -43,6 +43,21 @@ json::object alert_json(const incident::IncidentAlert& entry) {
           {"generator_url", a.generator_url}};
 }
 
+json::array external_json(const std::vector<connect::LinkView>& links) {
+  json::array out;
+  for (const connect::LinkView& link : links) {
+    // Nothing is there yet, and nothing is wrong: it is on its way.
+    if (link.title.empty() && link.error.empty()) continue;
+    out.push_back(json::object{{"integration", link.connection},
+                               {"kind", link.kind},
+                               {"title", link.title},
+                               {"url", link.url.empty() ? json::value(nullptr) : json::value(link.url)},
+                               {"pending", link.pending},
+                               {"error", link.error.empty() ? json::value(nullptr) : json::value(link.error)}});
+  }
+  return out;
+}
+
 json::value parse_or_null(const std::string& text) {
   boost::system::error_code ec;
   json::value value = json::parse(text, ec);
@@ -165,6 +180,7 @@ void add_case(json::object& out, const incident::Case& known) {
                                      {"missed_at", optional_time(d.missed_at)}});
   }
   out["deadlines"] = std::move(deadlines);
+  out["useful"] = known.useful ? boost::json::value(*known.useful) : boost::json::value(nullptr);
   out["roles"] = std::move(roles);
   out["fields"] = std::move(fields);
   out["links"] = std::move(links);

@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 
+#include "connect/hub.h"
 #include "incident/casework.h"
 #include "incident/options.h"
 #include "incident/service.h"
@@ -22,6 +24,8 @@ boost::json::object attachment_json(const incident::Attachment& attachment);
 // roles, fields, links, subscribers, updates, attachments: added to the incident.
 void add_case(boost::json::object& out, const incident::Case& known);
 boost::json::object settings_json(const incident::Options& options);
+// Where else the incident is: its Slack channel, its ticket.
+boost::json::array external_json(const std::vector<connect::LinkView>& links);
 boost::json::value parse_or_null(const std::string& text);
 
 }  // namespace sentinel::api

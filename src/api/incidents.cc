@@ -8,10 +8,8 @@
 #include "incident/analytics.h"
 #include "incident/diagnosis_runner.h"
 #include "incident/limits.h"
-#include "incident/postmortem.h"
 #include "text/json_text.h"
 #include "text/labels_json.h"
-#include "text/markdown.h"
 
 namespace sentinel::api {
 namespace json = boost::json;
@@ -25,6 +23,7 @@ json::object stats_json(const incident::DurationStats& s) {
 
 Result<incident::ListFilter> list_filter(const net::Params& params) {
   incident::ListFilter filter;
+  filter.tests = params.get("tests") == "true";
   for (const std::string_view word : split(params.get("status"), ',')) {
     if (word.empty() || word == "all") continue;
     if (word == "active") {
@@ -68,7 +67,6 @@ void IncidentApi::add_routes(net::Router& router) {
   route(router, "GET", "/sentinel/v1/incidents", this, &IncidentApi::list);
   route(router, "POST", "/sentinel/v1/incidents", this, &IncidentApi::create);
   route(router, "GET", "/sentinel/v1/incidents/{id}", this, &IncidentApi::get);
-  route(router, "GET", "/sentinel/v1/incidents/{id}/postmortem", this, &IncidentApi::postmortem);
   for (const IncidentAction& action : incident_actions()) {
     router.add("POST", fmt::format("/sentinel/v1/incidents/{{id}}/{}", action.name),
                [this, &action](net::Exchange* exchange) { return respond_with(exchange, act(exchange, &action)); });
@@ -130,6 +128,8 @@ Result<net::Response> IncidentApi::detail(std::string_view id, int status) {
   out["timeline"] = std::move(timeline);
   out["diagnosis"] = d.diagnosis ? parse_or_null(incident::to_json(*d.diagnosis)) : json::value(nullptr);
   out["runbook"] = runbook_json(run);
+  SENTINEL_ASSIGN(const std::vector<connect::LinkView> elsewhere, parts_.hub.links(d.record.incident.id));
+  out["external"] = external_json(elsewhere);
   net::Response response = net::json_response(status, text::serialize(out));
   response.headers.set("ETag", fmt::format("\"{}\"", d.record.incident.version));
   return response;
@@ -207,30 +207,6 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
     parts_.incidents.notify_changed(key);
     return detail(key);
   });
-}
-
-IncidentApi::Answer IncidentApi::postmortem(net::Exchange* exchange) {
-  const std::string id(exchange->request().path_params.get("id"));
-  const bool as_json = exchange->request().headers.get("accept").find("application/json") != std::string_view::npos;
-  SENTINEL_CO_ASSIGN(const incident::IncidentDetail d, co_await net::on_loop(&parts_.control, [this, id] {
-                       return parts_.incidents.get(id, incident::kAlertsShownMax);
-                     }));
-  const TimePoint now = parts_.control.now();
-  const std::string markdown = co_await net::blocking(&parts_.runtime, [this, d, now] {
-    const model::Incident& i = d.record.incident;
-    std::string condition = d.diagnosis ? d.diagnosis->failing_condition : std::string();
-    auto impact = incident::measure_impact(parts_.events, incident::scope_of(i), condition,
-                                           i.impact_started_at.value_or(i.detected_at), i.resolved_at.value_or(now));
-    if (!impact) log_warn("postmortem", "impact not measured", {{"error", impact.error().to_string()}});
-    return incident::postmortem_markdown(d, impact ? std::optional(*impact) : std::nullopt, now);
-  });
-  if (!as_json) {
-    net::Response response = net::text_response(200, markdown);
-    response.headers.set("Content-Type", "text/markdown; charset=utf-8");
-    co_return response;
-  }
-  SENTINEL_CO_ASSIGN(const std::string html, text::markdown_to_html(markdown));
-  co_return net::json_response(200, text::serialize(json::object{{"markdown", markdown}, {"html", html}}));
 }
 
 IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {

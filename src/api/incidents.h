@@ -7,6 +7,7 @@
 #include "api/handler.h"
 #include "api/incident_actions.h"
 #include "api/incident_json.h"
+#include "connect/hub.h"
 #include "events/event_store.h"
 #include "incident/attachments.h"
 #include "incident/casework.h"
@@ -26,6 +27,7 @@ class IncidentApi {
     runbook::Runs& runs;
     events::EventStore& events;
     std::string attachments_dir;
+    connect::Hub& hub;
   };
   // Blocks: attachments that no incident has are swept.
   explicit IncidentApi(Parts parts);
@@ -38,7 +40,6 @@ class IncidentApi {
   Answer get(net::Exchange* exchange);
   Answer act(net::Exchange* exchange, const IncidentAction* action);  // acknowledge, status, assign, ...
   Answer runbook_step(net::Exchange* exchange);
-  Answer postmortem(net::Exchange* exchange);
   Answer analytics(net::Exchange* exchange);
   Answer alerts(net::Exchange* exchange);
   Answer settings(net::Exchange* exchange);

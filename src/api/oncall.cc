@@ -91,6 +91,12 @@ void OncallApi::add_routes(net::Router& router) {
   route(router, "POST", "/sentinel/v1/oncall/swaps/{id}/take", this, &OncallApi::take_swap);
   route(router, "DELETE", "/sentinel/v1/oncall/changes/{id}", this, &OncallApi::remove_change);
   route(router, "GET", "/sentinel/v1/oncall/users", this, &OncallApi::users);
+  route(router, "GET", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::user);
+  route(router, "PUT", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::change_user);
+  route(router, "DELETE", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::reset_user);
+  route(router, "GET", "/sentinel/v1/oncall/maintenance", this, &OncallApi::windows);
+  route(router, "POST", "/sentinel/v1/oncall/maintenance", this, &OncallApi::add_window);
+  route(router, "DELETE", "/sentinel/v1/oncall/maintenance/{id}", this, &OncallApi::remove_window);
   route(router, "GET", "/sentinel/v1/oncall/escalations", this, &OncallApi::escalations);
   route(router, "GET", "/sentinel/v1/oncall/escalations/{id}", this, &OncallApi::escalation);
   route(router, "POST", "/sentinel/v1/oncall/escalations/{id}/escalate", this, &OncallApi::escalate);
@@ -164,8 +170,8 @@ OncallApi::Answer OncallApi::users(net::Exchange*) {
 
 // ---- changes ----
 
-Result<net::Response> OncallApi::changed(oncall::ScheduleChange change) {
-  SENTINEL_ASSIGN(const oncall::ScheduleChange stored, parts_.pager.change_schedule(std::move(change)));
+Result<net::Response> OncallApi::changed(oncall::ScheduleChange change, const alerting::Actor& by) {
+  SENTINEL_ASSIGN(const oncall::ScheduleChange stored, parts_.pager.change_schedule(std::move(change), by));
   return answer(change_json(parts_.pager.config(), stored), 201);
 }
 
@@ -173,11 +179,11 @@ OncallApi::Answer OncallApi::add_override(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
   const std::string id(request.path_params.get("schedule"));
-  const std::string by = actor_of(request, body).name;
+  const alerting::Actor by = alert_actor_of(request, body);
   co_return co_await net::on_loop(&parts_.control, [this, id, by, body]() -> Result<net::Response> {
     SENTINEL_ASSIGN(const oncall::Schedule* found, find_schedule(parts_.pager.config(), id));
     SENTINEL_ASSIGN(oncall::Override made, override_from(body, found->zone));
-    return changed({"", id, by, {}, std::move(made), std::nullopt});
+    return changed({"", id, by.name, {}, std::move(made), std::nullopt}, by);
   });
 }
 
@@ -185,7 +191,7 @@ OncallApi::Answer OncallApi::add_swap(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
   const std::string id(request.path_params.get("schedule"));
-  const std::string by = actor_of(request, body).name;
+  const alerting::Actor by = alert_actor_of(request, body);
   co_return co_await net::on_loop(&parts_.control, [this, id, by, body]() -> Result<net::Response> {
     SENTINEL_ASSIGN(const oncall::Schedule* found, find_schedule(parts_.pager.config(), id));
     oncall::Swap swap;
@@ -193,7 +199,7 @@ OncallApi::Answer OncallApi::add_swap(net::Exchange* exchange) {
     SENTINEL_ASSIGN(swap.taken_by, string_field(body, "taken_by"));
     SENTINEL_ASSIGN(swap.span, span_field(body, found->zone));
     SENTINEL_ASSIGN(swap.in_return, in_return(body, found->zone));
-    return changed({"", id, by, {}, std::nullopt, std::move(swap)});
+    return changed({"", id, by.name, {}, std::nullopt, std::move(swap)}, by);
   });
 }
 
@@ -202,7 +208,8 @@ OncallApi::Answer OncallApi::take_swap(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
   SENTINEL_CO_ASSIGN(const std::string user, required_string(body, "user"));
   const std::string id(request.path_params.get("id"));
-  co_return co_await net::on_loop(&parts_.control, [this, id, user, body]() -> Result<net::Response> {
+  const alerting::Actor by = alert_actor_of(request, body);
+  co_return co_await net::on_loop(&parts_.control, [this, id, user, body, by]() -> Result<net::Response> {
     const auto& all = parts_.pager.changes();
     const auto known = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.id == id && c.swap; });
     if (known == all.end()) return fail(ErrorCode::kNotFound, fmt::format("no swap \"{}\" was asked for here", id));
@@ -213,13 +220,15 @@ OncallApi::Answer OncallApi::take_swap(net::Exchange* exchange) {
     change.swap->taken_by = user;
     SENTINEL_ASSIGN(const std::optional<Span> back, in_return(body, found->zone));
     if (back) change.swap->in_return = back;
-    return changed(std::move(change));
+    return changed(std::move(change), by);
   });
 }
 
 OncallApi::Answer OncallApi::remove_change(net::Exchange* exchange) {
   const std::string id(exchange->request().path_params.get("id"));
-  SENTINEL_CO_TRY(co_await net::on_loop(&parts_.control, [this, id] { return parts_.pager.remove_change(id); }));
+  const alerting::Actor by = alert_actor_of(exchange->request(), {});
+  SENTINEL_CO_TRY(
+      co_await net::on_loop(&parts_.control, [this, id, by] { return parts_.pager.remove_change(id, by); }));
   co_return answer(json::object{{"id", id}});
 }
 

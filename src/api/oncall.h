@@ -30,6 +30,13 @@ class OncallApi {
   Answer schedules(net::Exchange* exchange);
   Answer schedule(net::Exchange* exchange);
   Answer users(net::Exchange* exchange);
+  // oncall_people.cc
+  Answer user(net::Exchange* exchange);
+  Answer change_user(net::Exchange* exchange);
+  Answer reset_user(net::Exchange* exchange);
+  Answer windows(net::Exchange* exchange);
+  Answer add_window(net::Exchange* exchange);
+  Answer remove_window(net::Exchange* exchange);
   Answer add_override(net::Exchange* exchange);
   Answer add_swap(net::Exchange* exchange);
   Answer take_swap(net::Exchange* exchange);
@@ -45,9 +52,9 @@ class OncallApi {
 
   using Config = std::shared_ptr<const oncall::Config>;
   net::Task<Config> config();
-  boost::json::object escalation_json(const oncall::Escalation& e);  // on the control loop
-  Result<net::Response> escalation_detail(std::string_view id);      // on the control loop
-  Result<net::Response> changed(oncall::ScheduleChange change);      // on the control loop
+  boost::json::object escalation_json(const oncall::Escalation& e);                         // on the control loop
+  Result<net::Response> escalation_detail(std::string_view id);                             // on the control loop
+  Result<net::Response> changed(oncall::ScheduleChange change, const alerting::Actor& by);  // on the control loop
 
   Parts parts_;
 };

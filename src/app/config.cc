@@ -7,6 +7,7 @@
 
 #include "app/analysis_config.h"
 #include "app/incident_config.h"
+#include "app/watch_config.h"
 #include "base/duration.h"
 #include "base/strings.h"
 #include "text/yaml.h"
@@ -57,11 +58,14 @@ Result<uint64_t> count_or(const YamlNode& node, std::string_view key, uint64_t f
 
 Status parse_stores(const YamlNode& root, Config& config) {
   const YamlNode metrics = root.get("metrics");
-  SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention", "retention_size", "out_of_order_window",
-                                               "max_series", "max_exemplars"}));
+  SENTINEL_TRY(metrics.expect_keys("metrics", {"collect_interval", "retention", "retention_size", "block_range",
+                                               "out_of_order_window", "max_series", "max_exemplars"}));
   SENTINEL_ASSIGN(config.collect_interval, metrics.duration_or("collect_interval", config.collect_interval));
   SENTINEL_ASSIGN(config.metrics_retention, metrics.duration_or("retention", config.metrics_retention));
   SENTINEL_ASSIGN(config.metrics_retention_bytes, metrics.bytes_or("retention_size", config.metrics_retention_bytes));
+  SENTINEL_ASSIGN(config.metrics_block_range, metrics.duration_or("block_range", config.metrics_block_range));
+  if (config.metrics_block_range < std::chrono::minutes(1))
+    return fail(metrics.get("block_range").error("expected at least 1m"));
   SENTINEL_ASSIGN(config.out_of_order_window, metrics.duration_or("out_of_order_window", config.out_of_order_window));
   SENTINEL_ASSIGN(config.metrics_series_max, count_or(metrics, "max_series", config.metrics_series_max, 1));
   SENTINEL_ASSIGN(config.exemplars_max, count_or(metrics, "max_exemplars", config.exemplars_max, 0));
@@ -236,11 +240,12 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_ASSIGN(const YamlNode root, text::parse_yaml(*expanded, file));
   SENTINEL_TRY(root.expect_keys(
       "configuration",
-      {"listen",     "external_url",    "data_dir",       "log",        "gateway",    "metrics",     "events",
-       "telemetry",  "rules",           "alertmanager",   "runbooks",   "prices",     "incidents",   "auth",
-       "prometheus", "global",          "scrape_configs", "rule_files", "alerting",   "remote_read", "remote_write",
-       "storage",    "tracing",         "otlp",           "runtime",    "shutdown",   "budgets",     "routing",
-       "analysis",   "web_config_file", "oncall",         "automation", "status_page"}));
+      {"listen",    "external_url", "data_dir",     "log",          "gateway",        "metrics",
+       "events",    "telemetry",    "rules",        "alertmanager", "runbooks",       "prices",
+       "incidents", "auth",         "prometheus",   "global",       "scrape_configs", "rule_files",
+       "alerting",  "remote_read",  "remote_write", "storage",      "tracing",        "otlp",
+       "runtime",   "shutdown",     "budgets",      "routing",      "analysis",       "web_config_file",
+       "oncall",    "automation",   "status_page",  "heartbeats",   "dead_man",       "integrations"}));
   Config config;
   config.file = file;
   if (const YamlNode listen = root.get("listen"); !listen.is_null()) {
@@ -267,6 +272,12 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
   SENTINEL_ASSIGN(config.status_page, parse_status_page(root.get("status_page")));
+  SENTINEL_ASSIGN(config.heartbeats, parse_heartbeats(root.get("heartbeats")));
+  SENTINEL_ASSIGN(config.dead_man, parse_dead_man(root.get("dead_man")));
+  std::string folder = std::filesystem::path(file).parent_path().string();
+  if (!folder.empty()) folder += '/';
+  SENTINEL_ASSIGN(connect::Config integrations, connect::parse_integrations(root.get("integrations"), folder));
+  config.integrations = std::make_shared<const connect::Config>(std::move(integrations));
   SENTINEL_TRY(parse_auth(root.get("auth"), config));
   SENTINEL_TRY(parse_automation(root.get("automation"), config));
   const YamlNode shutdown = root.get("shutdown");

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "alerting/dead_man.h"
+#include "alerting/heartbeats.h"
 #include "alerting/options.h"
 #include "api/auth.h"
 #include "app/analysis_config.h"
@@ -13,6 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/result.h"
+#include "connect/config.h"
 #include "events/event_store.h"
 #include "gateway/config.h"
 #include "incident/options.h"
@@ -39,6 +42,7 @@ struct Config {
   Millis collect_interval = std::chrono::seconds(1);
   Millis metrics_retention = std::chrono::hours(24 * 15);
   uint64_t metrics_retention_bytes = 0;  // of blocks; 0: by time alone
+  Millis metrics_block_range = std::chrono::hours(2);  // the newest 0.5 to 1.5 of these are in memory
   Millis out_of_order_window{0};
   uint64_t metrics_series_max = 2'000'000;
   uint64_t exemplars_max = 100'000;
@@ -55,7 +59,9 @@ struct Config {
   bool evaluate_on_arrival = true;  // alerting rules also when a sample of theirs comes, not at their interval only
   std::string alertmanager = "builtin:alertmanager.yml";
   alerting::Options routing;  // its external_url is not used
-  std::string oncall;         // who is told of incidents; empty: nobody
+  std::vector<alerting::HeartbeatDefinition> heartbeats;
+  alerting::DeadManOptions dead_man;
+  std::string oncall;  // who is told of incidents; empty: nobody
   std::string runbooks = "builtin:runbooks";
   std::string prices = "builtin:prices.yml";
   std::vector<Budget> budgets;
@@ -73,6 +79,7 @@ struct Config {
 
   incident::Options incidents;
   incident::StatusPageOptions status_page;  // read at the start
+  std::shared_ptr<const connect::Config> integrations = std::make_shared<const connect::Config>();
 
   Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
 

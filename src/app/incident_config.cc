@@ -124,7 +124,8 @@ bool is_own_path(std::string_view path) {
   });
   const std::string_view first = path.substr(1, path.find('/', 1) - 1);
   for (const std::string_view taken :
-       {"api", "v1", "v1beta", "sentinel", "-", "debug", "datadog", "metrics", "federate", "oncall", "assets"}) {
+       {"api", "v1", "v1beta", "sentinel", "-", "debug", "datadog", "metrics", "federate", "oncall", "assets",
+        "integrations"}) {
     if (first == taken) return false;
   }
   return plain;

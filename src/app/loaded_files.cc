@@ -35,6 +35,23 @@ Result<WebConfig> read_listener(const Config& config) {
   return web;
 }
 
+// Synthetic pages are alerts for incidents alone: no route of the user's own may tell them.
+void keep_from_receivers(alerting::Config& config) {
+  constexpr const char* kNobody = "sentinel-synthetic-page";
+  config.receivers.push_back({kNobody, {{"name", kNobody}}, {}});
+  alerting::Route route = config.route;
+  route.matchers = {
+      model::Matcher::make(model::MatchType::kNotEqual, std::string(oncall::kSyntheticLabel), "").value()};
+  route.receiver = kNobody;
+  route.continues = false;
+  route.mute_time_intervals.clear();
+  route.active_time_intervals.clear();
+  route.routes.clear();
+  route.key = config.route.key + "/{synthetic_page!=\"\"}";
+  route.id = route.key;
+  config.route.routes.insert(config.route.routes.begin(), std::move(route));
+}
+
 Result<LoadedFiles> load_files(const Config& config) {
   Env& env = posix_env();
   LoadedFiles loaded;
@@ -47,6 +64,7 @@ Result<LoadedFiles> load_files(const Config& config) {
   SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
   SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
   SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall));
+  if (loaded.oncall->synthetic_page) keep_from_receivers(loaded.alerting);
   SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file));
   SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
   std::vector<runbook::SourceFile> sources;

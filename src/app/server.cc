@@ -32,6 +32,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   analysis.policies = p.config.analysis.policies;
   analysis.drift_window_closed = [&p](const analysis::DriftWindow& window) { p.drift.window_closed(window); };
   SENTINEL_ASSIGN(p.analyzer, analysis::Analyzer::open(analysis));
+  p.analyzer->keep_documents(read_documents(p.config.analysis.judges));
   p.judges->install(p.config.analysis.judges, loaded.prices);
   SENTINEL_TRY(p.database->read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(const auto access, state::KeyValue::get(tx, kAccessKey));
@@ -96,6 +97,12 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     remedies->reload(loaded.automations, fresh->automation);
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
+    ping_sender->set_urls(fresh->dead_man.urls);
+    dead_man->reload(fresh->dead_man);
+    if (const Status watched = heartbeats->reload(fresh->heartbeats); !watched)
+      log_error("server", "heartbeats were not taken over", {{"error", watched.error().to_string()}});
+    hub->reload(fresh->integrations);
+    pager->set_reply_address(fresh->integrations->reply_address());
     return {};
   }));
   // Only the first apply() can fail, and the server has started.
@@ -105,7 +112,11 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   const ingest::SpanNames names = span_names(fresh->gateway);
   spans->apply(fresh->spans, names);
   pipeline->set_names(names);
-  pipeline->run_on_worker([this, policies = fresh->analysis.policies] { analyzer->set_policies(policies); });
+  const bool documents_read = read_documents(fresh->analysis.judges);
+  pipeline->run_on_worker([this, policies = fresh->analysis.policies, documents_read] {
+    analyzer->set_policies(policies);
+    analyzer->keep_documents(documents_read);
+  });
   analyzer->set_prices(loaded.prices);
   prices = loaded.prices;
   publish_budgets(metrics, budgets_in_force, fresh->budgets);

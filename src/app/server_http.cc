@@ -45,6 +45,7 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
         {"query.max-concurrency", std::to_string(config.query_concurrency_max)},
         {"query.max-samples", std::to_string(engine->options().samples_max)},
         {"query.timeout", format_duration(engine->options().timeout)},
+        {"storage.tsdb.min-block-duration", format_duration(config.metrics_block_range)},
         {"storage.tsdb.path", config.data_dir + "/metrics"},
         {"storage.tsdb.retention.time", format_duration(config.metrics_retention)},
         {"web.enable-admin-api", config.admin_api ? "true" : "false"},
@@ -63,7 +64,9 @@ Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   add_gateway_routes(*router);
   incident_api = std::make_unique<api::IncidentApi>(
-      api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments"});
+      api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments", *hub});
+  postmortem_api = std::make_unique<api::PostmortemApi>(
+      api::PostmortemApi::Parts{runtime, control, *incidents, *action_items, *events, *database});
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); },
                            [this](const std::string& id) { return judgements_json(*judges, id); }});
@@ -89,6 +92,13 @@ Status Server::Parts::open_http() {
       [this](const analysis::DriftRoute& which, api::DriftChange change) { return change_drift(which, change); },
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
+  postmortem_api->add_routes(*router);
+  alert_quality_api = std::make_unique<api::AlertQualityApi>(
+      api::AlertQualityApi::Parts{runtime, control, *database, *pager});
+  alert_quality_api->add_routes(*router);
+  integrations_api = std::make_unique<api::IntegrationsApi>(
+      api::IntegrationsApi::Parts{runtime, control, *hub, metrics, external_url()});
+  integrations_api->add_routes(*router);
   add_oncall_routes(*router);
   automation_api = std::make_unique<api::AutomationApi>(
       api::AutomationApi::Parts{runtime, control, remedies->executions(), *incidents,
@@ -145,6 +155,10 @@ void Server::Parts::add_oncall_routes(net::Router& router) {
   oncall_answers->add_routes(router);
   oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
   oncall_api->add_routes(router);
+  heartbeat_api = std::make_unique<api::HeartbeatApi>(api::HeartbeatApi::Parts{
+      control, *heartbeats,
+      [this](std::string_view name) { return pager->links().signature("heartbeat", std::string(name)); }});
+  heartbeat_api->add_routes(router);
   status_page = std::make_unique<api::StatusPageApi>(
       api::StatusPageApi::Parts{runtime, control, *database, *pager, *incidents, config.status_page});
   status_page->add_routes(router);

@@ -2,6 +2,7 @@
 
 #include "app/server_parts.h"
 #include "base/log.h"
+#include "base/strings.h"
 #include "state/kv.h"
 
 namespace sentinel::app {
@@ -57,6 +58,7 @@ Status Server::Parts::open_series() {
   metrics_store.log.keep_from =
       ingest::oldest_unread_segment(posix_env(), remote_write_positions(), config.remote_write);
   metrics_store.retention_bytes = config.metrics_retention_bytes;
+  metrics_store.block_range = config.metrics_block_range;
   metrics_store.out_of_order_window = config.out_of_order_window;
   metrics_store.series_max = config.metrics_series_max;
   metrics_store.exemplars_max = config.exemplars_max;
@@ -119,6 +121,7 @@ Status Server::Parts::open_pipeline() {
 Status Server::Parts::open_control(LoadedFiles loaded) {
   SENTINEL_TRY(incident::Service::migrate(*database));
   SENTINEL_TRY(incident::Pager::migrate(*database));
+  SENTINEL_TRY(connect::Hub::migrate(*database));
   SENTINEL_TRY(runbook::Runs::migrate(*database));
   SENTINEL_TRY(Remedies::migrate(*database));
   SENTINEL_TRY(alerting::Alerting::migrate(*database));
@@ -132,9 +135,12 @@ Status Server::Parts::open_control(LoadedFiles loaded) {
   // At once: what is overdue, such as an incident that is calm, must not be done before whoever has to hear of it.
   return control.call([&]() -> Status {
     open_desk();
+    open_hub();
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
                                                  external_url()));
+    pager->set_reply_address(config.integrations->reply_address());
     oncall_in_force = pager->shared_config();
+    action_items = std::make_unique<incident::ActionItems>(*incidents, control, *database, metrics);
     calendar_reader = std::make_unique<CalendarReader>(runtime, client, control, *pager, metrics);
     calendar_reader->start();
     pager->on_config([this] { oncall_in_force = pager->shared_config(); });
@@ -144,11 +150,38 @@ Status Server::Parts::open_control(LoadedFiles loaded) {
     routing.external_url = external_url();
     SENTINEL_ASSIGN(alerting, alerting::Alerting::open(control, *database, metrics, *sender, {incidents.get()},
                                                        std::move(loaded.alerting), std::move(routing)));
+    SENTINEL_TRY(open_watches());
     // What was under way before a restart is looked at again.
     SENTINEL_ASSIGN(const auto open, incidents->list({.statuses = model::active_incident_statuses()}));
     for (const incident::IncidentRecord& record : open) diagnosis->watch(record.incident.id);
     return {};
   });
+}
+
+// Jobs that are to be heard of, and who is to hear of us. On the control loop.
+Status Server::Parts::open_watches() {
+  SENTINEL_ASSIGN(heartbeats, alerting::Heartbeats::open(
+                                  control, *database, metrics,
+                                  [this](std::vector<model::Alert> alerts) { return alerting->put(std::move(alerts)); },
+                                  config.heartbeats, [] { return monotonic_us(); }));
+  SENTINEL_ASSIGN(synthetic_pages, incident::SyntheticPages::open(control, *database, metrics, *incidents, *pager,
+                                                                  [this](std::vector<model::Alert> alerts) {
+                                                                    return alerting->put(std::move(alerts));
+                                                                  }));
+  ping_sender = std::make_unique<PingSender>(runtime, client);
+  ping_sender->set_urls(config.dead_man.urls);
+  dead_man = std::make_unique<alerting::DeadMan>(
+      control, *database, metrics, *ping_sender,
+      [this](const std::string& name) {
+        alerting::AlertQuery query;
+        query.matchers.push_back(model::Matcher::equal(std::string(model::kAlertNameLabel), name));
+        std::optional<TimePoint> heard;
+        for (const alerting::AlertView& v : alerting->alerts(query))
+          heard = std::max(heard.value_or(v.alert.updated_at), v.alert.updated_at);
+        return heard;
+      },
+      config.dead_man);
+  return {};
 }
 
 // Incidents and what belongs to each of them. On the control loop.
@@ -170,6 +203,31 @@ void Server::Parts::open_desk() {
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
       control, *incidents, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
+}
+
+// What other services know of incidents, and what people do there. On the control loop, before anything overdue is
+// done.
+void Server::Parts::open_hub() {
+  connect_caller = std::make_unique<connect::NetCaller>(runtime, client, clock);
+  hub = std::make_unique<connect::Hub>(
+      connect::Hub::Parts{
+          control, *database, metrics, *incidents, *connect_caller, external_url(), [this] { return who_is_on_call(); },
+          [this](const std::string& id, const std::string& who) { return pager->escalations().escalate(id, who); },
+          [this](const std::string& token) {
+            return pager->page_of_reply(token).map(
+                [](const oncall::PageRecord& page) { return connect::PageOwner{page.key, page.user}; });
+          }},
+      config.integrations);
+}
+
+std::string Server::Parts::who_is_on_call() {
+  std::string out;
+  for (const auto& [id, schedule] : pager->config().schedules) {
+    std::vector<std::string> names;
+    for (const std::string& user : oncall::who_is_on_call(schedule, clock.now())) names.push_back(pager->name_of(user));
+    out += fmt::format("{}{}: {}", out.empty() ? "" : "\n", id, names.empty() ? "nobody" : join(names, ", "));
+  }
+  return out.empty() ? "There are no schedules." : out;
 }
 
 Status Server::Parts::open_detection(LoadedFiles& loaded) {

@@ -8,7 +8,10 @@
 #include <boost/json.hpp>
 
 #include "alerting/alerting.h"
+#include "alerting/dead_man.h"
+#include "alerting/heartbeats.h"
 #include "analysis/analyzer.h"
+#include "api/alert_quality.h"
 #include "api/alert_tools.h"
 #include "api/alertmanager.h"
 #include "api/alerts.h"
@@ -17,11 +20,14 @@
 #include "api/feedback.h"
 #include "api/gateway_breakers.h"
 #include "api/gateway_policy.h"
+#include "api/heartbeats.h"
 #include "api/incidents.h"
+#include "api/integrations.h"
 #include "api/live.h"
 #include "api/oncall.h"
 #include "api/oncall_answers.h"
 #include "api/operations.h"
+#include "api/postmortems.h"
 #include "api/prometheus.h"
 #include "api/remote_write.h"
 #include "api/status_page.h"
@@ -31,11 +37,13 @@
 #include "app/drift_watch.h"
 #include "app/judge_panel.h"
 #include "app/loaded_files.h"
+#include "app/ping_sender.h"
 #include "app/remedies.h"
 #include "app/server.h"
 #include "app/text_inspector.h"
 #include "base/thread_annotations.h"
 #include "base/work_crew.h"
+#include "connect/hub.h"
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
@@ -43,6 +51,7 @@
 #include "gateway/policy/policy_store.h"
 #include "incident/diagnosis_runner.h"
 #include "incident/pager.h"
+#include "incident/synthetic_page.h"
 #include "ingest/access_watch.h"
 #include "ingest/collector.h"
 #include "ingest/feedback.h"
@@ -101,6 +110,9 @@ struct Server::Parts {
   Status open_pipeline();
   Status open_control(LoadedFiles loaded);
   void open_desk();
+  Status open_watches();
+  void open_hub();
+  std::string who_is_on_call();
   Status open_detection(LoadedFiles& loaded);
   Status open_gateway();
   Status open_http();
@@ -165,16 +177,23 @@ struct Server::Parts {
 
   std::shared_ptr<const runbook::Library> runbooks;  // control loop
   std::unique_ptr<incident::Service> incidents;
+  std::unique_ptr<incident::ActionItems> action_items;
   std::unique_ptr<runbook::Runs> runs;
   std::unique_ptr<Remedies> remedies;
   std::unique_ptr<incident::DiagnosisRunner> diagnosis;
   std::unique_ptr<receivers::NetSender> sender;
   std::unique_ptr<receivers::NetSender> page_sender;  // its own rates: notifications do not hold up a page
   std::unique_ptr<incident::Pager> pager;
+  std::unique_ptr<connect::NetCaller> connect_caller;
+  std::unique_ptr<connect::Hub> hub;
   std::atomic<std::shared_ptr<const oncall::Config>> oncall_in_force;
   std::shared_ptr<const oncall::Config> covered;  // whose gaps are published; one upkeep at a time
   std::unique_ptr<CalendarReader> calendar_reader;
   std::unique_ptr<alerting::Alerting> alerting;
+  std::unique_ptr<alerting::Heartbeats> heartbeats;
+  std::unique_ptr<incident::SyntheticPages> synthetic_pages;
+  std::unique_ptr<PingSender> ping_sender;
+  std::unique_ptr<alerting::DeadMan> dead_man;
   std::unique_ptr<AlertBridge> alert_bridge;
   std::unique_ptr<detection::SqlRuleStateStore> rule_state;
   std::unique_ptr<detection::RuleManager> rules;
@@ -187,8 +206,12 @@ struct Server::Parts {
 
   std::unique_ptr<api::LiveApi> live;
   std::unique_ptr<api::IncidentApi> incident_api;
+  std::unique_ptr<api::PostmortemApi> postmortem_api;
+  std::unique_ptr<api::AlertQualityApi> alert_quality_api;
+  std::unique_ptr<api::IntegrationsApi> integrations_api;
   std::unique_ptr<api::OncallApi> oncall_api;
   std::unique_ptr<api::OncallAnswers> oncall_answers;
+  std::unique_ptr<api::HeartbeatApi> heartbeat_api;
   std::unique_ptr<api::StatusPageApi> status_page;
   std::unique_ptr<api::AutomationApi> automation_api;
   std::unique_ptr<api::CallsApi> calls_api;

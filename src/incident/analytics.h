@@ -13,6 +13,9 @@
 
 namespace sentinel::incident {
 
+// By linear interpolation between the closest ranks (quantile_cont). REQUIRES: sorted, not empty, 0 <= q <= 1.
+double quantile(const std::vector<double>& sorted, double q);
+
 struct DurationStats {
   uint64_t count = 0;
   double p50_s = 0;

@@ -127,6 +127,9 @@ Result<Case> Casework::get(std::string_view id) {
     SENTINEL_ASSIGN(const state::Rows fields,
                     tx.query("SELECT name, value FROM incident_fields WHERE incident_id = ?", {key}));
     for (const state::Row& row : fields) out.fields.emplace(row.text(0), row.text(1));
+    SENTINEL_ASSIGN(const state::Rows rated,
+                    tx.query("SELECT useful FROM incident_ratings WHERE incident_id = ?", {key}));
+    if (!rated.empty()) out.useful = rated.front().integer(0) != 0;
     return {};
   }));
   return out;
@@ -138,7 +141,7 @@ Status Casework::touch(state::Tx& tx, IncidentRecord& record, std::string_view k
   record.incident.updated_at = desk_.scheduler_.now();
   ++record.incident.version;
   SENTINEL_TRY(desk_.append_timeline(tx, record.incident, kind, text, data, actor));
-  return update(tx, record);
+  return desk_.store(tx, record);
 }
 
 std::string Casework::name_of(std::string_view person) const {
@@ -356,6 +359,22 @@ Result<IncidentRecord> Casework::review(std::string_view id, std::string_view no
     SENTINEL_TRY(desk_.deadlines_->reviewed(tx, record));
     return touch(tx, record, "review", fmt::format("reviewed by {}{}{}", actor.name, note.empty() ? "" : ": ", note),
                  "{}", actor);
+  });
+}
+
+Result<IncidentRecord> Casework::rate(std::string_view id, bool useful, std::string_view note, const Actor& actor,
+                                      int64_t version) {
+  if (note.size() > kNoteBytesMax)
+    return fail(ErrorCode::kTooLarge, fmt::format("a note has at most {} bytes", kNoteBytesMax));
+  return desk_.change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    SENTINEL_TRY(tx.exec(
+        "INSERT INTO incident_ratings (incident_id, useful, at, actor) VALUES (?,?,?,?) ON CONFLICT (incident_id) DO "
+        "UPDATE SET useful = excluded.useful, at = excluded.at, actor = excluded.actor",
+        {record.incident.id, int64_t{useful}, to_us(desk_.scheduler_.now()), actor.name}));
+    return touch(
+        tx, record, "rating",
+        fmt::format("rated {} by {}{}{}", useful ? "useful" : "not useful", actor.name, note.empty() ? "" : ": ", note),
+        useful ? R"({"useful":true})" : R"({"useful":false})", actor);
   });
 }
 

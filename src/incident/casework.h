@@ -75,6 +75,7 @@ struct Case {
   std::vector<Update> updates;  // oldest first
   std::vector<Attachment> attachments;
   std::vector<Deadline> deadlines;
+  std::optional<bool> useful;  // whether people were right to be told, as somebody said; absent: nobody did
 };
 
 struct SplitRequest {
@@ -113,6 +114,10 @@ class Casework {
 
   // Its review is done. kConflict unless it is resolved.
   Result<IncidentRecord> review(std::string_view id, std::string_view note, const Actor& actor, int64_t version = 0);
+
+  // Whether people were right to be told: what the figures of alert quality go by (alert_quality.h).
+  Result<IncidentRecord> rate(std::string_view id, bool useful, std::string_view note, const Actor& actor,
+                              int64_t version = 0);
 
   // `relation`: related, duplicate_of, caused_by, or one of their other ends.
   Result<IncidentRecord> link(std::string_view id, std::string_view relation, std::string_view other,

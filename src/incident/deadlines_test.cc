@@ -218,7 +218,7 @@ TEST_F(DeadlinesTest, ten_thousand_open_alerts_change_status_within_a_second) {
     EXPECT_EQ(detail.alerts.size(), 50u);
     EXPECT_EQ(detail.alert_count, 10'000u);
   });
-  EXPECT_NE(postmortem_markdown(service_->get("1", 50).value(), std::nullopt, scheduler_.now())
+  EXPECT_NE(postmortem_markdown({service_->get("1", 50).value(), {}, {}, std::nullopt}, scheduler_.now())
                 .find("- and 9950 more alerts"),
             std::string::npos);
   const int64_t acknowledged = timed([&] { ASSERT_TRUE(service_->acknowledge("1", "", kAda)); });

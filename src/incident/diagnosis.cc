@@ -314,7 +314,8 @@ Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, st
       "SELECT COUNT(*), COUNT(*) FILTER (WHERE f), COUNT(DISTINCT CASE WHEN f AND user_hash <> '' THEN user_hash END), "
       "SUM(cost_usd), SUM(tokens_input + tokens_output), quantile_cont(latency_ms, 0.95), "
       "string_agg(DISTINCT CASE WHEN f THEN model_version END, ', '), string_agg(DISTINCT CASE WHEN f THEN endpoint "
-      "END, ', ') "
+      "END, ', '), string_agg(DISTINCT CASE WHEN f THEN provider END, ', '), string_agg(DISTINCT CASE WHEN f THEN "
+      "COALESCE(NULLIF(prompt_template, ''), prompt_id) END, ', '), COUNT(*) FILTER (WHERE fallback_used) "
       "FROM (SELECT *, COALESCE(({}), FALSE) AS f FROM llm_events WHERE timestamp >= make_timestamp(?) AND "
       "timestamp <= make_timestamp(?) AND NOT test_mode{})",
       failing, scope_condition(scope));
@@ -339,6 +340,9 @@ Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, st
   };
   impact.models = list(row[6]);
   impact.endpoints = list(row[7]);
+  impact.providers = list(row[8]);
+  impact.prompts = list(row[9]);
+  impact.fallbacks = static_cast<uint64_t>(cell_int(row[10]));
   return impact;
 }
 

@@ -72,8 +72,11 @@ struct Impact {
   double cost_usd = 0;
   double tokens = 0;
   std::optional<double> latency_p95_ms;
-  std::vector<std::string> models;
+  uint64_t fallbacks = 0;           // calls that another target than the first answered
+  std::vector<std::string> models;  // these are of the failing calls
   std::vector<std::string> endpoints;
+  std::vector<std::string> providers;
+  std::vector<std::string> prompts;  // templates, else ids
 };
 Result<Impact> measure_impact(events::EventStore& events, const Scope& scope, std::string_view failing_condition,
                               TimePoint from, TimePoint to);

@@ -11,6 +11,7 @@
 #include "incident/schema.h"
 #include "incident/service.h"
 #include "incident/words.h"
+#include "oncall/config.h"
 #include "text/labels_json.h"
 
 namespace sentinel::incident {
@@ -72,11 +73,14 @@ struct Service::AlertBatch {
 };
 
 bool Service::wants(const model::Alert& alert) const {
+  if (alert.labels.has(oncall::kSyntheticLabel)) return true;
   return !options_.never_for.contains(std::string(alert.name())) && alert.labels.get("test_mode") != "true" &&
          options_.create_for.contains(severity_of(alert));
 }
 
 std::string Service::group_key_of(const model::Labels& labels) const {
+  // A test never joins an incident, nor an incident a test.
+  if (labels.has(oncall::kSyntheticLabel)) return fmt::format("synthetic/{}", labels.get(oncall::kSyntheticLabel));
   return labels.keep(options_.group_by).to_string();
 }
 
@@ -236,7 +240,7 @@ Status Service::finish(state::Tx& tx, AlertBatch& batch) {
     if (touched.new_rule) SENTINEL_TRY(sum_up(tx, touched.record));
     touched.record.incident.updated_at = touched.changed_at;
     ++touched.record.incident.version;
-    SENTINEL_TRY(update(tx, touched.record));
+    SENTINEL_TRY(store(tx, touched.record));
     notify_changed(id);
     if (touched.calmer && options_.auto_resolve) schedule_auto_resolve(id);
   }
@@ -277,6 +281,7 @@ Result<IncidentRecord> Service::open_for_alert(state::Tx& tx, const alerting::Al
   incident.id = new_id(change.at);
   SENTINEL_ASSIGN(incident.number, next_number(tx));
   incident.title = title_of(change.alert);
+  incident.test_mode = change.alert.labels.has(oncall::kSyntheticLabel);
   incident.severity = severity_of(change.alert);
   incident.assignee = options_.default_assignee;
   SENTINEL_ASSIGN(incident.channel, channel_name(tx, change.at));

@@ -20,6 +20,9 @@ inline constexpr size_t kUpdateBytesMax = 16 * 1024;
 inline constexpr size_t kAlertsShownMax = 50;  // in the answer that has all of an incident; the rest by pages
 inline constexpr size_t kAlertsPageMax = 500;
 inline constexpr size_t kFileNameBytesMax = 200;
+inline constexpr int64_t kActionItemsMax = 100;  // of one incident
+inline constexpr size_t kPostmortemBytesMax = 1 << 20;
+inline constexpr size_t kPostmortemAuthorsMax = 50;
 
 // Alerts of one rule that change at once are told one by one on the timeline below this number, as one entry from it
 // on.

@@ -291,6 +291,7 @@ Result<IncidentRecord> Casework::new_from(state::Tx& tx, const IncidentRecord& o
   // Whoever works on the old one has seen this one: nobody is called out of bed for it.
   SENTINEL_TRY(known ? desk_.deadlines_->on_event(tx, IncidentEvent::kOpened, record)
                      : desk_.escalate(tx, IncidentEvent::kOpened, record, actor));
+  if (known) SENTINEL_TRY(desk_.store(tx, record));
   return record;
 }
 

@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "alerting/alerting.h"
+#include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "base/strings.h"
@@ -17,6 +19,7 @@ namespace sentinel::incident {
 namespace {
 
 constexpr std::string_view kAcknowledgePurpose = "acknowledge";
+constexpr std::string_view kReplyPurpose = "reply";
 const Actor kOncall{"sentinel", "oncall"};
 
 }  // namespace
@@ -45,7 +48,10 @@ class Pager::PageSender final : public receivers::Sender {
   receivers::Sender& under_;
 };
 
-Status Pager::migrate(state::Database& database) { return oncall::Escalations::migrate(database); }
+Status Pager::migrate(state::Database& database) {
+  SENTINEL_TRY(alerting::Alerting::migrate(database));  // the audit
+  return oncall::Escalations::migrate(database);
+}
 
 Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
                                            receivers::Sender& sender, Service& incidents,
@@ -55,9 +61,10 @@ Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database
   SENTINEL_TRY(database.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(self->changes_, oncall::ChangeStore::list(tx));
     SENTINEL_ASSIGN(self->calendars_, oncall::stored_calendars(tx));
+    SENTINEL_ASSIGN(self->people_, oncall::PeopleStore::list(tx));
     return {};
   }));
-  self->config_ = self->composed(*self->written_, self->changes_);
+  self->config_ = self->composed(*self->written_, self->changes_, self->people_);
   self->page_sender_ = std::make_unique<PageSender>(*self, sender);
   alerting::Delivery::Hooks hooks;
   hooks.finishing = [](state::Tx&, const std::vector<alerting::Finished>&) { return Status(); };
@@ -90,27 +97,31 @@ Pager::~Pager() {
   scheduler_.cancel(prune_timer_);
 }
 
-Status Pager::reload(std::shared_ptr<const oncall::Config> config) { return in_force(std::move(config), changes_); }
-
+Status Pager::reload(std::shared_ptr<const oncall::Config> config) {
+  return in_force(std::move(config), changes_, people_);
+}
 std::shared_ptr<const oncall::Config> Pager::composed(const oncall::Config& written,
-                                                      const std::vector<oncall::ScheduleChange>& changes) const {
+                                                      const std::vector<oncall::ScheduleChange>& changes,
+                                                      const oncall::People& people) const {
+  const TimePoint now = scheduler_.now();
   return std::make_shared<const oncall::Config>(
-      oncall::with_changes(oncall::with_calendars(written, calendars_, scheduler_.now()), changes));
+      oncall::with_changes(oncall::with_calendars(oncall::with_people(written, people), calendars_, now), changes));
 }
 
 Status Pager::follow(const oncall::Subscription& calendar, const std::string& text) {
   const TimePoint now = scheduler_.now();
   const std::string name = oncall::calendar_name(calendar);
-  SENTINEL_TRY(oncall::followed(*written_, calendar, text, now));
+  SENTINEL_TRY(oncall::followed(oncall::with_people(*written_, people_), calendar, text, now));
   std::string& known = calendars_[name];
   if (known != text)
     SENTINEL_TRY(database_.write([&](state::Tx& tx) { return oncall::store_calendar(tx, name, text, now); }));
   known = text;
-  return in_force(written_, changes_);
+  return in_force(written_, changes_, people_);
 }
 
-Status Pager::in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes) {
-  const auto config = composed(*written, changes);
+Status Pager::in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes,
+                       oncall::People people) {
+  const auto config = composed(*written, changes, people);
   const std::shared_ptr<const oncall::Config> before = std::exchange(config_, config);
   if (const Status reloaded = escalations_->reload(config); !reloaded) {
     config_ = before;
@@ -118,45 +129,9 @@ Status Pager::in_force(std::shared_ptr<const oncall::Config> written, std::vecto
   }
   written_ = std::move(written);
   changes_ = std::move(changes);
+  people_ = std::move(people);
   if (config_handler_) config_handler_();
   return {};
-}
-
-Result<oncall::ScheduleChange> Pager::change_schedule(oncall::ScheduleChange change) {
-  const TimePoint now = scheduler_.now();
-  if (change.id.empty()) {
-    change.id = new_id(now);
-    change.at = now;
-    if (change.over) change.over->id = change.id;
-    if (change.swap) change.swap->id = change.id;
-  }
-  SENTINEL_TRY(oncall::check_change(*config_, change, now));
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) { return oncall::ChangeStore::put(tx, change); }));
-  std::vector<oncall::ScheduleChange> all = changes_;
-  const auto known = std::find_if(all.begin(), all.end(), [&](const auto& c) { return c.id == change.id; });
-  if (known == all.end()) {
-    all.push_back(change);
-  } else {
-    *known = change;
-  }
-  log_info("oncall", "a schedule was changed", {{"schedule", change.schedule}, {"id", change.id}, {"by", change.by}});
-  SENTINEL_TRY(in_force(written_, std::move(all)));
-  return change;
-}
-
-Status Pager::remove_change(std::string_view id) {
-  bool found = false;
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_ASSIGN(found, oncall::ChangeStore::remove(tx, id));
-    return {};
-  }));
-  if (!found) {
-    return fail(ErrorCode::kNotFound,
-                fmt::format("no override or swap \"{}\"; those of the configuration are changed there", id));
-  }
-  std::vector<oncall::ScheduleChange> all = changes_;
-  std::erase_if(all, [&](const auto& c) { return c.id == id; });
-  return in_force(written_, std::move(all));
 }
 
 void Pager::prune() {
@@ -175,7 +150,8 @@ oncall::Trigger Pager::trigger_of(const IncidentRecord& record, std::string poli
 }
 
 Status Pager::on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) {
-  if (record.incident.test_mode) return {};
+  const bool synthetic = record.incident.labels.has(oncall::kSyntheticLabel) && config().synthetic_page;
+  if (record.incident.test_mode && !synthetic) return {};
   changing_ = &record.incident;
   just_paged_.clear();
   const auto act = [&]() -> Status {
@@ -185,6 +161,7 @@ Status Pager::on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& re
     const bool open = known && known->state != oncall::EscalationState::kResolved;
     switch (event) {
       case IncidentEvent::kReopened: {
+        if (record.incident.test_mode) return {};
         std::string policy = config().routing.policy_of(record.incident.severity, record.incident.labels);
         if (policy.empty()) return {};
         return escalations_->restart_in(tx, trigger_of(record, std::move(policy)), actor.name);
@@ -194,7 +171,7 @@ Status Pager::on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& re
       case IncidentEvent::kAcknowledgedAgain: return open ? acknowledged_again(tx, record, actor) : Status();
       case IncidentEvent::kResolved:
         return open ? escalations_->resolve_in(tx, record.incident.id, actor.name) : Status();
-      default: return changed(tx, record, actor);
+      default: return record.incident.test_mode ? Status() : changed(tx, record, actor);
     }
   };
   const Status done = act();
@@ -205,7 +182,8 @@ Status Pager::on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& re
 
 Status Pager::opened(state::Tx& tx, IncidentRecord& record) {
   model::Incident& incident = record.incident;
-  std::string policy = config().routing.policy_of(incident.severity, incident.labels);
+  std::string policy = incident.test_mode ? config().synthetic_page->policy
+                                          : config().routing.policy_of(incident.severity, incident.labels);
   if (policy.empty()) return {};
   SENTINEL_TRY(escalations_->trigger_in(tx, trigger_of(record, std::move(policy))));
   if (just_paged_.empty() || incident.assignee != incidents_.options().default_assignee) return {};
@@ -327,7 +305,27 @@ Result<oncall::PageText> Pager::text_of(const oncall::Page& page) {
     return {};
   }));
   const std::string token = row ? links_.token(row->id, kAcknowledgePurpose, page.key) : "";
-  return page_text(page, record ? &*record : nullptr, external_url_, token);
+  oncall::PageText text = page_text(page, record ? &*record : nullptr, external_url_, token);
+  if (const size_t at = reply_address_.find('@'); row && at != std::string::npos)
+    text.reply_to = fmt::format("{}+{}{}", reply_address_.substr(0, at), links_.token(row->id, kReplyPurpose, page.key),
+                                reply_address_.substr(at));
+  return text;
+}
+
+Result<oncall::PageRecord> Pager::page_of_reply(std::string_view token) {
+  const auto id = PageLinks::id_of(token);
+  std::optional<oncall::PageRecord> page;
+  if (id) {
+    SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+      SENTINEL_ASSIGN(page, oncall::EscalationStore::page(tx, *id));
+      return {};
+    }));
+  }
+  // Mail servers may change the case of an address.
+  const std::string wanted = page ? to_lower(links_.token(*id, kReplyPurpose, page->message_key)) : "";
+  if (!page || !constant_time_equals(wanted, to_lower(token)))
+    return fail(ErrorCode::kNotFound, "this address is not valid, or what it was about is long over");
+  return *page;
 }
 
 Result<oncall::PageRecord> Pager::page_of(std::string_view token) {

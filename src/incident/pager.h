@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerting/actor.h"
 #include "alerting/delivery.h"
 #include "base/metrics.h"
 #include "base/scheduler.h"
@@ -24,6 +25,7 @@
 #include "oncall/channels.h"
 #include "oncall/config.h"
 #include "oncall/escalation.h"
+#include "oncall/people.h"
 #include "receivers/config.h"
 #include "receivers/sender.h"
 #include "state/database.h"
@@ -65,8 +67,17 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   void on_config(std::function<void()> handler) { config_handler_ = std::move(handler); }
 
   // What people change about schedules: in force and on disk on return. An id that is there is replaced.
-  Result<oncall::ScheduleChange> change_schedule(oncall::ScheduleChange change);
-  Status remove_change(std::string_view id);  // kNotFound
+  // In the audit with who did it, as all of these.
+  Result<oncall::ScheduleChange> change_schedule(oncall::ScheduleChange change, const alerting::Actor& by = {});
+  Status remove_change(std::string_view id, const alerting::Actor& by = {});  // kNotFound
+  // Users and maintenance windows beside those of the configuration (oncall/people.h). A user that the configuration
+  // does not know is made.
+  Status change_user(oncall::User user, const alerting::Actor& by);
+  // He is as the configuration says again; one who was made here is gone. kNotFound: nothing was changed about him.
+  Status reset_user(std::string_view id, const alerting::Actor& by);
+  Result<oncall::WindowChange> add_window(oncall::MaintenanceWindow window, const alerting::Actor& by);
+  Status remove_window(std::string_view id, const alerting::Actor& by);  // kNotFound
+  const oncall::People& people() const { return people_; }
   const std::vector<oncall::ScheduleChange>& changes() const { return changes_; }
   // A calendar was read: what it says is in force, and kept, on return. On an error the last good one stays.
   Status follow(const oncall::Subscription& calendar, const std::string& text);
@@ -76,6 +87,10 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   // Answers to a page, by the token of its links. kNotFound: not one of ours, or forgotten.
   Result<oncall::PageRecord> page_of(std::string_view token);
   Result<IncidentRecord> incident(std::string_view id);  // ULID, "17" or "INC-17"; without all that is in it
+  // Where answers to mails go, "reply@example.org"; "": nowhere. Each page has a token of its own in it.
+  void set_reply_address(std::string address) { reply_address_ = std::move(address); }
+  // By the token of such an address, any case. kNotFound.
+  Result<oncall::PageRecord> page_of_reply(std::string_view token);
   // The name of a user, or the id when the configuration does not know it.
   std::string name_of(const std::string& user) const;
   Result<IncidentRecord> acknowledge(const oncall::PageRecord& page);
@@ -104,8 +119,12 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   Result<receivers::Outgoing> outgoing(receivers::Outgoing page);
   Result<oncall::PageText> text_of(const oncall::Page& page);
   std::shared_ptr<const oncall::Config> composed(const oncall::Config& written,
-                                                 const std::vector<oncall::ScheduleChange>& changes) const;
-  Status in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes);
+                                                 const std::vector<oncall::ScheduleChange>& changes,
+                                                 const oncall::People& people) const;
+  Status in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes,
+                  oncall::People people);
+  Status note(state::Tx& tx, const alerting::Actor& by, std::string action, std::string target, std::string before,
+              std::string after) const;
   void settle();  // once the transaction that is under way has been committed
   void prune();
 
@@ -115,9 +134,11 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   std::shared_ptr<const oncall::Config> written_;
   std::vector<oncall::ScheduleChange> changes_;
   oncall::CalendarTexts calendars_;
-  std::shared_ptr<const oncall::Config> config_;  // all three
+  oncall::People people_;
+  std::shared_ptr<const oncall::Config> config_;  // all of them
   std::function<void()> config_handler_;
   const std::string external_url_;
+  std::string reply_address_;
   PageLinks links_;
   std::unique_ptr<oncall::Escalations> escalations_;
   std::unique_ptr<Messenger> messenger_;

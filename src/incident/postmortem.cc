@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -31,21 +32,35 @@ std::string escape(std::string_view text) {
   return out;
 }
 
+// A link only where the address can be nothing else within the parentheses of Markdown.
+std::string linked(std::string_view text, std::string_view url) {
+  const bool plain = (url.starts_with("http://") || url.starts_with("https://")) &&
+                     url.find_first_of("()<> \"\n") == std::string_view::npos;
+  return plain ? fmt::format("[{}]({})", escape(text), url) : escape(text);
+}
+
 class Writer {
  public:
-  Writer(const IncidentDetail& detail, const std::optional<Impact>& impact, TimePoint now)
-      : d_(detail), i_(detail.record.incident), impact_(impact), now_(now), end_(i_.resolved_at.value_or(now)) {}
+  Writer(const PostmortemInput& input, TimePoint now)
+      : in_(input),
+        d_(input.detail),
+        i_(d_.record.incident),
+        impact_(input.impact),
+        now_(now),
+        end_(i_.resolved_at.value_or(now)) {}
 
   std::string run() {
     line("# Postmortem: {}", escape(i_.title));
     line("");
     summary();
+    responders();
     timeline();
     cause();
     detection();
     impact();
     resolution();
     lessons();
+    messaging();
     actions();
     return std::move(out_);
   }
@@ -74,8 +89,32 @@ class Writer {
     line("| Duration | {}{} |", duration_between(start(), end_), i_.resolved_at ? "" : " so far");
     line("| Owner | {} |", escape(i_.assignee));
     line("| Root cause | {} |", escape(root_cause()));
+    for (const auto& [name, value] : in_.known.fields) line("| {} | {} |", escape(name), escape(value));
+    for (const Link& link : in_.known.links)
+      line("| {} | INC-{} {} |", escape(link.relation), link.number, escape(link.title));
     line("");
     line("{}", escape(d_.record.headline.what_failed));
+    line("");
+  }
+
+  // Those with a role, then everybody else who did something.
+  void responders() {
+    std::vector<std::pair<std::string, std::string>> people;
+    for (const RoleHolder& r : in_.known.roles) people.emplace_back(r.person, role_name(r.role));
+    const auto known = [&](std::string_view name) {
+      return std::any_of(people.begin(), people.end(), [&](const auto& p) { return iequals(p.first, name); });
+    };
+    if (!i_.assignee.empty() && !known(i_.assignee)) people.emplace_back(i_.assignee, "owner");
+    for (const model::TimelineEntry& entry : d_.timeline) {
+      if (entry.actor != "sentinel" && !entry.actor.empty() && !known(entry.actor))
+        people.emplace_back(entry.actor, "responder");
+    }
+    if (people.empty()) return;
+    line("## Responders");
+    line("");
+    line("| Who | Role |");
+    line("| --- | --- |");
+    for (const auto& [who, role] : people) line("| {} | {} |", escape(who), role);
     line("");
   }
 
@@ -129,7 +168,7 @@ class Writer {
     line("");
     const size_t shown = std::min(d_.alerts.size(), kAlertsShownMax);
     for (const IncidentAlert& alert : std::span(d_.alerts).first(shown)) {
-      line("- {} fired at {}{}", escape(alert.alert.name()), utc(alert.alert.starts_at),
+      line("- {} fired at {}{}", linked(alert.alert.name(), alert.alert.generator_url), utc(alert.alert.starts_at),
            alert.value().empty() ? "" : fmt::format(" with the value {}", escape(alert.value())));
     }
     if (d_.alert_count > shown) line("- and {} more alerts", d_.alert_count - shown);
@@ -159,6 +198,9 @@ class Writer {
     if (impact_->latency_p95_ms) line("- p95 latency was {:.0f} ms", *impact_->latency_p95_ms);
     if (!impact_->models.empty()) line("- Model versions: {}", escape(join(impact_->models, ", ")));
     if (!impact_->endpoints.empty()) line("- Endpoints: {}", escape(join(impact_->endpoints, ", ")));
+    if (!impact_->providers.empty()) line("- Providers: {}", escape(join(impact_->providers, ", ")));
+    if (!impact_->prompts.empty()) line("- Prompts: {}", escape(join(impact_->prompts, ", ")));
+    if (impact_->fallbacks > 0) line("- {} calls were answered by a fallback", impact_->fallbacks);
     line("");
   }
 
@@ -188,24 +230,51 @@ class Writer {
     if (i_.runbook_id.empty()) line("- No runbook was attached");
     line("- To be filled in by the responders");
     line("");
+    line("## Where we were lucky");
+    line("");
+    line("- To be filled in by the responders");
+    line("");
+  }
+
+  void messaging() {
+    if (in_.known.updates.empty()) return;
+    line("## What others were told");
+    line("");
+    line("| Time (UTC) | To whom | Who | What |");
+    line("| --- | --- | --- | --- |");
+    for (const Update& update : in_.known.updates) {
+      line("| {} | {} | {} | {} |", utc(update.at), update.is_public ? "the public" : "subscribers", escape(update.by),
+           escape(update.text));
+    }
+    line("");
   }
 
   void actions() {
     line("## Action items");
     line("");
-    line("| Action | Type | Owner | Due |");
-    line("| --- | --- | --- | --- |");
-    const TimePoint due =
-        end_ + (i_.severity == model::Severity::kSev1 ? std::chrono::hours(48) : std::chrono::hours(24 * 7));
-    line("| Review this postmortem | process | {} | {:%Y-%m-%d} |", escape(i_.assignee),
-         std::chrono::floor<std::chrono::days>(due));
-    if (i_.root_cause.empty())
-      line("| Confirm or correct the computed root cause | investigate | {} | {:%Y-%m-%d} |", escape(i_.assignee),
-           std::chrono::floor<std::chrono::days>(due));
+    line("| Action | Type | Owner | Due | State |");
+    line("| --- | --- | --- | --- | --- |");
+    for (const ActionItem& item : in_.actions) {
+      line("| {} | {} | {} | {} | {}{} |", linked(item.text, item.link), action_type_name(item.type),
+           escape(item.owner), item.due_date ? fmt::format("{:%Y-%m-%d}", *item.due_date) : "–",
+           action_state_name(item.state), item.overdue(now_) ? ", overdue" : "");
+    }
+    if (in_.actions.empty()) suggest();
     line("");
     line("*Generated {} from the recorded timeline.*", utc(now_));
   }
 
+  void suggest() {
+    const auto within = i_.severity == model::Severity::kSev1 ? std::chrono::hours(48) : std::chrono::hours(24 * 7);
+    const auto due = std::chrono::floor<std::chrono::days>(end_ + within);
+    line("| Review this postmortem | process | {} | {:%Y-%m-%d} | suggested |", escape(i_.assignee), due);
+    if (i_.root_cause.empty()) {
+      line("| Confirm or correct the computed root cause | investigate | {} | {:%Y-%m-%d} | suggested |",
+           escape(i_.assignee), due);
+    }
+  }
+
+  const PostmortemInput& in_;
   const IncidentDetail& d_;
   const model::Incident& i_;
   const std::optional<Impact>& impact_;
@@ -216,8 +285,6 @@ class Writer {
 
 }  // namespace
 
-std::string postmortem_markdown(const IncidentDetail& detail, const std::optional<Impact>& impact, TimePoint now) {
-  return Writer(detail, impact, now).run();
-}
+std::string postmortem_markdown(const PostmortemInput& input, TimePoint now) { return Writer(input, now).run(); }
 
 }  // namespace sentinel::incident

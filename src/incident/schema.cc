@@ -95,6 +95,21 @@ Result<int64_t> next_number(state::Tx& tx) {
   return rows.front().integer(0);
 }
 
+constexpr std::string_view kRatingsTable =
+    "CREATE TABLE incident_ratings (incident_id TEXT PRIMARY KEY, useful INTEGER NOT NULL, at INTEGER NOT NULL, "
+    "actor TEXT NOT NULL)";
+constexpr std::string_view kLearningTables = R"sql(
+CREATE TABLE incident_actions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, incident_id TEXT NOT NULL, text TEXT NOT NULL, type INTEGER NOT NULL,
+  owner TEXT NOT NULL, due_day INTEGER, state INTEGER NOT NULL, link TEXT NOT NULL, created_at INTEGER NOT NULL,
+  created_by TEXT NOT NULL, closed_at INTEGER, reminded_at INTEGER);
+CREATE INDEX incident_actions_by_incident ON incident_actions(incident_id);
+CREATE INDEX incident_actions_by_due ON incident_actions(closed_at, due_day);
+CREATE TABLE incident_postmortems (
+  incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, state INTEGER NOT NULL, authors TEXT NOT NULL,
+  version INTEGER NOT NULL, saved_at INTEGER NOT NULL, saved_by TEXT NOT NULL);
+)sql";
+
 const std::vector<state::Migration>& migrations() {
   static const std::vector<state::Migration> list{{1, R"sql(
 CREATE TABLE incidents (
@@ -158,7 +173,9 @@ CREATE TABLE status_subscribers (
   id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, confirmed_at INTEGER, mailed_at INTEGER NOT NULL);
 CREATE INDEX incident_updates_by_public ON incident_updates(public, incident_id);
 CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
-)sql"}};
+)sql"},
+                                                  {6, std::string(kLearningTables)},
+                                                  {7, std::string(kRatingsTable)}};
   return list;
 }
 

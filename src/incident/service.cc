@@ -130,7 +130,7 @@ Result<AlertsPage> Service::alerts(std::string_view id, std::optional<bool> firi
 }
 
 Result<std::vector<IncidentRecord>> Service::list(const ListFilter& filter) {
-  std::string where = "WHERE 1=1";
+  std::string where = filter.tests ? "WHERE 1=1" : "WHERE test_mode = 0";
   state::SqlParams params;
   const auto add_in = [&](std::string_view column, auto values) {
     if (values.empty()) return;
@@ -229,11 +229,16 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
                   record, actor);
 }
 
+Status Service::store(state::Tx& tx, const IncidentRecord& record) {
+  SENTINEL_TRY(update(tx, record));
+  return watcher_ == nullptr ? Status() : watcher_->on_stored(tx, record);
+}
+
 // Writes the record, and has people told of what has become of it.
 Status Service::escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) {
   if (escalator_ != nullptr) SENTINEL_TRY(escalator_->on_incident(tx, event, record, actor));
   SENTINEL_TRY(deadlines_->on_event(tx, event, record));
-  return update(tx, record);
+  return store(tx, record);
 }
 
 Result<IncidentRecord> Service::set_status(std::string_view id, IncidentStatus status, std::string_view note,
@@ -253,7 +258,7 @@ Result<IncidentRecord> Service::acknowledge(std::string_view id, std::string_vie
       if (escalator_ == nullptr) return {};
       const int64_t before = record.incident.version;
       SENTINEL_TRY(escalator_->on_incident(tx, IncidentEvent::kAcknowledgedAgain, record, actor));
-      return record.incident.version == before ? Status() : update(tx, record);
+      return record.incident.version == before ? Status() : store(tx, record);
     }
     return change_status(tx, record, IncidentStatus::kAcknowledged, note, actor);
   });
@@ -294,7 +299,7 @@ Result<IncidentRecord> Service::assign(std::string_view id, std::string_view ass
     ++incident.version;
     SENTINEL_TRY(append_timeline(tx, incident, "assignee", fmt::format("assigned to {} by {}", assignee, actor.name),
                                  data, actor));
-    return update(tx, record);
+    return store(tx, record);
   });
 }
 
@@ -327,7 +332,7 @@ Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view t
     SENTINEL_ASSIGN(const std::string called, tell_mentioned(tx, record, text, actor));
     SENTINEL_TRY(append_timeline(tx, record.incident, "note", text,
                                  called.empty() ? "{}" : fmt::format(R"({{"mentions":{}}})", called), actor));
-    return update(tx, record);
+    return store(tx, record);
   });
 }
 
@@ -349,7 +354,7 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
     SENTINEL_TRY(sum_up(tx, target));
     target.incident.updated_at = scheduler_.now();
     ++target.incident.version;
-    SENTINEL_TRY(update(tx, target));
+    SENTINEL_TRY(store(tx, target));
     record.incident.resolution = fmt::format("Merged into INC-{}.", target.incident.number);
     return change_status(tx, record, IncidentStatus::kResolved, record.incident.resolution, actor);
   });
@@ -379,7 +384,7 @@ Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnos
         }
         record.incident.updated_at = scheduler_.now();
         ++record.incident.version;
-        return update(tx, record);
+        return store(tx, record);
       },
       true);
 }
@@ -392,7 +397,7 @@ Status Service::set_next_step(std::string_view id, std::string_view runbook_id, 
         record.headline.next_step = std::string(next_step);
         record.incident.runbook_id = std::string(runbook_id);
         ++record.incident.version;
-        return update(tx, record);
+        return store(tx, record);
       },
       true);
   if (!changed) return fail(changed.error());
@@ -405,7 +410,7 @@ Status Service::add_timeline(state::Tx& tx, std::string_view id, std::string_vie
   SENTINEL_TRY(append_timeline(tx, record.incident, kind, text, data_json, actor));
   record.incident.updated_at = scheduler_.now();
   ++record.incident.version;
-  return update(tx, record);
+  return store(tx, record);
 }
 
 Status Service::append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind,

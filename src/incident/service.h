@@ -73,6 +73,7 @@ struct ListFilter {
   std::vector<model::IncidentStatus> statuses;  // empty: all
   std::vector<model::Severity> severities;      // empty: all
   std::string text;                             // substring of the title, any case
+  bool tests = false;                           // also those in test mode: synthetic pages
   std::optional<TimePoint> created_from;
   std::optional<TimePoint> created_to;
   size_t limit = 50;
@@ -96,6 +97,15 @@ struct ResolveRequest {
 struct AlertsPage {
   std::vector<IncidentAlert> alerts;
   std::string next;  // cursor of the next page; "": this was the last
+};
+
+// Who writes down, with each change, that others are to hear of it.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  // Inside the transaction of every change, on the control thread, after the record was written with it; for one change
+  // also more than once. An error rolls the change back.
+  virtual Status on_stored(state::Tx& tx, const IncidentRecord& record) = 0;
 };
 
 class Service final : public alerting::AlertListener {
@@ -125,6 +135,7 @@ class Service final : public alerting::AlertListener {
   // Who has people told of incidents from now on; null: nobody is.
   void set_escalator(Escalator* escalator) { escalator_ = escalator; }
   Escalator* escalator() const { return escalator_; }
+  void set_watcher(Watcher* watcher) { watcher_ = watcher; }  // null: nobody
 
   // In the alerting transaction. An error rolls the alerts back too.
   Status on_alerts(state::Tx& tx, const std::vector<alerting::AlertChange>& changes) override;
@@ -204,6 +215,7 @@ class Service final : public alerting::AlertListener {
   Status call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert);
   // Writes `what_failed` anew from the alerts, unless a person gave the title.
   Status sum_up(state::Tx& tx, IncidentRecord& record);
+  Status store(state::Tx& tx, const IncidentRecord& record);  // by id, with its version as it stands
   Status escalate(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor);
   void tell(const IncidentRecord& record, bool opened);
   void schedule_auto_resolve(const std::string& id);
@@ -216,6 +228,7 @@ class Service final : public alerting::AlertListener {
   state::Database& database_;
   Options options_;
   Escalator* escalator_ = nullptr;
+  Watcher* watcher_ = nullptr;
   ChangeHandler change_handler_;
   LeadHandler lead_handler_;
   PublicHandler public_handler_;

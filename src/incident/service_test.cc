@@ -397,7 +397,7 @@ TEST_F(ServiceTest, ThePostmortemTellsTheStoryFromTheTimeline) {
   Impact impact;
   impact.calls = 200;
   impact.failing = 50;
-  const std::string text = postmortem_markdown(service_->get("1").value(), impact, scheduler_.now());
+  const std::string text = postmortem_markdown({service_->get("1").value(), {}, {}, impact}, scheduler_.now());
   for (const char* part : {"# Postmortem: it broke", "| Severity | SEV2 (P2) |", "acknowledged by ada: on it",
                            "a \\| new \\*model\\*", "50 of 200 calls failed (25.0 %)", "Time to acknowledge: 1 min",
                            "Time to resolve: 10 min", "pinned the old one"}) {

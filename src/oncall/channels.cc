@@ -44,10 +44,11 @@ constexpr std::string_view kWebhookPayload =
 constexpr std::string_view kDetails = R"({page: '{"description": {{ .CommonAnnotations.description | toJson }}, )"
                                       R"("acknowledge_url": {{ .CommonAnnotations.acknowledge_url | toJson }}}'})";
 
-constexpr Default kEmail[] = {{"to", kAddress},
-                              {"text", kMailText},
-                              {"html", kMailHtml},
-                              {"headers", R"({Subject: "{{ .CommonAnnotations.summary }}"})"}};
+constexpr Default kEmail[] = {
+    {"to", kAddress},
+    {"text", kMailText},
+    {"html", kMailHtml},
+    {"headers", R"({Subject: "{{ .CommonAnnotations.summary }}", Reply-To: "{{ .CommonAnnotations.reply_to }}"})"}};
 constexpr Default kSlack[] = {{"channel", kAddress},      {"title", kSummary},    {"title_link", kLink},
                               {"text", kDescription},     {"fallback", kSummary}, {"footer", R"("")"},
                               {"actions", kSlackActions}, {"timeout", kTimeout}};
@@ -122,7 +123,7 @@ void write_flow(const YamlNode& node, std::string& out) {
 std::string with_defaults(const YamlNode& node, std::span<const Default> defaults) {
   std::string out = "{";
   for (const YamlNode::Entry& entry : node.entries()) {
-    if (entry.name() == "kind") continue;
+    if (entry.name() == "kind" || entry.name() == "test") continue;
     out += json_quote(entry.name()) + ": ";
     write_flow(entry.value, out);
     out += ", ";
@@ -196,6 +197,7 @@ receivers::Notification page_notification(const Page& page, const PageText& text
                                          {"keypress_url", text.keypress_url},
                                          {"link", text.link},
                                          {"page", page.key},
+                                         {"reply_to", text.reply_to},
                                          {"sms", text.sms},
                                          {"summary", text.summary}};
   told.alert.starts_at = page.at;

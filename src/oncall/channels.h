@@ -52,6 +52,7 @@ struct PageText {
   std::string link;             // of the incident
   std::string acknowledge_url;  // a page with a button; "": cannot be acknowledged
   std::string keypress_url;     // where a telephone service posts the key that was pressed
+  std::string reply_to = {};    // where an answer by mail goes; "": nowhere
   model::Labels labels;         // incident, severity, ...
 };
 receivers::Notification page_notification(const Page& page, const PageText& text, TimePoint expires_at);

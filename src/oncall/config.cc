@@ -55,9 +55,10 @@ class Reader {
  public:
   Result<Config> read(const YamlNode& root) {
     if (!root.is_null()) {
-      SENTINEL_TRY(root.expect_keys("on-call configuration",
-                                    {"global", "channels", "users", "teams", "schedules", "policies", "maintenance",
-                                     "last_resort", "page_for", "urgent_for", "routes", "default_policy"}));
+      SENTINEL_TRY(
+          root.expect_keys("on-call configuration",
+                           {"global", "channels", "users", "teams", "schedules", "policies", "maintenance",
+                            "last_resort", "page_for", "urgent_for", "routes", "default_policy", "synthetic_page"}));
     }
     SENTINEL_ASSIGN(config_.channels, read_channels(root));
     SENTINEL_TRY(users(root));
@@ -67,6 +68,7 @@ class Reader {
     SENTINEL_TRY(policies(root));
     SENTINEL_TRY(maintenance(root));
     SENTINEL_ASSIGN(config_.routing, read_routing(root, config_.policies));
+    SENTINEL_TRY(read_synthetic(root, config_));
     return std::move(config_);
   }
 
@@ -253,15 +255,32 @@ class Reader {
     return {};
   }
 
+  static Status read_repeat(const YamlNode& item, MaintenanceWindow& window) {
+    if (item.has("repeat")) {
+      SENTINEL_ASSIGN(const std::string repeat, item.get("repeat").string());
+      if (repeat != "day" && repeat != "week") return fail(item.get("repeat").error("repeat is day or week"));
+      window.repeat = repeat == "day" ? RotationUnit::kDay : RotationUnit::kWeek;
+    }
+    if (item.has("until")) {
+      SENTINEL_ASSIGN(window.until, read_instant(item.get("until"), window.zone, true));
+    }
+    const Status fits = check_window(window);
+    return fits ? fits : fail(item.error(fits.error().message()));
+  }
+
   Status maintenance(const YamlNode& root) {
     SENTINEL_ASSIGN(const std::vector<YamlNode> items, list_of(root, "maintenance", kChangesMax));
     std::set<std::string> seen;
     for (const YamlNode& item : items) {
-      SENTINEL_TRY(item.expect_keys("maintenance", {"id", "from", "to", "duration", "time_zone", "policies"}));
+      SENTINEL_TRY(item.expect_keys(
+          "maintenance", {"id", "from", "to", "duration", "time_zone", "policies", "repeat", "until", "reason"}));
       MaintenanceWindow window;
       SENTINEL_ASSIGN(window.id, read_id(item, "maintenance", seen));
       SENTINEL_ASSIGN(const Zone zone, read_zone(item, Zone()));
       SENTINEL_ASSIGN(window.span, read_span(item, "maintenance", zone));
+      window.zone = zone;
+      SENTINEL_ASSIGN(window.reason, item.string_or("reason", ""));
+      SENTINEL_TRY(read_repeat(item, window));
       SENTINEL_ASSIGN(window.policies, item.strings_or("policies", {}));
       for (const std::string& id : window.policies) {
         if (!config_.policies.contains(id)) return fail(item.error("policy \"" + id + "\" is not defined"));
@@ -296,12 +315,38 @@ std::optional<TimePoint> TimeGate::next_open(TimePoint t) const {
   return std::nullopt;
 }
 
+Status check_window(const MaintenanceWindow& window) {
+  const Micros length = window.span.end - window.span.start;
+  if (length <= Micros(0)) return fail(ErrorCode::kInvalidArgument, "the end must be after the start");
+  if (window.until && !window.repeat) return fail(ErrorCode::kInvalidArgument, "`until` needs `repeat`");
+  const Micros period = std::chrono::days(window.repeat == RotationUnit::kDay ? 1 : 7);
+  if (window.repeat && length >= period)
+    return fail(ErrorCode::kInvalidArgument, "a window that repeats is shorter than the time between two of it");
+  return {};
+}
+
+std::optional<Span> MaintenanceWindow::occurrence(TimePoint t) const {
+  if (span.contains(t)) return span;
+  if (!repeat || t < span.start) return std::nullopt;
+  const std::chrono::seconds period(*repeat == RotationUnit::kDay ? 86400 : 7 * 86400);
+  const WallTime first = zone.wall(span.start);
+  const int64_t about = (zone.wall(t) - first) / period;
+  // Where the clock was changed in between, the neighbour may be meant.
+  for (int64_t n = std::max<int64_t>(0, about - 1); n <= about + 1; ++n) {
+    const TimePoint start = zone.first(first + n * period);
+    const Span one{start, start + (span.end - span.start)};
+    if (one.contains(t) && (!until || start < *until)) return one;
+  }
+  return std::nullopt;
+}
+
 std::optional<TimePoint> Config::maintenance_until(std::string_view policy, TimePoint t) const {
   std::optional<TimePoint> until;
   for (const MaintenanceWindow& w : maintenance) {
     const bool meant =
         w.policies.empty() || std::find(w.policies.begin(), w.policies.end(), policy) != w.policies.end();
-    if (meant && w.span.contains(t)) until = std::max(until.value_or(t), w.span.end);
+    const auto lasts = meant ? w.occurrence(t) : std::nullopt;
+    if (lasts) until = std::max(until.value_or(t), lasts->end);
   }
   return until;
 }

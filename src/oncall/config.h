@@ -80,9 +80,20 @@ struct Policy {
 // Nothing is paged for these policies while it lasts; what waits fires once when it ends.
 struct MaintenanceWindow {
   std::string id;
-  Span span;
+  Span span;                          // the first time
   std::vector<std::string> policies;  // empty: all
+  // Again at the same clock time of `zone` each day or week, for the same time, until `until` (absent: for ever).
+  std::optional<RotationUnit> repeat{};
+  Zone zone{};
+  std::optional<TimePoint> until{};
+  std::string reason{};
+
+  // The one that `t` lies in.
+  std::optional<Span> occurrence(TimePoint t) const;
 };
+
+// kInvalidArgument: it is empty, too long, or longer than the time between two of it.
+Status check_window(const MaintenanceWindow& window);
 
 // Which policy an incident is told by. The first route that matches counts.
 struct Route {
@@ -110,8 +121,22 @@ struct Subscription {
   Micros every{0};
 };
 
+// A page that goes the whole way again and again, so that somebody knows that pages arrive (incident/synthetic_page.h).
+struct SyntheticPage {
+  Micros every{0};
+  Micros within{0};    // later is late
+  std::string policy;  // reaches people by channels marked as a test, and nobody else
+};
+// Labels of the alert of a synthetic page, and the alert that it has not arrived.
+inline constexpr std::string_view kSyntheticLabel = "synthetic_page";
+inline constexpr std::string_view kSyntheticMissing = "SyntheticPageMissing";
+// Ours: the last resort. Of incidents of that alert.
+inline constexpr std::string_view kSyntheticPolicy = "synthetic-page-missing";
+
 struct Config {
   std::vector<Subscription> calendars;
+  std::set<std::string, std::less<>> test_channels;  // `test: true`: for synthetic and test pages alone
+  std::optional<SyntheticPage> synthetic_page;
   std::map<std::string, receivers::Integration, std::less<>> channels;  // by what people are reached (channels.h)
   Routing routing;
   std::map<std::string, User, std::less<>> users;

@@ -73,6 +73,82 @@ Result<Channels> read_channels(const YamlNode& root) {
   return out;
 }
 
+namespace {
+
+// Whoever has a contact by a test channel has no other one: a real page must not take it for a way to a person.
+Status check_test_users(const YamlNode& root, const Config& config) {
+  for (const auto& [id, user] : config.users) {
+    const auto tests = std::count_if(user.contacts.begin(), user.contacts.end(),
+                                     [&](const auto& c) { return config.test_channels.contains(c.first); });
+    if (tests != 0 && tests != static_cast<int64_t>(user.contacts.size()))
+      return fail(root.get("users").error("user \"" + id +
+                                          "\" has contacts by test channels and by others: a page for a person " +
+                                          "never goes by a test channel, so that needs a user of its own"));
+  }
+  return {};
+}
+
+bool is_test_user(const Config& config, const Recipient& r) {
+  const auto user = config.users.find(r.id);
+  return r.kind == Recipient::Kind::kUser && user != config.users.end() && !user->second.contacts.empty() &&
+         config.test_channels.contains(user->second.contacts.begin()->first);
+}
+
+Status check_test_policy(const YamlNode& node, const Config& config, const Policy& policy) {
+  std::vector<Level> levels = policy.levels;
+  levels.push_back({"last_resort", policy.last_resort, {}, {}, std::nullopt});
+  for (const Level& level : levels) {
+    for (const Recipient& r : level.recipients) {
+      if (!is_test_user(config, r))
+        return fail(node.error("level \"" + level.id + "\" of policy \"" + policy.id +
+                               "\" tells others than users whose channels are marked `test: true`"));
+    }
+  }
+  return policy.levels.empty() ? Status(fail(node.error("policy \"" + policy.id + "\" has no level"))) : Status();
+}
+
+}  // namespace
+
+Status read_synthetic(const YamlNode& root, Config& config) {
+  const YamlNode channels = root.get("channels");
+  for (const YamlNode::Entry& entry : channels.entries()) {
+    SENTINEL_ASSIGN(const bool test, entry.value.boolean_or("test", false));
+    if (test) config.test_channels.insert(entry.name());
+  }
+  SENTINEL_TRY(check_test_users(root, config));
+  const YamlNode node = root.get("synthetic_page");
+  if (node.is_null()) return {};
+  SENTINEL_TRY(node.expect_keys("synthetic_page", {"every", "within", "policy"}));
+  SyntheticPage out;
+  SENTINEL_ASSIGN(out.every, node.duration_or("every", std::chrono::hours(6)));
+  SENTINEL_ASSIGN(out.within, node.duration_or("within", std::chrono::minutes(1)));
+  if (out.within <= Micros(0) || out.every <= 2 * out.within)
+    return fail(node.error("`every` is longer than twice `within`, which is above 0"));
+  SENTINEL_ASSIGN(const YamlNode policy, node.require("synthetic_page", "policy"));
+  SENTINEL_ASSIGN(out.policy, policy.string());
+  const auto known = config.policies.find(out.policy);
+  if (known == config.policies.end()) return fail(policy.error("policy \"" + out.policy + "\" is not defined"));
+  SENTINEL_TRY(check_test_policy(policy, config, known->second));
+  // The general last resort must not be told of a test.
+  if (known->second.last_resort.empty()) known->second.last_resort = known->second.levels.front().recipients;
+  if (config.last_resort.empty())
+    return fail(node.error("whoever is told when a synthetic page does not arrive is the last_resort: there is none"));
+  Policy missing;
+  missing.id = kSyntheticPolicy;
+  missing.name = "synthetic page missing";
+  missing.levels.push_back({"L1", config.last_resort, {}, std::chrono::minutes(5), std::nullopt});
+  missing.repeats = 3;
+  if (config.policies.contains(missing.id))
+    return fail(root.get("policies").error("the policy \"" + missing.id + "\" is ours"));
+  config.policies.emplace(missing.id, missing);
+  Route route;
+  route.match.push_back(model::Matcher::equal(std::string(model::kAlertNameLabel), std::string(kSyntheticMissing)));
+  route.policy = missing.id;
+  config.routing.routes.insert(config.routing.routes.begin(), std::move(route));
+  config.synthetic_page = std::move(out);
+  return {};
+}
+
 Result<std::vector<Subscription>> read_calendars(const YamlNode& schedule, const std::string& id) {
   std::vector<Subscription> out;
   std::set<std::string> seen;

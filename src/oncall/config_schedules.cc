@@ -73,7 +73,8 @@ Result<std::chrono::seconds> read_clock(const YamlNode& map, std::string_view ke
   return placed(node, parse_clock(written));
 }
 
-// RFC 3339 names an instant; a clock time is that of the zone.
+}  // namespace
+
 Result<TimePoint> read_instant(const YamlNode& node, const Zone& zone, bool is_end) {
   SENTINEL_ASSIGN(const std::string written, node.string());
   if (written.size() > 16 && (written.back() == 'Z' || written.find_last_of("+-") > 10)) {
@@ -82,8 +83,6 @@ Result<TimePoint> read_instant(const YamlNode& node, const Zone& zone, bool is_e
   SENTINEL_ASSIGN(const WallTime wall, placed(node, parse_wall_time(written)));
   return is_end ? zone.last(wall) : zone.first(wall);
 }
-
-}  // namespace
 
 Result<Restriction> read_restriction(const YamlNode& node) {
   SENTINEL_TRY(node.expect_keys("restriction", {"days", "from", "to"}));
@@ -150,10 +149,14 @@ Status read_slots(const YamlNode& layer, Rotation& out) {
   return {};
 }
 
-Result<Layer> read_layer(const YamlNode& node, const Zone& zone, int priority) {
-  SENTINEL_TRY(node.expect_keys("layer", {"name", "priority", "start", "end", "every", "participants", "first",
-                                          "active_from", "restrictions", "on_holidays"}));
+Result<Layer> read_layer(const YamlNode& node, const Zone& schedule_zone, int priority) {
+  SENTINEL_TRY(node.expect_keys("layer", {"name", "priority", "time_zone", "start", "end", "every", "participants",
+                                          "first", "active_from", "restrictions", "on_holidays"}));
   Layer out;
+  if (node.has("time_zone")) {
+    SENTINEL_ASSIGN(out.zone, read_zone(node, schedule_zone));
+  }
+  const Zone& zone = out.zone ? *out.zone : schedule_zone;
   SENTINEL_ASSIGN(out.name, node.string_or("name", std::to_string(priority)));
   SENTINEL_ASSIGN(const int64_t given, node.integer_or("priority", priority));
   if (given < 0 || given > 1000) return fail(node.get("priority").error("a priority is between 0 and 1000"));

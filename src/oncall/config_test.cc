@@ -16,7 +16,7 @@ TEST(Config, errors_say_where_and_what) {
   const std::pair<std::string, std::string> cases[] = {
       {"usres: []",
        "oncall.yml:1:1: unknown field \"usres\" in on-call configuration; known are global, channels, users, teams, "
-       "schedules, policies, maintenance, last_resort, page_for, urgent_for, routes, default_policy"},
+       "schedules, policies, maintenance, last_resort, page_for, urgent_for, routes, default_policy, synthetic_page"},
       {"users:\n- {id: ada}\n- {id: ada}", "oncall.yml:3:8: user \"ada\" is there twice"},
       {"users: [{id: 'a b'}]", "oncall.yml:1:14: an id is letters, digits and _ - . @, at most 100"},
       {"users: [{id: a, rules: {default: [{by: sms}]}}]", "oncall.yml:1:40: user \"a\" has no contact \"sms\""},

@@ -36,7 +36,7 @@ std::vector<Span> intersect_all(const std::vector<Span>& a, const std::vector<Sp
 std::vector<Span> layer_spans(const Schedule& s, const Layer& layer, Span range) {
   if (layer.end) range.end = std::min(range.end, *layer.end);
   if (range.empty()) return {};
-  std::vector<Span> out = allowed_spans(layer.restrictions, s.zone, range);
+  std::vector<Span> out = allowed_spans(layer.restrictions, zone_of(s, layer), range);
   if (layer.on_holidays == OnHolidays::kServe) return out;
   const std::vector<Span> holidays = holiday_spans(s, layer.on_holidays);
   if (layer.on_holidays == OnHolidays::kOnly) return intersect_all(out, holidays);
@@ -50,7 +50,7 @@ std::vector<Span> layer_spans(const Schedule& s, const Layer& layer, Span range)
 std::vector<Shift> layer_shifts(const Schedule& s, const Layer& layer, const Span& range) {
   std::vector<Shift> out;
   const std::vector<Span> spans = layer_spans(s, layer, range);
-  const Turns turns(layer, s.zone);
+  const Turns turns(layer, zone_of(s, layer));
   for (const Span& span : spans) {
     for (int64_t n = turns.at(span.start);; ++n) {
       const Span turn = turns.span(n);
@@ -254,7 +254,7 @@ void remove_from_rotation(Layer& layer, const Zone& zone, std::string_view user,
 }  // namespace
 
 void remove_user(Schedule& schedule, std::string_view user, TimePoint now) {
-  for (Layer& layer : schedule.layers) remove_from_rotation(layer, schedule.zone, user, now);
+  for (Layer& layer : schedule.layers) remove_from_rotation(layer, zone_of(schedule, layer), user, now);
   std::erase_if(schedule.overrides, [&](const Override& o) { return o.user == user || o.with == user; });
   std::erase_if(schedule.swaps, [&](const Swap& s) { return s.user == user || s.taken_by == user; });
   for (TemporarySchedule& t : schedule.temporary) {

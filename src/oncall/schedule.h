@@ -49,7 +49,8 @@ enum class OnHolidays { kServe, kOff, kOnly };
 
 struct Layer {
   std::string name;
-  int priority = 0;  // where a higher one has somebody, a lower one is silent; equal ones serve together
+  int priority = 0;          // where a higher one has somebody, a lower one is silent; equal ones serve together
+  std::optional<Zone> zone;  // of its clock times; absent: the schedule's
   Rotation rotation;
   std::vector<Restriction> restrictions;
   OnHolidays on_holidays = OnHolidays::kServe;
@@ -97,6 +98,10 @@ struct Schedule {
   std::vector<Override> overrides;
   bool operator==(const Schedule&) const = default;
 };
+
+inline const Zone& zone_of(const Schedule& schedule, const Layer& layer) {
+  return layer.zone ? *layer.zone : schedule.zone;
+}
 
 struct FinalSchedule {
   Span range;                       // shorter than asked for past kRangeMax

@@ -207,3 +207,72 @@ test('the command line does the same', async () => {
   await done('resolve', '5');
   await done('review', '5', '--note', 'done');
 });
+
+test('a postmortem is generated, written over, reviewed, exported; what is to be done is followed', async () => {
+  const incident = await ok('POST', '', { title: 'The shop was slow', severity: 'SEV2' });
+  const where = `/${incident.number}`;
+  const first = await ok('GET', `${where}/postmortem?format=json`);
+  assert.deepEqual([first.generated, first.state, first.version, first.action_items], [true, 'draft', 0, []]);
+  assert.match(first.markdown, /^# Postmortem: The shop was slow/);
+
+  const item = await ok('POST', `${where}/action-items`, { text: 'Alert on queue depth', type: 'detect', owner: 'ada', due_date: '2020-02-29', link: 'https://tickets.example.org/7' });
+  assert.deepEqual([item.state, item.overdue, item.owner, item.due_date], ['open', true, 'Ada Lovelace', '2020-02-29']);
+  await until('its owner is told that it is overdue', () => pushed().some((line) => line.includes('Overdue: Alert on queue depth')));
+  assert.match(await refused(400, 'POST', `${where}/action-items`, { text: 'x', due_date: 'soon' }), /no date/);
+  assert.match(await refused(400, 'POST', `${where}/action-items`, { text: 'x', link: 'javascript:alert(1)' }), /https/);
+  assert.match((await ok('GET', `${where}/postmortem?format=json`)).markdown, /\[Alert on queue depth\]\(https:\/\/tickets\.example\.org\/7\) \| detect \| Ada Lovelace \| 2020-02-29 \| open, overdue/);
+
+  const edited = await ok('PUT', `${where}/postmortem`, { markdown: '# What we learnt\n\n<script>alert(1)</script> *Much.*' });
+  assert.deepEqual([edited.generated, edited.version, edited.authors], [false, 1, ['ada']]);
+  assert.match(edited.html, /<em>Much\.<\/em>/);
+  assert.doesNotMatch(edited.html, /<script/);
+  const stale = await api.ask('PUT', `/sentinel/v1/incidents${where}/postmortem`, { markdown: 'mine' }, { ...as('act'), 'if-match': '9' });
+  assert.equal(stale.status, 409, stale.text);
+  assert.match(await refused(409, 'PUT', `${where}/postmortem`, { state: 'reviewed' }), /not resolved/);
+  assert.equal((await api.ask('PUT', `/sentinel/v1/incidents${where}/postmortem`, { state: 'draft' }, as('see'))).status, 403, 'viewers change nothing');
+  await ok('POST', `${where}/resolve`, { root_cause: 'a full queue', resolution: 'emptied it' });
+  assert.equal((await ok('PUT', `${where}/postmortem`, { state: 'reviewed' })).state, 'reviewed');
+
+  await server.kill();
+  await start(server.port);
+  const kept = await ok('GET', `${where}/postmortem?format=json`);
+  assert.match(kept.markdown, /^# What we learnt/);
+  assert.match((await ok('GET', `${where}/postmortem?format=json&generated=true`)).markdown, /^# Postmortem: The shop was slow/);
+  const page = await server.request('GET', `/sentinel/v1/incidents${where}/postmortem?format=html`, undefined, as('act'));
+  assert.match(page.type, /^text\/html/);
+  assert.match(page.text, /<h1[^>]*>What we learnt/);
+  assert.doesNotMatch(page.text, /<script/);
+
+  const listed = await cli('actions', '--state', 'overdue');
+  assert.match(listed.stdout, /Alert on queue depth/);
+  assert.match((await cli('action-set', String(item.id), '--state', 'done')).stdout, new RegExp(`Action item ${item.id} of ${incident.name} is done`));
+  assert.match((await cli('actions')).stdout, /No action items|Alert/);
+  assert.equal((await ok('GET', `${where}/action-items`)).items[0].state, 'done');
+  const added = await cli('action', incident.name, 'Write a runbook', '--owner', 'bob');
+  assert.equal(added.code, 0, added.stderr);
+  assert.match((await cli('postmortem', incident.name)).stdout, /^# What we learnt/);
+  const kinds = (await ok('GET', where)).timeline.map((entry) => entry.kind);
+  for (const kind of ['action', 'postmortem', 'review']) assert.ok(kinds.includes(kind), kind);
+});
+
+test('whether pages were worth it is measured, and people have the last word', async () => {
+  const quality = async () => (await api.ask('GET', '/sentinel/v1/analytics/alerts?time_zone=Europe/Berlin', undefined, as('act'))).json;
+  await server.request('POST', '/api/v2/alerts', [alert('worth-it', { alertname: 'Noisy' })], as('act'));
+  const incident = await until('an incident of it', async () => (await ok('GET', '?q=it%20broke')).items.find((one) => one.labels.alertname === 'Noisy'));
+  const rule = async () => (await quality()).rules.find((one) => one.rule === 'Noisy');
+  const before = await until('its page was delivered', rule);
+  assert.equal(before.pages, 1);
+  assert.equal(before.business + before.off_hours + before.sleep, 1);
+  assert.deepEqual([before.actionable, before.rated, before.unattended, before.cost], [1, 0, 1, 0]);
+  const rated = await ok('POST', `/${incident.number}/rate`, { useful: false, note: 'nothing to do' });
+  assert.equal(rated.useful, false);
+  assert.match(await refused(400, 'POST', `/${incident.number}/rate`, {}), /useful/);
+  const after = await rule();
+  assert.deepEqual([after.actionable, after.rated], [0, 1]);
+  assert.ok(after.cost >= 1);
+  const { people } = await quality();
+  assert.equal(people.find((one) => one.user === 'ada').name, 'Ada Lovelace');
+  assert.match((await run(['alert', 'quality'], { env: { SENTINEL_URL: server.url, SENTINEL_TOKEN: 'act' } })).stdout, /Noisy +1 /);
+  assert.equal((await cli('rate', incident.name, 'useful')).code, 0);
+  assert.equal((await rule()).actionable, 1);
+});

@@ -27,6 +27,7 @@ struct AlertFlags {
   std::string duration;
   std::string note;
   std::string author;
+  std::string zone;
 };
 
 bool is_fingerprint(std::string_view text) {
@@ -124,6 +125,43 @@ int list_flapping(const AlertFlags& f) {
   return 0;
 }
 
+std::string share_text(const json::value& value) { return fmt::format("{:.0f} %", value.to_number<double>() * 100); }
+
+// What to mend first, and who is woken how often.
+int show_quality(const AlertFlags& f) {
+  const auto answer = request_json(f.client, "GET", "/sentinel/v1/analytics/alerts?time_zone=" + url_encode(f.zone));
+  if (!answer) return report(answer.error());
+  if (f.client.output == "json") {
+    fmt::print("{}\n", text::serialize(*answer));
+    return 0;
+  }
+  const auto row = [](const std::string& name, const json::value& q) {
+    const std::string score = q.at("fatigue").is_null()
+                                  ? "too few"
+                                  : fmt::format("{:.0f} {}", q.at("fatigue").to_number<double>(), field(q, "band"));
+    return std::vector<std::string>{name,
+                                    cell_text(q.at("pages")),
+                                    cell_text(q.at("sleep")),
+                                    share_text(q.at("actionable")),
+                                    cell_text(q.at("resolved_by_itself")),
+                                    cell_text(q.at("flapping")),
+                                    cell_text(q.at("unattended")),
+                                    fmt::format("{:.1f}", q.at("cost").to_number<double>()),
+                                    score};
+  };
+  for (const auto& [list, name] : {std::pair("rules", "rule"), std::pair("people", "name")}) {
+    std::vector<std::vector<std::string>> rows;
+    for (const json::value& q : answer->at(list).as_array()) rows.push_back(row(field(q, name), q));
+    if (rows.empty()) continue;
+    const std::string head = std::string_view(list) == "rules" ? "RULE" : "WHO";
+    fmt::print("{}\n", format_table({head, "PAGES", "AT NIGHT", "OF USE", "ENDED BY ITSELF", "FLAPPING", "UNATTENDED",
+                                     "COST", "FATIGUE"},
+                                    rows));
+  }
+  if (answer->at("all").at("pages") == 0) fmt::print("Nobody was paged in the last four weeks.\n");
+  return 0;
+}
+
 }  // namespace
 
 void add_alert_command(CLI::App& cli, int& exit_code) {
@@ -142,6 +180,8 @@ void add_alert_command(CLI::App& cli, int& exit_code) {
   };
   sub("list", "What fires, and who is on it", list_alerts)->add_option("matchers", f->which, "matchers");
   sub("flapping", "Alerts whose news is held back, since they come and go too often", list_flapping);
+  sub("quality", "Whether pages of the last four weeks were worth it: rules to mend, and who is woken", show_quality)
+      ->add_option("--time-zone", f->zone, "whose clock says what is night, such as Europe/Berlin; else UTC");
   CLI::App* ack = sub("ack", "Hold reminders of alerts back while somebody is on them", acknowledge);
   CLI::App* unack = sub("unack", "Take it back", unacknowledge);
   ack->add_option("--for", f->duration, "for how long; else until the alert ends");

@@ -36,11 +36,14 @@ void add_alert_command(CLI::App& cli, int& exit_code);
 void add_silence_command(CLI::App& cli, int& exit_code);
 void add_recurring_silence_command(CLI::App& silence, int& exit_code);  // below `silence`
 void add_oncall_command(CLI::App& cli, int& exit_code);
+void add_oncall_people_commands(CLI::App& oncall, int& exit_code);  // below `oncall`
 void add_prices_command(CLI::App& cli, int& exit_code);
 void add_key_command(CLI::App& cli, int& exit_code);
 void add_route_command(CLI::App& cli, int& exit_code);
 void add_breaker_command(CLI::App& cli, int& exit_code);
 void add_runbook_command(CLI::App& cli, int& exit_code);
+void add_import_command(CLI::App& cli, int& exit_code);
+void add_heartbeat_command(CLI::App& cli, int& exit_code);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

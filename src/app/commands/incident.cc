@@ -28,6 +28,10 @@ struct IncidentOptions {
   std::string relation;
   std::string file;
   std::string type;
+  std::string due;
+  std::string link;
+  std::string state;
+  std::string format = "markdown";
   std::vector<std::string> names;
   bool is_public = false;
 };
@@ -56,6 +60,10 @@ std::string case_text(const json::value& i) {
   for (const auto& [name, value] : i.at("fields").as_object()) add(name, cell_text(value));
   for (const json::value& l : i.at("links").as_array()) {
     add(field(l, "relation"), fmt::format("{} {} {}", field(l, "name"), field(l, "status"), field(l, "title")));
+  }
+  for (const json::value& e : i.at("external").as_array()) {
+    add(field(e, "integration"), fmt::format("{} {}{}", field(e, "title"), field(e, "url"),
+                                             e.at("error").is_null() ? "" : " (not told: " + field(e, "error") + ")"));
   }
   for (const json::value& d : i.at("deadlines").as_array()) {
     add("due", fmt::format("{} by {}{}", field(d, "kind"), field(d, "due_at").substr(0, 19),
@@ -283,6 +291,110 @@ void add_link_commands(CLI::App* incident, const std::shared_ptr<IncidentOptions
   get->callback([o, &exit_code] { exit_code = download(*o); });
 }
 
+// ---- what was learned ----
+
+std::string actions_text(const json::value& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& a : answer.at("items").as_array()) {
+    rows.push_back({cell_text(a.at("id")), field(a.at("incident"), "name"),
+                    field(a, "state") + (a.at("overdue").as_bool() ? ", overdue" : ""), field(a, "type"),
+                    field(a, "owner"), field(a, "due_date"), field(a, "text")});
+  }
+  if (rows.empty()) return "No action items.\n";
+  return format_table({"ID", "INCIDENT", "STATE", "TYPE", "OWNER", "DUE", "WHAT"}, rows);
+}
+std::string action_text(const json::value& a) {
+  return fmt::format("Action item {} of {} is {}\n", cell_text(a.at("id")), field(a.at("incident"), "name"),
+                     field(a, "state"));
+}
+std::string postmortem_text(const json::value& p) {
+  return fmt::format("The postmortem is {}, version {}\n", field(p, "state"), cell_text(p.at("version")));
+}
+
+// Only what was given: what is left out stays as it is.
+json::object action_body(const IncidentOptions& o) {
+  json::object body;
+  const std::pair<const char*, const std::string*> given[] = {
+      {"text", &o.text}, {"type", &o.type}, {"owner", &o.other}, {"due_date", &o.due}, {"link", &o.link}};
+  for (const auto& [name, value] : given) {
+    if (!value->empty()) body[name] = *value;
+  }
+  return body;
+}
+
+int save_postmortem(const IncidentOptions& o) {
+  json::object body;
+  if (!o.file.empty()) {
+    const auto text = posix_env().read_file(o.file);
+    if (!text) return report(text.error());
+    body["markdown"] = *text;
+  }
+  if (!o.state.empty()) body["state"] = o.state;
+  return print(o, request_json(o.client, "PUT", path_of(o, "postmortem"), text::serialize(body)), postmortem_text);
+}
+
+void add_action_options(CLI::App* app, const std::shared_ptr<IncidentOptions>& o) {
+  app->add_option("--type", o->type, "prevent, mitigate, detect, process, investigate");
+  app->add_option("--owner", o->other, "who does it");
+  app->add_option("--due", o->due, "a date, such as 2026-12-31; its owner is told when it is past");
+  app->add_option("--link", o->link, "of a ticket");
+}
+
+void add_postmortem_commands(CLI::App* incident, const std::shared_ptr<IncidentOptions>& o, int& exit_code) {
+  CLI::App* postmortem = add_with_id(incident, "postmortem", "Print the postmortem, or write it over", o);
+  postmortem->add_option("--format", o->format, "markdown, json, html (to print, or to save as PDF)")
+      ->capture_default_str();
+  postmortem->add_option("--edit", o->file, "the text from this file");
+  postmortem->add_option("--state", o->state, "set draft, in_review, reviewed or closed");
+  postmortem->callback([o, &exit_code] {
+    if (!o->file.empty() || !o->state.empty()) {
+      exit_code = save_postmortem(*o);
+      return;
+    }
+    const auto text =
+        request_text(o->client, "GET", path_of(*o, "postmortem") + "?format=" + url_encode(o->format), "", "*/*");
+    exit_code = text ? (fmt::print("{}", *text), 0) : report(text.error());
+  });
+  CLI::App* rate = add_with_id(incident, "rate", "Say whether people were right to be told", o);
+  rate->add_option("useful", o->text, "useful or not-useful")
+      ->required()
+      ->check(CLI::IsMember({"useful", "not-useful"}));
+  rate->add_option("--note", o->other, "why");
+  rate->callback(
+      [o, &exit_code] { exit_code = post(*o, "rate", {{"useful", o->text == "useful"}, {"note", o->other}}); });
+  CLI::App* actions = add(incident, "actions", "List action items of all incidents", o);
+  actions->add_option("--state", o->state, "open, overdue, closed, all; open unless given");
+  actions->add_option("--owner", o->other, "only theirs");
+  actions->callback([o, &exit_code] {
+    const std::string state = o->state.empty() ? "open" : o->state;
+    exit_code = print(*o,
+                      request_json(o->client, "GET",
+                                   fmt::format("/sentinel/v1/action-items?state={}&owner={}", url_encode(state),
+                                               url_encode(o->other))),
+                      actions_text);
+  });
+  CLI::App* add_action = add_with_id(incident, "action", "Add an action item", o);
+  add_action->add_option("text", o->text, "what is to be done")->required();
+  add_action_options(add_action, o);
+  add_action->callback([o, &exit_code] {
+    exit_code =
+        print(*o, request_json(o->client, "POST", path_of(*o, "action-items"), text::serialize(action_body(*o))),
+              action_text);
+  });
+  CLI::App* change = add(incident, "action-set", "Change an action item", o);
+  change->add_option("item", o->id, "its number, as `incident actions` lists it")->required();
+  change->add_option("--state", o->state, "open, in_progress, done, dropped");
+  change->add_option("--text", o->text, "what is to be done");
+  add_action_options(change, o);
+  change->callback([o, &exit_code] {
+    json::object body = action_body(*o);
+    if (!o->state.empty()) body["state"] = o->state;
+    exit_code = print(
+        *o, request_json(o->client, "PATCH", "/sentinel/v1/action-items/" + url_encode(o->id), text::serialize(body)),
+        action_text);
+  });
+}
+
 }  // namespace
 
 void add_incident_command(CLI::App& cli, int& exit_code) {
@@ -333,10 +445,7 @@ void add_incident_command(CLI::App& cli, int& exit_code) {
   reopen->callback([o, &exit_code] { exit_code = post(*o, "reopen", {{"note", o->text}}); });
   add_people_commands(incident, o, exit_code);
   add_link_commands(incident, o, exit_code);
-  add_with_id(incident, "postmortem", "Print the postmortem in Markdown", o)->callback([o, &exit_code] {
-    const auto text = request_text(o->client, "GET", path_of(*o, "postmortem"), "", "text/markdown");
-    exit_code = text ? (fmt::print("{}", *text), 0) : report(text.error());
-  });
+  add_postmortem_commands(incident, o, exit_code);
 }
 
 }  // namespace sentinel::app

@@ -313,6 +313,7 @@ void add_oncall_command(CLI::App& cli, int& exit_code) {
       "The people, schedules and policies stand in the file that `oncall:` in sentinel.yml names (docs/oncall.md).");
   add_schedule_commands(oncall, o, exit_code);
   add_escalation_commands(oncall, o, exit_code);
+  add_oncall_people_commands(*oncall, exit_code);
 }
 
 }  // namespace sentinel::app

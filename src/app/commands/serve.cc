@@ -13,6 +13,7 @@
 #include "app/loaded_files.h"
 #include "app/server.h"
 #include "app/signals.h"
+#include "base/heap.h"
 #include "automation/config.h"
 #include "base/duration.h"
 #include "base/log.h"
@@ -44,6 +45,7 @@ Result<Config> serve_config(const ServeOptions& o) {
 }
 
 int serve(const ServeOptions& o) {
+  settle_heaps();
   block_signals();
   make_files_private();
   auto config = serve_config(o);
@@ -65,6 +67,7 @@ struct DemoFlags {
 };
 
 int run_demo(DemoFlags& flags) {
+  settle_heaps();
   block_signals();
   make_files_private();
   Config address;

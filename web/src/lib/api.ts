@@ -2,6 +2,9 @@
 import { MODE } from './mode';
 import * as whole from './normalize';
 import type {
+  ActionItem,
+  ActionItemChange,
+  AlertQuality,
   Alert,
   Analytics,
   Breaker,
@@ -13,6 +16,7 @@ import type {
   Escalation,
   EscalationDetail,
   EventItem,
+  Execution,
   Incident,
   IncidentAlert,
   IncidentDetail,
@@ -21,6 +25,8 @@ import type {
   OncallUser,
   Overview,
   Page,
+  Postmortem,
+  PostmortemState,
   PromResult,
   Rule,
   Schedule,
@@ -30,7 +36,6 @@ import type {
   SqlResult,
   Status,
   StepState,
-  Execution,
 } from './types';
 
 export class ApiError extends Error {
@@ -205,13 +210,24 @@ export const api = {
     post<Execution>(`${v1}/executions`, { incident, step, automation, dry_run, actor: credentials.actor }),
   changeExecution: (id: string, action: 'approve' | 'reject' | 'cancel') =>
     post<Execution>(`${v1}/executions/${encodeURIComponent(id)}/${action}`, { actor: credentials.actor }),
-  postmortem: async (id: string, signal?: AbortSignal) =>
-    (
-      await send(address(`${v1}/incidents/${encodeURIComponent(id)}/postmortem`), {
-        headers: headers({ Accept: 'text/markdown' }),
-        signal: signal ?? null,
-      })
-    ).text(),
+  postmortem: (id: string, signal?: AbortSignal) =>
+    get<Postmortem>(`${one(id)}/postmortem`, { format: 'json' }, signal),
+  postmortemPage: async (id: string) =>
+    (await send(address(`${one(id)}/postmortem`, { format: 'html' }), { headers: headers() })).blob(),
+  savePostmortem: (id: string, change: { markdown?: string; state?: PostmortemState }, version: number) =>
+    send(address(`${one(id)}/postmortem`), {
+      method: 'PUT',
+      headers: headers({ 'Content-Type': 'application/json', ...(version > 0 ? { 'If-Match': String(version) } : {}) }),
+      body: JSON.stringify({ ...change, actor: credentials.actor }),
+    }).then((response) => response.json() as Promise<Postmortem>),
+  addActionItem: (id: string, item: ActionItemChange) =>
+    post<ActionItem>(`${one(id)}/action-items`, { ...item, actor: credentials.actor }),
+  changeActionItem: (item: number, change: ActionItemChange) =>
+    send(address(`${v1}/action-items/${item}`), {
+      method: 'PATCH',
+      headers: headers({ 'Content-Type': 'application/json' }),
+      body: JSON.stringify({ ...change, actor: credentials.actor }),
+    }).then((response) => response.json() as Promise<ActionItem>),
 
   sql: (query: string, signal?: AbortSignal) => post<SqlResult>(`${v1}/sql`, { query }, {}, signal),
   calls: (
@@ -255,6 +271,12 @@ export const api = {
     get<Page<NotificationItem>>(`${v1}/notifications`, { limit: 100 }, signal).then((all) => whole.page(all)),
   analytics: (fromMs: number, toMs: number, signal?: AbortSignal) =>
     get<Analytics>(`${v1}/analytics`, { from: iso(fromMs), to: iso(toMs) }, signal),
+  alertQuality: (fromMs: number, toMs: number, signal?: AbortSignal) =>
+    get<AlertQuality>(
+      `${v1}/analytics/alerts`,
+      { from: iso(fromMs), to: iso(toMs), time_zone: Intl.DateTimeFormat().resolvedOptions().timeZone },
+      signal,
+    ),
   breakers: (signal?: AbortSignal) =>
     get<Page<Breaker>>(`${v1}/gateway/breakers`, {}, signal).then((all) => whole.page(all)),
   setBreaker: (provider: string, model: string, state: BreakerState | 'auto') =>

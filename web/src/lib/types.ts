@@ -147,7 +147,17 @@ export interface IncidentDetail extends Incident {
   links: { relation: string; id: string; name: string; title: string; status: Status; severity: Severity }[];
   subscribers: { user: string; name: string; channel: string; since: string }[];
   attachments: Attachment[];
+  /** Where else it is: its Slack channel, its ticket. */
+  external: {
+    integration: string;
+    kind: string;
+    title: string;
+    url: string | null;
+    pending: boolean;
+    error: string | null;
+  }[];
   deadlines: { kind: string; due_at: string; reminded: boolean; missed_at: string | null }[];
+  useful: boolean | null;
   timeline: TimelineEntry[];
   diagnosis: Diagnosis | null;
   runbook: Runbook | null;
@@ -424,4 +434,71 @@ export interface Escalation {
 }
 export interface EscalationDetail extends Escalation {
   pages: OncallPage[];
+}
+
+export type PostmortemState = 'draft' | 'in_review' | 'reviewed' | 'closed';
+export type ActionState = 'open' | 'in_progress' | 'done' | 'dropped';
+export type ActionType = 'prevent' | 'mitigate' | 'detect' | 'process' | 'investigate';
+export interface ActionItem {
+  id: number;
+  incident: { id: string; name: string; title: string };
+  text: string;
+  type: ActionType;
+  owner: string;
+  due_date: string | null;
+  state: ActionState;
+  overdue: boolean;
+  link: string;
+  created_at: string;
+  created_by: string;
+  closed_at: string | null;
+}
+export interface ActionItemChange {
+  text?: string;
+  type?: ActionType;
+  owner?: string;
+  due_date?: string;
+  state?: ActionState;
+  link?: string;
+}
+export interface Postmortem {
+  markdown: string;
+  html: string;
+  generated: boolean;
+  state: PostmortemState;
+  authors: string[];
+  version: number;
+  saved_at: string | null;
+  saved_by: string;
+  action_items: ActionItem[];
+}
+
+export interface PageQuality {
+  rule?: string;
+  user?: string;
+  name?: string;
+  pages: number;
+  business: number;
+  off_hours: number;
+  sleep: number;
+  rated: number;
+  resolved_by_itself: number;
+  transient: number;
+  flapping: number;
+  noisy: number;
+  unattended: number;
+  actionable: number;
+  actionable_low: number;
+  load: number;
+  sleep_per_week: number;
+  cost: number;
+  fatigue: number | null;
+  band: '' | 'healthy' | 'watch' | 'fatigued' | 'critical';
+}
+export interface AlertQuality {
+  incidents: number;
+  top_three: number;
+  all: PageQuality;
+  rules: PageQuality[];
+  people: PageQuality[];
 }
