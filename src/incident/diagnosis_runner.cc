@@ -85,6 +85,21 @@ DiagnosisRequest make_request(Service& service, const IncidentDetail& detail, Ti
   return request;
 }
 
+// What was done in the time that the diagnosis looks at.
+std::vector<KnownChange> known_changes(const ChangeLog& log, const DiagnosisRequest& request) {
+  const auto events = log.list({.from = request.alert_started_at - request.lookback - request.before,
+                                .to = request.now,
+                                .kind = std::nullopt,
+                                .scope = request.scope});
+  std::vector<KnownChange> known;
+  if (!events) {
+    log_warn("diagnosis", "changes were not read", {{"error", events.error().to_string()}});
+    return known;
+  }
+  for (const ChangeEvent& e : *events) known.push_back({e.at, std::string(change_kind_name(e.kind)), e.describe()});
+  return known;
+}
+
 }  // namespace
 
 Scope scope_of(const model::Incident& incident) {
@@ -127,7 +142,8 @@ void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function
     if (done) done(fail(detail.error()));
     return;
   }
-  const DiagnosisRequest request = make_request(service_, *detail, control_.now());
+  DiagnosisRequest request = make_request(service_, *detail, control_.now());
+  if (!request.test_mode) request.known_changes = known_changes(changes_, request);
   background_([this, incident_id, request, done = std::move(done)] {
     auto diagnosis = diagnose(events_, request);
     control_.post([this, incident_id, done, condition = request.failing_condition, diagnosis = std::move(diagnosis)] {
@@ -138,6 +154,7 @@ void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function
       } else if (diagnosis) {
         const auto stored = service_.set_diagnosis(incident_id, *diagnosis);
         if (!stored) status = fail(stored.error());
+        if (stored && on_diagnosed_) on_diagnosed_(incident_id);
       } else {
         status = fail(diagnosis.error());
       }

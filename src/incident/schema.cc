@@ -109,6 +109,14 @@ CREATE TABLE incident_postmortems (
   incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, state INTEGER NOT NULL, authors TEXT NOT NULL,
   version INTEGER NOT NULL, saved_at INTEGER NOT NULL, saved_by TEXT NOT NULL);
 )sql";
+constexpr std::string_view kChangesTables = R"sql(
+CREATE TABLE change_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind INTEGER NOT NULL, subject TEXT NOT NULL,
+  text TEXT NOT NULL, link TEXT NOT NULL, labels TEXT NOT NULL, actor TEXT NOT NULL, once_key TEXT UNIQUE);
+CREATE INDEX change_events_by_time ON change_events(at);
+CREATE TABLE incident_summaries (
+  incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, of_why TEXT NOT NULL, at INTEGER NOT NULL);
+)sql";
 
 const std::vector<state::Migration>& migrations() {
   static const std::vector<state::Migration> list{{1, R"sql(
@@ -175,7 +183,8 @@ CREATE INDEX incident_updates_by_public ON incident_updates(public, incident_id)
 CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
 )sql"},
                                                   {6, std::string(kLearningTables)},
-                                                  {7, std::string(kRatingsTable)}};
+                                                  {7, std::string(kRatingsTable)},
+                                                  {8, std::string(kChangesTables)}};
   return list;
 }
 
@@ -358,6 +367,15 @@ Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view 
   if (rows.empty()) return std::optional<Diagnosis>();
   SENTINEL_ASSIGN(Diagnosis diagnosis, diagnosis_from_json(rows.front().text(0)));
   return std::optional<Diagnosis>(std::move(diagnosis));
+}
+
+Result<std::optional<Summary>> load_summary(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT text, model, of_why, at FROM incident_summaries WHERE incident_id = ?",
+                           {std::string(incident_id)}));
+  if (rows.empty()) return std::optional<Summary>();
+  const state::Row& row = rows.front();
+  return std::optional<Summary>({row.text(0), row.text(1), row.text(2), time_from_us(row.integer(3))});
 }
 
 }  // namespace sentinel::incident

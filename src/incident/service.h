@@ -56,6 +56,14 @@ struct IncidentRecord {
 
 struct Update;  // casework.h
 
+// A model's words, see summary.h.
+struct Summary {
+  std::string text;
+  std::string model;
+  std::string of_why;  // the sentence of the diagnosis that it sums up
+  TimePoint at;
+};
+
 struct IncidentDetail {
   IncidentRecord record;
   std::vector<IncidentAlert> alerts;  // all, or the first of them: those that fire, then by their start
@@ -63,6 +71,7 @@ struct IncidentDetail {
   size_t firing_count = 0;
   std::vector<model::TimelineEntry> timeline;
   std::optional<Diagnosis> diagnosis;
+  std::optional<Summary> summary;  // absent where no model is configured, or did not answer
 };
 
 // The alert the incident is called after, the most severe of those that give it its title; where a person gave the
@@ -167,6 +176,8 @@ class Service final : public alerting::AlertListener {
 
   // A newer diagnosis replaces the older; the timeline gets an entry when its first sentence changed.
   Result<IncidentRecord> set_diagnosis(std::string_view id, const Diagnosis& diagnosis);
+  // A newer summary replaces the older; each is on the timeline.
+  Status set_summary(std::string_view id, const Summary& summary);
   // The first open step of the runbook, kept true by whoever runs it.
   Status set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step);
   // For other modules' events on the timeline, in their transaction (runbook steps, notifications).

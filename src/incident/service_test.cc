@@ -388,6 +388,26 @@ TEST_F(ServiceTest, AnalyticsComeFromTheRecordedChanges) {
   EXPECT_EQ(a.time_to_detect.count, 0u) << "no onset was found, so nothing is assumed";
 }
 
+TEST_F(ServiceTest, AnalyticsOverTimeCountEachIncidentInTheHourItBegan) {
+  const TimePoint start = scheduler_.now();
+  fire(drift_);
+  scheduler_.run_for(std::chrono::seconds(120));
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  ASSERT_TRUE(service_->resolve("1", {}, kAda));
+  scheduler_.run_for(std::chrono::hours(2));
+  fire(drift_.with("service", "search"));
+  const auto periods = analyze_over_time(all(), start, start + std::chrono::minutes(150), std::chrono::hours(1));
+  ASSERT_EQ(periods.size(), 3u);
+  EXPECT_EQ(periods[0].figures.incidents, 1u);
+  EXPECT_DOUBLE_EQ(periods[0].figures.time_to_acknowledge.p50_s, 120);
+  EXPECT_EQ(periods[1].figures.incidents, 0u);
+  EXPECT_EQ(periods[2].start, start + std::chrono::hours(2));
+  EXPECT_EQ(periods[2].figures.open, 1u);
+  EXPECT_EQ(usual_period(std::chrono::hours(24)), std::chrono::hours(1));
+  EXPECT_EQ(usual_period(std::chrono::days(30)), std::chrono::days(1));
+  EXPECT_EQ(usual_period(std::chrono::days(90)), std::chrono::weeks(1));
+}
+
 TEST_F(ServiceTest, ThePostmortemTellsTheStoryFromTheTimeline) {
   fire(drift_);
   scheduler_.run_for(std::chrono::seconds(60));

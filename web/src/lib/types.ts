@@ -77,7 +77,7 @@ export interface Diagnosis {
   failing_condition: string;
   onset: string | null;
   findings: Finding[];
-  changes: { at: string; sentence: string }[];
+  changes: { at: string; sentence: string; kind: string }[];
   examples: { request_id: string; timestamp: string; sentence: string }[];
 }
 
@@ -160,6 +160,7 @@ export interface IncidentDetail extends Incident {
   useful: boolean | null;
   timeline: TimelineEntry[];
   diagnosis: Diagnosis | null;
+  summary: { text: string; model: string; at: string } | null;
   runbook: Runbook | null;
 }
 
@@ -304,7 +305,7 @@ export interface Quantiles {
   count: number;
 }
 
-export interface Analytics {
+export interface IncidentFigures {
   incidents: number;
   by_severity: Partial<Record<Severity, number>>;
   mttd_s: Quantiles | null;
@@ -312,6 +313,10 @@ export interface Analytics {
   mttr_s: Quantiles | null;
   open: number;
   unacknowledged: number;
+}
+export interface Analytics extends IncidentFigures {
+  period_s: number;
+  periods: (IncidentFigures & { start: string })[];
 }
 
 export interface ServerStatus {
@@ -476,6 +481,7 @@ export interface Postmortem {
 export interface PageQuality {
   rule?: string;
   user?: string;
+  team?: string;
   name?: string;
   pages: number;
   business: number;
@@ -501,4 +507,7 @@ export interface AlertQuality {
   all: PageQuality;
   rules: PageQuality[];
   people: PageQuality[];
+  teams: PageQuality[];
+  period_s: number;
+  periods: { start: string; business: number; off_hours: number; sleep: number; useless: number }[];
 }
