@@ -23,6 +23,7 @@ constexpr int kCallsBeforeNew = 100;
 // A value that came up this close to the onset is told of in any case; an older one only when it sets failing calls
 // apart: what came up minutes before and has no part in the failures is another story.
 constexpr auto kWithOnset = std::chrono::minutes(1);
+constexpr auto kChangesBefore = std::chrono::minutes(30);
 // What was done at most so long before the onset, or this much after it as clocks differ, may have brought it about.
 constexpr auto kMayHaveCaused = std::chrono::minutes(10);
 constexpr auto kClocksDiffer = std::chrono::seconds(5);
@@ -32,10 +33,12 @@ constexpr size_t kFirstSeenMax = 5;  // of one column
 // are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
 // calls hardly any fine, silence means fine: an error_type that is absent.
 constexpr double kJudgedMin = 0.2;
-// Of fine calls about so many are compared: more tell nothing more of shares. They are chosen by the microsecond of
-// their time, modulo a prime that is no multiple of anything a machine does at intervals.
-constexpr int64_t kBaselineCalls = 150'000;
-constexpr int64_t kSampleModulus = 7919;
+// Of the calls before the onset about so many are compared: more tell nothing more of shares. They are those of slices
+// of time, spread evenly and few, so that an engine that keeps calls by time reads little else. How many there are is
+// judged by the end of the baseline.
+constexpr int64_t kBaselineCalls = 100'000;
+constexpr int64_t kBaselineSlices = 4;
+constexpr Micros kCounted = std::chrono::minutes(10);
 
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
@@ -119,35 +122,44 @@ class Diagnoser {
     return {};
   }
 
-  // The calls from the baseline's beginning on with f = 1 for a failing one since the onset, b = 1 for one that is
+  // The calls of the baseline and since the onset, with f = 1 for a failing one since the onset, b = 1 for one that is
   // fine, and `columns`. Its parameters: range_params().
   std::string calls_sql(const std::string& columns) const {
-    const std::string sampled =
-        sample_below_ < kSampleModulus
-            ? fmt::format(" AND (epoch_us(timestamp) % {} < {} OR {})", kSampleModulus, sample_below_, failing())
-            : "";
     const std::string judged = only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : "";
     return fmt::format(
         "SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
-        "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
-        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{2}{3}{4}",
-        failing(), columns, scope(), judged, sampled);
+        "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM ({2}) WHERE test_mode = ?{3}{4}",
+        failing(), columns, stretches_, scope(), judged);
   }
-  Status choose_sample() {
-    std::vector<events::Cell> params = range_params();
-    params.erase(params.begin());
-    SENTINEL_ASSIGN(const events::SqlResult result,
-                    query("SELECT COUNT(*) FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= "
-                          "make_timestamp(?) AND test_mode = ?" +
-                              scope(),
-                          params));
-    const int64_t calls = cell_int(result.rows.front()[0]);
-    if (calls > kBaselineCalls) sample_below_ = std::max<int64_t>(1, kSampleModulus * kBaselineCalls / calls);
-    return {};
+  std::vector<events::Cell> range_params() const { return {to_us(*diagnosis_.onset), request_.test_mode}; }
+
+  static std::string stretch(int64_t from_us, int64_t before_us) {
+    return fmt::format(
+        "SELECT * FROM llm_events WHERE timestamp >= make_timestamp({}) AND timestamp < make_timestamp({})", from_us,
+        before_us);
   }
-  std::vector<events::Cell> range_params() const {
+
+  // All calls from the baseline's beginning on, or slices of the baseline where it has very many.
+  Status choose_stretches() {
     const int64_t onset = to_us(*diagnosis_.onset);
-    return {onset, onset - request_.before.count(), to_us(request_.now), request_.test_mode};
+    const int64_t start = onset - request_.before.count();
+    const int64_t end = to_us(request_.now) + 1;
+    SENTINEL_ASSIGN(const events::SqlResult result,
+                    query("SELECT COUNT(*) FROM (" + stretch(onset - kCounted.count(), onset) + ")", {}));
+    const double calls = static_cast<double>(cell_int(result.rows.front()[0])) *
+                         static_cast<double>(request_.before.count()) / static_cast<double>(kCounted.count());
+    if (calls <= kBaselineCalls) {
+      stretches_ = stretch(start, end);
+      return {};
+    }
+    stretches_ = stretch(onset, end);
+    const int64_t width = request_.before.count() / kBaselineSlices;
+    const auto length = static_cast<int64_t>(static_cast<double>(width) * kBaselineCalls / calls);
+    for (int64_t i = 1; i <= kBaselineSlices; ++i) {
+      const int64_t slice_end = start + i * width;
+      stretches_ += " UNION ALL " + stretch(slice_end - std::max<int64_t>(length, 1), slice_end);
+    }
+    return {};
   }
   // A condition that is about what the dimension is made of says nothing more through it.
   bool restates(const Dimension& d) const {
@@ -155,7 +167,7 @@ class Diagnoser {
   }
 
   Status contrast() {
-    SENTINEL_TRY(choose_sample());
+    SENTINEL_TRY(choose_stretches());
     std::string columns, unions;
     for (size_t i = 0; i < kDimensions.size(); ++i) {
       if (restates(kDimensions[i])) continue;
@@ -238,14 +250,12 @@ class Diagnoser {
       sets += fmt::format("{}({})", sets.empty() ? "" : ", ", column);
     }
     const int64_t onset = to_us(*diagnosis_.onset);
+    const int64_t from = onset - Micros(kChangesBefore).count();
     const std::string sql = fmt::format(
-        "SELECT {}MIN(epoch_us(timestamp)) AS first_us FROM llm_events WHERE test_mode = ? AND timestamp <= "
-        "make_timestamp(?) GROUP BY GROUPING SETS ({}) HAVING MIN(epoch_us(timestamp)) BETWEEN ? AND ? ORDER BY "
-        "first_us",
-        columns, sets);
-    SENTINEL_ASSIGN(const events::SqlResult result,
-                    query(sql, {request_.test_mode, to_us(request_.now), onset - request_.before.count(),
-                                onset + Micros(kWithOnset).count()}));
+        "SELECT {}MIN(epoch_us(timestamp)) AS first_us FROM ({}) WHERE test_mode = ? GROUP BY GROUPING SETS ({}) "
+        "ORDER BY first_us",
+        columns, stretch(from, std::min(onset + Micros(kWithOnset).count(), to_us(request_.now)) + 1), sets);
+    SENTINEL_ASSIGN(const events::SqlResult result, query(sql, {request_.test_mode}));
     for (size_t c = 0; c < kColumns.size(); ++c) {
       size_t told = 0;
       for (const events::CellRow& row : result.rows) {
@@ -253,7 +263,7 @@ class Diagnoser {
         const TimePoint at = time_from_us(cell_int(row[kColumns.size()]));
         if (value.empty() || told == kFirstSeenMax) continue;
         if (distance(at) > kWithOnset && !is_finding(kColumns[c], value)) continue;
-        SENTINEL_ASSIGN(const bool new_value, calls_came_before(at));
+        SENTINEL_ASSIGN(const bool new_value, is_new(kColumns[c], value, from, at));
         if (!new_value) continue;
         ++told;
         diagnosis_.changes.push_back(
@@ -265,14 +275,20 @@ class Diagnoser {
     return {};
   }
 
-  // Enough of them that a value which was not among them is a new one.
-  Result<bool> calls_came_before(TimePoint at) {
-    SENTINEL_ASSIGN(const events::SqlResult result,
+  // No call before `from` has it, and enough calls came before it that this means something.
+  Result<bool> is_new(std::string_view column, const std::string& value, int64_t from, TimePoint at) {
+    SENTINEL_ASSIGN(const events::SqlResult earlier,
                     query(fmt::format("SELECT COUNT(*) FROM (SELECT 1 FROM llm_events WHERE timestamp < "
-                                      "make_timestamp(?) LIMIT {})",
-                                      kCallsBeforeNew),
-                          {to_us(at)}));
-    return cell_int(result.rows.front()[0]) >= kCallsBeforeNew;
+                                      "make_timestamp({}) AND {} = ? AND test_mode = ? LIMIT 1)",
+                                      from, column),
+                          {value, request_.test_mode}));
+    if (cell_int(earlier.rows.front()[0]) > 0) return false;
+    SENTINEL_ASSIGN(const events::SqlResult others,
+                    query(fmt::format("SELECT COUNT(*) FROM (SELECT 1 FROM llm_events WHERE timestamp < "
+                                      "make_timestamp({}) LIMIT {})",
+                                      to_us(at), kCallsBeforeNew),
+                          {}));
+    return cell_int(others.rows.front()[0]) >= kCallsBeforeNew;
   }
 
   Micros distance(TimePoint at) const {
@@ -288,7 +304,7 @@ class Diagnoser {
   void add_known_changes() {
     std::vector<KnownChange> near;
     for (const KnownChange& change : request_.known_changes) {
-      if (change.at >= *diagnosis_.onset - request_.before && change.at <= *diagnosis_.onset + kWithOnset)
+      if (change.at >= *diagnosis_.onset - kChangesBefore && change.at <= *diagnosis_.onset + kWithOnset)
         near.push_back(change);
     }
     std::sort(near.begin(), near.end(), [&](const KnownChange& a, const KnownChange& b) {
@@ -342,8 +358,8 @@ class Diagnoser {
   const DiagnosisRequest& request_;
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
-  bool only_judged_ = false;               // see kJudgedMin
-  int64_t sample_below_ = kSampleModulus;  // of fine calls those whose microsecond modulo it is below; all
+  bool only_judged_ = false;  // see kJudgedMin
+  std::string stretches_;     // the rows that are compared
 };
 
 }  // namespace
