@@ -5,6 +5,11 @@
 #include "base/log.h"
 
 namespace sentinel {
+namespace {
+
+constexpr auto kClockNoise = std::chrono::seconds(2);  // what is set back by less is not worth a line
+
+}  // namespace
 
 EventLoop::EventLoop(const Clock& clock, std::string name) : clock_(clock), name_(std::move(name)) {
   thread_ = std::thread([this] { run(); });
@@ -15,6 +20,7 @@ EventLoop::~EventLoop() { stop(); }
 
 TimerId EventLoop::at(TimePoint when, Callback fn) {
   MutexLock lock(mutex_);
+  (void)follow_clock();  // those that were set by the old time are moved, this one is not
   const uint64_t id = next_id_++;
   timers_.emplace(std::pair(when, id), std::move(fn));
   due_by_id_.emplace(id, when);
@@ -50,13 +56,33 @@ void EventLoop::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
+// A clock that shows less than at the last look was set back by what should have passed since.
+TimePoint EventLoop::follow_clock() {
+  const TimePoint now = clock_.now();
+  const int64_t monotonic_now_us = monotonic_us();
+  if (now < seen_) {
+    const Micros back = (seen_ - now) + Micros(monotonic_now_us - seen_monotonic_us_);
+    decltype(timers_) moved;
+    for (auto& [due, fn] : timers_) moved.emplace(std::pair(due.first - back, due.second), std::move(fn));
+    timers_ = std::move(moved);
+    for (auto& [id, due] : due_by_id_) due -= back;
+    if (back > kClockNoise) {
+      log_warn("loop", "the clock was set back; timers go on by the time that has passed",
+               {{"loop", name_}, {"seconds", std::chrono::duration<double>(back).count()}});
+    }
+  }
+  seen_ = now;
+  seen_monotonic_us_ = monotonic_now_us;
+  return now;
+}
+
 // The wait releases and retakes mutex_ inside condition_variable_any, which the analysis cannot follow.
 void EventLoop::run() SENTINEL_TSA(no_thread_safety_analysis) {
   std::unique_lock lock(mutex_);
   while (true) {
     std::vector<Callback> ready;
     ready.swap(posted_);
-    const TimePoint now = clock_.now();
+    const TimePoint now = follow_clock();
     while (!stopping_ && !timers_.empty() && timers_.begin()->first.first <= now) {
       auto node = timers_.extract(timers_.begin());
       due_by_id_.erase(node.key().second);

@@ -54,7 +54,9 @@ class Scheduler {
 };
 
 // A thread of its own on a Clock (normally the SystemClock). The constructor starts the thread; `stop()` runs what was
-// posted before it, drops timers, and joins. The destructor stops.
+// posted before it, drops timers, and joins. The destructor stops. When somebody sets the clock back, timers that were
+// set before run when as much time has passed as they had to wait, as if it had not been; whoever needs the time of
+// the clock finds that it is not there yet, and sets another. A clock set forward is a time that has come.
 class EventLoop final : public Scheduler {
  public:
   EventLoop(const Clock& clock, std::string name);
@@ -73,6 +75,7 @@ class EventLoop final : public Scheduler {
 
  private:
   void run();
+  TimePoint follow_clock() REQUIRES_LOCK(mutex_);
 
   const Clock& clock_;
   const std::string name_;
@@ -83,6 +86,8 @@ class EventLoop final : public Scheduler {
   std::map<uint64_t, TimePoint> due_by_id_ GUARDED_BY(mutex_);
   uint64_t next_id_ GUARDED_BY(mutex_) = 1;
   bool stopping_ GUARDED_BY(mutex_) = false;
+  TimePoint seen_ GUARDED_BY(mutex_);                 // the clock at the last look, and
+  int64_t seen_monotonic_us_ GUARDED_BY(mutex_) = 0;  // the time that passes evenly
   std::thread thread_;
 };
 

@@ -127,6 +127,30 @@ TEST(EventLoop, TimersFollowTheClockTheyWereGiven) {
   EXPECT_THAT(loop.call([&] { return ran; }), ElementsAre(2, 3));
 }
 
+TEST(EventLoop, AClockSetBackHoldsNoTimerUp) {
+  FakeClock clock;
+  EventLoop loop(clock, "test");
+  const TimePoint start = clock.now();
+  std::latch before(1), after(1), last(1);
+  loop.after(seconds(60), [&] { before.count_down(); });
+  clock.set(start - hours(24));
+  loop.after(seconds(30), [&] { after.count_down(); });  // sees that it was set back
+  TimePoint late;
+  loop.at(start - hours(24) + seconds(300), [&] {
+    late = clock.now();
+    last.count_down();
+  });
+  clock.advance(seconds(61));
+  loop.post([] {});
+  before.wait();
+  after.wait();
+  EXPECT_FALSE(last.try_wait()) << "what was set by the new time waits for it";
+  clock.advance(seconds(240));
+  loop.post([] {});
+  last.wait();
+  EXPECT_GE(late, start - hours(24) + seconds(300));
+}
+
 TEST(EventLoop, StopRunsWhatWasPostedAndDropsTimers) {
   const SystemClock clock;
   int posted = 0;
