@@ -115,6 +115,17 @@ Status parse_deadlines(const YamlNode& node, incident::DeadlineOptions& options)
   return {};
 }
 
+Status parse_group_by_diagnosis(const YamlNode& node, incident::GroupByDiagnosis& out) {
+  if (node.is_null()) return {};
+  SENTINEL_ASSIGN(const std::string word, node.string());
+  if (word != "off" && word != "suggest" && word != "merge")
+    return fail(node.error(fmt::format("\"{}\": expected off, suggest or merge", word)));
+  out = word == "off"       ? incident::GroupByDiagnosis::kOff
+        : word == "suggest" ? incident::GroupByDiagnosis::kSuggest
+                            : incident::GroupByDiagnosis::kMerge;
+  return {};
+}
+
 // "/status-page": a path that neither the page nor an API has.
 bool is_own_path(std::string_view path) {
   if (path.size() < 2 || path.front() != '/' || path.back() == '/' || path.find("//") != std::string_view::npos)
@@ -123,9 +134,8 @@ bool is_own_path(std::string_view path) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '/';
   });
   const std::string_view first = path.substr(1, path.find('/', 1) - 1);
-  for (const std::string_view taken :
-       {"api", "v1", "v1beta", "sentinel", "-", "debug", "datadog", "metrics", "federate", "oncall", "assets",
-        "integrations"}) {
+  for (const std::string_view taken : {"api", "v1", "v1beta", "sentinel", "-", "debug", "datadog", "metrics",
+                                       "federate", "oncall", "assets", "integrations"}) {
     if (first == taken) return false;
   }
   return plain;
@@ -176,9 +186,9 @@ Result<incident::StatusPageOptions> parse_status_page(const YamlNode& node) {
 }
 
 Status parse_incidents(const YamlNode& node, incident::Options& options) {
-  SENTINEL_TRY(
-      node.expect_keys("incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee",
-                                     "never_for", "resolve_children", "fields", "attachments", "deadlines"}));
+  SENTINEL_TRY(node.expect_keys(
+      "incidents", {"create_for", "group_by", "group_by_diagnosis", "auto_resolve", "auto_resolve_after",
+                    "default_assignee", "never_for", "resolve_children", "fields", "attachments", "deadlines"}));
   if (node.has("create_for")) {
     options.create_for.clear();
     for (const YamlNode& item : node.get("create_for").items()) {
@@ -187,6 +197,7 @@ Status parse_incidents(const YamlNode& node, incident::Options& options) {
     }
   }
   SENTINEL_ASSIGN(options.group_by, node.strings_or("group_by", options.group_by));
+  SENTINEL_TRY(parse_group_by_diagnosis(node.get("group_by_diagnosis"), options.group_by_diagnosis));
   SENTINEL_ASSIGN(options.auto_resolve, node.boolean_or("auto_resolve", options.auto_resolve));
   SENTINEL_ASSIGN(options.auto_resolve_after, node.duration_or("auto_resolve_after", Millis(0)));
   SENTINEL_ASSIGN(options.default_assignee, node.string_or("default_assignee", options.default_assignee));
