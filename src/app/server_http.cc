@@ -93,8 +93,8 @@ Status Server::Parts::open_http() {
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
   postmortem_api->add_routes(*router);
-  alert_quality_api = std::make_unique<api::AlertQualityApi>(
-      api::AlertQualityApi::Parts{runtime, control, *database, *pager});
+  alert_quality_api =
+      std::make_unique<api::AlertQualityApi>(api::AlertQualityApi::Parts{runtime, control, *database, *pager});
   alert_quality_api->add_routes(*router);
   integrations_api = std::make_unique<api::IntegrationsApi>(
       api::IntegrationsApi::Parts{runtime, control, *hub, metrics, external_url()});
