@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "incident/analytics.h"
 #include "text/json_text.h"
 
 namespace sentinel::api {
@@ -48,6 +49,18 @@ json::array named_json(const char* key, const std::vector<std::pair<std::string,
   return out;
 }
 
+json::array periods_json(const std::vector<incident::PagePeriod>& periods) {
+  json::array out;
+  for (const incident::PagePeriod& p : periods) {
+    out.push_back(json::object{{"start", format_rfc3339(p.start)},
+                               {"business", p.business},
+                               {"off_hours", p.off_hours},
+                               {"sleep", p.sleep},
+                               {"useless", p.useless}});
+  }
+  return out;
+}
+
 void add_duty(const oncall::Config& people, incident::QualityInput& input) {
   std::map<std::string, std::vector<oncall::Span>> spans;
   for (const auto& [id, schedule] : people.schedules) {
@@ -75,7 +88,12 @@ net::Task<Result<net::Response>> AlertQualityApi::get(net::Exchange* exchange) {
   if (const std::string zone(params.get("time_zone")); !zone.empty()) {
     SENTINEL_CO_ASSIGN(input.zone, oncall::Zone::load(zone));
   }
-  const auto people = co_await net::on_loop(&parts_.control, [this] { return parts_.pager.shared_config(); });
+  input.step = incident::usual_period(input.window.end - input.window.start);
+  const auto people = co_await net::on_loop(&parts_.control, [this, &input] {
+    input.weights = parts_.incidents.options().fatigue;
+    return parts_.pager.shared_config();
+  });
+  for (const auto& [id, team] : people->teams) input.teams[id] = {team.members.begin(), team.members.end()};
   SENTINEL_CO_ASSIGN(
       const json::object body, co_await net::blocking(&parts_.runtime, [this, input, people]() -> Result<json::object> {
         incident::QualityInput all = input;
@@ -93,7 +111,10 @@ net::Task<Result<net::Response>> AlertQualityApi::get(net::Exchange* exchange) {
                             {"top_three", q.top_three},
                             {"all", quality_json(q.all)},
                             {"rules", named_json("rule", q.rules, nullptr)},
-                            {"people", named_json("user", q.people, people.get())}};
+                            {"people", named_json("user", q.people, people.get())},
+                            {"teams", named_json("team", q.teams, nullptr)},
+                            {"period_s", std::chrono::duration<double>(all.step).count()},
+                            {"periods", periods_json(q.periods)}};
       }));
   co_return net::json_response(200, text::serialize(body));
 }

@@ -15,6 +15,7 @@ class AlertQualityApi {
     Scheduler& control;
     state::Database& database;
     incident::Pager& pager;
+    incident::Service& incidents;
   };
   explicit AlertQualityApi(Parts parts) : parts_(parts) {}
   void add_routes(net::Router& router);

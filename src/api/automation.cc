@@ -114,7 +114,7 @@ AutomationApi::Answer AutomationApi::list(net::Exchange* exchange) {
   co_return co_await net::on_loop(&parts_.control, [=, this]() -> Result<net::Response> {
     std::string incident = wanted;
     if (!wanted.empty()) {
-      SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted));
+      SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted, 0));
       incident = detail.record.incident.id;
     }
     SENTINEL_ASSIGN(const std::vector<Execution> found, parts_.executions.list(incident, limit));

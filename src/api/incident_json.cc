@@ -74,6 +74,11 @@ json::object timeline_json(const model::TimelineEntry& e) {
           {"data", parse_or_null(e.data_json)}};
 }
 
+json::value summary_json(const std::optional<incident::Summary>& summary) {
+  if (!summary) return nullptr;
+  return json::object{{"text", summary->text}, {"model", summary->model}, {"at", format_rfc3339(summary->at)}};
+}
+
 json::value runbook_json(const std::optional<runbook::Run>& run) {
   if (!run) return nullptr;
   json::array steps;

@@ -19,6 +19,7 @@ namespace sentinel::api {
 boost::json::object incident_json(const incident::IncidentRecord& record);
 boost::json::object alert_json(const incident::IncidentAlert& entry);
 boost::json::object timeline_json(const model::TimelineEntry& entry);
+boost::json::value summary_json(const std::optional<incident::Summary>& summary);
 boost::json::value runbook_json(const std::optional<runbook::Run>& run);
 boost::json::object attachment_json(const incident::Attachment& attachment);
 // roles, fields, links, subscribers, updates, attachments: added to the incident.

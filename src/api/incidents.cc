@@ -16,9 +16,23 @@ namespace json = boost::json;
 
 namespace {
 
+constexpr std::chrono::days kAnalyticsMax{366};
+
 json::object stats_json(const incident::DurationStats& s) {
   if (s.count == 0) return {{"count", 0}, {"p50", nullptr}, {"p90", nullptr}, {"mean", nullptr}};
   return {{"count", s.count}, {"p50", s.p50_s}, {"p90", s.p90_s}, {"mean", s.mean_s}};
+}
+
+void add_figures(json::object& out, const incident::Analytics& a) {
+  json::object by_severity;
+  for (const auto& [severity, count] : a.by_severity) by_severity[model::severity_name(severity)] = count;
+  out["incidents"] = a.incidents;
+  out["by_severity"] = std::move(by_severity);
+  out["mttd_s"] = stats_json(a.time_to_detect);
+  out["mtta_s"] = stats_json(a.time_to_acknowledge);
+  out["mttr_s"] = stats_json(a.time_to_resolve);
+  out["open"] = a.open;
+  out["unacknowledged"] = a.unacknowledged;
 }
 
 Result<incident::ListFilter> list_filter(const net::Params& params) {
@@ -126,6 +140,7 @@ Result<net::Response> IncidentApi::detail(std::string_view id, int status) {
   out["firing_count"] = d.firing_count;
   add_case(out, known);
   out["timeline"] = std::move(timeline);
+  out["summary"] = summary_json(d.summary);
   out["diagnosis"] = d.diagnosis ? parse_or_null(incident::to_json(*d.diagnosis)) : json::value(nullptr);
   out["runbook"] = runbook_json(run);
   SENTINEL_ASSIGN(const std::vector<connect::LinkView> elsewhere, parts_.hub.links(d.record.incident.id));
@@ -212,24 +227,28 @@ IncidentApi::Answer IncidentApi::runbook_step(net::Exchange* exchange) {
 IncidentApi::Answer IncidentApi::analytics(net::Exchange* exchange) {
   const net::Params& params = exchange->request().query;
   const TimePoint now = parts_.control.now();
+  SENTINEL_CO_ASSIGN(const TimePoint from, time_param(params, "from", now - std::chrono::hours(24 * 28)));
+  SENTINEL_CO_ASSIGN(const TimePoint to, time_param(params, "to", now));
+  if (to <= from || to - from > kAnalyticsMax)
+    co_return fail(ErrorCode::kInvalidArgument, "\"from\" must lie before \"to\", at most 366 days");
   incident::ListFilter filter;
   filter.limit = 100'000;
-  SENTINEL_CO_ASSIGN(filter.created_from, time_param(params, "from", now - std::chrono::hours(24 * 28)));
-  SENTINEL_CO_ASSIGN(filter.created_to, time_param(params, "to", now));
+  filter.created_from = from;
+  filter.created_to = to;
   SENTINEL_CO_ASSIGN(const auto records,
                      co_await net::on_loop(&parts_.control, [this, filter] { return parts_.incidents.list(filter); }));
-  const incident::Analytics a = incident::analyze(records);
-  json::object by_severity;
-  for (const auto& [severity, count] : a.by_severity) by_severity[model::severity_name(severity)] = count;
-  co_return net::json_response(200, text::serialize(json::object{{"from", format_rfc3339(*filter.created_from)},
-                                                                 {"to", format_rfc3339(*filter.created_to)},
-                                                                 {"incidents", a.incidents},
-                                                                 {"by_severity", std::move(by_severity)},
-                                                                 {"mttd_s", stats_json(a.time_to_detect)},
-                                                                 {"mtta_s", stats_json(a.time_to_acknowledge)},
-                                                                 {"mttr_s", stats_json(a.time_to_resolve)},
-                                                                 {"open", a.open},
-                                                                 {"unacknowledged", a.unacknowledged}}));
+  json::object out{{"from", format_rfc3339(from)}, {"to", format_rfc3339(to)}};
+  add_figures(out, incident::analyze(records));
+  const Micros step = incident::usual_period(to - from);
+  json::array periods;
+  for (const incident::AnalyticsPeriod& period : incident::analyze_over_time(records, from, to, step)) {
+    json::object one{{"start", format_rfc3339(period.start)}};
+    add_figures(one, period.figures);
+    periods.push_back(std::move(one));
+  }
+  out["period_s"] = std::chrono::duration<double>(step).count();
+  out["periods"] = std::move(periods);
+  co_return net::json_response(200, text::serialize(out));
 }
 
 }  // namespace sentinel::api

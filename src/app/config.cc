@@ -271,6 +271,7 @@ Result<Config> parse_config(std::string_view raw, const std::string& file) {
   config.prices = resolve(config.prices, file);
   SENTINEL_TRY(parse_routing(root.get("routing"), config.routing));
   SENTINEL_TRY(parse_incidents(root.get("incidents"), config.incidents));
+  SENTINEL_ASSIGN(config.summary, parse_summary(root.get("incidents").get("summary")));
   SENTINEL_ASSIGN(config.status_page, parse_status_page(root.get("status_page")));
   SENTINEL_ASSIGN(config.heartbeats, parse_heartbeats(root.get("heartbeats")));
   SENTINEL_ASSIGN(config.dead_man, parse_dead_man(root.get("dead_man")));

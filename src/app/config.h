@@ -11,6 +11,7 @@
 #include "api/auth.h"
 #include "app/analysis_config.h"
 #include "app/budgets.h"
+#include "app/summary_config.h"
 #include "automation/executions.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -41,7 +42,7 @@ struct Config {
 
   Millis collect_interval = std::chrono::seconds(1);
   Millis metrics_retention = std::chrono::hours(24 * 15);
-  uint64_t metrics_retention_bytes = 0;  // of blocks; 0: by time alone
+  uint64_t metrics_retention_bytes = 0;                // of blocks; 0: by time alone
   Millis metrics_block_range = std::chrono::hours(2);  // the newest 0.5 to 1.5 of these are in memory
   Millis out_of_order_window{0};
   uint64_t metrics_series_max = 2'000'000;
@@ -78,6 +79,7 @@ struct Config {
   std::vector<ingest::WriteTarget> remote_write;
 
   incident::Options incidents;
+  SummaryConfig summary;
   incident::StatusPageOptions status_page;  // read at the start
   std::shared_ptr<const connect::Config> integrations = std::make_shared<const connect::Config>();
 

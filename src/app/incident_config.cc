@@ -1,6 +1,7 @@
 #include "app/incident_config.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 
@@ -126,6 +127,28 @@ Status parse_group_by_diagnosis(const YamlNode& node, incident::GroupByDiagnosis
   return {};
 }
 
+Status parse_fatigue(const YamlNode& node, incident::FatigueWeights& weights) {
+  if (node.is_null()) return {};
+  SENTINEL_TRY(node.expect_keys("fatigue_weights", {"load", "useless", "sleep", "noisy", "unattended"}));
+  const std::pair<const char*, double*> parts[] = {{"load", &weights.load},
+                                                   {"useless", &weights.useless},
+                                                   {"sleep", &weights.sleep},
+                                                   {"noisy", &weights.noisy},
+                                                   {"unattended", &weights.unattended}};
+  double sum = 0;
+  for (const auto& [name, weight] : parts) {
+    SENTINEL_ASSIGN(*weight, node.number_or(name, *weight));
+    if (!(*weight >= 0 && *weight <= 100)) return fail(node.get(name).error("expected 0 to 100"));
+    sum += *weight;
+  }
+  if (std::abs(sum - 100) > 1e-6)
+    return fail(
+        node.error(fmt::format("the weights add up to {}; expected 100 (load 30, useless 25, sleep 20, noisy 15, "
+                               "unattended 10 unless given)",
+                               sum)));
+  return {};
+}
+
 // "/status-page": a path that neither the page nor an API has.
 bool is_own_path(std::string_view path) {
   if (path.size() < 2 || path.front() != '/' || path.back() == '/' || path.find("//") != std::string_view::npos)
@@ -186,9 +209,9 @@ Result<incident::StatusPageOptions> parse_status_page(const YamlNode& node) {
 }
 
 Status parse_incidents(const YamlNode& node, incident::Options& options) {
-  SENTINEL_TRY(node.expect_keys(
-      "incidents", {"create_for", "group_by", "group_by_diagnosis", "auto_resolve", "auto_resolve_after",
-                    "default_assignee", "never_for", "resolve_children", "fields", "attachments", "deadlines"}));
+  SENTINEL_TRY(node.expect_keys("incidents", {"create_for", "group_by", "group_by_diagnosis", "auto_resolve",
+                                              "auto_resolve_after", "default_assignee", "never_for", "resolve_children",
+                                              "fields", "attachments", "deadlines", "summary", "fatigue_weights"}));
   if (node.has("create_for")) {
     options.create_for.clear();
     for (const YamlNode& item : node.get("create_for").items()) {
@@ -206,6 +229,7 @@ Status parse_incidents(const YamlNode& node, incident::Options& options) {
   SENTINEL_ASSIGN(options.resolve_children, node.boolean_or("resolve_children", options.resolve_children));
   SENTINEL_TRY(parse_fields(node.get("fields"), options.fields));
   SENTINEL_TRY(parse_attachments(node.get("attachments"), options.attachments));
+  SENTINEL_TRY(parse_fatigue(node.get("fatigue_weights"), options.fatigue));
   return parse_deadlines(node.get("deadlines"), options.deadlines);
 }
 

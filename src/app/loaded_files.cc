@@ -4,19 +4,32 @@
 #include <utility>
 
 #include "app/builtin_files.h"
+#include "base/hash.h"
+#include "base/strings.h"
 
 namespace sentinel::app {
 namespace {
 
-Result<std::shared_ptr<const automation::Catalogue>> load_automations(Env& env, const std::string& path) {
+using FileHashes = std::map<std::string, std::string>;
+
+void note(const ConfigText& file, FileHashes& hashes) { hashes[file.path] = hex_encode(sha256(file.text)); }
+
+Result<ConfigText> read_noted(Env& env, const std::string& path, FileHashes& hashes) {
+  SENTINEL_ASSIGN(ConfigText file, read_config(env, path));
+  note(file, hashes);
+  return file;
+}
+
+Result<std::shared_ptr<const automation::Catalogue>> load_automations(Env& env, const std::string& path,
+                                                                      FileHashes& hashes) {
   if (path.empty()) return std::make_shared<const automation::Catalogue>();
-  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  SENTINEL_ASSIGN(const ConfigText file, read_noted(env, path, hashes));
   return automation::Catalogue::parse(file.text, file.path);
 }
 
-Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path) {
+Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path, FileHashes& hashes) {
   if (path.empty()) return std::make_shared<const oncall::Config>();
-  SENTINEL_ASSIGN(const ConfigText file, read_config(env, path));
+  SENTINEL_ASSIGN(const ConfigText file, read_noted(env, path, hashes));
   SENTINEL_ASSIGN(oncall::Config config, oncall::parse_config(file.text, file.path));
   const Status reachable = oncall::check_reachable(config);
   if (!reachable) return fail(reachable.error().in_file(file.path));
@@ -55,22 +68,27 @@ void keep_from_receivers(alerting::Config& config) {
 Result<LoadedFiles> load_files(const Config& config) {
   Env& env = posix_env();
   LoadedFiles loaded;
+  if (!config.file.empty()) SENTINEL_TRY(read_noted(env, config.file, loaded.hashes));
   for (const std::string& pattern : config.rule_files) {
     SENTINEL_ASSIGN(const std::vector<ConfigText> files, read_config_glob(env, pattern));
     for (const ConfigText& file : files) {
+      note(file, loaded.hashes);
       SENTINEL_ASSIGN(loaded.rules.emplace_back(), detection::parse_rule_file(file.text, file.path));
     }
   }
-  SENTINEL_ASSIGN(const ConfigText alertmanager, read_config(env, config.alertmanager));
+  SENTINEL_ASSIGN(const ConfigText alertmanager, read_noted(env, config.alertmanager, loaded.hashes));
   SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
-  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall));
+  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall, loaded.hashes));
   if (loaded.oncall->synthetic_page) keep_from_receivers(loaded.alerting);
-  SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file));
+  SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file, loaded.hashes));
   SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));
   std::vector<runbook::SourceFile> sources;
-  for (const ConfigText& book : books) sources.push_back({book.path, book.text});
+  for (const ConfigText& book : books) {
+    note(book, loaded.hashes);
+    sources.push_back({book.path, book.text});
+  }
   SENTINEL_ASSIGN(loaded.runbooks, runbook::Library::parse(sources));
-  SENTINEL_ASSIGN(const ConfigText prices, read_config(env, config.prices));
+  SENTINEL_ASSIGN(const ConfigText prices, read_noted(env, config.prices, loaded.hashes));
   SENTINEL_ASSIGN(analysis::PriceTable table, analysis::PriceTable::parse(prices.text, prices.path));
   loaded.prices = std::make_shared<const analysis::PriceTable>(std::move(table));
   return loaded;

@@ -1,6 +1,7 @@
 #pragma once
 // Everything that configuration files say, read and parsed before anything of it is put in force.
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 namespace sentinel::app {
 
 struct LoadedFiles {
+  std::map<std::string, std::string> hashes;  // SHA-256 of each file, by its path
   std::vector<detection::RuleFile> rules;
   alerting::Config alerting;
   std::shared_ptr<const oncall::Config> oncall;

@@ -61,6 +61,7 @@ int main(int argc, char** argv) {
   sentinel::app::add_runbook_command(cli, exit_code);
   sentinel::app::add_import_command(cli, exit_code);
   sentinel::app::add_heartbeat_command(cli, exit_code);
+  sentinel::app::add_change_command(cli, exit_code);
   add_config_command(cli);
   try {
     cli.parse(argc, argv);

@@ -42,6 +42,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.spans = std::make_unique<ingest::SpanExporter>(p.runtime, p.client, p.metrics, p.config.spans,
                                                    span_names(p.config.gateway));
   SENTINEL_TRY(p.open_control(loaded));
+  p.note_files(loaded, {"sentinel", "start"});
   SENTINEL_TRY(series.get());
   p.open_metrics();
   SENTINEL_TRY(p.open_pipeline());
@@ -73,6 +74,12 @@ Status Server::Parts::reload(const alerting::Actor& by) {
   return {};
 }
 
+void Server::Parts::note_files(const LoadedFiles& loaded, const incident::Actor& by) {
+  const Status noted = change_watch->files_in_force(loaded.hashes, clock.now(), by);
+  if (!noted)
+    log_warn("server", "what changed in the configuration is not known", {{"error", noted.error().to_string()}});
+}
+
 // In two steps. Everything is read, parsed and built; then it is put in force, beginning with the only part that can
 // still fail: alerting, which writes its groups. So an error changes nothing. One reload at a time.
 Status Server::Parts::reload_files(const alerting::Actor& by) {
@@ -98,6 +105,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     remedies->reload(loaded.automations, fresh->automation);
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
+    summaries->set_config(fresh->summary);
     ping_sender->set_urls(fresh->dead_man.urls);
     dead_man->reload(fresh->dead_man);
     if (const Status watched = heartbeats->reload(fresh->heartbeats); !watched)
@@ -127,6 +135,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
   scraper->apply(fresh->scrape);
   const Status sending = write_out->apply(fresh->remote_write, fresh->scrape.external_labels);
   if (!sending) log_error("server", "remote write was not set up", {{"error", sending.error().to_string()}});
+  note_files(loaded, {by.name, by.source});
   return {};
 }
 

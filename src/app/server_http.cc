@@ -67,6 +67,8 @@ Status Server::Parts::open_http() {
       api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments", *hub});
   postmortem_api = std::make_unique<api::PostmortemApi>(
       api::PostmortemApi::Parts{runtime, control, *incidents, *action_items, *events, *database});
+  changes_api = std::make_unique<api::ChangesApi>(api::ChangesApi::Parts{runtime, clock, *changes});
+  changes_api->add_routes(*router);
   calls_api = std::make_unique<api::CallsApi>(
       api::CallsApi::Parts{runtime, clock, *events, [this] { return overview_extras(); },
                            [this](const std::string& id) { return judgements_json(*judges, id); }});
@@ -93,8 +95,8 @@ Status Server::Parts::open_http() {
       [this] { return drift_report(); }});
   incident_api->add_routes(*router);
   postmortem_api->add_routes(*router);
-  alert_quality_api =
-      std::make_unique<api::AlertQualityApi>(api::AlertQualityApi::Parts{runtime, control, *database, *pager});
+  alert_quality_api = std::make_unique<api::AlertQualityApi>(
+      api::AlertQualityApi::Parts{runtime, control, *database, *pager, *incidents});
   alert_quality_api->add_routes(*router);
   integrations_api = std::make_unique<api::IntegrationsApi>(
       api::IntegrationsApi::Parts{runtime, control, *hub, metrics, external_url()});

@@ -186,6 +186,8 @@ Status Server::Parts::open_watches() {
 
 // Incidents and what belongs to each of them. On the control loop.
 void Server::Parts::open_desk() {
+  changes = std::make_unique<incident::ChangeLog>(*database);
+  change_watch = std::make_unique<ChangeWatch>(*database, *changes);
   incidents = std::make_unique<incident::Service>(control, *database, metrics, config.incidents);
   incidents->on_change(
       [this](const incident::IncidentRecord& record, bool created) { incident_changed(record, created); });
@@ -201,8 +203,14 @@ void Server::Parts::open_desk() {
         return incidents->add_timeline(tx, id, "runbook", text, data, {std::string(actor), std::string(source)});
       });
   diagnosis = std::make_unique<incident::DiagnosisRunner>(
-      control, *incidents, *events,
+      control, *incidents, *changes, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
+  summaries = std::make_unique<SummaryWriter>(control, *incidents, runtime, client, metrics, [this] {
+    return fmt::format("{}://{}:{}", scheme(), config.address == "0.0.0.0" ? "127.0.0.1" : config.address,
+                       http ? http->port() : config.port);
+  });
+  summaries->set_config(config.summary);
+  diagnosis->on_diagnosed([this](const std::string& id) { summaries->diagnosed(id); });
 }
 
 // What other services know of incidents, and what people do there. On the control loop, before anything overdue is

@@ -17,6 +17,7 @@
 #include "api/alerts.h"
 #include "api/automation.h"
 #include "api/calls.h"
+#include "api/changes.h"
 #include "api/feedback.h"
 #include "api/gateway_breakers.h"
 #include "api/gateway_policy.h"
@@ -32,6 +33,7 @@
 #include "api/remote_write.h"
 #include "api/status_page.h"
 #include "app/calendar_reader.h"
+#include "app/change_watch.h"
 #include "app/data_dir.h"
 #include "app/drift_store.h"
 #include "app/drift_watch.h"
@@ -40,6 +42,7 @@
 #include "app/ping_sender.h"
 #include "app/remedies.h"
 #include "app/server.h"
+#include "app/summary_writer.h"
 #include "app/text_inspector.h"
 #include "base/thread_annotations.h"
 #include "base/work_crew.h"
@@ -144,6 +147,7 @@ struct Server::Parts {
   std::vector<api::ComponentState> components();
   Status reload(const alerting::Actor& by);
   Status reload_files(const alerting::Actor& by);
+  void note_files(const LoadedFiles& loaded, const incident::Actor& by);
   void stop();
 
   Config config;
@@ -178,11 +182,14 @@ struct Server::Parts {
   EventLoop upkeep_loop{clock, "collector"};
 
   std::shared_ptr<const runbook::Library> runbooks;  // control loop
+  std::unique_ptr<incident::ChangeLog> changes;
+  std::unique_ptr<ChangeWatch> change_watch;
   std::unique_ptr<incident::Service> incidents;
   std::unique_ptr<incident::ActionItems> action_items;
   std::unique_ptr<runbook::Runs> runs;
   std::unique_ptr<Remedies> remedies;
   std::unique_ptr<incident::DiagnosisRunner> diagnosis;
+  std::unique_ptr<SummaryWriter> summaries;
   std::unique_ptr<receivers::NetSender> sender;
   std::unique_ptr<receivers::NetSender> page_sender;  // its own rates: notifications do not hold up a page
   std::unique_ptr<incident::Pager> pager;
@@ -217,6 +224,7 @@ struct Server::Parts {
   std::unique_ptr<api::HeartbeatApi> heartbeat_api;
   std::unique_ptr<api::StatusPageApi> status_page;
   std::unique_ptr<api::AutomationApi> automation_api;
+  std::unique_ptr<api::ChangesApi> changes_api;
   std::unique_ptr<api::CallsApi> calls_api;
   std::unique_ptr<api::FeedbackApi> feedback_api;
   std::unique_ptr<api::PrometheusApi> prometheus_api;

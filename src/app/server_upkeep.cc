@@ -59,6 +59,8 @@ void Server::Parts::collect() {
   const Status status = collector->collect();
   if (!status) log_warn("collector", "own series were not stored", {{"error", status.error().to_string()}});
   database->tend();
+  if (const Status seen = change_watch->breakers_seen(gateway->breakers(), clock.now()); !seen)
+    log_warn("server", "a circuit breaker is not among the changes", {{"error", seen.error().to_string()}});
   if (web_watch) web_watch->look();
   save_spending();
   const TimePoint now = clock.now();

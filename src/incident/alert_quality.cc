@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <set>
 
 #include "incident/analytics.h"
@@ -118,6 +119,14 @@ class Measure {
       out.rules.emplace_back(rule,
                              of([&](const PageSeen& p) { return input_.incidents.at(p.incident).rule == rule; }, {}));
     }
+    for (const auto& [team, members] : input_.teams) {
+      std::set<std::string> paged;
+      std::set_intersection(members.begin(), members.end(), users.begin(), users.end(),
+                            std::inserter(paged, paged.end()));
+      if (!paged.empty())
+        out.teams.emplace_back(team, of([&](const PageSeen& p) { return paged.contains(p.user); }, paged));
+    }
+    out.periods = periods();
     std::sort(out.rules.begin(), out.rules.end(), [](const auto& a, const auto& b) {
       return a.second.cost != b.second.cost ? a.second.cost > b.second.cost : a.second.pages > b.second.pages;
     });
@@ -168,11 +177,28 @@ class Measure {
     q.load = shifts.empty() ? 0 : quantile(shifts, 0.9);
     q.sleep_per_week = ratio(static_cast<double>(q.sleep) * 7, nights);
     if (q.pages >= kPagesMin && !users.empty()) {
-      q.fatigue = 100 * (0.30 * clamped((q.load - 1) / 4) + 0.25 * (1 - q.actionable) +
-                         0.20 * clamped(q.sleep_per_week / 5) + 0.15 * ratio(static_cast<double>(q.noisy), pages) +
-                         0.10 * ratio(static_cast<double>(q.unattended), pages));
+      const FatigueWeights& w = input_.weights;
+      q.fatigue = w.load * clamped((q.load - 1) / 4) + w.useless * (1 - q.actionable) +
+                  w.sleep * clamped(q.sleep_per_week / 5) + w.noisy * ratio(static_cast<double>(q.noisy), pages) +
+                  w.unattended * ratio(static_cast<double>(q.unattended), pages);
     }
     return q;
+  }
+
+  std::vector<PagePeriod> periods() const {
+    std::vector<PagePeriod> out;
+    if (input_.step <= Micros(0)) return out;
+    for (TimePoint at = input_.window.start; at < input_.window.end; at += input_.step) out.push_back({at});
+    for (const PageSeen& page : pages_) {
+      if (!input_.window.contains(page.at)) continue;
+      PagePeriod& period = out[static_cast<size_t>((page.at - input_.window.start) / input_.step)];
+      const HourClass when = hour_class(page.at, input_.zone);
+      period.business += when == HourClass::kBusiness;
+      period.off_hours += when == HourClass::kOffHours;
+      period.sleep += when == HourClass::kSleep;
+      period.useless += !is_actionable(input_.incidents.at(page.incident));
+    }
+    return out;
   }
 
   const QualityInput& input_;

@@ -9,7 +9,7 @@
 //   transient      resolved by itself within 300 s;  flapping: the same rule again within 30 min of the last end
 //   unattended     never acknowledged, or told to a further level because nobody did in time
 //   load           p90 of the pages in 12 hours on call;  sleep: pages between 22 and 8 in seven nights on call
-//   fatigue score  100 (0.30 L + 0.25 N + 0.20 S + 0.15 F + 0.10 U), L = (load - 1) / 4, N = 1 - actionable,
+//   fatigue score  30 L + 25 N + 20 S + 15 F + 10 U, or by other weights; L = (load - 1) / 4, N = 1 - actionable,
 //                  S = sleep / 5, F = flapping or transient, U = unattended; each within 0..1. A proposal of ours: its
 //                  parts are always beside it. Absent below kPagesMin pages.
 //   cost of a rule pages weighted by hour (sleep 3, off hours 2, business 1), times what was not actionable
@@ -17,10 +17,12 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "incident/options.h"
 #include "oncall/spans.h"
 #include "oncall/zone.h"
 #include "state/database.h"
@@ -56,6 +58,9 @@ struct QualityInput {
   std::map<std::string, PagedIncident> incidents;            // by id
   std::vector<PageSeen> pages;                               // by time; of these incidents
   std::map<std::string, std::vector<oncall::Span>> on_call;  // by user; one who is not here was on call throughout
+  std::map<std::string, std::set<std::string>> teams;        // by id: their users
+  FatigueWeights weights;
+  Micros step{0};  // of the periods; 0: none
 };
 
 struct PageQuality {
@@ -72,12 +77,21 @@ struct PageQuality {
   std::string_view band() const;  // healthy, watch, fatigued, critical; "" without a score
 };
 
+// Pages of one stretch of time, by its hours.
+struct PagePeriod {
+  TimePoint start;
+  uint64_t business = 0, off_hours = 0, sleep = 0;
+  uint64_t useless = 0;  // not actionable
+};
+
 struct AlertQuality {
   PageQuality all;
   uint64_t incidents = 0;
   double top_three = 0;                                    // share of the pages of the three noisiest rules
   std::vector<std::pair<std::string, PageQuality>> rules;  // dearest first
   std::vector<std::pair<std::string, PageQuality>> people;
+  std::vector<std::pair<std::string, PageQuality>> teams;  // by id; a page of somebody in two counts in both
+  std::vector<PagePeriod> periods;                         // of input.step, oldest first
 };
 
 AlertQuality measure_quality(const QualityInput& input);

@@ -90,6 +90,25 @@ TEST_F(Week, APersonsFigures) {
   EXPECT_EQ(bob.band(), "");
 }
 
+TEST_F(Week, ByDayAndByTeamAndWithOtherWeights) {
+  in_.step = hours(24);
+  in_.teams = {{"sre", {"ada", "eve"}}, {"both", {"ada", "bob"}}, {"nobody", {"eve"}}};
+  in_.weights = {0, 50, 0, 50, 0};
+  const AlertQuality q = measure_quality(in_);
+  ASSERT_EQ(q.periods.size(), 7U);
+  EXPECT_EQ(q.periods[0].start, kMonday);
+  EXPECT_EQ(q.periods[0].sleep, 2U);
+  EXPECT_EQ(q.periods[0].useless, 2U);
+  EXPECT_EQ(q.periods[1].business, 1U);
+  EXPECT_EQ(q.periods[2].off_hours, 2U) << "Ada and Bob";
+  EXPECT_EQ(q.periods[3].business, 1U);
+  EXPECT_EQ(q.periods[3].useless, 0U);
+  ASSERT_EQ(q.teams.size(), 2U) << "one whose members were not paged is not there";
+  EXPECT_EQ(of(q.teams, "sre").pages, 5U);
+  EXPECT_EQ(of(q.teams, "both").pages, 6U);
+  EXPECT_NEAR(*of(q.people, "ada").fatigue, 50 * 0.4 + 50 * 0.4, 1e-9);
+}
+
 TEST_F(Week, TheDearestRuleIsFirst) {
   const AlertQuality q = measure_quality(in_);
   EXPECT_EQ(q.rules.front().first, "noise");

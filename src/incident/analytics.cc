@@ -49,4 +49,22 @@ Analytics analyze(const std::vector<IncidentRecord>& records) {
   return out;
 }
 
+std::vector<AnalyticsPeriod> analyze_over_time(const std::vector<IncidentRecord>& records, TimePoint from, TimePoint to,
+                                               Micros step) {
+  std::vector<std::vector<IncidentRecord>> parts(static_cast<size_t>((to - from + step - Micros(1)) / step));
+  for (const IncidentRecord& record : records) {
+    const TimePoint at = record.incident.created_at;
+    if (at >= from && at < to) parts[static_cast<size_t>((at - from) / step)].push_back(record);
+  }
+  std::vector<AnalyticsPeriod> out;
+  for (size_t i = 0; i < parts.size(); ++i) out.push_back({from + static_cast<int64_t>(i) * step, analyze(parts[i])});
+  return out;
+}
+
+Micros usual_period(Micros span) {
+  if (span <= std::chrono::days(2)) return std::chrono::hours(1);
+  if (span <= std::chrono::weeks(6)) return std::chrono::days(1);
+  return std::chrono::weeks(1);
+}
+
 }  // namespace sentinel::incident

@@ -35,4 +35,15 @@ struct Analytics {
 
 Analytics analyze(const std::vector<IncidentRecord>& records);
 
+// How these change: of the incidents created in each period of `step` from `from` on; the last one may be shorter.
+struct AnalyticsPeriod {
+  TimePoint start;
+  Analytics figures;
+};
+// REQUIRES: from < to, step > 0.
+std::vector<AnalyticsPeriod> analyze_over_time(const std::vector<IncidentRecord>& records, TimePoint from, TimePoint to,
+                                               Micros step);
+// Of a span: an hour up to two days, a day up to six weeks, else a week.
+Micros usual_period(Micros span);
+
 }  // namespace sentinel::incident

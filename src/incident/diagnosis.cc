@@ -1,6 +1,7 @@
 #include "incident/diagnosis.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include <fmt/chrono.h>
@@ -22,10 +23,20 @@ constexpr int kCallsBeforeNew = 100;
 // A value that came up this close to the onset is told of in any case; an older one only when it sets failing calls
 // apart: what came up minutes before and has no part in the failures is another story.
 constexpr auto kWithOnset = std::chrono::minutes(1);
+// What was done at most so long before the onset, or this much after it as clocks differ, may have brought it about.
+constexpr auto kMayHaveCaused = std::chrono::minutes(10);
+constexpr auto kClocksDiffer = std::chrono::seconds(5);
+constexpr size_t kKnownChangesMax = 8;
+constexpr size_t kFirstSeenMax = 5;  // of one column
 // Where the condition calls this share of the calls fine, those it is silent on (NULL: a score they were never given)
 // are no baseline: else the endpoint whose answers are checked would seem the cause of what the check finds. Where it
 // calls hardly any fine, silence means fine: an error_type that is absent.
 constexpr double kJudgedMin = 0.2;
+// Of fine calls about so many are compared: more tell nothing more of shares. They are chosen by the microsecond of
+// their time, modulo a prime that is no multiple of anything a machine does at intervals.
+constexpr int64_t kBaselineCalls = 150'000;
+constexpr int64_t kSampleModulus = 7919;
+
 std::string cell_text(const events::Cell& cell) {
   if (const auto* text = std::get_if<std::string>(&cell)) return *text;
   if (const auto* integer = std::get_if<int64_t>(&cell)) return std::to_string(*integer);
@@ -111,12 +122,28 @@ class Diagnoser {
   // The calls from the baseline's beginning on with f = 1 for a failing one since the onset, b = 1 for one that is
   // fine, and `columns`. Its parameters: range_params().
   std::string calls_sql(const std::string& columns) const {
+    const std::string sampled =
+        sample_below_ < kSampleModulus
+            ? fmt::format(" AND (epoch_us(timestamp) % {} < {} OR {})", kSampleModulus, sample_below_, failing())
+            : "";
     const std::string judged = only_judged_ ? fmt::format(" AND ({}) IS NOT NULL", request_.failing_condition) : "";
     return fmt::format(
         "SELECT CASE WHEN {0} AND timestamp >= make_timestamp(?) THEN 1 ELSE 0 END AS f, "
         "CASE WHEN {0} THEN 0 ELSE 1 END AS b{1} FROM llm_events "
-        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{2}{3}",
-        failing(), columns, scope(), judged);
+        "WHERE timestamp >= make_timestamp(?) AND timestamp <= make_timestamp(?) AND test_mode = ?{2}{3}{4}",
+        failing(), columns, scope(), judged, sampled);
+  }
+  Status choose_sample() {
+    std::vector<events::Cell> params = range_params();
+    params.erase(params.begin());
+    SENTINEL_ASSIGN(const events::SqlResult result,
+                    query("SELECT COUNT(*) FROM llm_events WHERE timestamp >= make_timestamp(?) AND timestamp <= "
+                          "make_timestamp(?) AND test_mode = ?" +
+                              scope(),
+                          params));
+    const int64_t calls = cell_int(result.rows.front()[0]);
+    if (calls > kBaselineCalls) sample_below_ = std::max<int64_t>(1, kSampleModulus * kBaselineCalls / calls);
+    return {};
   }
   std::vector<events::Cell> range_params() const {
     const int64_t onset = to_us(*diagnosis_.onset);
@@ -128,6 +155,7 @@ class Diagnoser {
   }
 
   Status contrast() {
+    SENTINEL_TRY(choose_sample());
     std::string columns, unions;
     for (size_t i = 0; i < kDimensions.size(); ++i) {
       if (restates(kDimensions[i])) continue;
@@ -203,32 +231,74 @@ class Diagnoser {
 
   // Values never seen before that came up with the onset, or before it and have a part in the failures.
   Status find_changes() {
+    constexpr std::array<std::string_view, 4> kColumns{"model_version", "prompt_template", "provider", "model"};
+    std::string columns, sets;
+    for (const std::string_view column : kColumns) {
+      columns += fmt::format("{}, ", column);
+      sets += fmt::format("{}({})", sets.empty() ? "" : ", ", column);
+    }
     const int64_t onset = to_us(*diagnosis_.onset);
-    const int64_t from = onset - request_.before.count();
-    for (const std::string_view column : {"model_version", "prompt_template", "provider", "model"}) {
-      const std::string sql = fmt::format(
-          "SELECT v, first_us FROM (SELECT {0} AS v, MIN(epoch_us(timestamp)) AS first_us FROM llm_events "
-          "WHERE {0} IS NOT NULL AND {0} <> '' AND test_mode = ? AND timestamp <= make_timestamp(?) GROUP BY 1) "
-          "WHERE first_us >= ? AND first_us <= ? AND (SELECT COUNT(*) FROM llm_events WHERE epoch_us(timestamp) < "
-          "first_us) >= {1} "
-          "ORDER BY 2 LIMIT 5",
-          column, kCallsBeforeNew);
-      SENTINEL_ASSIGN(const events::SqlResult result,
-                      query(sql, {request_.test_mode, to_us(request_.now), from, onset + 60'000'000}));
+    const std::string sql = fmt::format(
+        "SELECT {}MIN(epoch_us(timestamp)) AS first_us FROM llm_events WHERE test_mode = ? AND timestamp <= "
+        "make_timestamp(?) GROUP BY GROUPING SETS ({}) HAVING MIN(epoch_us(timestamp)) BETWEEN ? AND ? ORDER BY "
+        "first_us",
+        columns, sets);
+    SENTINEL_ASSIGN(const events::SqlResult result,
+                    query(sql, {request_.test_mode, to_us(request_.now), onset - request_.before.count(),
+                                onset + Micros(kWithOnset).count()}));
+    for (size_t c = 0; c < kColumns.size(); ++c) {
+      size_t told = 0;
       for (const events::CellRow& row : result.rows) {
-        const TimePoint at = time_from_us(cell_int(row[1]));
-        const auto gap = at > *diagnosis_.onset ? at - *diagnosis_.onset : *diagnosis_.onset - at;
-        if (gap > kWithOnset && !is_finding(column, cell_text(row[0]))) continue;
-        const std::string when = gap < std::chrono::seconds(1)
-                                     ? std::string("with the first failing call")
-                                     : fmt::format("{} {} the first failing call", humanize_duration(gap),
-                                                   at > *diagnosis_.onset ? "after" : "before");
+        const std::string value = cell_text(row[c]);  // empty in the rows of other columns
+        const TimePoint at = time_from_us(cell_int(row[kColumns.size()]));
+        if (value.empty() || told == kFirstSeenMax) continue;
+        if (distance(at) > kWithOnset && !is_finding(kColumns[c], value)) continue;
+        SENTINEL_ASSIGN(const bool new_value, calls_came_before(at));
+        if (!new_value) continue;
+        ++told;
         diagnosis_.changes.push_back(
-            {at, fmt::format("{} {} was first seen at {}, {}", replace_all(std::string(column), "_", " "),
-                             cell_text(row[0]), clock_time(at), when)});
+            {at, fmt::format("{} {} was first seen at {}, {}", replace_all(std::string(kColumns[c]), "_", " "), value,
+                             clock_time(at), when(at))});
       }
     }
+    add_known_changes();
     return {};
+  }
+
+  // Enough of them that a value which was not among them is a new one.
+  Result<bool> calls_came_before(TimePoint at) {
+    SENTINEL_ASSIGN(const events::SqlResult result,
+                    query(fmt::format("SELECT COUNT(*) FROM (SELECT 1 FROM llm_events WHERE timestamp < "
+                                      "make_timestamp(?) LIMIT {})",
+                                      kCallsBeforeNew),
+                          {to_us(at)}));
+    return cell_int(result.rows.front()[0]) >= kCallsBeforeNew;
+  }
+
+  Micros distance(TimePoint at) const {
+    return std::chrono::abs(std::chrono::duration_cast<Micros>(at - *diagnosis_.onset));
+  }
+  std::string when(TimePoint at) const {
+    if (distance(at) < std::chrono::seconds(1)) return "with the first failing call";
+    return fmt::format("{} {} the first failing call", humanize_duration(distance(at)),
+                       at > *diagnosis_.onset ? "after" : "before");
+  }
+
+  // What was done within the time looked at, nearest to the onset first.
+  void add_known_changes() {
+    std::vector<KnownChange> near;
+    for (const KnownChange& change : request_.known_changes) {
+      if (change.at >= *diagnosis_.onset - request_.before && change.at <= *diagnosis_.onset + kWithOnset)
+        near.push_back(change);
+    }
+    std::sort(near.begin(), near.end(), [&](const KnownChange& a, const KnownChange& b) {
+      return std::pair(distance(a.at), a.at) < std::pair(distance(b.at), b.at);
+    });
+    if (near.size() > kKnownChangesMax) near.resize(kKnownChangesMax);
+    for (const KnownChange& change : near) {
+      diagnosis_.changes.push_back(
+          {change.at, fmt::format("{} at {}, {}", change.what, clock_time(change.at), when(change.at)), change.kind});
+    }
   }
 
   Status find_examples() {
@@ -272,7 +342,8 @@ class Diagnoser {
   const DiagnosisRequest& request_;
   const DiagnosisLimits& limits_;
   Diagnosis diagnosis_;
-  bool only_judged_ = false;  // see kJudgedMin
+  bool only_judged_ = false;               // see kJudgedMin
+  int64_t sample_below_ = kSampleModulus;  // of fine calls those whose microsecond modulo it is below; all
 };
 
 }  // namespace
@@ -285,22 +356,31 @@ std::string scope_condition(const Scope& scope) {
 
 std::string Diagnosis::why() const {
   if (failing == 0) return "No call matches the rule's failing condition in this window yet.";
+  // What may have brought it about: a breaker that opens is what failing calls lead to.
+  std::string done;
+  for (const ChangeNearOnset& change : changes) {
+    if (!onset || change.kind == "first_seen" || change.kind == "breaker") continue;
+    if (change.at < *onset - kMayHaveCaused || change.at > *onset + kClocksDiffer) continue;
+    done = fmt::format(" Before it: {}.", change.sentence);
+    break;
+  }
   if (findings.empty()) {
     return fmt::format(
-        "Nothing sets the {} failing calls apart from {} others: the cause is likely common to all calls.", failing,
-        baseline);
+        "Nothing sets the {} failing calls apart from {} others: the cause is likely common to all calls.{}", failing,
+        baseline, done);
   }
   std::string text = findings.front().sentence;
   text.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(text.front())));
   for (const ChangeNearOnset& change : changes) {
+    if (change.kind != "first_seen") continue;
     const std::string& with = findings.front().with_value;
     if (change.sentence.find(findings.front().value) != std::string::npos ||
         (!with.empty() && change.sentence.find(with) != std::string::npos)) {
       const size_t seen = change.sentence.find("was first seen");
-      return fmt::format("{}; it {}.", text, change.sentence.substr(seen));
+      return fmt::format("{}; it {}.{}", text, change.sentence.substr(seen), done);
     }
   }
-  return text + ".";
+  return text + "." + done;
 }
 
 Result<Diagnosis> diagnose(events::EventStore& events, const DiagnosisRequest& request, const DiagnosisLimits& limits) {
@@ -364,7 +444,7 @@ std::string to_json(const Diagnosis& d) {
       findings.back().as_object()["with"] = json::object{{"dimension", f.with_dimension}, {"value", f.with_value}};
   }
   for (const ChangeNearOnset& c : d.changes)
-    changes.push_back(json::object{{"at", format_rfc3339(c.at)}, {"sentence", c.sentence}});
+    changes.push_back(json::object{{"at", format_rfc3339(c.at)}, {"sentence", c.sentence}, {"kind", c.kind}});
   for (const ExampleCall& e : d.examples) {
     examples.push_back(
         json::object{{"request_id", e.request_id}, {"timestamp", format_rfc3339(e.at)}, {"sentence", e.sentence}});
@@ -406,8 +486,10 @@ Result<Diagnosis> diagnosis_from_json(std::string_view text) {
         d.findings.back().with_value = string(*with, "value");
       }
     }
-    for (const json::value& c : value.at("changes").as_array())
-      d.changes.push_back({time(c, "at"), string(c, "sentence")});
+    for (const json::value& c : value.at("changes").as_array()) {
+      const bool has_kind = c.as_object().contains("kind");  // not in those of older versions
+      d.changes.push_back({time(c, "at"), string(c, "sentence"), has_kind ? string(c, "kind") : "first_seen"});
+    }
     for (const json::value& e : value.at("examples").as_array()) {
       d.examples.push_back({string(e, "request_id"), time(e, "timestamp"), string(e, "sentence")});
     }

@@ -16,9 +16,17 @@
 
 namespace sentinel::incident {
 
+// Something that was done, as changes.h knows it.
+struct KnownChange {
+  TimePoint at;
+  std::string kind;  // deploy, configuration, breaker ...
+  std::string what;  // "deploy of shop (v1.4.2)"
+};
+
 struct ChangeNearOnset {
   TimePoint at;
   std::string sentence;
+  std::string kind = "first_seen";  // of a value in calls; else that of the known change
 };
 
 struct ExampleCall {
@@ -37,7 +45,7 @@ struct Diagnosis {
   std::vector<ChangeNearOnset> changes;
   std::vector<ExampleCall> examples;
 
-  // One sentence: the first change or finding, or that nothing sets the failing calls apart.
+  // One sentence: the first finding, or that nothing sets the failing calls apart, and the change that goes with it.
   std::string why() const;
 };
 
@@ -58,6 +66,7 @@ struct DiagnosisRequest {
   Micros lookback = std::chrono::minutes(10);  // failing calls are looked for so long before the alert
   TimePoint not_before{};                      // the onset is no earlier: an incident of the same kind ended then
   bool test_mode = false;                      // look at test traffic instead of real traffic
+  std::vector<KnownChange> known_changes;      // what concerns the scope; those near the onset are told of
 };
 
 // Blocks on the event store; run on a background thread.

@@ -50,7 +50,7 @@ TimePoint end_of_earlier(Service& service, const model::Incident& incident, cons
     const auto resolved_at = record.incident.resolved_at;
     if (!resolved_at || *resolved_at < request.alert_started_at - request.lookback) continue;
     if (scope_of(record.incident) != request.scope || record.incident.test_mode != incident.test_mode) continue;
-    const auto other = service.summary(record.incident.id);
+    const auto other = service.alerts_summary(record.incident.id);
     if (!other || other->failing_since.empty()) continue;
     const bool same =
         record.incident.group_key == incident.group_key || other->failing_since.contains(request.failing_condition);
@@ -70,6 +70,21 @@ DiagnosisRequest make_request(Service& service, const AlertsSummary& alerts, Tim
   request.test_mode = incident.test_mode;
   request.not_before = end_of_earlier(service, incident, request);
   return request;
+}
+
+// What was done in the time that the diagnosis looks at.
+std::vector<KnownChange> known_changes(const ChangeLog& log, const DiagnosisRequest& request) {
+  const auto events = log.list({.from = request.alert_started_at - request.lookback - request.before,
+                                .to = request.now,
+                                .kind = std::nullopt,
+                                .scope = request.scope});
+  std::vector<KnownChange> known;
+  if (!events) {
+    log_warn("diagnosis", "changes were not read", {{"error", events.error().to_string()}});
+    return known;
+  }
+  for (const ChangeEvent& e : *events) known.push_back({e.at, std::string(change_kind_name(e.kind)), e.describe()});
+  return known;
 }
 
 }  // namespace
@@ -98,7 +113,7 @@ void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, ui
   control_.after(kRounds[round], [this, incident_id, round, watch] {
     const auto now = watches_.find(incident_id);
     if (now == watches_.end() || now->second != watch) return;
-    const auto alerts = service_.summary(incident_id);
+    const auto alerts = service_.alerts_summary(incident_id);
     // Opened by a person: nothing says what failing means.
     if (!alerts || alerts->record.incident.status == model::IncidentStatus::kResolved ||
         alerts->failing_since.empty()) {
@@ -110,22 +125,24 @@ void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, ui
 }
 
 void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function<void(Status)> done) {
-  const auto alerts = service_.summary(incident_id);
+  const auto alerts = service_.alerts_summary(incident_id);
   if (!alerts) {
     if (done) done(fail(alerts.error()));
     return;
   }
-  const DiagnosisRequest request = make_request(service_, *alerts, control_.now());
+  DiagnosisRequest request = make_request(service_, *alerts, control_.now());
+  if (!request.test_mode) request.known_changes = known_changes(changes_, request);
   background_([this, incident_id, request, done = std::move(done)] {
     auto diagnosis = diagnose(events_, request);
     control_.post([this, incident_id, done, condition = request.failing_condition, diagnosis = std::move(diagnosis)] {
       Status status;
-      const auto now = service_.summary(incident_id);
+      const auto now = service_.alerts_summary(incident_id);
       if (now && failing_condition(*now) != condition) {
         // Called after another alert meanwhile: that one's diagnosis is under way.
       } else if (diagnosis) {
         const auto stored = service_.set_diagnosis(incident_id, *diagnosis);
         if (!stored) status = fail(stored.error());
+        if (stored && on_diagnosed_) on_diagnosed_(incident_id);
         compare(incident_id);
       } else {
         status = fail(diagnosis.error());

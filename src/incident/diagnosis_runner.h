@@ -10,6 +10,7 @@
 
 #include "base/scheduler.h"
 #include "events/event_store.h"
+#include "incident/changes.h"
 #include "incident/service.h"
 
 namespace sentinel::incident {
@@ -22,8 +23,12 @@ class DiagnosisRunner {
   using Background = std::function<void(std::function<void()>)>;  // runs a job on some other thread
 
   // All references outlive the runner; `background` jobs have ended before it is destroyed.
-  DiagnosisRunner(Scheduler& control, Service& service, events::EventStore& events, Background background)
-      : control_(control), service_(service), events_(events), background_(std::move(background)) {}
+  DiagnosisRunner(Scheduler& control, Service& service, const ChangeLog& changes, events::EventStore& events,
+                  Background background)
+      : control_(control), service_(service), changes_(changes), events_(events), background_(std::move(background)) {}
+
+  // After a diagnosis was stored, on the control thread.
+  void on_diagnosed(std::function<void(const std::string& incident_id)> handler) { on_diagnosed_ = std::move(handler); }
 
   // At once, then 10 s, 30 s, 2 min and 10 min later while the incident is not resolved. Watching again starts anew:
   // what the incident is called after has changed.
@@ -37,8 +42,10 @@ class DiagnosisRunner {
 
   Scheduler& control_;
   Service& service_;
+  const ChangeLog& changes_;
   events::EventStore& events_;
   const Background background_;
+  std::function<void(const std::string&)> on_diagnosed_;
   std::map<std::string, uint64_t> watches_;  // by incident, the watch that counts; ends with the incident or the rounds
   uint64_t last_watch_ = 0;
 };

@@ -29,7 +29,8 @@ class DiagnosisRunnerTest : public testing::Test {
     EXPECT_TRUE(Service::migrate(*database_));
     desk_.deadlines.by_severity.clear();  // only what the runner waits for is pending
     service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, desk_);
-    runner_ = std::make_unique<DiagnosisRunner>(scheduler_, *service_, *store_,
+    changes_ = std::make_unique<ChangeLog>(*database_);
+    runner_ = std::make_unique<DiagnosisRunner>(scheduler_, *service_, *changes_, *store_,
                                                 [](const std::function<void()>& job) { job(); });
     service_->on_change([this](const IncidentRecord& record, bool created) {
       if (created) runner_->watch(record.incident.id);
@@ -108,6 +109,7 @@ class DiagnosisRunnerTest : public testing::Test {
   std::unique_ptr<events::EventStore> store_;
   std::unique_ptr<state::Database> database_;
   std::unique_ptr<Service> service_;
+  std::unique_ptr<ChangeLog> changes_;
   std::unique_ptr<DiagnosisRunner> runner_;
 };
 
@@ -142,6 +144,37 @@ TEST_F(DiagnosisRunnerTest, TheOnsetIsNoEarlierThanTheEndOfTheIncidentBefore) {
   ASSERT_TRUE(d.record.incident.impact_started_at);
   EXPECT_GE(*d.record.incident.impact_started_at, ended);
   EXPECT_NE(d.record.headline.why.find("other-version"), std::string::npos) << d.record.headline.why;
+}
+
+TEST_F(DiagnosisRunnerTest, WhatWasDoneShortlyBeforeIsNamedWhenItConcernsTheIncident) {
+  const auto done = [&](const char* subject, const char* text, model::Labels labels) {
+    ChangeEvent e;
+    e.at = scheduler_.now();
+    e.kind = ChangeKind::kDeploy;
+    e.subject = subject;
+    e.text = text;
+    e.labels = std::move(labels);
+    ASSERT_TRUE(changes_->add(std::move(e), "", {"ci", "api"}));
+  };
+  done("shop", "v1", {{"service", "shop"}});
+  calls_for(2500);
+  done("shop", "v2", {{"service", "shop"}});
+  calls_for(20);
+  done("search", "v9", {{"service", "search"}});
+  calls_for(20);
+  calls_for(20, Trouble::kFails);  // whoever answers: nothing sets them apart
+  alert(AlertChange::Kind::kFired, "Errors", "SEV2", "status = 'error'");
+  const IncidentDetail d = incident("1");
+  ASSERT_EQ(d.diagnosis->changes.size(), 1u);  // the first is too long ago, the other is about another service
+  EXPECT_EQ(d.diagnosis->changes[0].kind, "deploy");
+  EXPECT_EQ(d.record.headline.why,
+            "Nothing sets the 10 failing calls apart from 1810 others: the cause is likely common to all calls. "
+            "Before it: " +
+                d.diagnosis->changes[0].sentence + ".");
+  EXPECT_TRUE(d.diagnosis->changes[0].sentence.starts_with("deploy of shop (v2) at "))
+      << d.diagnosis->changes[0].sentence;
+  EXPECT_TRUE(d.diagnosis->changes[0].sentence.ends_with(", 40 s before the first failing call"))
+      << d.diagnosis->changes[0].sentence;
 }
 
 TEST_F(DiagnosisRunnerTest, LooksAgainWhileItLastsAndNotAfter) {

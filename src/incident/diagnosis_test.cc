@@ -123,6 +123,35 @@ TEST_F(DiagnosisTest, AFaultOfOneEndpointIsNamedAlthoughTheVersionIsTheSame) {
   EXPECT_EQ(diagnosis.findings[0].value, "/chat");
 }
 
+TEST_F(DiagnosisTest, WhatWasDoneNearTheOnsetIsToldAndOnlyWhatCameBeforeIsNamedInTheSentence) {
+  const TimePoint start = clock_.now();
+  const TimePoint onset = start + std::chrono::seconds(300);
+  std::vector<Interaction> calls;
+  for (int s = 0; s < 400; ++s) {
+    Interaction i = call(start + std::chrono::seconds(s));
+    if (s >= 300 && i.endpoint == "/chat") break_call(i);
+    if (s == 300) i.endpoint = "/chat", break_call(i);
+    calls.push_back(std::move(i));
+  }
+  ASSERT_TRUE(store_->append(calls));
+  DiagnosisRequest asked = request(start + std::chrono::seconds(370));
+  asked.known_changes = {
+      {onset + std::chrono::seconds(8), "breaker", "circuit breaker of openai/sim-large opened"},
+      {onset - std::chrono::minutes(4), "deploy", "deploy of shop (v2)"},
+      {onset - std::chrono::seconds(20), "configuration", "change of configuration routes.yml (by ada)"},
+      {onset - std::chrono::hours(2), "deploy", "deploy of shop (v1)"},
+  };
+  const auto diagnosis = diagnose(*store_, asked).value();
+  std::vector<std::string> kinds;
+  for (const ChangeNearOnset& c : diagnosis.changes) kinds.push_back(c.kind);
+  EXPECT_EQ(kinds, (std::vector<std::string>{"breaker", "configuration", "deploy"}));
+  EXPECT_TRUE(diagnosis.changes[0].sentence.ends_with("8 s after the first failing call"));
+  EXPECT_NE(diagnosis.why().find("ndpoint /chat"), std::string::npos) << diagnosis.why();
+  EXPECT_TRUE(diagnosis.why().ends_with("20 s before the first failing call.")) << diagnosis.why();
+  EXPECT_NE(diagnosis.why().find(". Before it: change of configuration routes.yml (by ada) at "), std::string::npos);
+  EXPECT_EQ(diagnosis_from_json(to_json(diagnosis))->why(), diagnosis.why());
+}
+
 TEST_F(DiagnosisTest, AFaultThatHitsAllAlikeBlamesNothing) {
   const TimePoint start = clock_.now();
   std::vector<Interaction> calls;

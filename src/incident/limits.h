@@ -21,6 +21,8 @@ inline constexpr size_t kAlertsShownMax = 50;  // in the answer that has all of 
 inline constexpr size_t kAlertsPageMax = 500;
 inline constexpr size_t kFileNameBytesMax = 200;
 inline constexpr int64_t kActionItemsMax = 100;  // of one incident
+inline constexpr int64_t kChangesKept = 20'000;  // the newest events of changes.h
+inline constexpr size_t kSummaryBytesMax = 4000;
 inline constexpr size_t kPostmortemBytesMax = 1 << 20;
 inline constexpr size_t kPostmortemAuthorsMax = 50;
 

@@ -66,6 +66,12 @@ enum class GroupByDiagnosis {
   kMerge,    // the newer one is merged, unless somebody is on it: then as kSuggest
 };
 
+// What the score of alert fatigue is made of (alert_quality.h); the parts add up to 100. The usual ones are a proposal
+// of ours.
+struct FatigueWeights {
+  double load = 30, useless = 25, sleep = 20, noisy = 15, unattended = 10;
+};
+
 struct Options {
   std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
   // Alerts equal in these labels join the same open incident: one problem trips several rules, and is one incident.
@@ -79,6 +85,7 @@ struct Options {
   std::vector<FieldDefinition> fields;
   AttachmentLimits attachments;
   DeadlineOptions deadlines;
+  FatigueWeights fatigue;
 
   const FieldDefinition* field(std::string_view name) const;
 };

@@ -96,6 +96,12 @@ Result<int64_t> next_number(state::Tx& tx) {
   return rows.front().integer(0);
 }
 
+constexpr std::string_view kDeadlinesTable = R"sql(
+CREATE TABLE incident_deadlines (
+  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
+  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
+CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
+)sql";
 constexpr std::string_view kRatingsTable =
     "CREATE TABLE incident_ratings (incident_id TEXT PRIMARY KEY, useful INTEGER NOT NULL, at INTEGER NOT NULL, "
     "actor TEXT NOT NULL)";
@@ -109,6 +115,14 @@ CREATE INDEX incident_actions_by_due ON incident_actions(closed_at, due_day);
 CREATE TABLE incident_postmortems (
   incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, state INTEGER NOT NULL, authors TEXT NOT NULL,
   version INTEGER NOT NULL, saved_at INTEGER NOT NULL, saved_by TEXT NOT NULL);
+)sql";
+constexpr std::string_view kChangesTables = R"sql(
+CREATE TABLE change_events (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, kind INTEGER NOT NULL, subject TEXT NOT NULL,
+  text TEXT NOT NULL, link TEXT NOT NULL, labels TEXT NOT NULL, actor TEXT NOT NULL, once_key TEXT UNIQUE);
+CREATE INDEX change_events_by_time ON change_events(at);
+CREATE TABLE incident_summaries (
+  incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, of_why TEXT NOT NULL, at INTEGER NOT NULL);
 )sql";
 
 // What an alert says of its incident, so that nobody reads thousands of them for a title. Severity 0: a row of an older
@@ -182,12 +196,7 @@ CREATE TABLE incident_attachments (
 CREATE INDEX incident_attachments_by_incident ON incident_attachments(incident_id, at);
 CREATE INDEX incident_attachments_by_content ON incident_attachments(sha256);
 )sql"},
-                                                  {4, R"sql(
-CREATE TABLE incident_deadlines (
-  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
-  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
-CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
-)sql"},
+                                                  {4, std::string(kDeadlinesTable)},
                                                   {5, R"sql(
 CREATE TABLE status_subscribers (
   id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, confirmed_at INTEGER, mailed_at INTEGER NOT NULL);
@@ -196,8 +205,9 @@ CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
 )sql"},
                                                   {6, std::string(kLearningTables)},
                                                   {7, std::string(kRatingsTable)},
-                                                  {8, std::string(kAlertWords)},
-                                                  {9, std::string(kCauses)}};
+                                                  {8, std::string(kChangesTables)},
+                                                  {9, std::string(kAlertWords)},
+                                                  {10, std::string(kCauses)}};
   return list;
 }
 
@@ -451,6 +461,15 @@ Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view 
   if (rows.empty()) return std::optional<Diagnosis>();
   SENTINEL_ASSIGN(Diagnosis diagnosis, diagnosis_from_json(rows.front().text(0)));
   return std::optional<Diagnosis>(std::move(diagnosis));
+}
+
+Result<std::optional<Summary>> load_summary(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT text, model, of_why, at FROM incident_summaries WHERE incident_id = ?",
+                           {std::string(incident_id)}));
+  if (rows.empty()) return std::optional<Summary>();
+  const state::Row& row = rows.front();
+  return std::optional<Summary>({row.text(0), row.text(1), row.text(2), time_from_us(row.integer(3))});
 }
 
 }  // namespace sentinel::incident

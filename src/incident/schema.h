@@ -73,5 +73,6 @@ Result<std::vector<Link>> load_links(state::Tx& tx, std::string_view id);
 
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id);
 Result<std::optional<Diagnosis>> load_diagnosis(state::Tx& tx, std::string_view incident_id);
+Result<std::optional<Summary>> load_summary(state::Tx& tx, std::string_view incident_id);
 
 }  // namespace sentinel::incident

@@ -114,12 +114,13 @@ Result<IncidentDetail> Service::get(std::string_view id, size_t alerts_max) {
     SENTINEL_ASSIGN(detail.lead, load_lead_of(tx, detail.record));
     SENTINEL_ASSIGN(detail.timeline, load_timeline(tx, key));
     SENTINEL_ASSIGN(detail.diagnosis, load_diagnosis(tx, key));
+    SENTINEL_ASSIGN(detail.summary, load_summary(tx, key));
     return {};
   }));
   return detail;
 }
 
-Result<AlertsSummary> Service::summary(std::string_view id) {
+Result<AlertsSummary> Service::alerts_summary(std::string_view id) {
   AlertsSummary out;
   SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(out.record, load(tx, id));
@@ -439,6 +440,26 @@ Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnos
         return store(tx, record);
       },
       true);
+}
+
+Status Service::set_summary(std::string_view id, const Summary& summary) {
+  const auto changed = change(
+      id, 0,
+      [&](state::Tx& tx, IncidentRecord& record) -> Status {
+        SENTINEL_TRY(
+            tx.exec("INSERT INTO incident_summaries (incident_id, text, model, of_why, at) VALUES (?,?,?,?,?) "
+                    "ON CONFLICT (incident_id) DO UPDATE SET text = excluded.text, model = excluded.model, "
+                    "of_why = excluded.of_why, at = excluded.at",
+                    {record.incident.id, summary.text, summary.model, summary.of_why, to_us(summary.at)}));
+        SENTINEL_TRY(append_timeline(tx, record.incident, "summary", "Summed up by a model: " + summary.text, "",
+                                     Actor{summary.model, "model"}));
+        record.incident.updated_at = scheduler_.now();
+        ++record.incident.version;
+        return store(tx, record);
+      },
+      true);
+  if (!changed) return fail(changed.error());
+  return {};
 }
 
 Status Service::set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step) {

@@ -58,6 +58,14 @@ struct Update;          // casework.h
 struct SameCause;       // same_cause.h
 struct FailingOverlap;  // the same
 
+// A model's words, see summary.h.
+struct Summary {
+  std::string text;
+  std::string model;
+  std::string of_why;  // the sentence of the diagnosis that it sums up
+  TimePoint at;
+};
+
 struct IncidentDetail {
   IncidentRecord record;
   std::vector<IncidentAlert> alerts;  // all, or the first of them: those that fire, then by their start
@@ -68,6 +76,7 @@ struct IncidentDetail {
   std::optional<model::Alert> lead;
   std::vector<model::TimelineEntry> timeline;
   std::optional<Diagnosis> diagnosis;
+  std::optional<Summary> summary;  // absent where no model is configured, or did not answer
 };
 
 // What a diagnosis goes by, of all alerts of an incident; no dearer for ten thousand of them.
@@ -155,7 +164,7 @@ class Service final : public alerting::AlertListener {
   Result<IncidentRecord> create(const NewIncident& request, const Actor& actor);
   // `id`: ULID, "17" or "INC-17". kNotFound says which was asked for. At most so many of its alerts.
   Result<IncidentDetail> get(std::string_view id, size_t alerts_max = SIZE_MAX);
-  Result<AlertsSummary> summary(std::string_view id);
+  Result<AlertsSummary> alerts_summary(std::string_view id);
   // `firing` absent: all. `cursor`: what the last page gave. An alert that starts or ends between two pages may be
   // missing or there twice.
   Result<AlertsPage> alerts(std::string_view id, std::optional<bool> firing, std::string_view cursor, size_t limit);
@@ -184,6 +193,8 @@ class Service final : public alerting::AlertListener {
 
   // A newer diagnosis replaces the older; the timeline gets an entry when its first sentence changed.
   Result<IncidentRecord> set_diagnosis(std::string_view id, const Diagnosis& diagnosis);
+  // A newer summary replaces the older; each is on the timeline.
+  Status set_summary(std::string_view id, const Summary& summary);
   // The first open step of the runbook, kept true by whoever runs it.
   Status set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step);
   // Open incidents that may be the same problem, by the last diagnosis of each; without others when there is none.

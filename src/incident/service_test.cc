@@ -208,7 +208,7 @@ TEST_F(ServiceTest, ASummaryOfManyAlertsSaysWhatEachOfThemSays) {
   const auto alerts = service_->get("1")->alerts;
   ASSERT_EQ(alerts.size(), 4u) << "SEV4 opens and joins nothing";
   const auto check = [&] {
-    const AlertsSummary s = service_->summary("1").value();
+    const AlertsSummary s = service_->alerts_summary("1").value();
     std::map<std::string, TimePoint> since;
     for (const IncidentAlert& entry : alerts) {
       const std::string words(entry.alert.annotations.get("failing_calls"));
@@ -227,7 +227,7 @@ TEST_F(ServiceTest, ASummaryOfManyAlertsSaysWhatEachOfThemSays) {
   ASSERT_TRUE(database_->write([](state::Tx& tx) {
     return tx.exec("UPDATE incident_alerts SET severity = 0, title = '', failing_calls = ''");
   }));
-  EXPECT_FALSE(service_->summary("1")->failing_since.contains("status = 'error'"));
+  EXPECT_FALSE(service_->alerts_summary("1")->failing_since.contains("status = 'error'"));
   restart();
   check();
 }
@@ -454,6 +454,26 @@ TEST_F(ServiceTest, AnalyticsComeFromTheRecordedChanges) {
   EXPECT_DOUBLE_EQ(a.time_to_acknowledge.p50_s, 120);
   EXPECT_DOUBLE_EQ(a.time_to_resolve.mean_s, 600);
   EXPECT_EQ(a.time_to_detect.count, 0u) << "no onset was found, so nothing is assumed";
+}
+
+TEST_F(ServiceTest, AnalyticsOverTimeCountEachIncidentInTheHourItBegan) {
+  const TimePoint start = scheduler_.now();
+  fire(drift_);
+  scheduler_.run_for(std::chrono::seconds(120));
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  ASSERT_TRUE(service_->resolve("1", {}, kAda));
+  scheduler_.run_for(std::chrono::hours(2));
+  fire(drift_.with("service", "search"));
+  const auto periods = analyze_over_time(all(), start, start + std::chrono::minutes(150), std::chrono::hours(1));
+  ASSERT_EQ(periods.size(), 3u);
+  EXPECT_EQ(periods[0].figures.incidents, 1u);
+  EXPECT_DOUBLE_EQ(periods[0].figures.time_to_acknowledge.p50_s, 120);
+  EXPECT_EQ(periods[1].figures.incidents, 0u);
+  EXPECT_EQ(periods[2].start, start + std::chrono::hours(2));
+  EXPECT_EQ(periods[2].figures.open, 1u);
+  EXPECT_EQ(usual_period(std::chrono::hours(24)), std::chrono::hours(1));
+  EXPECT_EQ(usual_period(std::chrono::days(30)), std::chrono::days(1));
+  EXPECT_EQ(usual_period(std::chrono::days(90)), std::chrono::weeks(1));
 }
 
 TEST_F(ServiceTest, ThePostmortemTellsTheStoryFromTheTimeline) {

@@ -44,6 +44,7 @@ void add_breaker_command(CLI::App& cli, int& exit_code);
 void add_runbook_command(CLI::App& cli, int& exit_code);
 void add_import_command(CLI::App& cli, int& exit_code);
 void add_heartbeat_command(CLI::App& cli, int& exit_code);
+void add_change_command(CLI::App& cli, int& exit_code);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

@@ -88,6 +88,7 @@ export function incidentDetail(value: IncidentDetail): IncidentDetail {
     useful: value.useful ?? null,
     timeline: value.timeline ?? [],
     diagnosis: diagnosis(value.diagnosis),
+    summary: value.summary ?? null,
     runbook: runbook(value.runbook),
   };
 }

@@ -77,7 +77,7 @@ export interface Diagnosis {
   failing_condition: string;
   onset: string | null;
   findings: Finding[];
-  changes: { at: string; sentence: string }[];
+  changes: { at: string; sentence: string; kind: string }[];
   examples: { request_id: string; timestamp: string; sentence: string }[];
 }
 
@@ -160,6 +160,7 @@ export interface IncidentDetail extends Incident {
   useful: boolean | null;
   timeline: TimelineEntry[];
   diagnosis: Diagnosis | null;
+  summary: { text: string; model: string; at: string } | null;
   runbook: Runbook | null;
 }
 
@@ -306,7 +307,7 @@ export interface Quantiles {
   count: number;
 }
 
-export interface Analytics {
+export interface IncidentFigures {
   incidents: number;
   by_severity: Partial<Record<Severity, number>>;
   mttd_s: Quantiles | null;
@@ -314,6 +315,10 @@ export interface Analytics {
   mttr_s: Quantiles | null;
   open: number;
   unacknowledged: number;
+}
+export interface Analytics extends IncidentFigures {
+  period_s: number;
+  periods: (IncidentFigures & { start: string })[];
 }
 
 export interface ServerStatus {
@@ -478,6 +483,7 @@ export interface Postmortem {
 export interface PageQuality {
   rule?: string;
   user?: string;
+  team?: string;
   name?: string;
   pages: number;
   business: number;
@@ -503,4 +509,7 @@ export interface AlertQuality {
   all: PageQuality;
   rules: PageQuality[];
   people: PageQuality[];
+  teams: PageQuality[];
+  period_s: number;
+  periods: { start: string; business: number; off_hours: number; sleep: number; useless: number }[];
 }
