@@ -57,6 +57,28 @@ TEST(Alerting, one_that_goes_on_costs_no_history_and_lives_as_long_as_it_is_sent
   EXPECT_EQ(w.sender.sent.size(), 2u) << "it was sent no more";
 }
 
+TEST(Alerting, a_list_is_sorted_by_places_and_only_what_is_shown_is_judged) {
+  World w(kConfig);
+  model::Alert worst = alert("A", "1");
+  worst.labels.set("severity", "critical");
+  model::Alert over = alert("B");
+  over.starts_at = w.scheduler.now() - std::chrono::minutes(2);
+  over.ends_at = w.scheduler.now() - std::chrono::minutes(1);
+  ASSERT_TRUE(w.alerting->put({worst, alert("A", "2"), over}));
+  const std::vector<AlertPlace> places = w.alerting->places();
+  ASSERT_EQ(places.size(), 2u) << "what has ended is not listed";
+  for (const AlertPlace& p : places) {
+    EXPECT_EQ(p.severity, p.fingerprint == worst.fingerprint() ? model::Severity::kSev1 : model::Severity::kSev3);
+    EXPECT_EQ(p.starts_at, w.start());
+  }
+  const auto views = w.alerting->views({alert("A", "2").fingerprint(), over.fingerprint(), 7, worst.fingerprint()});
+  ASSERT_EQ(views.size(), 2u);
+  EXPECT_EQ(views[0].alert.labels.get("i"), "2");
+  EXPECT_EQ(views[1].receivers, std::vector<std::string>{"team"});
+  w.scheduler.run_for(std::chrono::hours(1));
+  EXPECT_TRUE(w.alerting->places().empty());
+}
+
 TEST(Alerting, one_that_fires_longer_than_history_is_kept_keeps_its_text) {
   World w(kConfig);
   model::Alert lasting = alert("A");

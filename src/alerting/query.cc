@@ -101,6 +101,30 @@ std::vector<AlertView> Alerting::alerts(const AlertQuery& query) const {
   return out;
 }
 
+std::vector<AlertPlace> Alerting::places() const {
+  const TimePoint now = scheduler_.now();
+  std::vector<AlertPlace> out;
+  out.reserve(alerts_.size());
+  for (const auto& [fingerprint, record] : alerts_) {
+    const model::Alert& a = record.alert;
+    if (a.resolved_at(now)) continue;
+    out.push_back(
+        {fingerprint, model::parse_severity(a.labels.get("severity")).value_or(model::Severity::kSev3), a.starts_at});
+  }
+  return out;
+}
+
+std::vector<AlertView> Alerting::views(const std::vector<uint64_t>& fingerprints) const {
+  const TimePoint now = scheduler_.now();
+  std::vector<AlertView> out;
+  for (const uint64_t fingerprint : fingerprints) {
+    const auto found = alerts_.find(fingerprint);
+    if (found == alerts_.end() || found->second.alert.resolved_at(now)) continue;
+    out.push_back(view(found->second, found->second.groups, now));
+  }
+  return out;
+}
+
 std::vector<GroupView> Alerting::groups(const AlertQuery& query) const {
   const TimePoint now = scheduler_.now();
   std::map<Group*, std::vector<const Record*>> found;

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "model/alert.h"
 #include "model/labels.h"
+#include "model/severity.h"
 #include "receivers/config.h"
 #include "receivers/notification.h"
 
@@ -31,6 +32,13 @@ struct AlertView {
   std::vector<std::string> receivers;     // by name, in the order of the routes
   std::optional<Acknowledgement> acknowledged{};
   bool flapping = false;  // its news is held back
+};
+
+// What a list of alerts that fire is sorted by.
+struct AlertPlace {
+  uint64_t fingerprint = 0;
+  model::Severity severity = model::Severity::kSev3;  // as its label has it; SEV3 when that says nothing readable
+  TimePoint starts_at;
 };
 
 struct GroupView {

@@ -1,14 +1,17 @@
 #include "api/alerts.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <map>
+#include <unordered_set>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "alerting/heartbeats.h"
 #include "base/strings.h"
 #include "oncall/channels.h"
+#include "oncall/config.h"
 #include "receivers/notification.h"
 #include "state/outbox.h"
 #include "text/json_text.h"
@@ -21,6 +24,9 @@ namespace {
 using detection::ActiveAlert;
 using detection::GroupStatusPtr;
 using detection::RuleStatus;
+
+constexpr size_t kAlertsDefault = 500;
+constexpr size_t kAlertsMax = 1000;
 
 json::object texts_json(const detection::NamedTexts& texts) {
   json::object out;
@@ -46,6 +52,80 @@ json::object acknowledgement_json(const alerting::Acknowledgement& a) {
           {"note", a.note},
           {"until", a.until ? json::value(format_rfc3339(*a.until)) : json::value(nullptr)}};
 }
+
+// ---- alerts ----
+
+using Place = AlertsApi::Place;
+
+std::string cursor_of(const Place& place) {
+  const auto& [pending, severity, newest, fingerprint] = place;
+  return fmt::format("{}.{}.{}.{:016x}", int{pending}, static_cast<int>(severity), newest, fingerprint);
+}
+
+Result<Place> place_of(std::string_view cursor) {
+  const std::vector<std::string_view> parts = split(cursor, '.');
+  const auto number = [&](size_t i) { return parts.size() == 4 ? parse_int(parts[i]) : std::nullopt; };
+  uint64_t fingerprint = 0;
+  const bool whole = parts.size() == 4 && parts[3].size() == 16 &&
+                     std::from_chars(parts[3].begin(), parts[3].end(), fingerprint, 16).ptr == parts[3].end();
+  if (!whole || !number(0) || !number(1) || !number(2))
+    return fail(ErrorCode::kInvalidArgument, "parameter \"cursor\" is not one we gave");
+  return Place{*number(0) != 0, static_cast<model::Severity>(*number(1)), *number(2), fingerprint};
+}
+
+// Who says so. Alertmanager's API takes no word for it: what neither we nor a heartbeat raises was posted.
+std::string_view source_of(const model::Alert& alert) {
+  if (alert.labels.has(oncall::kSyntheticLabel)) return "synthetic_page";
+  const bool heartbeat = alert.name() == alerting::kHeartbeatAlertName && alert.labels.has("heartbeat");
+  return heartbeat ? "heartbeat" : "api";
+}
+
+json::object rule_alert_json(const detection::GroupStatus& group, const RuleStatus& rule, const ActiveAlert& a) {
+  return {
+      {"fingerprint", fmt::format("{:016x}", model::label_fingerprint(a.labels))},
+      {"name", rule.name},
+      {"source", "rule"},
+      {"labels", text::labels_object(a.labels)},
+      {"annotations", text::labels_object(a.annotations)},
+      {"state", model::alert_state_name(a.state)},
+      {"active_at", format_rfc3339(a.active_at)},
+      {"value", a.value},
+      {"severity", a.labels.get("severity")},
+      {"generator_url", nullptr},
+      {"rule",
+       json::object{
+           {"group", group.name}, {"name", rule.name}, {"expr", rule.query}, {"for_s", seconds(rule.for_duration)}}}};
+}
+
+json::object posted_alert_json(const model::Alert& a) {
+  return {{"fingerprint", a.fingerprint_hex()},
+          {"name", a.name()},
+          {"source", source_of(a)},
+          {"labels", text::labels_object(a.labels)},
+          {"annotations", text::labels_object(a.annotations)},
+          {"state", model::alert_state_name(model::AlertState::kFiring)},
+          {"active_at", format_rfc3339(a.starts_at)},
+          {"value", nullptr},
+          {"severity", a.labels.get("severity")},
+          {"generator_url", a.generator_url.empty() ? json::value(nullptr) : json::value(a.generator_url)},
+          {"rule", nullptr}};
+}
+
+// What alerting makes of it; null: it does not have it, since it is pending.
+void add_judgement(json::object& item, const alerting::AlertView* view) {
+  json::array silenced, receivers;
+  json::value acknowledged = nullptr;
+  if (view != nullptr) {
+    for (const std::string& id : view->silenced_by) silenced.emplace_back(id);
+    for (const std::string& name : view->receivers) receivers.emplace_back(name);
+    if (view->acknowledged) acknowledged = acknowledgement_json(*view->acknowledged);
+  }
+  item["silenced_by"] = std::move(silenced);
+  item["receiver"] = std::move(receivers);
+  item["acknowledged"] = std::move(acknowledged);
+}
+
+// ---- events ----
 
 std::string event_title(const alerting::AlertEvent& event, std::string_view summary) {
   using Kind = alerting::AlertChange::Kind;
@@ -163,65 +243,79 @@ void AlertsApi::add_routes(net::Router& router) {
   route(router, "GET", "/sentinel/v1/notifications", this, &AlertsApi::notifications);
 }
 
-AlertsApi::Answer AlertsApi::alerts(net::Exchange*) {
-  struct FromControl {
-    std::map<std::string, alerting::AlertView> views;  // by fingerprint
-    std::map<std::string, std::string> incidents;      // fingerprint to INC-n
-  };
-  const FromControl known = co_await net::on_loop(&parts_.control, [this] {
-    FromControl out;
-    for (alerting::AlertView& view : parts_.alerting.alerts({})) {
-      const std::string fingerprint = view.alert.fingerprint_hex();
-      out.views.emplace(fingerprint, std::move(view));
-    }
-    const auto active = parts_.incidents.list({.statuses = model::active_incident_statuses()});
-    if (!active) return out;
-    for (const incident::IncidentRecord& record : *active) {
-      const auto detail = parts_.incidents.get(record.incident.id);
-      if (!detail) continue;
-      for (const incident::IncidentAlert& a : detail->alerts) {
-        if (a.firing) out.incidents[a.alert.fingerprint_hex()] = fmt::format("INC-{}", record.incident.number);
-      }
-    }
-    return out;
-  });
-  json::array items;
-  for (const GroupStatusPtr& group : parts_.rules.groups()) {
+// What can be told without asking alerting about each: those of the rules, also pending ones, then all that alerting
+// holds, which others have posted.
+std::vector<AlertsApi::Listed> AlertsApi::listed(const std::vector<GroupStatusPtr>& groups,
+                                                 const std::vector<alerting::AlertPlace>& held) {
+  std::vector<Listed> all;
+  std::unordered_set<uint64_t> known;
+  for (const GroupStatusPtr& group : groups) {
     for (const RuleStatus& rule : group->rules) {
       for (const ActiveAlert& a : rule.alerts) {
-        model::Alert as_alert;
-        as_alert.labels = a.labels;
-        const std::string fingerprint = as_alert.fingerprint_hex();
-        json::object item{{"fingerprint", fingerprint},
-                          {"name", rule.name},
-                          {"labels", text::labels_object(a.labels)},
-                          {"annotations", text::labels_object(a.annotations)},
-                          {"state", model::alert_state_name(a.state)},
-                          {"active_at", format_rfc3339(a.active_at)},
-                          {"value", a.value},
-                          {"severity", a.labels.get("severity")},
-                          {"rule", json::object{{"group", group->name},
-                                                {"name", rule.name},
-                                                {"expr", rule.query},
-                                                {"for_s", seconds(rule.for_duration)}}}};
-        const auto incident = known.incidents.find(fingerprint);
-        item["incident"] = incident == known.incidents.end() ? json::value(nullptr) : json::value(incident->second);
-        json::array silenced, receivers;
-        json::value acknowledged = nullptr;
-        if (const auto view = known.views.find(fingerprint); view != known.views.end()) {
-          for (const std::string& id : view->second.silenced_by) silenced.emplace_back(id);
-          for (const std::string& name : view->second.receivers) receivers.emplace_back(name);
-          if (view->second.acknowledged) acknowledged = acknowledgement_json(*view->second.acknowledged);
-        }
-        item["silenced_by"] = std::move(silenced);
-        item["receiver"] = std::move(receivers);
-        item["acknowledged"] = std::move(acknowledged);
-        items.push_back(std::move(item));
+        const uint64_t fingerprint = model::label_fingerprint(a.labels);
+        if (!known.insert(fingerprint).second) continue;
+        const auto severity = model::parse_severity(a.labels.get("severity")).value_or(model::Severity::kSev3);
+        all.push_back({{a.state == model::AlertState::kPending, severity, -to_us(a.active_at), fingerprint},
+                       group.get(),
+                       &rule,
+                       &a});
       }
     }
   }
-  co_return net::json_response(200,
-                               text::serialize(json::object{{"items", std::move(items)}, {"next_cursor", nullptr}}));
+  for (const alerting::AlertPlace& p : held) {
+    if (!known.contains(p.fingerprint)) all.push_back({{false, p.severity, -to_us(p.starts_at), p.fingerprint}});
+  }
+  std::sort(all.begin(), all.end(), [](const Listed& a, const Listed& b) { return a.place < b.place; });
+  return all;
+}
+
+AlertsApi::Answer AlertsApi::alerts(net::Exchange* exchange) {
+  const net::Params& params = exchange->request().query;
+  SENTINEL_CO_ASSIGN(const size_t limit, limit_param(params, kAlertsDefault, kAlertsMax));
+  std::optional<Place> after;
+  if (const std::string_view cursor = params.get("cursor"); !cursor.empty()) {
+    SENTINEL_CO_ASSIGN(after, place_of(cursor));
+  }
+  const std::vector<GroupStatusPtr> groups = parts_.rules.groups();
+  const auto held = co_await net::on_loop(&parts_.control, [this] { return parts_.alerting.places(); });
+  std::vector<Listed> all = listed(groups, held);
+  if (after) std::erase_if(all, [&](const Listed& one) { return one.place <= *after; });
+  const bool more = all.size() > limit;
+  if (more) all.resize(limit);
+  std::vector<uint64_t> shown;
+  for (const Listed& one : all) shown.push_back(one.fingerprint());
+  const Judged judged = co_await net::on_loop(&parts_.control, [this, shown] { return judge(shown); });
+  json::array items;
+  for (const Listed& one : all) {
+    const auto view = judged.views.find(one.fingerprint());
+    if (one.alert == nullptr && view == judged.views.end()) continue;  // ended meanwhile
+    const auto incident = judged.incidents.find(one.fingerprint());
+    json::object item = one.alert != nullptr ? rule_alert_json(*one.group, *one.rule, *one.alert)
+                                             : posted_alert_json(view->second.alert);
+    item["incident"] = incident == judged.incidents.end() ? json::value(nullptr) : json::value(incident->second);
+    add_judgement(item, view == judged.views.end() ? nullptr : &view->second);
+    items.push_back(std::move(item));
+  }
+  json::object body{{"items", std::move(items)}};
+  body["next_cursor"] = more ? json::value(cursor_of(all.back().place)) : json::value(nullptr);
+  co_return net::json_response(200, text::serialize(body));
+}
+
+// On the control loop.
+AlertsApi::Judged AlertsApi::judge(const std::vector<uint64_t>& fingerprints) {
+  Judged out;
+  std::vector<std::string> in_hex;
+  for (alerting::AlertView& view : parts_.alerting.views(fingerprints)) {
+    in_hex.push_back(view.alert.fingerprint_hex());
+    out.views.emplace(view.alert.fingerprint(), std::move(view));
+  }
+  const auto numbers = parts_.incidents.numbers_of(in_hex);
+  if (!numbers) return out;
+  for (const auto& [fingerprint, view] : out.views) {
+    const auto number = numbers->find(view.alert.fingerprint_hex());
+    if (number != numbers->end()) out.incidents.emplace(fingerprint, fmt::format("INC-{}", number->second));
+  }
+  return out;
 }
 
 AlertsApi::Answer AlertsApi::rules(net::Exchange*) {

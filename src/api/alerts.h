@@ -2,6 +2,11 @@
 // Rules and alerts in our own form: /sentinel/v1/alerts, rules, events and notifications. Prometheus's is in
 // prometheus_rules.cc.
 
+#include <map>
+#include <string>
+#include <tuple>
+#include <vector>
+
 #include <boost/json/object.hpp>
 
 #include "alerting/alerting.h"
@@ -33,8 +38,26 @@ class AlertsApi {
   explicit AlertsApi(Parts parts) : parts_(parts) {}
   void add_routes(net::Router& router);
 
+  // Where an alert stands in the list: pending ones last, the most severe first, of these the newest. Microseconds of
+  // its start, negative, then its fingerprint.
+  using Place = std::tuple<bool, model::Severity, int64_t, uint64_t>;
+
  private:
   using Answer = net::Task<Result<net::Response>>;
+  struct Listed {
+    Place place;
+    const detection::GroupStatus* group = nullptr;  // these three: of a rule; null: posted
+    const detection::RuleStatus* rule = nullptr;
+    const detection::ActiveAlert* alert = nullptr;
+    uint64_t fingerprint() const { return std::get<3>(place); }
+  };
+  struct Judged {
+    std::map<uint64_t, alerting::AlertView> views;  // by fingerprint
+    std::map<uint64_t, std::string> incidents;      // fingerprint to INC-n
+  };
+  static std::vector<Listed> listed(const std::vector<detection::GroupStatusPtr>& groups,
+                                    const std::vector<alerting::AlertPlace>& held);
+  Judged judge(const std::vector<uint64_t>& fingerprints);
   Answer alerts(net::Exchange* exchange);
   Answer rules(net::Exchange* exchange);
   Answer rule_history(net::Exchange* exchange);

@@ -114,7 +114,7 @@ AutomationApi::Answer AutomationApi::list(net::Exchange* exchange) {
   co_return co_await net::on_loop(&parts_.control, [=, this]() -> Result<net::Response> {
     std::string incident = wanted;
     if (!wanted.empty()) {
-      SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted));
+      SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted, 0));
       incident = detail.record.incident.id;
     }
     SENTINEL_ASSIGN(const std::vector<Execution> found, parts_.executions.list(incident, limit));
@@ -141,9 +141,9 @@ AutomationApi::Answer AutomationApi::request(net::Exchange* exchange) {
   }
   const automation::Who who = who_of(exchange->request(), body);
   co_return co_await net::on_loop(&parts_.control, [=, this]() mutable -> Result<net::Response> {
-    SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted.incident_id));
+    SENTINEL_ASSIGN(const incident::IncidentDetail detail, parts_.incidents.get(wanted.incident_id, 0));
     wanted.incident_id = detail.record.incident.id;
-    if (const model::Alert* lead = incident::lead_alert(detail)) wanted.alert_labels = lead->labels;
+    if (detail.lead) wanted.alert_labels = detail.lead->labels;
     SENTINEL_ASSIGN(const Execution e, parts_.executions.request(wanted, who));
     parts_.incidents.notify_changed(e.incident_id);
     return net::json_response(202, text::serialize(execution_json(e)));

@@ -115,10 +115,16 @@ net::Task<OncallApi::Config> OncallApi::config() {
 
 OncallApi::Answer OncallApi::who(net::Exchange* exchange) {
   SENTINEL_CO_ASSIGN(const TimePoint at, time_param(exchange->request().query, "at", parts_.control.now()));
+  const std::string wanted(exchange->request().query.get("schedule"));
   const Config in_force = co_await config();
-  co_return co_await net::blocking(&parts_.runtime, [in_force, at]() -> Result<net::Response> {
+  co_return co_await net::blocking(&parts_.runtime, [in_force, at, wanted]() -> Result<net::Response> {
     json::array list;
-    for (const auto& [id, schedule] : in_force->schedules) list.push_back(now_json(*in_force, schedule, at));
+    if (!wanted.empty()) {
+      SENTINEL_ASSIGN(const oncall::Schedule* found, find_schedule(*in_force, wanted));
+      list.push_back(now_json(*in_force, *found, at));
+    } else {
+      for (const auto& [id, schedule] : in_force->schedules) list.push_back(now_json(*in_force, schedule, at));
+    }
     return answer(json::object{{"at", format_rfc3339(at)}, {"schedules", std::move(list)}});
   });
 }

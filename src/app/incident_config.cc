@@ -116,6 +116,17 @@ Status parse_deadlines(const YamlNode& node, incident::DeadlineOptions& options)
   return {};
 }
 
+Status parse_group_by_diagnosis(const YamlNode& node, incident::GroupByDiagnosis& out) {
+  if (node.is_null()) return {};
+  SENTINEL_ASSIGN(const std::string word, node.string());
+  if (word != "off" && word != "suggest" && word != "merge")
+    return fail(node.error(fmt::format("\"{}\": expected off, suggest or merge", word)));
+  out = word == "off"       ? incident::GroupByDiagnosis::kOff
+        : word == "suggest" ? incident::GroupByDiagnosis::kSuggest
+                            : incident::GroupByDiagnosis::kMerge;
+  return {};
+}
+
 Status parse_fatigue(const YamlNode& node, incident::FatigueWeights& weights) {
   if (node.is_null()) return {};
   SENTINEL_TRY(node.expect_keys("fatigue_weights", {"load", "useless", "sleep", "noisy", "unattended"}));
@@ -198,9 +209,9 @@ Result<incident::StatusPageOptions> parse_status_page(const YamlNode& node) {
 }
 
 Status parse_incidents(const YamlNode& node, incident::Options& options) {
-  SENTINEL_TRY(node.expect_keys(
-      "incidents", {"create_for", "group_by", "auto_resolve", "auto_resolve_after", "default_assignee", "never_for",
-                    "resolve_children", "fields", "attachments", "deadlines", "summary", "fatigue_weights"}));
+  SENTINEL_TRY(node.expect_keys("incidents", {"create_for", "group_by", "group_by_diagnosis", "auto_resolve",
+                                              "auto_resolve_after", "default_assignee", "never_for", "resolve_children",
+                                              "fields", "attachments", "deadlines", "summary", "fatigue_weights"}));
   if (node.has("create_for")) {
     options.create_for.clear();
     for (const YamlNode& item : node.get("create_for").items()) {
@@ -209,6 +220,7 @@ Status parse_incidents(const YamlNode& node, incident::Options& options) {
     }
   }
   SENTINEL_ASSIGN(options.group_by, node.strings_or("group_by", options.group_by));
+  SENTINEL_TRY(parse_group_by_diagnosis(node.get("group_by_diagnosis"), options.group_by_diagnosis));
   SENTINEL_ASSIGN(options.auto_resolve, node.boolean_or("auto_resolve", options.auto_resolve));
   SENTINEL_ASSIGN(options.auto_resolve_after, node.duration_or("auto_resolve_after", Millis(0)));
   SENTINEL_ASSIGN(options.default_assignee, node.string_or("default_assignee", options.default_assignee));

@@ -34,6 +34,9 @@ deadlines:
   EXPECT_EQ(sev1.review, std::nullopt);
   EXPECT_TRUE(read("deadlines: none")->deadlines.by_severity.empty());
   EXPECT_TRUE(o->auto_resolve);
+  EXPECT_EQ(o->group_by_diagnosis, incident::GroupByDiagnosis::kSuggest);
+  EXPECT_EQ(read("group_by_diagnosis: merge")->group_by_diagnosis, incident::GroupByDiagnosis::kMerge);
+  EXPECT_EQ(read("group_by_diagnosis: 'off'")->group_by_diagnosis, incident::GroupByDiagnosis::kOff);
 }
 
 TEST(IncidentConfig, MistakesAreToldWithTheirPlace) {
@@ -48,6 +51,7 @@ TEST(IncidentConfig, MistakesAreToldWithTheirPlace) {
       {"deadlines: {SEV1: {acknowledge: 0s}}", "expected a duration above 0"},
       {"deadlines: {SEV9: {}}", "unknown field \"SEV9\""},
       {"deadlines: {escalate_to: [bob]}", "expected user:, team: or schedule:"},
+      {"group_by_diagnosis: always", "s.yml:1:21: \"always\": expected off, suggest or merge"},
       {"create_for: [loud]", "unknown severity"},
   };
   for (const auto& [yaml, expected] : cases) {

@@ -78,9 +78,8 @@ void Remedies::reload(std::shared_ptr<const automation::Catalogue> catalogue, au
 }
 
 void Remedies::lead_is(const incident::IncidentDetail& detail) {
-  const model::Alert* lead = incident::lead_alert(detail);
-  if (lead == nullptr) return;
-  const auto asked = executions_->on_alert(detail.record.incident.id, lead->labels);
+  if (!detail.lead) return;
+  const auto asked = executions_->on_alert(detail.record.incident.id, detail.lead->labels);
   if (!asked) log_error("automation", "triggers were not judged", {{"error", asked.error().to_string()}});
 }
 
@@ -104,7 +103,7 @@ Status Remedies::tell(state::Tx& tx, const Execution& e) {
 }
 
 bool Remedies::still_wanted(const std::string& incident_id) {
-  const auto detail = incidents_.get(incident_id);
+  const auto detail = incidents_.get(incident_id, 0);
   return detail && detail->record.incident.status != model::IncidentStatus::kResolved;
 }
 

@@ -49,6 +49,7 @@ Result<std::unique_ptr<Server>> Server::start(Config config, ServerHooks hooks) 
   p.pipeline->on_counted([&p] { p.collect_soon(); });
   p.pipeline->on_scored([&p](const model::Interaction& i) { p.call_scored(i); });
   SENTINEL_TRY(p.open_detection(loaded));
+  p.open_series_export();
   p.prices = loaded.prices;
   SENTINEL_TRY(p.open_gateway());
   SENTINEL_TRY(p.open_http());
@@ -110,6 +111,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     if (const Status watched = heartbeats->reload(fresh->heartbeats); !watched)
       log_error("server", "heartbeats were not taken over", {{"error", watched.error().to_string()}});
     hub->reload(fresh->integrations);
+    series_export->reload(fresh->integrations);
     pager->set_reply_address(fresh->integrations->reply_address());
     return {};
   }));

@@ -228,6 +228,32 @@ void Server::Parts::open_hub() {
       config.integrations);
 }
 
+// Series for services that want some, once there are any to read.
+void Server::Parts::open_series_export() {
+  const auto kinds = [this] {
+    connect::FamilyKinds out;
+    for (const auto& [family, said] : metadata.all()) out.emplace(family, said.front().kind);
+    for (const MetricFamily& family : metrics.collect()) {
+      out[family.name] = family.type == MetricType::kCounter     ? ingest::MetricKind::kCounter
+                         : family.type == MetricType::kHistogram ? ingest::MetricKind::kHistogram
+                                                                 : ingest::MetricKind::kGauge;
+    }
+    return out;
+  };
+  connect::SeriesExport::Parts parts{
+      control,
+      *database,
+      metrics,
+      *tsdb,
+      *connect_caller,
+      [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); },
+      kinds};
+  (void)control.call([&]() -> Status {
+    series_export = std::make_unique<connect::SeriesExport>(std::move(parts), config.integrations);
+    return {};
+  });
+}
+
 std::string Server::Parts::who_is_on_call() {
   std::string out;
   for (const auto& [id, schedule] : pager->config().schedules) {

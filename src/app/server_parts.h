@@ -47,6 +47,7 @@
 #include "base/thread_annotations.h"
 #include "base/work_crew.h"
 #include "connect/hub.h"
+#include "connect/series_out.h"
 #include "detection/rule_manager.h"
 #include "detection/sql_rule_state.h"
 #include "gateway/gateway.h"
@@ -115,6 +116,7 @@ struct Server::Parts {
   void open_desk();
   Status open_watches();
   void open_hub();
+  void open_series_export();
   std::string who_is_on_call();
   Status open_detection(LoadedFiles& loaded);
   Status open_gateway();
@@ -193,6 +195,7 @@ struct Server::Parts {
   std::unique_ptr<incident::Pager> pager;
   std::unique_ptr<connect::NetCaller> connect_caller;
   std::unique_ptr<connect::Hub> hub;
+  std::unique_ptr<connect::SeriesExport> series_export;
   std::atomic<std::shared_ptr<const oncall::Config>> oncall_in_force;
   std::shared_ptr<const oncall::Config> covered;  // whose gaps are published; one upkeep at a time
   std::unique_ptr<CalendarReader> calendar_reader;

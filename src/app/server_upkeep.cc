@@ -158,7 +158,7 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
   live->publish("incident", text::serialize(api::incident_json(record)));
   if (!created) return;
   const std::string& id = record.incident.id;
-  if (const auto detail = incidents->get(id)) {
+  if (const auto detail = incidents->get(id, 0)) {
     follow_lead(*detail);
     if (remedies) remedies->lead_is(*detail);
   }
@@ -167,9 +167,8 @@ void Server::Parts::incident_changed(const incident::IncidentRecord& record, boo
 
 // The runbook of the alert the incident is called after; one that somebody is in the middle of stays.
 void Server::Parts::follow_lead(const incident::IncidentDetail& detail) {
-  const model::Alert* lead = incident::lead_alert(detail);
-  if (lead == nullptr) return;
-  const runbook::Runbook* book = runbooks->match(lead->labels, lead->annotations);
+  if (!detail.lead) return;
+  const runbook::Runbook* book = runbooks->match(detail.lead->labels, detail.lead->annotations);
   if (book == nullptr) return;
   const std::string& id = detail.record.incident.id;
   const auto run = runs->attach(id, *book);

@@ -30,6 +30,16 @@ std::string state_of(const incident::IncidentRecord& record) {
 
 }  // namespace
 
+std::pair<incident::Actor, bool> Hub::actor_of(const Connection& by, const std::string& user, std::string_view person,
+                                               std::string_view person_name) const {
+  const auto* desk = parts_.incidents.escalator();
+  const auto known = desk == nullptr || user.empty() ? std::nullopt : desk->person(user);
+  std::string who = known ? known->name : user;
+  if (user.empty()) who = std::string(person_name.empty() ? person : person_name);
+  if (who.empty()) who = by.name();
+  return {incident::Actor{std::move(who), std::string(by.kind())}, !user.empty()};
+}
+
 Result<net::Response> Hub::act(const Connection& connection, const Received& received) {
   if (received.answer) return *received.answer;
   const TimePoint now = parts_.scheduler.now();
@@ -57,17 +67,11 @@ Result<net::Response> Hub::act(const Connection& connection, const Received& rec
     user = page->user;
     told_of = page->incident;
   }
-  const bool stranger = user.empty();
-  const auto* desk = parts_.incidents.escalator();
-  const auto known = desk == nullptr || stranger ? std::nullopt : desk->person(user);
-  std::string who = known ? known->name : user;
-  if (stranger) who = received.person_name.empty() ? received.person : received.person_name;
-  if (who.empty()) who = connection.name();
-  const incident::Actor actor{who, std::string(connection.kind())};
+  const auto [actor, known] = actor_of(connection, user, received.person, received.person_name);
   for (size_t i = 0; fresh && i < std::min(received.commands.size(), kCommandsMax); ++i) {
     Command command = received.commands[i];
     if (!told_of.empty()) command.incident = told_of;
-    if (stranger && !connection.takes_strangers() && command.verb != Verb::kRemember) {
+    if (!known && !connection.takes_strangers() && command.verb != Verb::kRemember) {
       spoken.push_back({false, fmt::format("You ({}) are not mapped to a user of Sentinel: `people` of integration "
                                            "\"{}\" in sentinel.yml.",
                                            received.person, connection.name())});
@@ -146,7 +150,9 @@ Result<Spoken> Hub::obey(const Connection& by, const Command& command, const inc
   }
   SENTINEL_ASSIGN(const bool news, note_remembered(by, *incident, command));
   if (command.verb == Verb::kRemember || !news) return Spoken{};
-  auto changed = change(command, *incident, actor);
+  Command marked = command;
+  if (!command.mark.empty()) marked.mark = fmt::format("{}/{}", by.name(), command.mark);
+  auto changed = change(marked, *incident, actor);
   if (changed) return changed;
   if (may_pass(changed.error())) return fail(changed.error());
   log_info("connect", "a request was refused", {{"integration", by.name()}, {"error", changed.error().message()}});
@@ -171,7 +177,7 @@ Result<Spoken> Hub::change(const Command& command, const std::string& id, const 
           });
     case Verb::kAssign: return desk.assign(id, command.text, actor).map(sentence);
     case Verb::kNote:
-      return desk.add_note(id, utf8_prefix(command.text, kNoteBytesMax), actor)
+      return desk.add_note(id, utf8_prefix(command.text, kNoteBytesMax), actor, 0, command.mark)
           .map([](const incident::IncidentRecord& r) {
             return Spoken{true, fmt::format("Noted on INC-{}.", r.incident.number)};
           });

@@ -62,6 +62,15 @@ struct Place {
   std::string url;
 };
 
+// Which of our series it wants, and how.
+struct SeriesOut {
+  std::vector<model::Matchers> match;  // any of them
+  Millis interval = std::chrono::seconds(15);
+  std::string prefix;             // before each name
+  std::string url;                // where they are posted
+  std::vector<std::string> tags;  // of each
+};
+
 enum class Verb {
   kRemember,  // nothing but what the command gives to remember
   kAcknowledge,
@@ -84,8 +93,11 @@ struct Command {
   std::string text;  // the note, the reason, the new assignee
   std::optional<model::Severity> severity = std::nullopt;
   std::optional<model::IncidentStatus> status = std::nullopt;
-  Memory remember = {};   // merged into the memory first, so that what was said there is not said back
-  std::string echo = {};  // nothing is done where this key is remembered so already: we said it ourselves
+  Memory remember = {};     // merged into the memory first, so that what was said there is not said back
+  std::string echo = {};    // nothing is done where this key is remembered so already: we said it ourselves
+  std::string mark = {};    // of a note: what it is called there; one that is known by it is not taken twice
+  std::string person = {};  // who did it, where no request says so: as in Received
+  std::string person_name = {};
 };
 
 struct Received {
@@ -122,6 +134,7 @@ class Connection {
   virtual Result<Received> receive(const net::Request& request, TimePoint now) const = 0;
   // Whether it is told of incidents at all.
   virtual bool speaks() const { return true; }
+  virtual const SeriesOut* series() const { return nullptr; }  // null: it wants none
   // Where answers to mails go, "reply@example.org"; "": nowhere.
   virtual std::string reply_address() const { return ""; }
   virtual net::Response reply(const Received& received, const std::vector<Spoken>& spoken) const;
@@ -134,6 +147,8 @@ class Connection {
   // An open incident is looked at again after so long, for services whose requests may not arrive: then `kLook` is true
   // in the memory, until `heard` takes it away. 0: never.
   virtual Micros poll_interval() const { return Micros(0); }
+  // When there will be something to say although nothing changes; asked when there is nothing to say now.
+  virtual std::optional<TimePoint> again_at(const View&, const Memory&) const { return std::nullopt; }
 
   const std::string& name() const { return name_; }
   std::string_view kind() const { return kind_; }

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "connect/kinds.h"
 #include "connect/limits.h"
+#include "promql/parser.h"
 #include "receivers/payload.h"
 #include "text/json.h"
 
@@ -58,8 +59,10 @@ class Datadog final : public Connection {
     return fail(ErrorCode::kNotFound, "Datadog sends nothing here");
   }
   Status authorize(receivers::HttpCall& call) const override;
+  const SeriesOut* series() const override { return series_.match.empty() ? nullptr : &series_; }
 
  private:
+  Status read_metrics(const text::YamlNode& node);
   Step step(std::string_view name, std::string method, std::string_view path, const json::value& body,
             Memory note = {}) const;
   Step event(const View& view, const std::string& said) const;
@@ -72,6 +75,7 @@ class Datadog final : public Connection {
   bool events_ = true;
   bool incidents_ = false;
   std::vector<std::string> tags_;
+  SeriesOut series_;
 };
 
 Status Datadog::configure(const text::YamlNode& node, const std::string& folder) {
@@ -82,11 +86,34 @@ Status Datadog::configure(const text::YamlNode& node, const std::string& folder)
                      {"app_key", &app_key_},
                      {"events", &events_},
                      {"incidents", &incidents_},
-                     {"tags", &tags_}}));
+                     {"tags", &tags_},
+                     {"metrics", receivers::ReadNode([&](const text::YamlNode& n) { return read_metrics(n); })}}));
   if (api_key_.empty()) return fail(node.error("datadog needs api_key or api_key_file"));
   if (incidents_ && app_key_.empty()) return fail(node.error("incidents in Datadog need app_key or app_key_file"));
   locate(api_key_);
   locate(app_key_);
+  series_.url = receivers::join_url(url_, "api/v2/series");
+  series_.tags = tags_;
+  return {};
+}
+
+Status Datadog::read_metrics(const text::YamlNode& node) {
+  std::vector<std::string> match;
+  SENTINEL_TRY(receivers::read_fields(
+      node, "metrics", {{"match", &match}, {"interval", &series_.interval}, {"prefix", &series_.prefix}}));
+  if (match.empty() || match.size() > kSelectorsMax)
+    return fail(
+        node.error(fmt::format("expected match, 1 to {} selectors such as '{{__name__=~\"llm_.*\"}}'", kSelectorsMax)));
+  for (size_t i = 0; i < match.size(); ++i) {
+    auto matchers = promql::parse_metric_selector(match[i]);
+    if (!matchers) return fail(node.get("match").items()[i].error(matchers.error().message()));
+    series_.match.push_back(std::move(*matchers));
+  }
+  const bool whole = series_.interval.count() % 1000 == 0;
+  if (!whole || series_.interval < kSeriesIntervalMin || series_.interval > kSeriesIntervalMax)
+    return fail(node.get("interval").error("expected whole seconds, 5s to 10m"));
+  const bool letter = series_.prefix.empty() || (std::isalpha(static_cast<unsigned char>(series_.prefix[0])) != 0);
+  if (!letter) return fail(node.get("prefix").error("expected a letter first"));
   return {};
 }
 

@@ -186,14 +186,22 @@ void Hub::poll() {
     SENTINEL_ASSIGN(std::vector<Link> due, links_to_poll(tx, now, kPollsPerTurn));
     for (Link& link : due) {
       const auto by = config_->find(link.connection);
-      link.poll_at = by == nullptr || by->poll_interval() == Micros(0) ? TimePoint{} : now + by->poll_interval();
-      link.memory[kLook] = true;
+      const bool looks = by != nullptr && by->poll_interval() > Micros(0);
+      link.poll_at = looks ? now + by->poll_interval() : TimePoint{};
+      if (looks) link.memory[kLook] = true;
       SENTINEL_TRY(link.pending ? put_link(tx, link) : enqueue(tx, link));
     }
     return {};
   });
   if (!asked) log_warn("connect", "what is to be looked at cannot be read", {{"error", asked.error().to_string()}});
   arm_poll();
+}
+
+// After the transaction under way.
+void Hub::arm_poll_soon() {
+  parts_.scheduler.post([self = self_] {
+    if (*self != nullptr) (*self)->arm_poll();
+  });
 }
 
 void Hub::arm_poll() {
@@ -266,6 +274,7 @@ void Hub::say(std::shared_ptr<const Connection> by, const std::string& incident,
   outcome.step = by->next(*view, link->memory, doubtful);
   outcome.version = view->incident().version;
   outcome.over = view->incident().status == model::IncidentStatus::kResolved;
+  if (!outcome.step) outcome.again_at = by->again_at(*view, link->memory);
   const std::optional<Step> step = outcome.step;
   outcomes_.insert_or_assign(message.key, std::move(outcome));
   if (!step) return done({});
@@ -303,13 +312,22 @@ void Hub::answered(const std::string& key, const Result<net::Response>& answer, 
   if (!result.error.empty()) result.error = fmt::format("{}: {}", call, result.error);
   if (answer->status == 429) untried_[key] = true;
   if (answer->status == 429 || answer->status == 503) remember_pressure(outcome.connection, result);
+  if (const Status obeyed = obey_answer(outcome, std::move(asks)); !obeyed)
+    return done(retry_later(obeyed.error().to_string()));
+  done(std::move(result));
+}
+
+// What an answer says was done over there.
+Status Hub::obey_answer(const Outcome& outcome, std::vector<Command> asks) {
+  const Connection& by = *outcome.by;
   for (Command& ask : asks) {
     ask.incident = outcome.incident;
-    const auto done_there =
-        obey(*outcome.by, ask, {ask.remote.empty() ? outcome.connection : ask.remote, std::string(outcome.by->kind())});
-    if (!done_there) return done(retry_later(done_there.error().to_string()));
+    const auto [actor, known] = actor_of(by, by.user_of(ask.person), ask.person, ask.person_name);
+    if (!ask.person.empty() && !known && !by.takes_strangers()) continue;
+    const auto done_there = obey(by, ask, actor);
+    if (!done_there) return fail(done_there.error());
   }
-  done(std::move(result));
+  return {};
 }
 
 // Whoever is asked too often is left alone by all messages, not only by this one.
@@ -359,13 +377,12 @@ Status Hub::settle(state::Tx& tx, const alerting::Attempted& attempt) {
   const auto by = config_->find(name);
   const bool look = !failed && memory_flag(link->memory, kLook);
   const bool polls = by != nullptr && by->poll_interval() > Micros(0) && !link->place.remote.empty();
-  if (polls && known && outcome->second.over && nothing_left) {
-    link->poll_at = TimePoint{};  // until it is opened again
+  if (known && nothing_left && (outcome->second.over || !polls)) {
+    link->poll_at = outcome->second.again_at.value_or(TimePoint{});  // none: until it is opened again
+    if (outcome->second.again_at) arm_poll_soon();
   } else if (polls && link->poll_at == TimePoint{}) {
     link->poll_at = link->updated_at + by->poll_interval();
-    parts_.scheduler.post([self = self_] {
-      if (*self != nullptr) (*self)->arm_poll();
-    });
+    arm_poll_soon();
   }
   return link->wanted > link->said || look ? enqueue(tx, *link) : put_link(tx, *link);
 }

@@ -94,8 +94,9 @@ class Hub final : public incident::Watcher {
     std::shared_ptr<const Connection> by;
     std::optional<Step> step;  // absent: there was nothing to say
     net::Response answer;
-    int64_t version = 0;  // of the incident that the step was made of
-    bool over = false;    // it was resolved then
+    int64_t version = 0;                               // of the incident that the step was made of
+    bool over = false;                                 // it was resolved then
+    std::optional<TimePoint> again_at = std::nullopt;  // of Connection; where there was nothing to say
     bool heard = false;
   };
 
@@ -113,8 +114,13 @@ class Hub final : public incident::Watcher {
   void prune();
   void poll();
   void arm_poll();
+  void arm_poll_soon();
   void wake_soon();
+  // Who it is here, and whether that is a user of ours.
+  std::pair<incident::Actor, bool> actor_of(const Connection& by, const std::string& user, std::string_view person,
+                                            std::string_view person_name) const;
   Result<Spoken> obey(const Connection& by, const Command& command, const incident::Actor& actor);
+  Status obey_answer(const Outcome& outcome, std::vector<Command> asks);
   Result<Spoken> change(const Command& command, const std::string& incident, const incident::Actor& actor);
   Result<std::string> incident_of(const Connection& by, const Command& command);
   Result<bool> note_remembered(const Connection& by, const std::string& incident, const Command& command);

@@ -35,6 +35,9 @@ constexpr std::string_view kMove = "transition";
 constexpr std::string_view kComments = "comments";
 constexpr std::string_view kComment = "comment";
 constexpr std::string_view kRead = "read issue";
+constexpr std::string_view kReadComments = "read comments";
+
+constexpr std::string_view kStatusRead = "status_read";  // in a memory: of this look the status was read
 
 std::string_view category_of(IncidentStatus status) {
   if (status == IncidentStatus::kOpen) return kJiraNew;
@@ -180,7 +183,13 @@ std::optional<Step> Jira::next(const View& view, const Memory& memory, bool doub
     return step(kSearch, "POST", "search/jql",
                 json::object{{"jql", jql}, {"fields", json::array{"status"}}, {"maxResults", 2}});
   }
-  if (memory_flag(memory, kLook)) return step(kRead, "GET", fmt::format("issue/{}?fields=status", key), nullptr);
+  if (memory_flag(memory, kLook)) {
+    if (!memory_flag(memory, kStatusRead))
+      return step(kRead, "GET", fmt::format("issue/{}?fields=status", key), nullptr);
+    return step(kReadComments, "GET",
+                fmt::format("issue/{}/comment?orderBy=-created&maxResults={}&expand=properties", key, kCommentsPerLook),
+                nullptr);
+  }
   if (!memory_flag(memory, "linked")) {
     const json::object object = {{"url", view.link}, {"title", headline_of(view.incident())}};
     return step(kRemoteLink, "POST", fmt::format("issue/{}/remotelink", key),
@@ -214,7 +223,7 @@ std::optional<Step> Jira::comment(const View& view, const Memory& memory, bool d
   }
   std::string text;
   for (const model::TimelineEntry* entry : news.entries) text += (text.empty() ? "" : "\n") + line_of(*entry);
-  const json::object mark = {{"key", "sentinel"}, {"value", json::object{{"last", news.last}}}};
+  const json::object mark = {{"key", kJiraOwnMark}, {"value", json::object{{"last", news.last}}}};
   return step(kComment, "POST", fmt::format("issue/{}/comment", key),
               json::object{{"body", adf_document({{"", std::string(kJiraOwnWords) + text}}, "")},
                            {"properties", json::array{mark}}},
@@ -224,16 +233,8 @@ std::optional<Step> Jira::comment(const View& view, const Memory& memory, bool d
 // What of an answer's list says that an earlier attempt got through.
 int64_t told_in(const json::object& answer) {
   int64_t told = 0;
-  const json::value* list = answer.if_contains("comments");
-  if (list == nullptr || !list->is_array()) return told;
-  for (const json::value& comment : list->get_array()) {
-    const json::value* marks = comment.is_object() ? comment.get_object().if_contains("properties") : nullptr;
-    if (marks == nullptr || !marks->is_array()) continue;
-    for (const json::value& mark : marks->get_array()) {
-      const json::value* value = mark.is_object() ? mark.get_object().if_contains("value") : nullptr;
-      if (string_at(mark, {"key"}) == "sentinel" && value != nullptr && value->is_object())
-        told = std::max(told, memory_int(value->get_object(), "last"));
-    }
+  for (const json::object* comment : jira_comments(answer)) {
+    if (const json::object* mark = jira_own_mark(*comment)) told = std::max(told, memory_int(*mark, "last"));
   }
   return told;
 }
@@ -294,8 +295,15 @@ receivers::SendResult Jira::accepted(const Step& step, const json::object& answe
     memory["told"] = std::max(memory_int(memory, "told"), told_in(answer));
   } else if (call == kComment) {
     memory["told"] = step.note.at("told");
-  } else if (call == kRead) {
+  } else if (call == kReadComments) {
     memory.erase(kLook);
+    memory.erase(kStatusRead);
+    std::vector<const json::object*> newest = jira_comments(answer);
+    for (auto comment = newest.rbegin(); comment != newest.rend(); ++comment) {
+      if (auto note = jira_note(**comment)) asks.push_back(std::move(*note));
+    }
+  } else if (call == kRead) {
+    memory[kStatusRead] = true;
     const std::string category = string_at(answer, {"fields", "status", "statusCategory", "key"});
     if (category != memory_text(memory, "category")) {
       if (auto ask = jira_status_command(category, string_at(answer, {"fields", "status", "name"})))
@@ -311,6 +319,13 @@ receivers::SendResult Jira::heard(const Step& step, const net::Response& answer,
   if (answer.status == 404 && !memory_text(memory, "key").empty()) {  // somebody deleted it: it is not made again
     memory["gone"] = true;
     memory.erase(kLook);
+    memory.erase(kStatusRead);
+    return {};
+  }
+  if (step.name == kReadComments && answer.status / 100 == 4 && answer.status != 429) {
+    // Without the right to read comments the status is followed all the same.
+    memory.erase(kLook);
+    memory.erase(kStatusRead);
     return {};
   }
   if (step.name == kMove && answer.status / 100 == 4 && answer.status != 429) {

@@ -59,14 +59,8 @@ std::optional<Command> command_of(const json::object& body, std::string_view eve
   }
   if (event != "comment_created") return std::nullopt;
   const json::value* comment = body.if_contains("comment");
-  const json::value* text =
-      comment != nullptr && comment->is_object() ? comment->get_object().if_contains("body") : nullptr;
-  if (text == nullptr) return std::nullopt;
-  Command note;
-  note.verb = Verb::kNote;
-  note.text = std::string(trim(adf_text(*text)));
-  if (note.text.empty() || note.text.starts_with(trim(kJiraOwnWords))) return std::nullopt;
-  return note;
+  if (comment == nullptr || !comment->is_object()) return std::nullopt;
+  return jira_note(comment->get_object());
 }
 
 }  // namespace
@@ -95,6 +89,39 @@ std::string adf_text(const json::value& document) {
   std::string out;
   collect(document, 0, out);
   return std::string(trim(out));
+}
+
+std::optional<Command> jira_note(const json::object& comment) {
+  const json::value* text = comment.if_contains("body");
+  if (text == nullptr || jira_own_mark(comment) != nullptr) return std::nullopt;
+  Command note;
+  note.verb = Verb::kNote;
+  note.text = std::string(trim(adf_text(*text)));
+  if (note.text.empty() || note.text.starts_with(trim(kJiraOwnWords))) return std::nullopt;
+  note.mark = string_at(comment, {"id"});
+  note.person = string_at(comment, {"author", "accountId"});
+  note.person_name = string_at(comment, {"author", "displayName"});
+  return note;
+}
+
+const json::object* jira_own_mark(const json::object& comment) {
+  const json::value* marks = comment.if_contains("properties");
+  if (marks == nullptr || !marks->is_array()) return nullptr;
+  for (const json::value& mark : marks->get_array()) {
+    const json::value* value = mark.is_object() ? mark.get_object().if_contains("value") : nullptr;
+    if (string_at(mark, {"key"}) == kJiraOwnMark && value != nullptr && value->is_object()) return &value->get_object();
+  }
+  return nullptr;
+}
+
+std::vector<const json::object*> jira_comments(const json::object& answer) {
+  std::vector<const json::object*> out;
+  const json::value* list = answer.if_contains("comments");
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::value& comment : list->get_array()) {
+    if (comment.is_object()) out.push_back(&comment.get_object());
+  }
+  return out;
 }
 
 std::optional<Command> jira_status_command(std::string_view category, std::string_view name) {

@@ -92,6 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"{kind: jira, url: 'https://x', project: OPS, comments: some}",
                 "f.yml:1:58: expected none, updates or all"},
         Mistake{"{kind: jira, url: 'https://x', project: OPS, poll: 100ms}", "f.yml:1:54: expected 0s or at least 1s"},
+        Mistake{"{kind: slack, bot_token: x, channel: C12, archive_after: 1h}",
+                "f.yml:1:57: a channel of many incidents is not archived: leave channel out"},
         Mistake{"{kind: datadog, api_key: k, incidents: true}",
                 "f.yml:1:3: incidents in Datadog need app_key or app_key_file"}));
 
@@ -281,7 +283,71 @@ TEST(Jira, ALookThatFindsAnotherStatusAsksForItHere) {
   ASSERT_EQ(asks.size(), 1u);
   EXPECT_EQ(asks.front().verb, Verb::kResolve);
   EXPECT_EQ(asks.front().text, "Fixed in Jira");
-  EXPECT_FALSE(memory.contains("look"));
+  EXPECT_TRUE(memory_flag(memory, kLook)) << "its comments are not read yet";
+}
+
+TEST(Jira, ALookTakesCommentsOfPeopleInTheirOrderAndNoneOfOurs) {
+  const auto by = made("{kind: jira, url: 'https://x', project: OPS, poll: 1m}");
+  const View view = view_of(IncidentStatus::kOpen);
+  Memory memory = memory_of(R"({"key":"OPS-1","category":"new","look":true,"status_read":true})");
+  const auto look = by->next(view, memory, false);
+  ASSERT_TRUE(look);
+  EXPECT_EQ(look->call.url,
+            "https://x/rest/api/3/issue/OPS-1/comment?orderBy=-created&maxResults=100&expand=properties");
+  constexpr std::string_view kNewestFirst =
+      R"({"comments":[{"id":"13","author":{"accountId":"a1","displayName":"Grace"},"body":"warm now"},)"
+      R"({"id":"12","author":{"accountId":"b"},"body":"of us","properties":[{"key":"sentinel","value":{"last":4}}]},)"
+      R"({"id":"11","author":{"accountId":"a2"},"body":"Sentinel: of us too"},{"id":"10","body":"cold"},)"
+      R"({"id":"9","body":"  "},7]})";
+  std::vector<Command> asks;
+  (void)by->heard(*look, net::Response{200, {}, std::string(kNewestFirst)}, view.now, memory, asks);
+  ASSERT_EQ(asks.size(), 2u);
+  EXPECT_EQ(asks[0].text + asks[0].mark, "cold10");
+  EXPECT_EQ(asks[1].text + asks[1].mark + asks[1].person + asks[1].person_name, "warm now13a1Grace");
+  EXPECT_EQ(asks[1].verb, Verb::kNote);
+  EXPECT_FALSE(memory.contains(kLook) || memory.contains("status_read"));
+  // Without the right to read them the rest goes on.
+  memory = memory_of(R"({"key":"OPS-1","look":true,"status_read":true})");
+  EXPECT_EQ(by->heard(*look, net::Response{403, {}, "{}"}, view.now, memory, asks).kind, Kind::kDelivered);
+  EXPECT_FALSE(memory_flag(memory, kLook));
+  memory = memory_of(R"({"key":"OPS-1","look":true,"status_read":true})");
+  EXPECT_EQ(by->heard(*look, net::Response{429, {}, "{}"}, view.now, memory, asks).kind, Kind::kRetry);
+  EXPECT_TRUE(memory_flag(memory, kLook));
+}
+
+TEST(Slack, AChannelIsArchivedWhenItsTimeHasComeAndOpenedWithTheIncident) {
+  const auto by = made("{kind: slack, bot_token: x, archive_after: 24h}");
+  View over = view_of(IncidentStatus::kResolved);
+  over.record.incident.resolved_at = over.now;
+  Memory memory = memory_of(R"({"channel":"C1","ts":"1.2"})");
+  EXPECT_EQ(conversation(*by, over, memory, R"({"ok":true})"),
+            "chat.update, pins.add, conversations.setTopic, chat.postMessage");
+  EXPECT_EQ(by->again_at(over, memory), over.now + std::chrono::hours(24));
+  over.now += std::chrono::hours(24) - Micros(1);
+  EXPECT_EQ(by->next(over, memory, false), std::nullopt);
+  over.now += Micros(1);
+  EXPECT_EQ(conversation(*by, over, memory, R"({"ok":true})"), "conversations.archive");
+  EXPECT_EQ(by->again_at(over, memory), std::nullopt);
+  over.record.incident.severity = Severity::kSev1;
+  EXPECT_EQ(by->next(over, memory, false), std::nullopt) << "what changes in it now waits";
+  View again = view_of(IncidentStatus::kOpen);
+  auto step = by->next(again, memory, false);
+  ASSERT_TRUE(step);
+  EXPECT_EQ(step->name, "conversations.unarchive");
+  std::vector<Command> asks;
+  // No bot may: another channel.
+  Memory lost = memory;
+  (void)by->heard(*step, net::Response{200, {}, R"({"ok":false,"error":"not_in_channel"})"}, again.now, lost, asks);
+  EXPECT_EQ(by->next(again, lost, false)->call.body, R"({"name":"incident-2026-11-21-x1","is_private":false})");
+  EXPECT_EQ(conversation(*by, again, memory, R"({"ok":true})").substr(0, 36), "conversations.unarchive, chat.update");
+  // One that may not be archived is left, and asked for no more.
+  memory = memory_of(R"({"channel":"C1","ts":"1.2"})");
+  over = view_of(IncidentStatus::kResolved);
+  over.record.incident.resolved_at = over.now - std::chrono::hours(30);
+  (void)conversation(*by, over, memory, R"({"ok":false,"error":"restricted_action"})");
+  step = Step{"conversations.archive", {}, {}};
+  (void)by->heard(*step, net::Response{200, {}, R"({"ok":false,"error":"restricted_action"})"}, over.now, memory, asks);
+  EXPECT_EQ(by->again_at(over, memory), std::nullopt);
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ constexpr std::string_view kReplies = "conversations.replies";
 constexpr std::string_view kTopic = "conversations.setTopic";
 constexpr std::string_view kPin = "pins.add";
 constexpr std::string_view kInvite = "conversations.invite";
+constexpr std::string_view kArchive = "conversations.archive";
+constexpr std::string_view kUnarchive = "conversations.unarchive";
 
 // What of the timeline is for those who follow in the thread.
 const std::set<std::string> kThreadKinds{"status", "severity", "assignee", "note",  "update",
@@ -54,6 +56,7 @@ class Slack final : public Connection {
   receivers::SendResult heard(const Step& step, const net::Response& answer, TimePoint now, Memory& memory,
                               std::vector<Command>& asks) const override;
   Place place(const Memory& memory) const override;
+  std::optional<TimePoint> again_at(const View& view, const Memory& memory) const override;
   Result<Received> receive(const net::Request& request, TimePoint now) const override;
   net::Response reply(const Received& received, const std::vector<Spoken>& spoken) const override;
   std::optional<receivers::HttpCall> aside(const Received& received, const std::vector<Spoken>& spoken) const override;
@@ -67,7 +70,9 @@ class Slack final : public Connection {
   std::optional<Step> dress(const View& view, const Memory& memory) const;  // pin, topic, members
   std::optional<Step> thread(const View& view, const Memory& memory, bool doubtful) const;
   json::object message(const View& view, const std::string& channel) const;
+  std::optional<Step> archive(const View& view, const Memory& memory) const;
   receivers::SendResult refused(const Step& step, const std::string& error, Memory& memory) const;
+  receivers::SendResult make_another(const std::string& error, Memory& memory) const;
   bool answers() const { return !signing_secret_.empty(); }
   bool own_channel() const { return channel_.empty(); }
 
@@ -75,7 +80,9 @@ class Slack final : public Connection {
   std::string workspace_url_;  // https://example.slack.com: for links
   std::string channel_;        // "": one for each incident
   receivers::Secret bot_token_;
+  receivers::Secret user_token_;  // opens archived channels again, which no bot may
   receivers::Secret signing_secret_;
+  Millis archive_after_{0};  // from the end of the incident; 0: never
   bool private_ = false;
   bool invite_ = true;
   bool broadcast_ = false;  // the thread's messages are shown in the channel as well
@@ -88,6 +95,8 @@ Status Slack::configure(const text::YamlNode& node, const std::string& folder) {
                      {"workspace_url", receivers::UrlField{&workspace_url_}},
                      {"channel", &channel_},
                      {"bot_token", &bot_token_},
+                     {"user_token", &user_token_},
+                     {"archive_after", &archive_after_},
                      {"signing_secret", &signing_secret_},
                      {"private", &private_},
                      {"invite", &invite_},
@@ -98,13 +107,17 @@ Status Slack::configure(const text::YamlNode& node, const std::string& folder) {
     return fail(node.get("channel").error(
         "expected a channel's id, such as C0123456789 (in Slack: the channel's details, at the bottom); leave it out "
         "for a channel of each incident's own"));
+  if (archive_after_.count() > 0 && !own_channel())
+    return fail(node.get("archive_after").error("a channel of many incidents is not archived: leave channel out"));
   locate(bot_token_);
+  locate(user_token_);
   locate(signing_secret_);
   return {};
 }
 
 Status Slack::authorize(receivers::HttpCall& call) const {
-  SENTINEL_ASSIGN(const std::string token, receivers::read_secret(bot_token_));
+  const bool as_user = !user_token_.empty() && call.url.ends_with(kUnarchive);
+  SENTINEL_ASSIGN(const std::string token, receivers::read_secret(as_user ? user_token_ : bot_token_));
   call.headers.set("Authorization", "Bearer " + token);
   return {};
 }
@@ -127,9 +140,28 @@ std::optional<Step> Slack::next(const View& view, const Memory& memory, bool dou
     if (view.incident().status == model::IncidentStatus::kResolved) return std::nullopt;
     if (own_channel()) return make_channel(view, memory, doubtful);
   }
+  if (memory_flag(memory, "archived")) {
+    // What is said in it meanwhile waits until it is needed again.
+    if (view.incident().status == model::IncidentStatus::kResolved) return std::nullopt;
+    return step(kUnarchive, {{"channel", memory_text(memory, "channel")}});
+  }
   if (auto said = post(view, memory, doubtful)) return said;
   if (auto dressed = dress(view, memory)) return dressed;
-  return thread(view, memory, doubtful);
+  if (auto told = thread(view, memory, doubtful)) return told;
+  return archive(view, memory);
+}
+
+std::optional<TimePoint> Slack::again_at(const View& view, const Memory& memory) const {
+  const std::optional<TimePoint>& ended = view.incident().resolved_at;
+  if (archive_after_.count() == 0 || !ended || memory_text(memory, "channel").empty()) return std::nullopt;
+  if (memory_flag(memory, "archived") || memory_flag(memory, "kept_open")) return std::nullopt;
+  return *ended + archive_after_;
+}
+
+std::optional<Step> Slack::archive(const View& view, const Memory& memory) const {
+  const std::optional<TimePoint> due = again_at(view, memory);
+  if (!due || view.now < *due) return std::nullopt;
+  return step(kArchive, {{"channel", memory_text(memory, "channel")}});
 }
 
 // "#incident-2026-11-21-2" is the name it has here; one that is taken there gets a further number.
@@ -277,14 +309,26 @@ receivers::SendResult Slack::refused(const Step& step, const std::string& error,
       memory["lacks"] = call_lacks(call, error);
     return {};
   }
-  if (call == kPost && is_one_of(error, {"channel_not_found", "is_archived"}) && own_channel()) {
-    for (const char* key : {"channel", "ts", "pinned", "topic", "invited", "name"}) memory.erase(key);
-    const int64_t taken = memory_int(memory, "taken") + 1;
-    if (taken > kNameTriesMax) return never(error);
-    memory["taken"] = taken;
+  if (call == kArchive) {
+    memory[error == "already_archived" ? "archived" : "kept_open"] = true;
+    if (error != "already_archived") memory["lacks"] = call_lacks(call, error);
     return {};
   }
+  if (call == kUnarchive && error == "not_archived") {
+    memory.erase("archived");
+    return {};
+  }
+  if (call == kUnarchive || (call == kPost && is_one_of(error, {"channel_not_found", "is_archived"}) && own_channel()))
+    return make_another(error, memory);
   return never(error);
+}
+
+receivers::SendResult Slack::make_another(const std::string& error, Memory& memory) const {
+  for (const char* key : {"channel", "ts", "pinned", "topic", "invited", "name", "archived"}) memory.erase(key);
+  const int64_t taken = memory_int(memory, "taken") + 1;
+  if (taken > kNameTriesMax) return never(error);
+  memory["taken"] = taken;
+  return {};
 }
 
 receivers::SendResult Slack::heard(const Step& step, const net::Response& answer, TimePoint now, Memory& memory,

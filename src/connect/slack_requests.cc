@@ -237,6 +237,10 @@ receivers::SendResult slack_accepted(std::string_view call, const Memory& note, 
     if (memory_text(memory, "ts").empty()) return never("the answer names no message");
   } else if (call == "chat.update") {
     memory["print"] = note.at("print");
+  } else if (call == "conversations.archive") {
+    memory["archived"] = true;
+  } else if (call == "conversations.unarchive") {
+    memory.erase("archived");
   } else if (call == "pins.add") {
     memory["pinned"] = note.at("ts");
   } else if (call == "conversations.setTopic") {

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
-#include <string_view>
+#include <utility>
 
 #include "base/log.h"
+#include "incident/same_cause.h"
 
 namespace sentinel::incident {
 namespace {
@@ -15,48 +15,33 @@ constexpr std::array<Micros, 5> kRounds{std::chrono::seconds(0), std::chrono::se
 
 constexpr size_t kEarlierLookedAt = 20;  // incidents before this one
 
-// The words for a failing call of the rule the incident is called after, or of another of its rules that has any;
-// without them, calls that ended in an error.
-std::string failing_condition(const IncidentDetail& detail) {
-  if (const model::Alert* lead = lead_alert(detail); lead != nullptr && !lead->annotations.get("failing_calls").empty())
-    return std::string(lead->annotations.get("failing_calls"));
-  for (const IncidentAlert& entry : detail.alerts) {
-    const std::string_view condition = entry.alert.annotations.get("failing_calls");
-    if (!condition.empty()) return std::string(condition);
+// The words for a failing call of the rule the incident is called after, or of its first alert that has any; without
+// them, calls that ended in an error.
+std::string failing_condition(const AlertsSummary& alerts) {
+  if (alerts.lead && !alerts.lead->annotations.get("failing_calls").empty())
+    return std::string(alerts.lead->annotations.get("failing_calls"));
+  const std::pair<const std::string, TimePoint>* first = nullptr;
+  for (const auto& since : alerts.failing_since) {
+    if (!since.first.empty() && (first == nullptr || since.second < first->second)) first = &since;
   }
-  return "status = 'error'";
-}
-
-bool looks_for(const IncidentDetail& detail, std::string_view condition) {
-  return std::any_of(detail.alerts.begin(), detail.alerts.end(), [&](const IncidentAlert& entry) {
-    return entry.alert.annotations.get("failing_calls") == condition;
-  });
+  return first == nullptr ? "status = 'error'" : first->first;
 }
 
 // When the first alert about such calls began.
-TimePoint alert_start(const IncidentDetail& detail, std::string_view condition) {
-  std::optional<TimePoint> first;
-  for (const IncidentAlert& entry : detail.alerts) {
-    if (entry.alert.annotations.get("failing_calls") != condition) continue;
-    first = std::min(first.value_or(entry.alert.starts_at), entry.alert.starts_at);
-  }
-  return first.value_or(detail.record.incident.detected_at);
+TimePoint alert_start(const AlertsSummary& alerts, const std::string& condition) {
+  const auto since = alerts.failing_since.find(condition);
+  return since == alerts.failing_since.end() ? alerts.record.incident.detected_at : since->second;
 }
 
 // A resolved incident is over when its last alert has ended, or when a person said so while one still fired.
-TimePoint end_of(const IncidentDetail& detail) {
-  TimePoint last{};
-  for (const IncidentAlert& entry : detail.alerts) {
-    last = std::max(last, entry.firing ? TimePoint::max() : entry.alert.updated_at);
-  }
-  const TimePoint resolved = *detail.record.incident.resolved_at;
-  return last == TimePoint{} ? resolved : std::min(last, resolved);
+TimePoint end_of(const AlertsSummary& alerts) {
+  const TimePoint resolved = *alerts.record.incident.resolved_at;
+  return alerts.firing ? resolved : std::min(alerts.last_change, resolved);
 }
 
 // The end of the latest incident before this one that was about the same: alerts that would have joined it, or the same
 // kind of failing calls. What failed before belongs to that one.
-TimePoint end_of_earlier(Service& service, const IncidentDetail& detail, const DiagnosisRequest& request) {
-  const model::Incident& incident = detail.record.incident;
+TimePoint end_of_earlier(Service& service, const model::Incident& incident, const DiagnosisRequest& request) {
   const auto earlier = service.list(
       {.statuses = {model::IncidentStatus::kResolved}, .limit = kEarlierLookedAt, .before_number = incident.number});
   TimePoint end{};
@@ -65,23 +50,25 @@ TimePoint end_of_earlier(Service& service, const IncidentDetail& detail, const D
     const auto resolved_at = record.incident.resolved_at;
     if (!resolved_at || *resolved_at < request.alert_started_at - request.lookback) continue;
     if (scope_of(record.incident) != request.scope || record.incident.test_mode != incident.test_mode) continue;
-    const auto other = service.get(record.incident.id);
-    if (!other || other->alerts.empty()) continue;
-    const bool same = record.incident.group_key == incident.group_key || looks_for(*other, request.failing_condition);
+    const auto other = service.alerts_summary(record.incident.id);
+    if (!other || other->failing_since.empty()) continue;
+    const bool same =
+        record.incident.group_key == incident.group_key || other->failing_since.contains(request.failing_condition);
     const TimePoint ended = end_of(*other);
     if (same && ended <= request.alert_started_at) end = std::max(end, ended);
   }
   return end;
 }
 
-DiagnosisRequest make_request(Service& service, const IncidentDetail& detail, TimePoint now) {
+DiagnosisRequest make_request(Service& service, const AlertsSummary& alerts, TimePoint now) {
+  const model::Incident& incident = alerts.record.incident;
   DiagnosisRequest request;
-  request.failing_condition = failing_condition(detail);
-  request.scope = scope_of(detail.record.incident);
-  request.alert_started_at = alert_start(detail, request.failing_condition);
-  request.now = detail.record.incident.resolved_at.value_or(now);
-  request.test_mode = detail.record.incident.test_mode;
-  request.not_before = end_of_earlier(service, detail, request);
+  request.failing_condition = failing_condition(alerts);
+  request.scope = scope_of(incident);
+  request.alert_started_at = alert_start(alerts, request.failing_condition);
+  request.now = incident.resolved_at.value_or(now);
+  request.test_mode = incident.test_mode;
+  request.not_before = end_of_earlier(service, incident, request);
   return request;
 }
 
@@ -126,9 +113,10 @@ void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, ui
   control_.after(kRounds[round], [this, incident_id, round, watch] {
     const auto now = watches_.find(incident_id);
     if (now == watches_.end() || now->second != watch) return;
-    const auto detail = service_.get(incident_id);
+    const auto alerts = service_.alerts_summary(incident_id);
     // Opened by a person: nothing says what failing means.
-    if (!detail || detail->record.incident.status == model::IncidentStatus::kResolved || detail->alerts.empty()) {
+    if (!alerts || alerts->record.incident.status == model::IncidentStatus::kResolved ||
+        alerts->failing_since.empty()) {
       watches_.erase(now);
       return;
     }
@@ -137,24 +125,25 @@ void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, ui
 }
 
 void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function<void(Status)> done) {
-  const auto detail = service_.get(incident_id);
-  if (!detail) {
-    if (done) done(fail(detail.error()));
+  const auto alerts = service_.alerts_summary(incident_id);
+  if (!alerts) {
+    if (done) done(fail(alerts.error()));
     return;
   }
-  DiagnosisRequest request = make_request(service_, *detail, control_.now());
+  DiagnosisRequest request = make_request(service_, *alerts, control_.now());
   if (!request.test_mode) request.known_changes = known_changes(changes_, request);
   background_([this, incident_id, request, done = std::move(done)] {
     auto diagnosis = diagnose(events_, request);
     control_.post([this, incident_id, done, condition = request.failing_condition, diagnosis = std::move(diagnosis)] {
       Status status;
-      const auto now = service_.get(incident_id);
+      const auto now = service_.alerts_summary(incident_id);
       if (now && failing_condition(*now) != condition) {
         // Called after another alert meanwhile: that one's diagnosis is under way.
       } else if (diagnosis) {
         const auto stored = service_.set_diagnosis(incident_id, *diagnosis);
         if (!stored) status = fail(stored.error());
         if (stored && on_diagnosed_) on_diagnosed_(incident_id);
+        compare(incident_id);
       } else {
         status = fail(diagnosis.error());
       }
@@ -163,6 +152,27 @@ void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function
       if (done) done(std::move(status));
     });
   });
+}
+
+// Whether it is one problem with another one: the calls are counted in the background, the desk decides.
+void DiagnosisRunner::compare(const std::string& incident_id) {
+  if (service_.options().group_by_diagnosis == GroupByDiagnosis::kOff) return;
+  const auto same = service_.same_cause_as(incident_id);
+  if (!same) return;
+  for (const NamedCause& other : same->others) {
+    const bool is_newer = same->own.incident.number > other.incident.number;
+    background_(
+        [this, newer = is_newer ? same->own : other, older = is_newer ? other : same->own, now = control_.now()] {
+          const auto overlap = measure_overlap(events_, newer, older, now);
+          if (overlap && !overlap->is_large()) return;
+          control_.post([this, newer_id = newer.incident.id, older_id = older.incident.id, overlap] {
+            const Status grouped =
+                overlap ? service_.group_by_diagnosis(newer_id, older_id, *overlap) : Status(fail(overlap.error()));
+            if (!grouped)
+              log_warn("diagnosis", "not compared", {{"incident", newer_id}, {"error", grouped.error().to_string()}});
+          });
+        });
+  }
 }
 
 }  // namespace sentinel::incident

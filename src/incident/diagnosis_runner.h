@@ -1,6 +1,7 @@
 #pragma once
 // Diagnoses incidents as they open and again while they go on. Lives on the control scheduler; the questions to the
-// event store run in the background, so a slow store delays the diagnosis and nothing else.
+// event store run in the background, so a slow store delays the diagnosis and nothing else. After each diagnosis it
+// looks for incidents that are the same problem (same_cause.h).
 
 #include <cstdint>
 #include <functional>
@@ -37,6 +38,7 @@ class DiagnosisRunner {
 
  private:
   void run_again(const std::string& incident_id, size_t round, uint64_t watch);
+  void compare(const std::string& incident_id);
 
   Scheduler& control_;
   Service& service_;

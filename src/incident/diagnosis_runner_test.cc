@@ -6,6 +6,9 @@
 
 #include <gtest/gtest.h>
 
+#include "incident/casework.h"
+#include "incident/same_cause.h"
+
 namespace sentinel::incident {
 namespace {
 
@@ -24,9 +27,8 @@ class DiagnosisRunnerTest : public testing::Test {
     store_ = events::open_embedded(scheduler_.clock(), metrics_, options).value();
     database_ = state::open_sqlite(dir_ + "/state.db", metrics_).value();
     EXPECT_TRUE(Service::migrate(*database_));
-    Options desk;
-    desk.deadlines.by_severity.clear();  // only what the runner waits for is pending
-    service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, desk);
+    desk_.deadlines.by_severity.clear();  // only what the runner waits for is pending
+    service_ = std::make_unique<Service>(scheduler_, *database_, metrics_, desk_);
     changes_ = std::make_unique<ChangeLog>(*database_);
     runner_ = std::make_unique<DiagnosisRunner>(scheduler_, *service_, *changes_, *store_,
                                                 [](const std::function<void()>& job) { job(); });
@@ -43,7 +45,7 @@ class DiagnosisRunnerTest : public testing::Test {
     std::filesystem::remove_all(dir_);
   }
 
-  enum class Trouble { kNone, kFails, kSlow };
+  enum class Trouble { kNone, kFails, kSlow, kBoth };
   // Every other call is in trouble, and made by the model version `culprit`.
   void calls_for(int seconds, Trouble trouble = Trouble::kNone, const std::string& culprit = "v1") {
     std::vector<model::Interaction> calls;
@@ -53,18 +55,20 @@ class DiagnosisRunnerTest : public testing::Test {
       i.timestamp_us = to_us(scheduler_.now() + std::chrono::seconds(s));
       i.service = "shop";
       i.model_version = s % 2 == 0 ? culprit : "v1";
-      i.latency_ms = s % 2 == 0 && trouble == Trouble::kSlow ? 5000 : 300;
-      if (s % 2 == 0 && trouble == Trouble::kFails) i.status = model::InteractionStatus::kError;
+      const bool troubled = s % 2 == 0 && trouble != Trouble::kNone;
+      i.latency_ms = troubled && trouble != Trouble::kFails ? 5000 : 300;
+      if (troubled && trouble != Trouble::kSlow) i.status = model::InteractionStatus::kError;
       calls.push_back(std::move(i));
     }
     EXPECT_TRUE(store_->append(calls));
     scheduler_.run_for(std::chrono::seconds(seconds));
   }
-  void alert(AlertChange::Kind kind, const char* name, const char* severity, const char* failing_calls) {
+  void alert(AlertChange::Kind kind, const char* name, const char* severity, const char* failing_calls,
+             const char* category = "") {
     AlertChange c;
     c.kind = kind;
     c.at = scheduler_.now();
-    c.alert.labels = {{"alertname", name}, {"service", "shop"}, {"severity", severity}};
+    c.alert.labels = {{"alertname", name}, {"service", "shop"}, {"severity", severity}, {"category", category}};
     c.alert.annotations = {{"summary", name}, {"failing_calls", failing_calls}};
     c.alert.starts_at = c.alert.updated_at = scheduler_.now();
     ASSERT_TRUE(database_->write([&](state::Tx& tx) { return service_->on_alerts(tx, {c}); }));
@@ -72,7 +76,33 @@ class DiagnosisRunnerTest : public testing::Test {
   }
   IncidentDetail incident(const char* id) { return service_->get(id).value(); }
 
+  // Slow and failing calls of one version, and an incident for each. What the newer one's timeline says of the pair.
+  std::vector<std::string> two_of_one_problem(GroupByDiagnosis option) {
+    desk_.group_by_diagnosis = option;
+    service_->set_options(desk_);
+    calls_for(120);
+    calls_for(20, Trouble::kBoth, "broken-version");
+    alert(AlertChange::Kind::kFired, "Slow", "SEV2", "latency_ms > 1500", "latency");
+    alert(AlertChange::Kind::kFired, "Errors", "SEV2", "status = 'error'", "errors");
+    return said("2");
+  }
+  std::vector<std::string> said(const char* id) {
+    std::vector<std::string> out;
+    const IncidentDetail detail = incident(id);
+    for (const auto& entry : detail.timeline) {
+      if (entry.kind == "same_cause") out.push_back(entry.text);
+    }
+    return out;
+  }
+  std::vector<std::string> links(const char* id) {
+    std::vector<std::string> out;
+    const Case known = Casework(*service_).get(id).value();
+    for (const Link& link : known.links) out.push_back(link.relation + " INC-" + std::to_string(link.number));
+    return out;
+  }
+
   const std::string dir_;
+  Options desk_;
   SimScheduler scheduler_;
   MetricRegistry metrics_;
   int id_ = 0;
@@ -159,6 +189,88 @@ TEST_F(DiagnosisRunnerTest, LooksAgainWhileItLastsAndNotAfter) {
   calls_for(700, Trouble::kFails, "broken-version");
   EXPECT_EQ(incident("1").diagnosis->failing, second);
   EXPECT_EQ(scheduler_.pending(), 0u);
+}
+
+using Texts = std::vector<std::string>;
+
+TEST_F(DiagnosisRunnerTest, TwoIncidentsOfOneCauseAreLinkedOnceWithTheReason) {
+  EXPECT_EQ(
+      two_of_one_problem(GroupByDiagnosis::kSuggest),
+      Texts{"may be the same as INC-1: both are about model_version=broken-version, 10 of 10 failing calls are of "
+            "both, begun 0s apart"});
+  EXPECT_EQ(said("1").size(), 1u);
+  EXPECT_EQ(links("1"), Texts{"related INC-2"});
+  EXPECT_EQ(incident("2").record.incident.status, model::IncidentStatus::kOpen);
+  const int64_t version = incident("2").record.incident.version;
+  // A person says that they are not, and the next looks leave it so.
+  ASSERT_TRUE(Casework(*service_).unlink("2", "related", "1", {"ada", "page"}));
+  calls_for(60, Trouble::kBoth, "broken-version");
+  EXPECT_GT(incident("2").record.incident.version, version) << "it was diagnosed again";
+  EXPECT_EQ(said("2").size(), 1u);
+  EXPECT_EQ(links("1"), Texts());
+}
+
+TEST_F(DiagnosisRunnerTest, TheNewerOneIsMergedWhereThatIsAskedForAndASplitUndoesIt) {
+  EXPECT_EQ(two_of_one_problem(GroupByDiagnosis::kMerge).size(), 1u);
+  EXPECT_EQ(said("1").front().substr(0, 19), "the same as INC-2: ");
+  EXPECT_EQ(incident("2").record.incident.status, model::IncidentStatus::kResolved);
+  EXPECT_EQ(incident("2").record.incident.resolution, "Merged into INC-1.");
+  const IncidentDetail one = incident("1");
+  ASSERT_EQ(one.alerts.size(), 2u);
+  EXPECT_NE(one.record.headline.what_failed.find("Errors"), std::string::npos);
+  const auto errors = std::find_if(one.alerts.begin(), one.alerts.end(),
+                                   [](const IncidentAlert& a) { return a.alert.name() == "Errors"; });
+  ASSERT_TRUE(Casework(*service_).split("1", {{errors->alert.fingerprint_hex()}, "", {}}, {"ada", "page"}));
+  scheduler_.run_ready();
+  calls_for(60, Trouble::kBoth, "broken-version");
+  ASSERT_TRUE(incident("3").diagnosis);
+  EXPECT_EQ(incident("3").diagnosis->findings.front().value, "broken-version");
+  EXPECT_EQ(incident("3").record.incident.status, model::IncidentStatus::kOpen) << "a person has taken it out";
+  EXPECT_EQ(said("3"), Texts());
+}
+
+TEST_F(DiagnosisRunnerTest, WhomSomebodyIsOnIsNotMergedButTold) {
+  desk_.group_by_diagnosis = GroupByDiagnosis::kMerge;
+  service_->set_options(desk_);
+  calls_for(120);
+  calls_for(20, Trouble::kBoth, "broken-version");
+  service_->on_change(nullptr);  // no diagnosis yet
+  alert(AlertChange::Kind::kFired, "Slow", "SEV2", "latency_ms > 1500", "latency");
+  alert(AlertChange::Kind::kFired, "Errors", "SEV2", "status = 'error'", "errors");
+  ASSERT_TRUE(service_->acknowledge("2", "", {"ada", "page"}));
+  for (const char* id : {"1", "2"}) runner_->diagnose_now(incident(id).record.incident.id, nullptr);
+  scheduler_.run_ready();
+  EXPECT_EQ(incident("2").record.incident.status, model::IncidentStatus::kAcknowledged);
+  EXPECT_EQ(links("2"), Texts{"related INC-1"});
+}
+
+TEST_F(DiagnosisRunnerTest, OtherCallsAnotherTimeOrSwitchedOffAreNotTheSame) {
+  EXPECT_EQ(two_of_one_problem(GroupByDiagnosis::kOff), Texts());
+  // The same version, but calls that are slow do not fail and those that fail are not slow.
+  desk_.group_by_diagnosis = GroupByDiagnosis::kMerge;
+  service_->set_options(desk_);
+  for (const char* id : {"1", "2"}) ASSERT_TRUE(service_->resolve(id, {}, {"ada", "page"}));
+  calls_for(300);
+  calls_for(20, Trouble::kSlow, "other-version");
+  calls_for(20, Trouble::kFails, "other-version");
+  alert(AlertChange::Kind::kFired, "Slow2", "SEV2", "latency_ms > 1500", "latency");
+  alert(AlertChange::Kind::kFired, "Errors2", "SEV2", "status = 'error'", "errors");
+  ASSERT_EQ(incident("3").diagnosis->findings.front().value, "other-version");
+  ASSERT_EQ(incident("4").diagnosis->findings.front().value, "other-version");
+  EXPECT_EQ(said("4"), Texts()) << "other calls";
+  // As large an overlap as can be, and long after.
+  const FailingOverlap all{100, 100, 100};
+  IncidentDetail late = incident("4");
+  late.diagnosis->onset = *incident("3").diagnosis->onset + std::chrono::minutes(6);
+  ASSERT_TRUE(service_->set_diagnosis("4", *late.diagnosis));
+  ASSERT_TRUE(service_->group_by_diagnosis("4", "3", all));
+  EXPECT_EQ(said("4"), Texts()) << "another time";
+  late.diagnosis->onset = *incident("3").diagnosis->onset + std::chrono::minutes(4);
+  ASSERT_TRUE(service_->set_diagnosis("4", *late.diagnosis));
+  ASSERT_TRUE(service_->group_by_diagnosis("4", "3", {100, 100, 49}));
+  EXPECT_EQ(said("4"), Texts()) << "other calls for the most part";
+  ASSERT_TRUE(service_->group_by_diagnosis("4", "3", all));
+  EXPECT_EQ(said("4").size(), 1u);
 }
 
 }  // namespace

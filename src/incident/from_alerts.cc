@@ -248,10 +248,9 @@ Status Service::finish(state::Tx& tx, AlertBatch& batch) {
 }
 
 Status Service::call_after(state::Tx& tx, IncidentRecord& record, const model::Alert& alert) {
-  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
-  const model::Alert* before = lead_of(record.incident.title, alerts);
+  SENTINEL_ASSIGN(const std::optional<model::Alert> before, load_lead(tx, record.incident.id, record.incident.title));
   const std::string title = title_of(alert);
-  if (before == nullptr) return {};
+  if (!before) return {};
   record.incident.labels = alert.labels;
   lead_changed_.insert(record.incident.id);
   if (title == record.incident.title) return {};
@@ -268,9 +267,10 @@ Status Service::call_after(state::Tx& tx, IncidentRecord& record, const model::A
 }
 
 Status Service::sum_up(state::Tx& tx, IncidentRecord& record) {
-  SENTINEL_ASSIGN(const std::vector<IncidentAlert> alerts, load_alerts(tx, record.incident.id));
-  if (const model::Alert* lead = lead_of(record.incident.title, alerts))
-    record.headline.what_failed = what_failed_of(*lead, alerts);
+  SENTINEL_ASSIGN(const std::optional<model::Alert> lead, load_lead(tx, record.incident.id, record.incident.title));
+  if (!lead) return {};
+  SENTINEL_ASSIGN(std::vector<std::string> others, load_other_rules(tx, record.incident.id, lead->name()));
+  record.headline.what_failed = what_failed_of(*lead, std::move(others));
   return {};
 }
 

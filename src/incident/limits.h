@@ -31,6 +31,12 @@ inline constexpr size_t kPostmortemAuthorsMax = 50;
 inline constexpr size_t kStormAlertsMin = 20;
 inline constexpr size_t kStormAlertsNamedMax = 20;  // by fingerprint, in that entry
 
+// Two incidents that are one problem.
+inline constexpr Micros kSameOnsetMax = std::chrono::minutes(5);  // between their onsets
+inline constexpr uint64_t kSameCallsMin = 3;                      // failing calls of both
+inline constexpr double kSameCallsShareMin = 0.5;                 // of the failing calls of the smaller one
+inline constexpr size_t kSameCausesMax = 5;                       // looked at after each diagnosis
+
 inline constexpr Micros kPruneInterval = std::chrono::hours(24);    // of escalations
 inline constexpr Micros kPageAttemptMax = std::chrono::minutes(5);  // what one attempt to send a page may take
 inline constexpr size_t kMailAddressBytesMax = 254;

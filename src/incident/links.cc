@@ -69,6 +69,16 @@ model::Severity worst_of(const std::vector<IncidentAlert>& alerts) {
   return worst;
 }
 
+// What the other rules among them are called, each once.
+std::vector<std::string> other_titles(const model::Alert& lead, const std::vector<IncidentAlert>& alerts) {
+  std::vector<std::string> titles;
+  std::set<std::string_view> named{lead.name()};
+  for (const IncidentAlert& entry : alerts) {
+    if (named.insert(entry.alert.name()).second) titles.push_back(title_of(entry.alert));
+  }
+  return titles;
+}
+
 const model::Alert& most_severe(const std::vector<IncidentAlert>& alerts) {
   return std::min_element(
              alerts.begin(), alerts.end(),
@@ -274,7 +284,7 @@ Result<IncidentRecord> Casework::new_from(state::Tx& tx, const IncidentRecord& o
   incident.created_at = incident.updated_at = now;
   incident.detected_at = now;
   for (const IncidentAlert& entry : moved) incident.detected_at = std::min(incident.detected_at, entry.alert.starts_at);
-  record.headline.what_failed = what_failed_of(lead, moved);
+  record.headline.what_failed = what_failed_of(lead, other_titles(lead, moved));
   record.headline.next_step = std::string(lead.annotations.get("action"));
   const bool known = old.incident.status != IncidentStatus::kOpen;
   if (known) {
@@ -297,16 +307,19 @@ Result<IncidentRecord> Casework::new_from(state::Tx& tx, const IncidentRecord& o
 
 // The alert it was called after has left: the most severe of those that stay names it.
 Status Casework::name_anew(state::Tx& tx, IncidentRecord& record, const std::vector<IncidentAlert>& moved) {
-  if (lead_of(record.incident.title, moved) == nullptr) return desk_.sum_up(tx, record);
-  SENTINEL_ASSIGN(const std::vector<IncidentAlert> left, load_alerts(tx, record.incident.id));
-  if (lead_of(record.incident.title, left) == nullptr) {
-    const model::Alert& lead = most_severe(left);
-    const std::string title = title_of(lead);
+  const bool was_called_after_it = std::any_of(moved.begin(), moved.end(), [&](const IncidentAlert& entry) {
+    return title_of(entry.alert) == record.incident.title;
+  });
+  SENTINEL_ASSIGN(const std::optional<model::Alert> same, load_lead(tx, record.incident.id, record.incident.title));
+  if (was_called_after_it && !same) {
+    SENTINEL_ASSIGN(const std::optional<model::Alert> lead, load_lead(tx, record.incident.id));
+    if (!lead) return {};
+    const std::string title = title_of(*lead);
     SENTINEL_TRY(desk_.append_timeline(tx, record.incident, "title",
-                                       fmt::format("called after {} now: {}", lead.name(), title),
+                                       fmt::format("called after {} now: {}", lead->name(), title),
                                        change_json(record.incident.title, title), Actor{}));
     record.incident.title = title;
-    record.incident.labels = lead.labels;
+    record.incident.labels = lead->labels;
     desk_.lead_changed_.insert(record.incident.id);
   }
   return desk_.sum_up(tx, record);

@@ -59,6 +59,13 @@ struct DeadlineOptions {
   std::vector<std::string> escalate_to;
 };
 
+// What becomes of two open incidents whose diagnoses say that they are one problem (same_cause.h).
+enum class GroupByDiagnosis {
+  kOff,
+  kSuggest,  // they are linked, and people are told
+  kMerge,    // the newer one is merged, unless somebody is on it: then as kSuggest
+};
+
 // What the score of alert fatigue is made of (alert_quality.h); the parts add up to 100. The usual ones are a proposal
 // of ours.
 struct FatigueWeights {
@@ -69,6 +76,7 @@ struct Options {
   std::set<model::Severity> create_for{model::Severity::kSev1, model::Severity::kSev2, model::Severity::kSev3};
   // Alerts equal in these labels join the same open incident: one problem trips several rules, and is one incident.
   std::vector<std::string> group_by{"service", "env", "category"};
+  GroupByDiagnosis group_by_diagnosis = GroupByDiagnosis::kSuggest;
   bool auto_resolve = true;      // when the last alert has ended
   Micros auto_resolve_after{0};  // calm needed before that
   std::string default_assignee = "on-call";

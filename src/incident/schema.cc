@@ -5,6 +5,7 @@
 #include <boost/json.hpp>
 
 #include "base/strings.h"
+#include "incident/words.h"
 #include "text/labels_json.h"
 
 namespace sentinel::incident {
@@ -95,6 +96,12 @@ Result<int64_t> next_number(state::Tx& tx) {
   return rows.front().integer(0);
 }
 
+constexpr std::string_view kDeadlinesTable = R"sql(
+CREATE TABLE incident_deadlines (
+  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
+  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
+CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
+)sql";
 constexpr std::string_view kRatingsTable =
     "CREATE TABLE incident_ratings (incident_id TEXT PRIMARY KEY, useful INTEGER NOT NULL, at INTEGER NOT NULL, "
     "actor TEXT NOT NULL)";
@@ -116,6 +123,25 @@ CREATE TABLE change_events (
 CREATE INDEX change_events_by_time ON change_events(at);
 CREATE TABLE incident_summaries (
   incident_id TEXT PRIMARY KEY, text TEXT NOT NULL, model TEXT NOT NULL, of_why TEXT NOT NULL, at INTEGER NOT NULL);
+)sql";
+
+// What an alert says of its incident, so that nobody reads thousands of them for a title. Severity 0: a row of an older
+// version, see fill_alert_words().
+constexpr std::string_view kAlertWords = R"sql(
+ALTER TABLE incident_alerts ADD COLUMN severity INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE incident_alerts ADD COLUMN title TEXT NOT NULL DEFAULT '';
+ALTER TABLE incident_alerts ADD COLUMN failing_calls TEXT NOT NULL DEFAULT '';
+DROP INDEX incident_alerts_by_rule;
+CREATE INDEX incident_alerts_by_rule ON incident_alerts(
+  incident_id, rule, severity, starts_at, fingerprint, title, failing_calls);
+CREATE INDEX incident_alerts_to_fill ON incident_alerts(incident_id) WHERE severity = 0;
+)sql";
+
+// What a diagnosis names first, and when it began: to find others that name the same.
+constexpr std::string_view kCauses = R"sql(
+ALTER TABLE incident_diagnoses ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE incident_diagnoses ADD COLUMN onset INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX incident_diagnoses_by_cause ON incident_diagnoses(cause, onset) WHERE cause <> '';
 )sql";
 
 const std::vector<state::Migration>& migrations() {
@@ -170,12 +196,7 @@ CREATE TABLE incident_attachments (
 CREATE INDEX incident_attachments_by_incident ON incident_attachments(incident_id, at);
 CREATE INDEX incident_attachments_by_content ON incident_attachments(sha256);
 )sql"},
-                                                  {4, R"sql(
-CREATE TABLE incident_deadlines (
-  incident_id TEXT NOT NULL, kind TEXT NOT NULL, base_at INTEGER NOT NULL, due_at INTEGER NOT NULL, remind_at INTEGER,
-  reminded_at INTEGER, missed_at INTEGER, PRIMARY KEY (incident_id, kind));
-CREATE INDEX incident_deadlines_by_due ON incident_deadlines(missed_at, due_at);
-)sql"},
+                                                  {4, std::string(kDeadlinesTable)},
                                                   {5, R"sql(
 CREATE TABLE status_subscribers (
   id INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL UNIQUE, confirmed_at INTEGER, mailed_at INTEGER NOT NULL);
@@ -184,7 +205,9 @@ CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
 )sql"},
                                                   {6, std::string(kLearningTables)},
                                                   {7, std::string(kRatingsTable)},
-                                                  {8, std::string(kChangesTables)}};
+                                                  {8, std::string(kChangesTables)},
+                                                  {9, std::string(kAlertWords)},
+                                                  {10, std::string(kCauses)}};
   return list;
 }
 
@@ -309,12 +332,80 @@ Result<AlertCounts> count_alerts(state::Tx& tx, std::string_view incident_id) {
 Status copy_alerts(state::Tx& tx, std::string_view from, std::string_view into) {
   SENTINEL_TRY(tx.exec(
       "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
-      "annotations, generator_url, rule) SELECT ?, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
-      "annotations, generator_url, rule FROM incident_alerts WHERE incident_id = ? ON CONFLICT (incident_id, "
+      "annotations, generator_url, rule, severity, title, failing_calls) SELECT ?, fingerprint, starts_at, ends_at, "
+      "updated_at, firing, labels, annotations, generator_url, rule, severity, title, failing_calls "
+      "FROM incident_alerts WHERE incident_id = ? ON CONFLICT (incident_id, "
       "fingerprint) DO UPDATE SET ends_at = excluded.ends_at, updated_at = excluded.updated_at, "
-      "firing = excluded.firing, annotations = excluded.annotations, generator_url = excluded.generator_url",
+      "firing = excluded.firing, annotations = excluded.annotations, generator_url = excluded.generator_url, "
+      "title = excluded.title, failing_calls = excluded.failing_calls",
       {std::string(into), std::string(from)}));
   return tx.exec("UPDATE incident_alerts SET firing = 0 WHERE incident_id = ?", {std::string(from)});
+}
+
+Result<std::optional<model::Alert>> load_lead(state::Tx& tx, std::string_view incident_id,
+                                              std::optional<std::string_view> title) {
+  state::SqlParams params{std::string(incident_id), std::string(incident_id)};
+  if (title) params.emplace_back(std::string(*title));
+  // Which one is told by the index alone; only that row is read.
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query(fmt::format("SELECT {} FROM incident_alerts WHERE incident_id = ? AND fingerprint = (SELECT fingerprint "
+                           "FROM incident_alerts WHERE incident_id = ?{} ORDER BY severity, starts_at, fingerprint "
+                           "LIMIT 1)",
+                           kAlertColumns, title ? " AND title = ?" : ""),
+               params));
+  SENTINEL_ASSIGN(std::vector<IncidentAlert> found, alerts_of(rows));
+  if (found.empty()) return std::optional<model::Alert>();
+  return std::optional<model::Alert>(std::move(found.front().alert));
+}
+
+Result<std::vector<std::string>> load_other_rules(state::Tx& tx, std::string_view incident_id, std::string_view rule) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT rule, MIN(starts_at) FROM incident_alerts WHERE incident_id = ? AND rule <> ? "
+                           "GROUP BY rule ORDER BY 2, 1",
+                           {std::string(incident_id), std::string(rule)}));
+  std::vector<std::string> titles;
+  for (const state::Row& row : rows) {
+    SENTINEL_ASSIGN(const state::Rows first,
+                    tx.query("SELECT title FROM incident_alerts WHERE incident_id = ? AND rule = ? AND starts_at = ? "
+                             "ORDER BY fingerprint LIMIT 1",
+                             {std::string(incident_id), row.text(0), row.integer(1)}));
+    titles.push_back(first.empty() ? row.text(0) : first.front().text(0));
+  }
+  return titles;
+}
+
+Result<std::map<std::string, TimePoint>> load_failing_since(state::Tx& tx, std::string_view incident_id) {
+  SENTINEL_ASSIGN(const state::Rows rows,
+                  tx.query("SELECT failing_calls, MIN(starts_at) FROM incident_alerts WHERE incident_id = ? "
+                           "GROUP BY failing_calls",
+                           {std::string(incident_id)}));
+  std::map<std::string, TimePoint> since;
+  for (const state::Row& row : rows) since.emplace(row.text(0), time_from_us(row.integer(1)));
+  return since;
+}
+
+Status fill_alert_words(state::Database& database) {
+  for (bool more = true; more;) {
+    SENTINEL_TRY(database.write([&](state::Tx& tx) -> Status {
+      SENTINEL_ASSIGN(const state::Rows rows,
+                      tx.query("SELECT incident_id, fingerprint, labels, annotations FROM incident_alerts "
+                               "WHERE severity = 0 LIMIT 1000"));
+      more = !rows.empty();
+      for (const state::Row& row : rows) {
+        model::Alert alert;
+        SENTINEL_ASSIGN(alert.labels, text::decode_labels(row.text(2)));
+        SENTINEL_ASSIGN(alert.annotations, text::decode_labels(row.text(3)));
+        SENTINEL_TRY(
+            tx.exec("UPDATE incident_alerts SET severity = ?, title = ?, failing_calls = ? WHERE incident_id = ? AND "
+                    "fingerprint = ?",
+                    {static_cast<int64_t>(severity_of(alert)), title_of(alert),
+                     std::string(alert.annotations.get("failing_calls")), row.text(0), row.text(1)}));
+      }
+      return {};
+    }));
+  }
+  return {};
 }
 
 Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name) {
@@ -339,12 +430,15 @@ Status upsert_alert(state::Tx& tx, std::string_view incident_id, const IncidentA
   return tx.exec(
       "INSERT INTO incident_alerts (incident_id, fingerprint, starts_at, ends_at, updated_at, firing, labels, "
       "annotations, "
-      "generator_url, rule) VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
+      "generator_url, rule, severity, title, failing_calls) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?) "
+      "ON CONFLICT (incident_id, fingerprint) DO UPDATE SET "
       "ends_at = excluded.ends_at, updated_at = excluded.updated_at, firing = excluded.firing, "
-      "annotations = excluded.annotations, generator_url = excluded.generator_url",
+      "annotations = excluded.annotations, generator_url = excluded.generator_url, title = excluded.title, "
+      "failing_calls = excluded.failing_calls",
       {std::string(incident_id), a.fingerprint_hex(), to_us(a.starts_at), to_us(a.ends_at), to_us(a.updated_at),
        int64_t{entry.firing}, text::encode_labels(a.labels), text::encode_labels(a.annotations), a.generator_url,
-       std::string(a.name())});
+       std::string(a.name()), static_cast<int64_t>(severity_of(a)), title_of(a),
+       std::string(a.annotations.get("failing_calls"))});
 }
 
 Result<std::vector<model::TimelineEntry>> load_timeline(state::Tx& tx, std::string_view incident_id) {

@@ -1,6 +1,7 @@
 #pragma once
 // Rows of the incident tables and the SQL that reads and writes them. Private to the module.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,6 +36,15 @@ struct AlertCounts {
 Result<AlertCounts> count_alerts(state::Tx& tx, std::string_view incident_id);
 // Every alert of `from` is one of `into` from now on, and fires no more where it was.
 Status copy_alerts(state::Tx& tx, std::string_view from, std::string_view into);
+// The most severe of those with this title, or of all; of several the first. Absent: there is none.
+Result<std::optional<model::Alert>> load_lead(state::Tx& tx, std::string_view incident_id,
+                                              std::optional<std::string_view> title = std::nullopt);
+// What the first alert of each other rule would be called, in the order in which the rules began to fire.
+Result<std::vector<std::string>> load_other_rules(state::Tx& tx, std::string_view incident_id, std::string_view rule);
+// When the first alert about such failing calls began, by their condition; "" are alerts that name none.
+Result<std::map<std::string, TimePoint>> load_failing_since(state::Tx& tx, std::string_view incident_id);
+// Fills what rows of an older version have in their documents only. After migrations().
+Status fill_alert_words(state::Database& database);
 // Whether an alert of this name is among them already.
 Result<bool> has_alert_named(state::Tx& tx, std::string_view incident_id, std::string_view name);
 struct AlertsLeft {

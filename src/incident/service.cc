@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "incident/limits.h"
+#include "incident/same_cause.h"
 #include "incident/schema.h"
 #include "incident/words.h"
 #include "text/labels_json.h"
@@ -19,6 +20,13 @@ namespace {
 using model::IncidentStatus;
 
 constexpr size_t kAllAlerts = INT64_MAX;
+
+// The most severe of those that give the incident its title; where a person gave the title, the most severe of all.
+Result<std::optional<model::Alert>> load_lead_of(state::Tx& tx, const IncidentRecord& record) {
+  SENTINEL_ASSIGN(std::optional<model::Alert> lead, load_lead(tx, record.incident.id, record.incident.title));
+  if (!lead) return load_lead(tx, record.incident.id);
+  return lead;
+}
 
 std::string with_note(std::string sentence, std::string_view note) {
   return note.empty() ? sentence : fmt::format("{}: {}", sentence, note);
@@ -43,15 +51,10 @@ bool is_better_onset(const model::Incident& incident, const std::optional<Diagno
 
 }  // namespace
 
-const model::Alert* lead_alert(const IncidentDetail& detail) {
-  if (const model::Alert* lead = lead_of(detail.record.incident.title, detail.alerts)) return lead;
-  const auto worst = std::min_element(
-      detail.alerts.begin(), detail.alerts.end(),
-      [](const IncidentAlert& a, const IncidentAlert& b) { return severity_of(a.alert) < severity_of(b.alert); });
-  return worst == detail.alerts.end() ? nullptr : &worst->alert;
+Status Service::migrate(state::Database& database) {
+  SENTINEL_TRY(database.migrate("incident", migrations()));
+  return fill_alert_words(database);
 }
-
-Status Service::migrate(state::Database& database) { return database.migrate("incident", migrations()); }
 
 Service::Service(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics, Options options)
     : scheduler_(scheduler),
@@ -108,12 +111,28 @@ Result<IncidentDetail> Service::get(std::string_view id, size_t alerts_max) {
     SENTINEL_ASSIGN(const AlertCounts counts, count_alerts(tx, key));
     detail.alert_count = counts.all;
     detail.firing_count = counts.firing;
+    SENTINEL_ASSIGN(detail.lead, load_lead_of(tx, detail.record));
     SENTINEL_ASSIGN(detail.timeline, load_timeline(tx, key));
     SENTINEL_ASSIGN(detail.diagnosis, load_diagnosis(tx, key));
     SENTINEL_ASSIGN(detail.summary, load_summary(tx, key));
     return {};
   }));
   return detail;
+}
+
+Result<AlertsSummary> Service::alerts_summary(std::string_view id) {
+  AlertsSummary out;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    SENTINEL_ASSIGN(out.record, load(tx, id));
+    const std::string& key = out.record.incident.id;
+    SENTINEL_ASSIGN(out.lead, load_lead_of(tx, out.record));
+    SENTINEL_ASSIGN(out.failing_since, load_failing_since(tx, key));
+    SENTINEL_ASSIGN(const AlertsLeft left, alerts_left(tx, key));
+    out.firing = left.firing;
+    out.last_change = left.last_change;
+    return {};
+  }));
+  return out;
 }
 
 Result<AlertsPage> Service::alerts(std::string_view id, std::optional<bool> firing, std::string_view cursor,
@@ -165,6 +184,22 @@ Result<std::vector<IncidentRecord>> Service::list(const ListFilter& filter) {
     return {};
   }));
   return records;
+}
+
+Result<std::map<std::string, int64_t>> Service::numbers_of(const std::vector<std::string>& fingerprints) {
+  std::map<std::string, int64_t> numbers;
+  SENTINEL_TRY(database_.read([&](state::Tx& tx) -> Status {
+    for (const std::string& fingerprint : fingerprints) {
+      SENTINEL_ASSIGN(const state::Rows rows,
+                      tx.query("SELECT i.number FROM incident_alerts a JOIN incidents i ON i.id = a.incident_id WHERE "
+                               "a.fingerprint = ? AND a.firing = 1 AND i.status <> 'resolved' ORDER BY i.number DESC "
+                               "LIMIT 1",
+                               {fingerprint}));
+      if (!rows.empty()) numbers.emplace(fingerprint, rows.front().integer(0));
+    }
+    return {};
+  }));
+  return numbers;
 }
 
 // Loads, checks the version, lets `fn` change the record and write what goes with it, stores it with the next version.
@@ -324,15 +359,26 @@ Result<IncidentRecord> Service::set_severity(std::string_view id, model::Severit
 }
 
 Result<IncidentRecord> Service::add_note(std::string_view id, std::string_view text, const Actor& actor,
-                                         int64_t version) {
+                                         int64_t version, std::string_view mark) {
   if (trim(text).empty()) return fail(ErrorCode::kInvalidArgument, "a note needs a text");
   SENTINEL_TRY(check_size("note", text, kNoteBytesMax));
   return change(id, version, [&](state::Tx& tx, IncidentRecord& record) -> Status {
+    const std::string marked = mark.empty() ? "" : fmt::format(R"("mark":{})", json_quote(mark));
+    if (!marked.empty()) {
+      const std::string begins = "{" + marked;
+      SENTINEL_ASSIGN(const state::Rows known,
+                      tx.query("SELECT 1 FROM incident_timeline WHERE incident_id = ? AND kind = 'note' AND "
+                               "SUBSTR(data, 1, ?) = ? LIMIT 1",
+                               {record.incident.id, static_cast<int64_t>(begins.size()), begins}));
+      if (!known.empty()) return {};
+    }
     record.incident.updated_at = scheduler_.now();
     ++record.incident.version;
     SENTINEL_ASSIGN(const std::string called, tell_mentioned(tx, record, text, actor));
+    const std::string mentions = called.empty() ? "" : fmt::format(R"("mentions":{})", called);
+    const std::string_view between = marked.empty() || mentions.empty() ? "" : ",";
     SENTINEL_TRY(append_timeline(tx, record.incident, "note", text,
-                                 called.empty() ? "{}" : fmt::format(R"({{"mentions":{}}})", called), actor));
+                                 fmt::format("{{{}{}{}}}", marked, between, mentions), actor));
     return store(tx, record);
   });
 }
@@ -347,20 +393,24 @@ Result<IncidentRecord> Service::merge(std::string_view id, std::string_view into
       return fail(ErrorCode::kConflict, fmt::format("INC-{} is resolved; reopen it first", target.incident.number));
     }
     target_id = target.incident.id;
-    SENTINEL_TRY(copy_alerts(tx, record.incident.id, target_id));
-    SENTINEL_TRY(put_link(tx, record.incident.id, target_id, kLinkMerged, scheduler_.now(), actor.name));
-    const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
-    SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text,
-                                 fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
-    SENTINEL_TRY(sum_up(tx, target));
-    target.incident.updated_at = scheduler_.now();
-    ++target.incident.version;
-    SENTINEL_TRY(store(tx, target));
-    record.incident.resolution = fmt::format("Merged into INC-{}.", target.incident.number);
-    return change_status(tx, record, IncidentStatus::kResolved, record.incident.resolution, actor);
+    return merge_in(tx, record, target, actor);
   });
   if (merged) notify_changed(target_id);
   return merged;
+}
+
+Status Service::merge_in(state::Tx& tx, IncidentRecord& record, IncidentRecord& target, const Actor& actor) {
+  SENTINEL_TRY(copy_alerts(tx, record.incident.id, target.incident.id));
+  SENTINEL_TRY(put_link(tx, record.incident.id, target.incident.id, kLinkMerged, scheduler_.now(), actor.name));
+  const std::string text = fmt::format("INC-{} merged into this incident by {}", record.incident.number, actor.name);
+  SENTINEL_TRY(append_timeline(tx, target.incident, "merge", text,
+                               fmt::format(R"({{"from":"{}"}})", record.incident.id), actor));
+  SENTINEL_TRY(sum_up(tx, target));
+  target.incident.updated_at = scheduler_.now();
+  ++target.incident.version;
+  SENTINEL_TRY(store(tx, target));
+  record.incident.resolution = fmt::format("Merged into INC-{}.", target.incident.number);
+  return change_status(tx, record, IncidentStatus::kResolved, record.incident.resolution, actor);
 }
 
 // ---- from diagnosis and runbooks ----
@@ -372,9 +422,11 @@ Result<IncidentRecord> Service::set_diagnosis(std::string_view id, const Diagnos
         const std::string why = diagnosis.why();
         SENTINEL_ASSIGN(const std::optional<Diagnosis> before, load_diagnosis(tx, record.incident.id));
         SENTINEL_TRY(tx.exec(
-            "INSERT INTO incident_diagnoses (incident_id, computed_at, document) VALUES (?,?,?) "
-            "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document",
-            {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis)}));
+            "INSERT INTO incident_diagnoses (incident_id, computed_at, document, cause, onset) VALUES (?,?,?,?,?) "
+            "ON CONFLICT (incident_id) DO UPDATE SET computed_at = excluded.computed_at, document = excluded.document, "
+            "cause = excluded.cause, onset = excluded.onset",
+            {record.incident.id, to_us(diagnosis.computed_at), to_json(diagnosis),
+             diagnosis.onset ? cause_of(diagnosis) : "", to_us(diagnosis.onset.value_or(TimePoint{}))}));
         if (diagnosis.onset && is_better_onset(record.incident, before, diagnosis))
           record.incident.impact_started_at = diagnosis.onset;
         if (why != record.headline.why) {
@@ -489,7 +541,7 @@ void Service::notify_changed(std::string id) {
     if (opened) opened_.add();
     tell(*record, opened);
     if (!led_anew || opened || !lead_handler_) return;
-    if (const auto detail = get(id)) lead_handler_(*detail);
+    if (const auto detail = get(id, 0)) lead_handler_(*detail);
   });
 }
 

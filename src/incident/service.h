@@ -54,7 +54,9 @@ struct IncidentRecord {
   Headline headline;
 };
 
-struct Update;  // casework.h
+struct Update;          // casework.h
+struct SameCause;       // same_cause.h
+struct FailingOverlap;  // the same
 
 // A model's words, see summary.h.
 struct Summary {
@@ -69,14 +71,24 @@ struct IncidentDetail {
   std::vector<IncidentAlert> alerts;  // all, or the first of them: those that fire, then by their start
   size_t alert_count = 0;             // of all
   size_t firing_count = 0;
+  // The alert it is called after, the most severe of those that give it its title; where a person gave the title, the
+  // most severe of all. Absent when there is none.
+  std::optional<model::Alert> lead;
   std::vector<model::TimelineEntry> timeline;
   std::optional<Diagnosis> diagnosis;
   std::optional<Summary> summary;  // absent where no model is configured, or did not answer
 };
 
-// The alert the incident is called after, the most severe of those that give it its title; where a person gave the
-// title, the most severe of all. Null when there is none.
-const model::Alert* lead_alert(const IncidentDetail& detail);
+// What a diagnosis goes by, of all alerts of an incident; no dearer for ten thousand of them.
+struct AlertsSummary {
+  IncidentRecord record;
+  std::optional<model::Alert> lead;  // as in IncidentDetail
+  // The start of the first alert about such failing calls, by their condition; "" are alerts that name none. Empty:
+  // there are no alerts.
+  std::map<std::string, TimePoint> failing_since;
+  bool firing = false;    // one of them, or more
+  TimePoint last_change;  // of any of them
+};
 
 struct ListFilter {
   std::vector<model::IncidentStatus> statuses;  // empty: all
@@ -152,10 +164,13 @@ class Service final : public alerting::AlertListener {
   Result<IncidentRecord> create(const NewIncident& request, const Actor& actor);
   // `id`: ULID, "17" or "INC-17". kNotFound says which was asked for. At most so many of its alerts.
   Result<IncidentDetail> get(std::string_view id, size_t alerts_max = SIZE_MAX);
+  Result<AlertsSummary> alerts_summary(std::string_view id);
   // `firing` absent: all. `cursor`: what the last page gave. An alert that starts or ends between two pages may be
   // missing or there twice.
   Result<AlertsPage> alerts(std::string_view id, std::optional<bool> firing, std::string_view cursor, size_t limit);
   Result<std::vector<IncidentRecord>> list(const ListFilter& filter);
+  // The number of the open incident of each of these alerts that fires in one. Fingerprints in hex.
+  Result<std::map<std::string, int64_t>> numbers_of(const std::vector<std::string>& fingerprints);
 
   // Each takes the version the caller saw, 0 for "whatever it is"; kConflict when it has changed since.
   // Any forward jump and reopen are allowed; the same status again is kept silent and succeeds.
@@ -170,7 +185,9 @@ class Service final : public alerting::AlertListener {
                                 int64_t version = 0);
   Result<IncidentRecord> set_severity(std::string_view id, model::Severity severity, const Actor& actor,
                                       int64_t version = 0);
-  Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor, int64_t version = 0);
+  // `mark`: what the note is called elsewhere, "jira/10042". An incident that has one with this mark stays as it is.
+  Result<IncidentRecord> add_note(std::string_view id, std::string_view text, const Actor& actor, int64_t version = 0,
+                                  std::string_view mark = {});
   // `id` is resolved as merged; its alerts go on in `into`, and so do later ones that would have joined it.
   Result<IncidentRecord> merge(std::string_view id, std::string_view into, const Actor& actor, int64_t version = 0);
 
@@ -180,6 +197,11 @@ class Service final : public alerting::AlertListener {
   Status set_summary(std::string_view id, const Summary& summary);
   // The first open step of the runbook, kept true by whoever runs it.
   Status set_next_step(std::string_view id, std::string_view runbook_id, std::string_view next_step);
+  // Open incidents that may be the same problem, by the last diagnosis of each; without others when there is none.
+  Result<SameCause> same_cause_as(std::string_view id);
+  // They are, by the calls that fail in both: linked or merged, as configured, if all else is still so. Once for two
+  // incidents, and never for two that were split. REQUIRES: `one` is the newer one.
+  Status group_by_diagnosis(std::string_view one, std::string_view other, const FailingOverlap& overlap);
   // For other modules' events on the timeline, in their transaction (runbook steps, notifications).
   Status add_timeline(state::Tx& tx, std::string_view id, std::string_view kind, std::string_view text,
                       std::string_view data_json, const Actor& actor);
@@ -200,6 +222,8 @@ class Service final : public alerting::AlertListener {
                        const Actor& actor);
   Status append_timeline(state::Tx& tx, const model::Incident& incident, std::string_view kind, std::string_view text,
                          std::string_view data_json, const Actor& actor);
+  // Resolves `record` as merged into `target`, in both of which all is stored. The caller tells of `target`.
+  Status merge_in(state::Tx& tx, IncidentRecord& record, IncidentRecord& target, const Actor& actor);
   // Those who have subscribed, but for whoever did it. `what` tells the news of one version apart.
   Status tell_subscribers(state::Tx& tx, const IncidentRecord& record, std::string_view what, std::string_view news,
                           const Actor& actor);
@@ -208,8 +232,7 @@ class Service final : public alerting::AlertListener {
                                      const Actor& actor);
   // links.cc: those of a parent that was resolved; one by itself leaves children whose alerts fire alone.
   Status resolve_children(state::Tx& tx, const IncidentRecord& record, const Actor& actor);
-  // from_alerts.cc. A storm of one rule is one entry of the timeline, not thousands. A storm of one rule is one entry
-  // of the timeline, not thousands.
+  // from_alerts.cc. A storm of one rule is one entry of the timeline, not thousands.
   struct AlertBatch;
   struct TouchedIncident;
   Status alert_fired(state::Tx& tx, AlertBatch& batch, const alerting::AlertChange& change);

@@ -192,6 +192,74 @@ TEST_F(ServiceTest, TheIncidentIsCalledAfterItsMostSevereAlertAndTellsOfTheOther
   EXPECT_EQ(titles[0].data_json, R"({"from":"answers are slow","to":"answers have drifted"})");
 }
 
+// What is read of the index alone is what a look at every alert says.
+TEST_F(ServiceTest, ASummaryOfManyAlertsSaysWhatEachOfThemSays) {
+  const auto joins = [&](const char* name, const char* n, const char* severity, const char* failing) {
+    scheduler_.run_for(std::chrono::seconds(1));
+    deliver(change(AlertChange::Kind::kFired,
+                   {{"alertname", name}, {"n", n}, {"service", "shop"}, {"severity", severity}},
+                   {{"summary", std::string(name) + " of " + n}, {"failing_calls", failing}}));
+  };
+  joins("Slow", "1", "SEV3", "latency_ms > 5000");
+  joins("Errors", "1", "SEV2", "status = 'error'");
+  joins("Errors", "2", "SEV2", "status = 'error'");
+  joins("Odd", "1", "SEV4", "");
+  joins("Worse", "1", "SEV2", "status = 'error' AND model = 'x'");
+  const auto alerts = service_->get("1")->alerts;
+  ASSERT_EQ(alerts.size(), 4u) << "SEV4 opens and joins nothing";
+  const auto check = [&] {
+    const AlertsSummary s = service_->alerts_summary("1").value();
+    std::map<std::string, TimePoint> since;
+    for (const IncidentAlert& entry : alerts) {
+      const std::string words(entry.alert.annotations.get("failing_calls"));
+      const auto known = since.try_emplace(words, entry.alert.starts_at).first;
+      known->second = std::min(known->second, entry.alert.starts_at);
+    }
+    EXPECT_EQ(s.failing_since, since);
+    EXPECT_EQ(s.lead->annotations.get("summary"), "Errors of 1") << "the first of the most severe gave the title";
+    EXPECT_TRUE(s.firing);
+    EXPECT_EQ(s.last_change, alerts.back().alert.updated_at);
+    EXPECT_EQ(service_->get("1", 0)->lead->labels, s.lead->labels);
+  };
+  check();
+  EXPECT_EQ(all().front().headline.what_failed, "Errors of 1 Also: Slow of 1; Worse of 1.");
+  // Rows of an older version have these words in their documents alone.
+  ASSERT_TRUE(database_->write([](state::Tx& tx) {
+    return tx.exec("UPDATE incident_alerts SET severity = 0, title = '', failing_calls = ''");
+  }));
+  EXPECT_FALSE(service_->alerts_summary("1")->failing_since.contains("status = 'error'"));
+  restart();
+  check();
+}
+
+TEST_F(ServiceTest, AnAlertKnowsTheOpenIncidentItFiresIn) {
+  fire(drift_);
+  const model::Labels other{{"alertname", "Other"}, {"service", "mail"}, {"severity", "SEV2"}};
+  fire(other);
+  const auto hex = [](const model::Labels& labels) { return model::Alert{.labels = labels}.fingerprint_hex(); };
+  using Numbers = std::map<std::string, int64_t>;
+  const std::vector<std::string> asked{hex(drift_), hex(other), "0000000000000000"};
+  EXPECT_EQ(service_->numbers_of(asked).value(), (Numbers{{hex(drift_), 1}, {hex(other), 2}}));
+  end(other);
+  ASSERT_TRUE(
+      service_->merge("1", service_->create({"by hand", Severity::kSev2, {}, "", ""}, kAda)->incident.id, kAda));
+  EXPECT_EQ(service_->numbers_of(asked).value(), (Numbers{{hex(drift_), 3}}));
+}
+
+TEST_F(ServiceTest, ANoteWithAMarkIsTakenOnce) {
+  fire(drift_);
+  ASSERT_TRUE(service_->add_note("1", "the cache is cold", {"grace", "jira"}, 0, "jira/10"));
+  const int64_t version = all().front().incident.version;
+  ASSERT_TRUE(service_->add_note("1", "the cache is cold", {"grace", "jira"}, 0, "jira/10"));
+  EXPECT_EQ(all().front().incident.version, version);
+  ASSERT_TRUE(service_->add_note("1", "so is mine", {"grace", "jira"}, 0, "jira/1"));
+  ASSERT_TRUE(service_->add_note("1", "so is mine", {"grace", "jira"}, 0, "jira/100"));
+  restart();
+  ASSERT_TRUE(service_->add_note("1", "late", {"grace", "jira"}, 0, "jira/10"));
+  const auto notes = kinds("1");
+  EXPECT_EQ(std::count(notes.begin(), notes.end(), "note"), 3);
+}
+
 TEST_F(ServiceTest, AStepOfARunbookIsNotReplacedByAMoreSevereAlert) {
   deliver(change(AlertChange::Kind::kFired, drift_, {{"summary", "it broke"}, {"action", "look"}}));
   ASSERT_TRUE(service_->set_next_step("INC-1", "book", "step two"));
@@ -204,7 +272,7 @@ TEST_F(ServiceTest, AStepOfARunbookIsNotReplacedByAMoreSevereAlert) {
 TEST_F(ServiceTest, WhatTheIncidentIsCalledAfterGivesItsLabelsRunbookAndNextStepToo) {
   std::vector<std::string> leads;
   service_->on_lead_change(
-      [&](const IncidentDetail& detail) { leads.emplace_back(lead_alert(detail)->labels.get("alertname")); });
+      [&](const IncidentDetail& detail) { leads.emplace_back(detail.lead->labels.get("alertname")); });
   const auto notes = [](const char* summary, const char* action, const char* book) {
     return model::Labels{{"summary", summary}, {"action", action}, {"runbook", book}};
   };

@@ -1,7 +1,6 @@
 #include "incident/words.h"
 
 #include <algorithm>
-#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
@@ -24,23 +23,9 @@ std::string title_of(const model::Alert& alert) {
   return std::string(summary.empty() ? alert.name() : summary);
 }
 
-const model::Alert* lead_of(const std::string& title, const std::vector<IncidentAlert>& alerts) {
-  const model::Alert* lead = nullptr;
-  for (const IncidentAlert& entry : alerts) {
-    if (title_of(entry.alert) != title) continue;
-    if (lead == nullptr || severity_of(entry.alert) < severity_of(*lead)) lead = &entry.alert;
-  }
-  return lead;
-}
-
-std::string what_failed_of(const model::Alert& lead, const std::vector<IncidentAlert>& alerts) {
+std::string what_failed_of(const model::Alert& lead, std::vector<std::string> others) {
   const std::string_view description = lead.annotations.get("description");
   std::string text = description.empty() ? title_of(lead) : std::string(description);
-  std::vector<std::string> others;
-  std::set<std::string_view> named{lead.name()};
-  for (const IncidentAlert& entry : alerts) {
-    if (named.insert(entry.alert.name()).second) others.push_back(title_of(entry.alert));
-  }
   if (others.empty()) return text;
   const size_t shown = std::min(others.size(), kAlsoFailingMax);
   const std::string more = others.size() > shown ? fmt::format("; and {} more", others.size() - shown) : "";

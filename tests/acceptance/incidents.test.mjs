@@ -276,3 +276,37 @@ test('whether pages were worth it is measured, and people have the last word', a
   assert.equal((await cli('rate', incident.name, 'useful')).code, 0);
   assert.equal((await rule()).actionable, 1);
 });
+
+test('two incidents of one cause are linked, and merged where that is asked for', async (t) => {
+  // One of two models is slow and then fails; alerts about either come from outside.
+  const provider = await httpServer((_request, body, response) => {
+    const { model } = JSON.parse(body);
+    response.setHeader('content-type', 'application/json');
+    if (model === 'bad') return setTimeout(() => response.writeHead(500).end('{"error":{"message":"down"}}'), 400);
+    return response.end(JSON.stringify({ id: 'c', object: 'chat.completion', created: 1, model, choices: [{ index: 0, message: { role: 'assistant', content: 'Yes.' }, finish_reason: 'stop' }] }));
+  });
+  t.after(() => provider.close());
+  const about = (name, category, failing_calls) => [{ labels: { alertname: name, category, severity: 'SEV2' }, annotations: { summary: `${name} broke`, failing_calls } }];
+  for (const [mode, status, relation] of [['suggest', 'open', 'related'], ['merge', 'resolved', 'merged_into']]) {
+    const config = `rules: {files: []}\nincidents: {group_by_diagnosis: ${mode}}\ngateway:\n  providers: [{name: p, base_url: '${provider.url}/v1'}]\n  routes: [{targets: [{provider: p}], retries: {attempts: 1}}]\n`;
+    const own = await Sentinel.serve({ args: ['--config', path.join(folderWith({ 'sentinel.yml': config }), 'sentinel.yml')] });
+    t.after(() => own.kill());
+    const call = (model) => own.request('POST', '/v1/chat/completions', { model, messages: [{ role: 'user', content: 'Is it?' }] });
+    for (let n = 0; n < 60; ++n) await call('good');
+    for (let n = 0; n < 5; ++n) await Promise.all([call('bad'), call('good')]);
+    await until('the calls are stored', async () => (await own.sql("SELECT count(*) AS n FROM llm_events WHERE model = 'bad' AND latency_ms > 200 AND status = 'error'"))[0].n === 5);
+    await own.request('POST', '/api/v2/alerts', about('Slow', 'latency', 'latency_ms > 200'));
+    await own.request('POST', '/api/v2/alerts', about('Errors', 'errors', "status = 'error'"));
+    const second = await until('the pair is told', async () => {
+      const now = await own.get('/sentinel/v1/incidents/2');
+      return now.timeline.some((e) => e.kind === 'same_cause') && now;
+    });
+    const [entry] = second.timeline.filter((e) => e.kind === 'same_cause');
+    assert.match(entry.text, /same as INC-1: both are about .*=bad, 5 of 5 failing calls are of both/);
+    assert.deepEqual([entry.actor, entry.source, entry.data.both], ['sentinel', 'diagnosis', 5]);
+    assert.equal(second.status, status);
+    assert.deepEqual(second.links.map((l) => [l.relation, l.name]), [[relation, 'INC-1']]);
+    assert.equal((await own.get('/sentinel/v1/incidents/1')).alert_count, mode === 'merge' ? 2 : 1);
+    await own.kill();
+  }
+});

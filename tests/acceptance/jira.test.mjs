@@ -125,3 +125,46 @@ test('after a doubtful answer no second ticket is made, nor a second comment; wi
   const entry = (await server.get('/sentinel/v1/incidents/1')).timeline.findLast((e) => e.kind === 'status');
   assert.equal(entry.source, 'jira');
 });
+
+test('without webhooks comments become notes by looking, in their order, once, and ours never', async (t) => {
+  const jira = await jiraSite();
+  t.after(() => jira.close());
+  const folder = configured(jira, '  poll: 1s\n  comments: all\n  people: {a1: ada}\n');
+  const dataDir = temporaryFolder();
+  const port = await freePorts();
+  const start = () => Sentinel.serve({ args: ['--config', path.join(folder, 'sentinel.yml')], dataDir, port });
+  let server = await start();
+  t.after(() => server.kill());
+  await server.post('/api/v2/alerts', alert('Search'));
+  await until('there is a ticket', () => jira.issues.get('OPS-1')?.links.size === 1);
+  await server.post('/sentinel/v1/incidents/1/notes', { text: 'we look', actor: 'Eve' });
+  await until('our note is a comment', () => jira.issues.get('OPS-1').comments.length === 1);
+  const grace = { accountId: 'g1', displayName: 'Grace Hopper' };
+  const first = jira.say('OPS-1', grace, 'the cache is cold');
+  jira.say('OPS-1', { accountId: 'a1', displayName: 'A. L.' }, 'warming it');
+  const notes = async () => (await server.get('/sentinel/v1/incidents/1')).timeline.filter((e) => e.kind === 'note' && e.source === 'jira');
+  const said = async () => (await notes()).map((e) => [e.actor, e.text]);
+  await until('both are notes', async () => (await notes()).length === 2);
+  assert.deepEqual(await said(), [['Grace Hopper', 'the cache is cold'], ['ada', 'warming it']]);
+  assert.deepEqual((await notes())[0].data, { mark: `jira/${first}` });
+  // The same by a webhook that comes late, and after a death: they are known by their ids.
+  const comment = { webhookEvent: 'comment_created', comment: { id: first, author: grace, body: 'the cache is cold' }, issue: { id: '10001', key: 'OPS-1' } };
+  assert.equal((await webhook(server, comment)).status, 200);
+  await server.kill();
+  server = await start();
+  const looks = () => jira.calls.filter((c) => c === 'GET /issue/OPS-1/comment').length;
+  const before = looks();
+  await until('it has looked twice more', () => looks() >= before + 2);
+  assert.equal((await notes()).length, 2);
+  jira.script.push({ match: 'GET /issue/OPS-1/comment', status: 500 }, { match: 'GET /issue/OPS-1/comment', status: 403 });
+  jira.say('OPS-1', grace, 'Sentinels are on it');
+  await until('the third is there', async () => (await notes()).length === 3);
+  assert.equal(jira.issues.get('OPS-1').comments.length, 4, 'nothing is said back');
+  // Not looked at any more once it is over.
+  await server.post('/sentinel/v1/incidents/1/resolve', { actor: 'Eve' });
+  await until('it is over there', () => jira.issues.get('OPS-1').status === 'Done');
+  await until('all is said', async () => (await server.get('/sentinel/v1/integrations')).items[0].pending === 0);
+  const last = looks();
+  await pause(2500);
+  assert.ok(looks() <= last + 1, `${looks() - last} looks after its end`);
+});

@@ -262,3 +262,58 @@ test('one channel for all incidents, and mistakes in the configuration say where
   assert.match(await bad('- {kind: slack}\n'), /F:2:3: slack needs bot_token or bot_token_file/);
   assert.match(await bad('- {kind: slack, bot_token: x}\n- {kind: slack, bot_token: x}\n'), /F:3:3: integration "slack" is there twice/);
 });
+
+test('the channel is archived after the end, over a restart, and opened again with the incident', async (t) => {
+  const slack = await slackWorkspace();
+  t.after(() => slack.close());
+  const folder = configured(slack, '  archive_after: 3s\n  user_token: xoxp-1\n');
+  const dataDir = temporaryFolder();
+  const port = await freePorts();
+  let server = await serve(folder, { dataDir, port });
+  t.after(() => server.kill());
+  const settled = () => until('all is said', async () => (await server.get('/sentinel/v1/integrations')).items[0].pending === 0);
+  await server.post('/sentinel/v1/incidents', { title: 'Checkout broke', severity: 'SEV1' });
+  await until('there is a channel', () => slack.channels.size === 1 && slack.only().pins.length === 1);
+  const channel = slack.only();
+  await server.post('/sentinel/v1/incidents/1/resolve', { resolution: 'warmed' });
+  await until('its end is told', () => /resolved/.test(words(summary(channel))));
+  await settled();
+  assert.ok(!channel.archived, 'not before its time');
+  await server.kill();
+  server = await serve(folder, { dataDir, port });
+  await until('it is archived', () => channel.archived);
+  assert.equal(slack.count('conversations.archive'), 1);
+  // A note about what is over waits; reopened, the channel is there again and all is said.
+  await server.post('/sentinel/v1/incidents/1/notes', { text: 'looked at the graphs', actor: 'Eve' });
+  await settled();
+  assert.ok(channel.archived);
+  await server.post('/sentinel/v1/incidents/1/reopen', { note: 'again' });
+  await until('it is open', () => !channel.archived && /open/.test(channel.topic));
+  await until('what waited is said', () => /looked at the graphs/.test(thread(channel)));
+  await settled();
+  assert.equal(slack.channels.size, 1);
+  // Reopened before its time, it is not archived; its new end counts.
+  await server.post('/sentinel/v1/incidents/1/resolve', {});
+  await settled();
+  await server.post('/sentinel/v1/incidents/1/reopen', {});
+  await settled();
+  await pause(4500);
+  assert.ok(!channel.archived, 'it is open');
+  await server.post('/sentinel/v1/incidents/1/resolve', {});
+  await until('it is archived again', () => channel.archived);
+});
+
+test('where nobody may open an archived channel another is made', async (t) => {
+  const slack = await slackWorkspace();
+  t.after(() => slack.close());
+  const folder = configured(slack, '  archive_after: 1s\n');
+  const server = await serve(folder);
+  t.after(() => server.kill());
+  await server.post('/sentinel/v1/incidents', { title: 'Checkout broke', severity: 'SEV1' });
+  await until('there is a channel', () => slack.channels.size === 1 && slack.only().pins.length === 1);
+  await server.post('/sentinel/v1/incidents/1/resolve', {});
+  await until('it is archived', () => slack.only().archived);
+  await server.post('/sentinel/v1/incidents/1/reopen', {});
+  await until('there is another', () => [...slack.channels.values()].some((c) => c.name.endsWith('-x1') && c.pins.length === 1));
+  assert.deepEqual(slack.problems, []);
+});

@@ -16,6 +16,13 @@ export async function jiraSite({ lag = 0 } = {}) {
   const script = []; // {match: 'POST /issue', lost, status, headers}
   let number = 0;
   const statusOf = (name) => ({ name, statusCategory: { key: WORKFLOW[name].category } });
+  const add = (issue, { author, body, properties = [] }) => {
+    const id = String(20_000 + issue.comments.length);
+    issue.comments.push({ id, author, body, properties, text: textOf(body) });
+    return id;
+  };
+  /** Somebody writes a comment; its id. */
+  const say = (key, author, text) => add(issues.get(key), { author, body: { type: 'doc', version: 1, content: [{ type: 'paragraph', content: [{ type: 'text', text }] }] } });
   const http = await httpServer((request, body, response) => {
     const url = new URL(request.url, 'http://x');
     const where = url.pathname.replace('/rest/api/3', '');
@@ -55,13 +62,20 @@ export async function jiraSite({ lag = 0 } = {}) {
       issue.status = to;
       return send(204);
     }
-    if (rest === 'comment' && request.method === 'GET') return send(200, { comments: [...issue.comments].reverse() });
+    if (rest === 'comment' && request.method === 'GET') {
+      // Newest first, a page of so many, properties only where they are asked for.
+      const most = Number(url.searchParams.get('maxResults') ?? 50);
+      if (url.searchParams.get('orderBy') !== '-created' || !(most >= 1 && most <= 5000)) return answer(400, { errorMessages: ['orderBy, maxResults'] });
+      const shown = ({ id, author, body, properties }) => ({ id, author, body, ...(url.searchParams.get('expand') === 'properties' && { properties }) });
+      const page = [...issue.comments].reverse().slice(0, most);
+      return send(200, { startAt: 0, maxResults: most, total: issue.comments.length, comments: page.map(shown) });
+    }
     if (rest === 'comment') {
       if (!adf(input.body)) return answer(400, { errors: { comment: 'not a document' } });
-      issue.comments.push({ id: String(issue.comments.length + 1), text: textOf(input.body), properties: input.properties });
-      return send(201, { id: String(issue.comments.length) });
+      const id = add(issue, { author: { accountId: 'bot', displayName: 'Sentinel' }, body: input.body, properties: input.properties });
+      return send(201, { id });
     }
     return answer(405, {});
   });
-  return { url: http.url, issues, calls, script, statusOf, close: () => http.close() };
+  return { url: http.url, issues, say, calls, script, statusOf, close: () => http.close() };
 }

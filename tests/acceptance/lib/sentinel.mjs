@@ -195,11 +195,11 @@ export class Sentinel {
 }
 
 /** A server of the test's own: `handle(request, body, response)`. Every request is kept in `received`. */
-export async function httpServer(handle) {
+export async function httpServer(handle, { encoding = 'utf8' } = {}) {
   const received = [];
   const server = createServer((request, response) => {
     let body = '';
-    request.setEncoding('utf8');
+    request.setEncoding(encoding);
     request.on('error', () => {});
     request.on('data', (text) => (body += text));
     request.on('end', () => {

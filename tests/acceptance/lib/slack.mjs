@@ -6,7 +6,7 @@ import { httpServer } from './sentinel.mjs';
  * `script`: method to a list of what its next calls get instead: {status, headers, error, after: 'crash'}.
  * With `after: 'do'` the call has its effect and the answer is never sent.
  */
-export async function slackWorkspace({ token = 'xoxb-1' } = {}) {
+export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1' } = {}) {
   const channels = new Map(); // id to {id, name, created, topic, members, pins, messages}
   const calls = [];
   const script = new Map();
@@ -27,6 +27,19 @@ export async function slackWorkspace({ token = 'xoxb-1' } = {}) {
       const all = [...channels.values()].map(({ id, name, created }) => ({ id, name, created }));
       const from = Number(cursor || 0);
       return { channels: all.slice(from, from + 2), response_metadata: { next_cursor: from + 2 < all.length ? String(from + 2) : '' } };
+    },
+    'conversations.archive'({ channel }) {
+      if (!channelOf(channel)) return { error: 'channel_not_found' };
+      if (channelOf(channel).archived) return { error: 'already_archived' };
+      channelOf(channel).archived = true;
+      return {};
+    },
+    // No bot may: Slack answers as if it were not in the channel, which archiving took it out of.
+    'conversations.unarchive'({ channel }, by) {
+      if (by !== userToken) return { error: 'not_in_channel' };
+      if (!channelOf(channel).archived) return { error: 'not_archived' };
+      channelOf(channel).archived = false;
+      return {};
     },
     'conversations.setTopic'({ channel, topic }) {
       if (!channelOf(channel)) return { error: 'channel_not_found' };
@@ -87,11 +100,13 @@ export async function slackWorkspace({ token = 'xoxb-1' } = {}) {
     const args = request.method === 'GET' ? Object.fromEntries(url.searchParams) : JSON.parse(body || '{}');
     calls.push({ method, args, key: request.headers['idempotency-key'], at: Date.now() });
     const answer = (status, what, headers = {}) => response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(what));
-    if (request.headers.authorization !== `Bearer ${token}`) return answer(200, { ok: false, error: 'invalid_auth' });
+    const by = (request.headers.authorization ?? '').replace('Bearer ', '');
+    if (by !== token && !(by === userToken && method === 'conversations.unarchive')) return answer(200, { ok: false, error: 'invalid_auth' });
     const planned = script.get(method)?.shift();
     if (planned?.status) return answer(planned.status, { ok: false, error: 'ratelimited' }, planned.headers);
     if (planned?.error) return answer(200, { ok: false, error: planned.error });
-    const result = methods[method] ? methods[method](args) : { error: 'unknown_method' };
+    const shut = channels.get(args.channel)?.archived && !method.endsWith('archive') && request.method === 'POST';
+    const result = !methods[method] ? { error: 'unknown_method' } : shut ? { error: 'is_archived' } : methods[method](args, by);
     if (planned?.after === 'do') return planned.done?.();
     answer(200, { ok: !result.error, ...result });
   });

@@ -101,6 +101,8 @@ export function alert(value: Alert): Alert {
     silenced_by: value.silenced_by ?? [],
     receiver: value.receiver ?? [],
     value: value.value ?? null,
+    source: value.source ?? 'rule',
+    generator_url: value.generator_url ?? null,
     rule: value.rule ?? null,
     incident: value.incident || null,
   };

@@ -238,6 +238,8 @@ export interface Alert {
   active_at: string;
   value: number | null;
   severity: Severity | string | null;
+  source: 'rule' | 'heartbeat' | 'synthetic_page' | 'api';
+  generator_url: string | null;
   rule: { group: string; name: string; expr: string; for_s: number } | null;
   incident: string | null;
   silenced_by: string[];
