@@ -41,7 +41,7 @@ struct Config {
 
   Millis collect_interval = std::chrono::seconds(1);
   Millis metrics_retention = std::chrono::hours(24 * 15);
-  uint64_t metrics_retention_bytes = 0;  // of blocks; 0: by time alone
+  uint64_t metrics_retention_bytes = 0;                // of blocks; 0: by time alone
   Millis metrics_block_range = std::chrono::hours(2);  // the newest 0.5 to 1.5 of these are in memory
   Millis out_of_order_window{0};
   uint64_t metrics_series_max = 2'000'000;
@@ -78,7 +78,7 @@ struct Config {
   std::vector<ingest::WriteTarget> remote_write;
 
   incident::Options incidents;
-  incident::StatusPageOptions status_page;  // read at the start
+  incident::StatusPageOptions status_page;
   std::shared_ptr<const connect::Config> integrations = std::make_shared<const connect::Config>();
 
   Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves
