@@ -21,13 +21,20 @@ constexpr Micros kTick = std::chrono::seconds(1);
 constexpr Micros kAliveEvery = std::chrono::seconds(15);
 // The loop is never held up so long: more is a process that stood still.
 constexpr Micros kPauseMin = std::chrono::seconds(10);
-constexpr Micros kJumpMin = std::chrono::seconds(2);  // between both clocks; less is drift
-constexpr Micros kFires = std::chrono::days(3650);    // until we say that it is over
+constexpr Micros kJumpMin = std::chrono::seconds(2);       // between both clocks; less is drift
+constexpr Micros kClocksDiffer = std::chrono::minutes(1);  // the job's machine and ours
+// A clock that is set back by less makes cron run nothing again.
+constexpr Micros kCronSetBackMax = std::chrono::hours(3);
+constexpr Micros kFires = std::chrono::days(3650);  // until we say that it is over
 
 int64_t or_zero(const std::optional<TimePoint>& t) { return t ? to_us(*t) : 0; }
 std::optional<TimePoint> time_or_none(int64_t us) { return us == 0 ? std::nullopt : std::optional(time_from_us(us)); }
 std::string duration_text(Micros d) { return format_duration(std::chrono::duration_cast<Millis>(d)); }
 Micros max_run_of(const HeartbeatDefinition& d) { return d.max_run.value_or(d.grace); }
+// Jobs are early as well as late; but not so much that any restart at any time puts them off.
+Micros early_of(const HeartbeatDefinition& d) {
+  return d.schedule ? std::min(d.grace, kClocksDiffer) : std::min(d.grace, d.every / 4);
+}
 
 }  // namespace
 
@@ -186,8 +193,12 @@ Status Heartbeats::beat(std::string_view name, const Beat& beat) {
   return {};
 }
 
+TimePoint Heartbeats::expected_of(const HeartbeatDefinition& d, const Row& row) {
+  return d.schedule ? d.schedule->next(row.anchor + early_of(d)) : row.anchor + d.every;
+}
+
 TimePoint Heartbeats::due_of(const HeartbeatDefinition& d, const Row& row) {
-  const TimePoint due = row.anchor + d.every + d.grace;
+  const TimePoint due = expected_of(d, row) + d.grace;
   return row.started_at ? std::min(due, *row.started_at + max_run_of(d)) : due;
 }
 
@@ -198,13 +209,16 @@ std::optional<Heartbeats::Problem> Heartbeats::problem_of(const HeartbeatDefinit
     return Problem{HeartbeatState::kLate, *row.started_at + max_run_of(d),
                    fmt::format("it began at {} and has not ended within {}", format_rfc3339(*row.started_at),
                                duration_text(max_run_of(d)))};
-  const TimePoint due = row.anchor + d.every + d.grace;
+  const TimePoint expected = expected_of(d, row);
+  const TimePoint due = expected + d.grace;
   if (now < due) return std::nullopt;
   const std::string last =
       row.last_beat ? "was last heard of at " + format_rfc3339(*row.last_beat) : "was never heard of";
+  const std::string when = d.schedule ? fmt::format("was expected at {} in {} ({})", d.schedule->shown(expected),
+                                                    d.schedule->zone(), d.schedule->text())
+                                      : fmt::format("is expected every {}", duration_text(d.every));
   return Problem{HeartbeatState::kLate, due,
-                 fmt::format("it {}, and is expected every {} (and {} later at most)", last, duration_text(d.every),
-                             duration_text(d.grace))};
+                 fmt::format("it {}, and {} (and {} later at most)", last, when, duration_text(d.grace))};
 }
 
 model::Alert Heartbeats::alert_of(const HeartbeatDefinition& d, const Row& row, const Problem& problem) const {
@@ -312,14 +326,8 @@ void Heartbeats::missed(TimePoint from, TimePoint to) {
     const auto definition = definitions_.find(name);
     // What was told stays told: how long we were here to hear is known to a quarter of a minute only.
     if (definition == definitions_.end() || row.told || problem_of(definition->second, row, from)) continue;
-    const HeartbeatDefinition& d = definition->second;
     const Row before = row;
-    // Jobs are early as well as late; but not so much that any restart at any time puts them off.
-    const Micros early = std::min(d.grace, d.every / 4);
-    const TimePoint expected = row.anchor + d.every;
-    if (expected - early <= to && expected + d.grace >= from)
-      row.anchor += d.every * ((to - (expected - early)) / d.every + 1);
-    if (row.started_at && *row.started_at + max_run_of(d) >= from) row.started_at.reset();
+    put_off(definition->second, row, from, to);
     if (row.anchor == before.anchor && row.started_at == before.started_at) continue;
     log_info("heartbeats", "nobody was here to hear it: put off", {{"heartbeat", name}});
     if (const Status saved = save(name, row); !saved)
@@ -327,10 +335,33 @@ void Heartbeats::missed(TimePoint from, TimePoint to) {
   }
 }
 
+void Heartbeats::put_off(const HeartbeatDefinition& d, Row& row, TimePoint from, TimePoint to) {
+  const Micros early = early_of(d);
+  const TimePoint expected = expected_of(d, row);
+  if (expected - early <= to && expected + d.grace >= from) {
+    row.anchor = d.schedule ? d.schedule->last(expected, to + early)
+                            : row.anchor + d.every * ((to - (expected - early)) / d.every + 1);
+  }
+  if (row.started_at && *row.started_at + max_run_of(d) >= from) row.started_at.reset();
+}
+
+// The runs of a crontab are at times of the clock: those that it leapt over may have come at once or never, and what it
+// shows again for a while does not run again.
+void Heartbeats::shift_scheduled(const HeartbeatDefinition& d, Row& row, Micros by, TimePoint now) {
+  if (by < Micros(0) && by > -kCronSetBackMax) return;
+  row.anchor += by;
+  if (by > Micros(0) && !row.told) put_off(d, row, now - by, now);
+}
+
 void Heartbeats::shift(Micros by) {
   for (auto& [name, row] : rows_) {
-    row.anchor += by;
     if (row.started_at) *row.started_at += by;
+    const auto definition = definitions_.find(name);
+    if (definition != definitions_.end() && definition->second.schedule) {
+      shift_scheduled(definition->second, row, by, scheduler_.now());
+    } else {
+      row.anchor += by;
+    }
     if (const Status saved = save(name, row); !saved)
       log_warn("heartbeats", "not stored", {{"heartbeat", name}, {"error", saved.error().to_string()}});
   }
@@ -345,6 +376,7 @@ std::vector<HeartbeatView> Heartbeats::list() const {
     view.definition = definition;
     view.last_beat = row.last_beat;
     view.started_at = row.started_at;
+    view.expected_at = expected_of(definition, row);
     view.due_at = due_of(definition, row);
     view.detail = row.failure;
     if (const auto problem = problem_of(definition, row, now)) {

@@ -2,6 +2,10 @@
 // Jobs that say now and then that they live (a cron job that asks an address when it is done): one that is late, has
 // failed or takes too long is an alert, which its next success ends.
 //
+// Some are heard of every so often, others after each run of a crontab. A run is heard of when a beat comes after its
+// time (or a little before: clocks differ) and before that of the next one; a beat in between, of a run by hand, counts
+// for none.
+//
 // Silence that is ours is nobody's failure: what a job may have said while this process was down, stood still or had
 // its clock set is taken as said. So a restart never pages for a job, and puts off what it would have told by one
 // interval at the most.
@@ -17,6 +21,7 @@
 #include <string_view>
 #include <vector>
 
+#include "alerting/cron.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/result.h"
@@ -33,10 +38,11 @@ inline constexpr size_t kBeatDetailMax = 500;  // bytes kept of what a job says 
 struct HeartbeatDefinition {
   std::string name;  // letters, digits, _ . -
   Micros every{0};
-  Micros grace{0};                  // so much later than `every` is not late yet
-  std::optional<Micros> max_run{};  // from start to end; absent: `grace`
-  model::Labels labels{};           // of the alert, beside alertname and heartbeat
-  model::Labels annotations{};      // instead of ours
+  std::optional<CronSchedule> schedule{};  // instead of `every`
+  Micros grace{0};                         // so much later than expected is not late yet
+  std::optional<Micros> max_run{};         // from start to end; absent: `grace`
+  model::Labels labels{};                  // of the alert, beside alertname and heartbeat
+  model::Labels annotations{};             // instead of ours
   bool operator==(const HeartbeatDefinition&) const = default;
 };
 
@@ -57,6 +63,7 @@ struct HeartbeatView {
   HeartbeatState state = HeartbeatState::kWaiting;
   std::optional<TimePoint> last_beat;   // success or failure
   std::optional<TimePoint> started_at;  // of a run that has not ended
+  TimePoint expected_at;                // the next sign of life, or the one that is missing
   TimePoint due_at;                     // late from here on
   std::string detail;                   // of the failure
 };
@@ -109,9 +116,12 @@ class Heartbeats {
   void note_alive(TimePoint now);
   void missed(TimePoint from, TimePoint to);
   void shift(Micros by);
+  static void shift_scheduled(const HeartbeatDefinition& definition, Row& row, Micros by, TimePoint now);
+  static void put_off(const HeartbeatDefinition& definition, Row& row, TimePoint from, TimePoint to);
   void judge(const std::string& name, Row& row);
   model::Alert alert_of(const HeartbeatDefinition& definition, const Row& row, const Problem& problem) const;
   static std::optional<Problem> problem_of(const HeartbeatDefinition& definition, const Row& row, TimePoint now);
+  static TimePoint expected_of(const HeartbeatDefinition& definition, const Row& row);
   static TimePoint due_of(const HeartbeatDefinition& definition, const Row& row);
   void publish(const std::string& name, const Row& row, bool up);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/strings.h"
 #include "state/kv.h"
 
 namespace sentinel::alerting {
@@ -22,7 +23,8 @@ HeartbeatDefinition job(Micros every = hours(1), Micros grace = minutes(5)) {
 // Both clocks go together until a test says otherwise.
 class World {
  public:
-  explicit World(std::vector<HeartbeatDefinition> definitions) : definitions_(std::move(definitions)) {
+  explicit World(std::vector<HeartbeatDefinition> definitions, TimePoint begin = time_from_us(kBegin))
+      : scheduler(begin), definitions_(std::move(definitions)) {
     const std::string base = posix_env().exists("/dev/shm") ? "/dev/shm/" : ::testing::TempDir();
     dir_ = base + "sentinel-heartbeats-XXXXXX";
     EXPECT_NE(::mkdtemp(dir_.data()), nullptr);
@@ -68,10 +70,12 @@ class World {
   void beat(Beat::Kind kind = Beat::Kind::kSuccess, std::string detail = "") {
     ASSERT_TRUE(beats->beat("backup", {kind, std::move(detail)}));
   }
+  TimePoint expected() { return beats->list().at(0).expected_at; }
+  void run_until(std::string_view t) { run(parse_time(t).value() - scheduler.now()); }
   std::string state() { return std::string(heartbeat_state_name(beats->list().at(0).state)); }
   size_t firing() const { return alerts.size(); }
 
-  SimScheduler scheduler{time_from_us(kBegin)};
+  SimScheduler scheduler;
   MetricRegistry metrics;
   std::unique_ptr<state::Database> database;
   std::unique_ptr<Heartbeats> beats;
@@ -266,6 +270,92 @@ TEST(Heartbeats, words_of_an_address) {
   EXPECT_EQ(parse_beat("7", std::string(5000, 'x'))->detail.size(), kBeatDetailMax + 13);
   EXPECT_FALSE(parse_beat("256", ""));
   EXPECT_FALSE(parse_beat("stop", ""));
+}
+
+// ---- by the runs of a crontab ----
+
+TimePoint at(std::string_view text) { return parse_time(text).value(); }
+
+HeartbeatDefinition nightly(std::string_view schedule = "30 2 * * *", Micros grace = minutes(30)) {
+  return {.name = "backup", .schedule = CronSchedule::parse(schedule, "Europe/Berlin").value(), .grace = grace};
+}
+
+TEST(HeartbeatsBySchedule, where_the_clock_leaps_over_the_run_it_is_expected_right_after) {
+  World w({nightly()}, at("2026-03-28T01:00:00Z"));
+  EXPECT_EQ(w.expected(), at("2026-03-28T01:30:00Z")) << "the first since it is configured";
+  w.run_until("2026-03-28T01:40:00Z");
+  w.beat();
+  EXPECT_EQ(w.expected(), at("2026-03-29T01:00:00Z"));
+  w.run_until("2026-03-29T01:29:59Z");
+  EXPECT_EQ(w.firing(), 0u);
+  w.run(seconds(2));
+  ASSERT_EQ(w.firing(), 1u);
+  const model::Alert& alert = w.alerts.begin()->second;
+  EXPECT_EQ(alert.starts_at, at("2026-03-29T01:30:00Z"));
+  EXPECT_NE(alert.annotations.get("description")
+                .find("was expected at 2026-03-29 03:00 in Europe/Berlin (30 2 * * *) (and 30m later at most)"),
+            std::string::npos)
+      << alert.annotations.get("description");
+  w.run(hours(1));
+  w.beat();
+  EXPECT_EQ(w.firing(), 0u);
+  EXPECT_EQ(w.expected(), at("2026-03-30T00:30:00Z"));
+}
+
+TEST(HeartbeatsBySchedule, where_the_hour_comes_twice_one_run_is_expected) {
+  World w({nightly()}, at("2026-10-24T12:00:00Z"));
+  EXPECT_EQ(w.expected(), at("2026-10-25T00:30:00Z"));
+  w.run_until("2026-10-25T00:35:00Z");
+  w.beat();
+  w.run_until("2026-10-26T01:59:59Z");
+  EXPECT_EQ(w.puts, 0);
+  EXPECT_EQ(w.expected(), at("2026-10-26T01:30:00Z"));
+  w.run(seconds(2));
+  EXPECT_EQ(w.firing(), 1u);
+}
+
+TEST(HeartbeatsBySchedule, a_beat_a_little_early_counts_and_one_of_the_evening_before_does_not) {
+  World w({nightly()}, at("2026-06-01T12:00:00Z"));
+  w.run_until("2026-06-02T00:29:30Z");
+  w.beat();
+  EXPECT_EQ(w.expected(), at("2026-06-03T00:30:00Z")) << "the job's clock is half a minute fast";
+  w.run_until("2026-06-02T18:00:00Z");
+  w.beat();
+  w.run_until("2026-06-03T01:00:01Z");
+  EXPECT_EQ(w.firing(), 1u) << "by hand";
+}
+
+TEST(HeartbeatsBySchedule, a_run_that_we_could_not_hear_is_taken_as_heard_and_the_next_is_not) {
+  World w({nightly()}, at("2026-06-01T12:00:00Z"));
+  w.run_until("2026-06-02T00:25:00Z");
+  w.restart(minutes(50));
+  w.run(hours(20));
+  EXPECT_EQ(w.puts, 0);
+  EXPECT_EQ(w.expected(), at("2026-06-03T00:30:00Z"));
+  w.restart(hours(24 * 400));
+  EXPECT_EQ(w.puts, 0);
+  w.run(hours(25));
+  EXPECT_EQ(w.firing(), 1u);
+  World away({nightly()}, at("2026-06-01T12:00:00Z"));
+  away.restart(hours(8));
+  away.run_until("2026-06-02T01:00:01Z");
+  EXPECT_EQ(away.firing(), 1u) << "at noon nothing could be missed";
+}
+
+TEST(HeartbeatsBySchedule, a_clock_that_is_set_over_a_run_or_back_before_it_pages_for_no_job) {
+  World w({nightly()}, at("2026-06-01T12:00:00Z"));
+  w.run_until("2026-06-02T00:20:00Z");
+  w.set_clock(hours(1));
+  w.run(hours(20));
+  EXPECT_EQ(w.puts, 0) << "whether it ran is not known";
+  World back({nightly()}, at("2026-06-01T12:00:00Z"));
+  back.run_until("2026-06-02T00:31:00Z");
+  back.beat();
+  back.set_clock(-minutes(10));
+  back.run(hours(3));
+  EXPECT_EQ(back.puts, 0) << "cron does not run it again";
+  back.run_until("2026-06-03T01:00:01Z");
+  EXPECT_EQ(back.firing(), 1u);
 }
 
 }  // namespace

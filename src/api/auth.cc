@@ -36,11 +36,7 @@ bool changes_something(const net::Request& request) {
   }
   return true;
 }
-bool may_change(const net::Request& request) {
-  if (is_gateway_path(request.path)) return true;
-  const auto& roles = request.roles;
-  return roles.empty() || std::any_of(roles.begin(), roles.end(), [](const std::string& r) { return r != "viewer"; });
-}
+bool may_change(const net::Request& request) { return is_gateway_path(request.path) || may_act(request); }
 
 // In the words of the API that was called, so that its client's own error handling works.
 net::Response refusal(const net::Request& request) {
@@ -125,6 +121,11 @@ class Guard {
 };
 
 }  // namespace
+
+bool may_act(const net::Request& request) {
+  const auto& roles = request.roles;
+  return roles.empty() || std::any_of(roles.begin(), roles.end(), [](const std::string& r) { return r != "viewer"; });
+}
 
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<Token> tokens,
                                              std::function<bool()> gateway_open, MetricRegistry& metrics) {

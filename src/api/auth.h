@@ -26,4 +26,7 @@ struct Token {
 std::shared_ptr<const net::Router> with_auth(std::shared_ptr<const net::Router> routes, std::vector<Token> tokens,
                                              std::function<bool()> gateway_open, MetricRegistry& metrics);
 
+// Whether the token is more than one that may only look (role viewer).
+bool may_act(const net::Request& request);
+
 }  // namespace sentinel::api

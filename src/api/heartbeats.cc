@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "api/auth.h"
 #include "base/hash.h"
 #include "base/strings.h"
 #include "text/json_text.h"
@@ -22,22 +23,20 @@ double seconds(Micros d) { return static_cast<double>(d.count()) / 1e6; }
 json::object heartbeat_json(const alerting::HeartbeatView& v, const std::string& address) {
   json::object labels;
   for (const model::Label& l : v.definition.labels) labels[l.name] = l.value;
+  const auto& schedule = v.definition.schedule;
   return {{"name", v.definition.name},
           {"state", alerting::heartbeat_state_name(v.state)},
-          {"every_s", seconds(v.definition.every)},
+          {"every_s", schedule ? json::value(nullptr) : json::value(seconds(v.definition.every))},
+          {"schedule", schedule ? json::value(schedule->text()) : json::value(nullptr)},
+          {"time_zone", schedule ? json::value(schedule->zone()) : json::value(nullptr)},
           {"grace_s", seconds(v.definition.grace)},
           {"last_beat", time_or_null(v.last_beat)},
           {"started_at", time_or_null(v.started_at)},
+          {"expected_at", format_rfc3339(v.expected_at)},
           {"due_at", format_rfc3339(v.due_at)},
           {"detail", v.detail},
           {"labels", std::move(labels)},
           {"path", address.empty() ? json::value(nullptr) : json::value(address)}};
-}
-
-// Whoever may only look may not speak for a job either.
-bool may_beat(const net::Request& request) {
-  const auto& roles = request.roles;
-  return roles.empty() || std::any_of(roles.begin(), roles.end(), [](const std::string& r) { return r != "viewer"; });
 }
 
 net::Response answer(const json::value& body) { return net::json_response(200, text::serialize(body)); }
@@ -56,7 +55,8 @@ void HeartbeatApi::add_routes(net::Router& router) {
 }
 
 HeartbeatApi::Answer HeartbeatApi::list(net::Exchange* exchange) {
-  const bool with_path = may_beat(exchange->request());
+  // Whoever may only look may not speak for a job either.
+  const bool with_path = may_act(exchange->request());
   co_return co_await net::on_loop(&parts_.control, [this, with_path]() -> Result<net::Response> {
     json::array items;
     for (const alerting::HeartbeatView& v : parts_.heartbeats.list()) {
@@ -70,7 +70,7 @@ HeartbeatApi::Answer HeartbeatApi::list(net::Exchange* exchange) {
 
 HeartbeatApi::Answer HeartbeatApi::show(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
-  const bool with_path = may_beat(request);
+  const bool with_path = may_act(request);
   const std::string name(request.path_params.get("name"));
   co_return co_await net::on_loop(&parts_.control, [this, name, with_path]() -> Result<net::Response> {
     for (const alerting::HeartbeatView& v : parts_.heartbeats.list()) {

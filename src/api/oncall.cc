@@ -94,6 +94,9 @@ void OncallApi::add_routes(net::Router& router) {
   route(router, "GET", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::user);
   route(router, "PUT", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::change_user);
   route(router, "DELETE", "/sentinel/v1/oncall/users/{user}", this, &OncallApi::reset_user);
+  route(router, "GET", "/sentinel/v1/oncall/teams", this, &OncallApi::teams);
+  route(router, "PUT", "/sentinel/v1/oncall/teams/{team}", this, &OncallApi::change_team);
+  route(router, "DELETE", "/sentinel/v1/oncall/teams/{team}", this, &OncallApi::reset_team);
   route(router, "GET", "/sentinel/v1/oncall/maintenance", this, &OncallApi::windows);
   route(router, "POST", "/sentinel/v1/oncall/maintenance", this, &OncallApi::add_window);
   route(router, "DELETE", "/sentinel/v1/oncall/maintenance/{id}", this, &OncallApi::remove_window);
@@ -151,27 +154,6 @@ OncallApi::Answer OncallApi::schedule(net::Exchange* exchange) {
         SENTINEL_ASSIGN(const oncall::Schedule* found, find_schedule(*in_force, id));
         return answer(schedule_json(*in_force, *found, range, changes));
       });
-}
-
-OncallApi::Answer OncallApi::users(net::Exchange*) {
-  const Config in_force = co_await config();
-  const TimePoint now = parts_.control.now();
-  co_return co_await net::blocking(&parts_.runtime, [in_force, now]() -> Result<net::Response> {
-    std::map<std::string, json::array> serving;
-    for (const auto& [id, schedule] : in_force->schedules) {
-      for (const std::string& user : oncall::who_is_on_call(schedule, now)) serving[user].emplace_back(id);
-    }
-    json::array list;
-    for (const auto& [id, user] : in_force->users) {
-      json::array channels;
-      for (const auto& [channel, address] : user.contacts) channels.emplace_back(channel);
-      json::object one = person_json(*in_force, id);
-      one["channels"] = std::move(channels);
-      one["on_call"] = std::move(serving[id]);
-      list.push_back(std::move(one));
-    }
-    return answer(items(std::move(list)));
-  });
 }
 
 // ---- changes ----

@@ -2,11 +2,16 @@
 // /sentinel/v1/oncall: who is on call, what people change about it, and who is being told. See docs/api.md. Calendars
 // to subscribe to are at /oncall/calendar/, where the secret in the address is what lets one in.
 
+#include <functional>
+#include <memory>
+#include <utility>
+
 #include <boost/json/object.hpp>
 
 #include "api/handler.h"
 #include "base/scheduler.h"
 #include "incident/pager.h"
+#include "incident/status_page.h"
 #include "net/http_server.h"
 
 namespace sentinel::api {
@@ -20,8 +25,9 @@ class OncallApi {
     net::Runtime& runtime;
     Scheduler& control;
     incident::Pager& pager;
+    std::function<std::shared_ptr<const incident::StatusPageOptions>()> status_page;  // whose components windows name
   };
-  explicit OncallApi(Parts parts) : parts_(parts) {}
+  explicit OncallApi(Parts parts) : parts_(std::move(parts)) {}
   void add_routes(net::Router& router);
 
  private:
@@ -29,11 +35,14 @@ class OncallApi {
   Answer who(net::Exchange* exchange);
   Answer schedules(net::Exchange* exchange);
   Answer schedule(net::Exchange* exchange);
-  Answer users(net::Exchange* exchange);
   // oncall_people.cc
+  Answer users(net::Exchange* exchange);
   Answer user(net::Exchange* exchange);
   Answer change_user(net::Exchange* exchange);
   Answer reset_user(net::Exchange* exchange);
+  Answer teams(net::Exchange* exchange);
+  Answer change_team(net::Exchange* exchange);
+  Answer reset_team(net::Exchange* exchange);
   Answer windows(net::Exchange* exchange);
   Answer add_window(net::Exchange* exchange);
   Answer remove_window(net::Exchange* exchange);

@@ -1,11 +1,13 @@
-// Users and maintenance windows of on-call, changed while the server runs. Whose contacts somebody may see and change:
-// his own, and everybody's with the role admin.
+// Users, teams and maintenance windows of on-call, changed while the server runs. Whose contacts somebody may see and
+// change: his own, and everybody's with the role admin. Who is in a team is for the role admin: it decides who is
+// paged.
 
 #include <algorithm>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
 
+#include "api/auth.h"
 #include "api/oncall.h"
 #include "api/oncall_json.h"
 #include "base/duration.h"
@@ -16,6 +18,8 @@
 namespace sentinel::api {
 namespace json = boost::json;
 namespace {
+
+constexpr std::string_view kTeamsAreForAdmin = "teams are changed by the role admin";
 
 // Where nobody is asked for a token, everybody is admin.
 bool is_admin(const net::Request& request) {
@@ -44,21 +48,42 @@ json::array rules_json(const std::vector<oncall::NotificationRule>& rules) {
   return out;
 }
 
-json::object user_json(const oncall::User& user, const oncall::People& people) {
-  const auto changed = people.users.find(user.id);
-  const bool is_changed = changed != people.users.end();
+// Whether the configuration says so, and else who does.
+template <class Changes>
+void add_source(json::object& out, const Changes& changes, const std::string& id) {
+  const auto changed = changes.find(id);
+  const bool is_changed = changed != changes.end();
+  out["source"] = !is_changed ? "configuration" : changed->second.created ? "here" : "changed here";
+  out["changed_by"] = is_changed ? json::value(changed->second.by) : json::value(nullptr);
+  out["changed_at"] = is_changed ? json::value(format_rfc3339(changed->second.at)) : json::value(nullptr);
+}
+
+json::object user_json(const oncall::User& user, const oncall::Config& config, const oncall::People& people) {
   json::object contacts;
   for (const auto& [channel, address] : user.contacts) contacts[channel] = address;
-  return {
+  // A person is never told by a test channel, whoever is there for tests by nothing else.
+  const bool is_test = !user.contacts.empty() && config.test_channels.contains(user.contacts.begin()->first);
+  json::array available;
+  for (const auto& [name, integration] : config.channels) {
+    if (config.test_channels.contains(name) == is_test)
+      available.push_back(json::object{{"name", name}, {"kind", integration.kind}});
+  }
+  json::object out{
       {"id", user.id},
       {"name", user.name},
       {"contacts", std::move(contacts)},
       {"rules", json::object{{"default", rules_json(user.default_rules)}, {"urgent", rules_json(user.urgent_rules)}}},
-      {"source", !is_changed               ? "configuration"
-                 : changed->second.created ? "here"
-                                           : "changed here"},
-      {"changed_by", is_changed ? json::value(changed->second.by) : json::value(nullptr)},
-      {"changed_at", is_changed ? json::value(format_rfc3339(changed->second.at)) : json::value(nullptr)}};
+      {"available", std::move(available)}};
+  add_source(out, people.users, user.id);
+  return out;
+}
+
+json::object team_json(const oncall::Team& team, const oncall::Config& config, const oncall::People& people) {
+  json::array members;
+  for (const std::string& member : team.members) members.push_back(person_json(config, member));
+  json::object out{{"id", team.id}, {"name", team.name}, {"members", std::move(members)}};
+  add_source(out, people.teams, team.id);
+  return out;
 }
 
 Result<std::vector<oncall::NotificationRule>> rules_of(const json::object& rules, std::string_view kind) {
@@ -113,6 +138,7 @@ json::object window_json(const oncall::MaintenanceWindow& w, const oncall::Peopl
   const auto made = people.windows.find(w.id);
   const bool here = made != people.windows.end();
   const auto lasts = w.occurrence(now);
+  const auto next = w.next(now);
   return {{"id", w.id},
           {"from", format_rfc3339(w.span.start)},
           {"to", format_rfc3339(w.span.end)},
@@ -123,6 +149,11 @@ json::object window_json(const oncall::MaintenanceWindow& w, const oncall::Peopl
           {"until", w.until ? json::value(format_rfc3339(*w.until)) : json::value(nullptr)},
           {"policies", json::value_from(w.policies)},
           {"reason", w.reason},
+          {"components", json::value_from(w.components)},
+          {"public_reason", w.public_reason},
+          {"next",
+           next ? json::value(json::object{{"start", format_rfc3339(next->start)}, {"end", format_rfc3339(next->end)}})
+                : json::value(nullptr)},
           {"active_until", lasts ? json::value(format_rfc3339(lasts->end)) : json::value(nullptr)},
           {"by", here ? json::value(made->second.by) : json::value(nullptr)}};
 }
@@ -156,6 +187,10 @@ Result<oncall::MaintenanceWindow> window_from(const json::object& body) {
   if (body.contains("policies") && !body.at("policies").is_null()) {
     SENTINEL_ASSIGN(out.policies, text::json_strings(body, "policies"));
   }
+  if (body.contains("components") && !body.at("components").is_null()) {
+    SENTINEL_ASSIGN(out.components, text::json_strings(body, "components"));
+  }
+  SENTINEL_ASSIGN(out.public_reason, string_field(body, "public_reason"));
   return out;
 }
 
@@ -165,6 +200,30 @@ net::Response answer(const json::value& body, int status = 200) {
 
 }  // namespace
 
+OncallApi::Answer OncallApi::users(net::Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  const Config in_force = co_await config();
+  const TimePoint now = parts_.control.now();
+  co_return co_await net::blocking(&parts_.runtime, [in_force, now, &request]() -> Result<net::Response> {
+    std::map<std::string, json::array> serving;
+    for (const auto& [id, schedule] : in_force->schedules) {
+      for (const std::string& user : oncall::who_is_on_call(schedule, now)) serving[user].emplace_back(id);
+    }
+    json::array list;
+    for (const auto& [id, user] : in_force->users) {
+      json::array channels;
+      for (const auto& [channel, address] : user.contacts) channels.emplace_back(channel);
+      json::object one = person_json(*in_force, id);
+      one["channels"] = std::move(channels);
+      one["on_call"] = std::move(serving[id]);
+      one["own"] = is_own(request, user);
+      one["may_change"] = is_admin(request) || (is_own(request, user) && may_act(request));
+      list.push_back(std::move(one));
+    }
+    return answer(json::object{{"items", std::move(list)}, {"may_add", is_admin(request)}});
+  });
+}
+
 OncallApi::Answer OncallApi::user(net::Exchange* exchange) {
   const net::Request& request = exchange->request();
   const std::string id(request.path_params.get("user"));
@@ -173,7 +232,7 @@ OncallApi::Answer OncallApi::user(net::Exchange* exchange) {
     if (known == parts_.pager.config().users.end())
       return fail(ErrorCode::kNotFound, fmt::format("no user \"{}\"", id));
     if (!is_admin(request) && !is_own(request, known->second)) return fail(not_allowed(id));
-    return answer(user_json(known->second, parts_.pager.people()));
+    return answer(user_json(known->second, parts_.pager.config(), parts_.pager.people()));
   });
 }
 
@@ -192,7 +251,8 @@ OncallApi::Answer OncallApi::change_user(net::Exchange* exchange) {
     if (!is_admin(request) && user.name != known->second.name)
       return fail(ErrorCode::kPermissionDenied, "a name is changed by the role admin");
     SENTINEL_TRY(parts_.pager.change_user(user, by));
-    return answer(user_json(parts_.pager.config().users.at(id), parts_.pager.people()), there ? 200 : 201);
+    const oncall::Config& changed = parts_.pager.config();
+    return answer(user_json(changed.users.at(id), changed, parts_.pager.people()), there ? 200 : 201);
   });
 }
 
@@ -209,15 +269,68 @@ OncallApi::Answer OncallApi::reset_user(net::Exchange* exchange) {
   });
 }
 
+OncallApi::Answer OncallApi::teams(net::Exchange* exchange) {
+  const bool may_change = is_admin(exchange->request());
+  co_return co_await net::on_loop(&parts_.control, [this, may_change]() -> Result<net::Response> {
+    json::array list;
+    const oncall::Config& in_force = parts_.pager.config();
+    for (const auto& [id, team] : in_force.teams) list.push_back(team_json(team, in_force, parts_.pager.people()));
+    return answer(json::object{{"items", std::move(list)}, {"may_change", may_change}});
+  });
+}
+
+OncallApi::Answer OncallApi::change_team(net::Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  if (!is_admin(request)) co_return fail(ErrorCode::kPermissionDenied, std::string(kTeamsAreForAdmin));
+  SENTINEL_CO_ASSIGN(const json::object body, json_body(request));
+  for (const auto& field : body) {
+    if (field.key() != "name" && field.key() != "members" && field.key() != "actor")
+      co_return fail(ErrorCode::kInvalidArgument,
+                     fmt::format("unknown field \"{}\"; known are name, members", std::string_view(field.key())));
+  }
+  const std::string id(request.path_params.get("team"));
+  const alerting::Actor by = alert_actor_of(request, body);
+  co_return co_await net::on_loop(&parts_.control, [this, id, body, by]() -> Result<net::Response> {
+    const auto known = parts_.pager.config().teams.find(id);
+    const bool there = known != parts_.pager.config().teams.end();
+    oncall::Team team = there ? known->second : oncall::Team{.id = id, .name = id, .members = {}};
+    SENTINEL_ASSIGN(const std::string name, string_field(body, "name"));
+    if (!name.empty()) team.name = name;
+    if (body.contains("members") && !body.at("members").is_null()) {
+      SENTINEL_ASSIGN(team.members, text::json_strings(body, "members"));
+    }
+    SENTINEL_TRY(parts_.pager.change_team(std::move(team), by));
+    const oncall::Config& changed = parts_.pager.config();
+    return answer(team_json(changed.teams.at(id), changed, parts_.pager.people()), there ? 200 : 201);
+  });
+}
+
+OncallApi::Answer OncallApi::reset_team(net::Exchange* exchange) {
+  const net::Request& request = exchange->request();
+  if (!is_admin(request)) co_return fail(ErrorCode::kPermissionDenied, std::string(kTeamsAreForAdmin));
+  const std::string id(request.path_params.get("team"));
+  const alerting::Actor by = alert_actor_of(request, {});
+  co_return co_await net::on_loop(&parts_.control, [this, id, by]() -> Result<net::Response> {
+    SENTINEL_TRY(parts_.pager.reset_team(id, by));
+    return answer(json::object{{"id", id}});
+  });
+}
+
 OncallApi::Answer OncallApi::windows(net::Exchange*) {
   co_return co_await net::on_loop(&parts_.control, [this]() -> Result<net::Response> {
     json::array list;
     const TimePoint now = parts_.control.now();
     for (const oncall::MaintenanceWindow& w : parts_.pager.config().maintenance) {
-      const bool over = w.repeat ? w.until && *w.until <= now && !w.occurrence(now) : w.span.end <= now;
-      if (!over) list.push_back(window_json(w, parts_.pager.people(), now));
+      if (w.next(now)) list.push_back(window_json(w, parts_.pager.people(), now));
     }
-    return answer(json::object{{"items", std::move(list)}});
+    json::array policies;
+    for (const auto& [id, policy] : parts_.pager.config().policies) policies.emplace_back(id);
+    json::array components;
+    const auto page = parts_.status_page();
+    for (const incident::StatusComponent& c : page->components)
+      components.push_back(json::object{{"id", c.id}, {"name", c.name}});
+    return answer(json::object{
+        {"items", std::move(list)}, {"policies", std::move(policies)}, {"components", std::move(components)}});
   });
 }
 
@@ -227,6 +340,11 @@ OncallApi::Answer OncallApi::add_window(net::Exchange* exchange) {
   const alerting::Actor by = alert_actor_of(request, body);
   co_return co_await net::on_loop(&parts_.control, [this, body, by]() -> Result<net::Response> {
     SENTINEL_ASSIGN(oncall::MaintenanceWindow window, window_from(body));
+    const auto page = parts_.status_page();
+    for (const std::string& id : window.components) {
+      if (std::none_of(page->components.begin(), page->components.end(), [&](const auto& c) { return c.id == id; }))
+        return fail(ErrorCode::kNotFound, fmt::format("no component \"{}\" on the status page", id));
+    }
     SENTINEL_ASSIGN(const oncall::WindowChange made, parts_.pager.add_window(std::move(window), by));
     return answer(window_json(made.window, parts_.pager.people(), parts_.control.now()), 201);
   });

@@ -125,7 +125,9 @@ void add_alertmanager_page_routes(net::Router& router, const std::string& prefix
 
 void add_page_routes(net::Router& router) {
   router.add("GET", "/", serve);
-  router.set_fallback(serve);
+  router.set_fallback(page_handler());
 }
+
+net::Handler page_handler() { return serve; }
 
 }  // namespace sentinel::api

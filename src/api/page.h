@@ -14,6 +14,8 @@ void add_alertmanager_page_routes(net::Router& router, const std::string& prefix
 
 // Adds "/", "/assets/{file...}" and the fallback that gives index.html to the page's own routes (/incidents/17 ...).
 void add_page_routes(net::Router& router);
+// That fallback.
+net::Handler page_handler();
 
 // The page, its assets, and paths that lead to one of its screens: nothing of the API.
 bool is_page_path(std::string_view path);

@@ -31,7 +31,7 @@ constexpr std::string_view kStyle =
     "body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:46rem;padding:1.5rem 1rem}"
     "h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}h3{font-size:1rem;margin:0}"
     ".now{padding:1rem;border-radius:.6rem;color:#fff;font-weight:600}"
-    ".operational{background:var(--ok)}.degraded{background:var(--warn)}"
+    ".operational{background:var(--ok)}.under_maintenance{background:#2563eb}.degraded{background:var(--warn)}"
     ".partial_outage{background:var(--bad)}.major_outage{background:var(--worst)}"
     "ul{list-style:none;padding:0}li.c{border-bottom:1px solid var(--line);padding:.8rem 0}"
     ".row{display:flex;justify-content:space-between;gap:1rem}.days{display:flex;gap:1px;height:1.6rem;margin-top:."
@@ -100,6 +100,17 @@ std::string incident_html(const PublicIncident& i) {
   return out + "</article>";
 }
 
+std::string maintenance_title(const incident::PublicMaintenance& m) {
+  return fmt::format("{}: {}", m.in_force ? "Maintenance under way" : "Scheduled maintenance",
+                     join(m.components, ", "));
+}
+
+std::string maintenance_html(const incident::PublicMaintenance& m) {
+  return fmt::format("<article id=\"{}\"><h3>{}</h3><div class=\"faint\">{} to {}</div>{}</article>", m.id,
+                     html_escape(maintenance_title(m)), stamp(m.from), stamp(m.to),
+                     m.text.empty() ? "" : fmt::format("<p>{}</p>", html_escape(m.text)));
+}
+
 std::string html_of(const StatusView& view, const incident::StatusPageOptions& options, bool by_mail) {
   std::string body =
       fmt::format("<h1>{}</h1><div class=\"now {}\" role=\"status\">{}</div>", html_escape(options.title),
@@ -107,6 +118,7 @@ std::string html_of(const StatusView& view, const incident::StatusPageOptions& o
                   view.worst == ComponentState::kOperational ? "All systems operational"
                                                              : incident::component_state_words(view.worst));
   for (const PublicIncident& i : view.open) body += incident_html(i);
+  for (const incident::PublicMaintenance& m : view.maintenance) body += maintenance_html(m);
   body += "<h2>Components</h2><ul>";
   for (const PublicComponent& c : view.components) body += component_html(c, view.today);
   body += "</ul><h2>Past incidents</h2>";
@@ -138,7 +150,7 @@ js::object incident_json_of(const PublicIncident& i) {
 }
 
 std::string json_of(const StatusView& view, const incident::StatusPageOptions& options) {
-  js::array components, open, past;
+  js::array components, open, past, maintenance;
   for (const PublicComponent& c : view.components) {
     js::array days;
     for (const ComponentState state : c.days) days.emplace_back(incident::component_state_name(state));
@@ -152,10 +164,19 @@ std::string json_of(const StatusView& view, const incident::StatusPageOptions& o
   }
   for (const PublicIncident& i : view.open) open.push_back(incident_json_of(i));
   for (const PublicIncident& i : view.past) past.push_back(incident_json_of(i));
+  for (const incident::PublicMaintenance& m : view.maintenance) {
+    maintenance.push_back(js::object{{"id", m.id},
+                                     {"status", m.in_force ? "in_progress" : "scheduled"},
+                                     {"components", js::value_from(m.components)},
+                                     {"from", format_rfc3339(m.from)},
+                                     {"to", format_rfc3339(m.to)},
+                                     {"text", m.text}});
+  }
   return text::serialize(js::object{{"title", options.title},
                                     {"state", incident::component_state_name(view.worst)},
                                     {"components", std::move(components)},
                                     {"open", std::move(open)},
+                                    {"maintenance", std::move(maintenance)},
                                     {"past", std::move(past)}});
 }
 
@@ -174,11 +195,24 @@ std::string atom_of(const StatusView& view, const incident::StatusPageOptions& o
       }
     }
   }
+  for (const incident::PublicMaintenance& m : view.maintenance) {
+    const TimePoint at = m.in_force ? m.from : m.announced_at;
+    updated = std::max(updated, at);
+    entries += fmt::format(
+        "<entry><id>urn:sentinel:status:maintenance:{0}</id><title>{1}</title><updated>{2}</updated><link "
+        "href=\"{3}#{0}\"/><content type=\"text\">{4} to {5}{6}{7}</content></entry>",
+        m.id, html_escape(maintenance_title(m)), format_rfc3339(at), html_escape(base), minute(m.from), minute(m.to),
+        m.text.empty() ? "" : ": ", html_escape(m.text));
+  }
   return fmt::format(
       "<?xml version=\"1.0\" encoding=\"utf-8\"?><feed xmlns=\"http://www.w3.org/2005/Atom\"><id>{0}</id><title>{1}"
       "</title><updated>{2}</updated><author><name>{1}</name></author><link href=\"{0}\"/><link rel=\"self\" "
       "href=\"{0}/feed\"/>{3}</feed>",
       html_escape(base), html_escape(options.title), format_rfc3339(updated), entries);
+}
+
+net::Task<Result<net::Response>> no_place(net::Exchange* exchange, std::vector<std::string> allowed) {
+  co_return net::no_route_response(exchange->request(), allowed);
 }
 
 StatusDocument document(std::string body) {
@@ -212,28 +246,61 @@ StatusDocuments render_status(const StatusView& view, const incident::StatusPage
 
 StatusPageApi::StatusPageApi(Parts parts)
     : parts_(std::move(parts)),
+      options_(std::make_shared<const incident::StatusPageOptions>(parts_.options)),
       mail_(parts_.control, parts_.database, parts_.pager, parts_.incidents, parts_.options) {}
 
-void StatusPageApi::add_routes(net::Router& router) {
-  const std::string& path = parts_.options.path;
-  if (path.empty()) return;
-  route(router, "GET", path, this, &StatusPageApi::html);
-  route(router, "GET", path + "/summary", this, &StatusPageApi::json);
-  route(router, "GET", path + "/feed", this, &StatusPageApi::atom);
-  route(router, "POST", path + "/subscribe", this, &StatusPageApi::subscribe);
-  route(router, "GET", path + "/confirm", this, &StatusPageApi::confirm);
-  route(router, "POST", path + "/confirm", this, &StatusPageApi::confirmed);
-  route(router, "GET", path + "/leave", this, &StatusPageApi::leave);
-  route(router, "POST", path + "/leave", this, &StatusPageApi::left);
+// No routes: the path may be another after a reload.
+void StatusPageApi::add_routes(net::Router& router, net::Handler others) {
+  router.set_fallback([this, others = std::move(others)](net::Exchange* exchange) -> net::Task<void> {
+    const Options options = options_.load();
+    const std::string& path = options->path;
+    const std::string& asked = exchange->request().path;
+    const bool ours =
+        !path.empty() && asked.starts_with(path) && (asked.size() == path.size() || asked[path.size()] == '/');
+    return ours ? respond_with(exchange, serve(exchange, asked.substr(path.size()))) : others(exchange);
+  });
+}
+
+StatusPageApi::Answer StatusPageApi::serve(net::Exchange* exchange, std::string where) {
+  struct Place {
+    std::string_view where, method;
+    Answer (StatusPageApi::*handler)(net::Exchange*);
+  };
+  constexpr Place kPlaces[] = {
+      {"", "GET", &StatusPageApi::html},
+      {"/summary", "GET", &StatusPageApi::json},
+      {"/feed", "GET", &StatusPageApi::atom},
+      {"/subscribe", "POST", &StatusPageApi::subscribe},
+      {"/confirm", "GET", &StatusPageApi::confirm},
+      {"/confirm", "POST", &StatusPageApi::confirmed},
+      {"/leave", "GET", &StatusPageApi::leave},
+      {"/leave", "POST", &StatusPageApi::left},
+  };
+  const net::Request& request = exchange->request();
+  const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
+  std::vector<std::string> allowed;
+  for (const Place& place : kPlaces) {
+    if (place.where != where) continue;
+    if (place.method == method) return (this->*place.handler)(exchange);
+    allowed.emplace_back(place.method);
+  }
+  return no_place(exchange, std::move(allowed));
+}
+
+void StatusPageApi::reload(incident::StatusPageOptions options) {
+  mail_.set_options(options);
+  options_ = std::make_shared<const incident::StatusPageOptions>(std::move(options));
+  last_.store(nullptr);
 }
 
 Result<StatusPageApi::Snapshot> StatusPageApi::make() const {
   const TimePoint now = parts_.control.now();
-  SENTINEL_ASSIGN(const StatusView view, incident::status_view(parts_.database, parts_.options, now));
-  const std::string base =
-      parts_.options.url.empty() ? parts_.pager.external_url() + parts_.options.path : parts_.options.url;
+  const Options options = options_.load();
+  const std::shared_ptr<const oncall::Config> oncall = parts_.oncall();
+  SENTINEL_ASSIGN(const StatusView view, incident::status_view(parts_.database, *options, oncall->maintenance, now));
+  const std::string base = options->url.empty() ? parts_.pager.external_url() + options->path : options->url;
   return std::make_shared<const StatusDocuments>(
-      render_status(view, parts_.options, base, !parts_.options.mail_channel.empty(), now));
+      render_status(view, *options, base, !options->mail_channel.empty(), now));
 }
 
 // One makes it anew, the others get the last; while the store cannot be read everybody does.

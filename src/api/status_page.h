@@ -1,10 +1,11 @@
 #pragma once
-// The public status page: HTML, JSON (/summary), Atom (/feed) and subscription by mail, below a path of its own and
-// without a token. What it shows is incident/status_page.h and nothing else. No script, no cookie; every answer to GET
-// may be cached. It reads the store on the pool and at most once in kStatusFresh, so that a crowd that looks at it
-// cannot be felt by whoever works on the incident.
+// The public status page: HTML, JSON (/summary), Atom (/feed) and subscription by mail, below a path of its own, which
+// follows a reload as all its settings do, and without a token. What it shows is incident/status_page.h and nothing
+// else. No script, no cookie; every answer to GET may be cached. It reads the store on the pool and at most once in
+// kStatusFresh, so that a crowd that looks at it cannot be felt by whoever works on the incident.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -38,15 +39,23 @@ class StatusPageApi {
     state::Database& database;
     incident::Pager& pager;
     incident::Service& incidents;
+    std::function<std::shared_ptr<const oncall::Config>()> oncall;  // in force; asked on the pool
     incident::StatusPageOptions options;
   };
   // REQUIRES: on the control loop, or before it works.
   explicit StatusPageApi(Parts parts);
-  void add_routes(net::Router& router);  // none when there is no path
+  // Is the router's fallback, and hands what is not its own to `others`.
+  void add_routes(net::Router& router, net::Handler others);
+  // On the control loop.
+  void reload(incident::StatusPageOptions options);
+  // Any thread.
+  std::shared_ptr<const incident::StatusPageOptions> options() const { return options_.load(); }
 
  private:
   using Answer = net::Task<Result<net::Response>>;
   using Snapshot = std::shared_ptr<const StatusDocuments>;
+  using Options = std::shared_ptr<const incident::StatusPageOptions>;
+  Answer serve(net::Exchange* exchange, std::string where);
   Answer html(net::Exchange* exchange);
   Answer json(net::Exchange* exchange);
   Answer atom(net::Exchange* exchange);
@@ -59,6 +68,7 @@ class StatusPageApi {
   Result<Snapshot> make() const;
 
   Parts parts_;
+  std::atomic<Options> options_;
   incident::StatusMail mail_;
   std::atomic<Snapshot> last_;
   std::atomic<int64_t> making_since_us_{0};  // 0: nobody is at it

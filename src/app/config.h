@@ -80,7 +80,7 @@ struct Config {
 
   incident::Options incidents;
   SummaryConfig summary;
-  incident::StatusPageOptions status_page;  // read at the start
+  incident::StatusPageOptions status_page;
   std::shared_ptr<const connect::Config> integrations = std::make_shared<const connect::Config>();
 
   Millis drain = std::chrono::seconds(30);  // at a stop: what calls under way get to end by themselves

@@ -1,7 +1,10 @@
 #include "app/loaded_files.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "app/builtin_files.h"
 #include "base/hash.h"
@@ -27,12 +30,23 @@ Result<std::shared_ptr<const automation::Catalogue>> load_automations(Env& env, 
   return automation::Catalogue::parse(file.text, file.path);
 }
 
-Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const std::string& path, FileHashes& hashes) {
+Result<std::shared_ptr<const oncall::Config>> load_oncall(Env& env, const Config& whole, FileHashes& hashes) {
+  const std::string& path = whole.oncall;
   if (path.empty()) return std::make_shared<const oncall::Config>();
   SENTINEL_ASSIGN(const ConfigText file, read_noted(env, path, hashes));
   SENTINEL_ASSIGN(oncall::Config config, oncall::parse_config(file.text, file.path));
   const Status reachable = oncall::check_reachable(config);
   if (!reachable) return fail(reachable.error().in_file(file.path));
+  for (const oncall::MaintenanceWindow& w : config.maintenance) {
+    for (const std::string& id : w.components) {
+      const auto& known = whole.status_page.components;
+      if (std::none_of(known.begin(), known.end(), [&](const auto& c) { return c.id == id; }))
+        return fail(
+            Error(ErrorCode::kInvalidArgument,
+                  fmt::format("maintenance \"{}\": `status_page` of sentinel.yml has no component \"{}\"", w.id, id))
+                .in_file(file.path));
+    }
+  }
   return std::make_shared<const oncall::Config>(std::move(config));
 }
 
@@ -78,7 +92,7 @@ Result<LoadedFiles> load_files(const Config& config) {
   }
   SENTINEL_ASSIGN(const ConfigText alertmanager, read_noted(env, config.alertmanager, loaded.hashes));
   SENTINEL_ASSIGN(loaded.alerting, alerting::parse_config(alertmanager.text, alertmanager.path));
-  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config.oncall, loaded.hashes));
+  SENTINEL_ASSIGN(loaded.oncall, load_oncall(env, config, loaded.hashes));
   if (loaded.oncall->synthetic_page) keep_from_receivers(loaded.alerting);
   SENTINEL_ASSIGN(loaded.automations, load_automations(env, config.automation_file, loaded.hashes));
   SENTINEL_ASSIGN(const std::vector<ConfigText> books, read_config_dir(env, config.runbooks));

@@ -106,6 +106,7 @@ Status Server::Parts::reload_files(const alerting::Actor& by) {
     runbooks = loaded.runbooks;
     incidents->set_options(fresh->incidents);
     summaries->set_config(fresh->summary);
+    status_page->reload(fresh->status_page);
     ping_sender->set_urls(fresh->dead_man.urls);
     dead_man->reload(fresh->dead_man);
     if (const Status watched = heartbeats->reload(fresh->heartbeats); !watched)

@@ -117,6 +117,7 @@ Status Server::Parts::open_http() {
   live->add_routes(*router);
   api::add_openapi_routes(*router);
   api::add_page_routes(*router);
+  status_page->add_routes(*router, api::page_handler());
   if (hooks.add_routes) hooks.add_routes(*router);
   return listen(std::move(router));
 }
@@ -155,15 +156,15 @@ void Server::Parts::add_gateway_routes(net::Router& router) {
 void Server::Parts::add_oncall_routes(net::Router& router) {
   oncall_answers = std::make_unique<api::OncallAnswers>(control, *pager);
   oncall_answers->add_routes(router);
-  oncall_api = std::make_unique<api::OncallApi>(api::OncallApi::Parts{runtime, control, *pager});
+  oncall_api = std::make_unique<api::OncallApi>(
+      api::OncallApi::Parts{runtime, control, *pager, [this] { return status_page->options(); }});
   oncall_api->add_routes(router);
   heartbeat_api = std::make_unique<api::HeartbeatApi>(api::HeartbeatApi::Parts{
       control, *heartbeats,
       [this](std::string_view name) { return pager->links().signature("heartbeat", std::string(name)); }});
   heartbeat_api->add_routes(router);
-  status_page = std::make_unique<api::StatusPageApi>(
-      api::StatusPageApi::Parts{runtime, control, *database, *pager, *incidents, config.status_page});
-  status_page->add_routes(router);
+  status_page = std::make_unique<api::StatusPageApi>(api::StatusPageApi::Parts{
+      runtime, control, *database, *pager, *incidents, [this] { return oncall_in_force.load(); }, config.status_page});
 }
 
 boost::json::object Server::Parts::overview_from_control() {

@@ -28,8 +28,30 @@ Result<model::Labels> labels_of(const YamlNode& node, std::string_view key) {
   return out;
 }
 
+// Every so often, or after each run of a crontab.
+Status parse_when(const YamlNode& node, alerting::HeartbeatDefinition& out) {
+  if (!node.has("schedule")) {
+    if (node.has("time_zone")) return fail(node.get("time_zone").error("only a schedule has a time_zone"));
+    SENTINEL_TRY(node.require("heartbeat", "every"));
+    SENTINEL_ASSIGN(out.every, positive(node, "every", std::chrono::seconds(1)));
+    SENTINEL_ASSIGN(out.grace, node.duration_or("grace", std::chrono::duration_cast<Millis>(out.every / 10)));
+    return {};
+  }
+  const YamlNode schedule = node.get("schedule");
+  if (node.has("every")) return fail(schedule.error("a heartbeat has every or a schedule, not both"));
+  SENTINEL_ASSIGN(const std::string text, schedule.string());
+  SENTINEL_ASSIGN(const std::string zone, node.string_or("time_zone", "UTC"));
+  auto read = alerting::CronSchedule::parse(text, zone);
+  if (!read) return fail(schedule.error(read.error().message()));
+  out.schedule = std::move(*read);
+  SENTINEL_TRY(node.require("heartbeat with a schedule", "grace"));
+  SENTINEL_ASSIGN(out.grace, positive(node, "grace", std::chrono::seconds(1)));
+  return {};
+}
+
 Result<alerting::HeartbeatDefinition> parse_heartbeat(const YamlNode& node) {
-  SENTINEL_TRY(node.expect_keys("heartbeat", {"name", "every", "grace", "max_run", "labels", "annotations"}));
+  SENTINEL_TRY(node.expect_keys(
+      "heartbeat", {"name", "every", "schedule", "time_zone", "grace", "max_run", "labels", "annotations"}));
   alerting::HeartbeatDefinition out;
   SENTINEL_ASSIGN(const YamlNode name, node.require("heartbeat", "name"));
   SENTINEL_ASSIGN(out.name, name.string());
@@ -39,9 +61,7 @@ Result<alerting::HeartbeatDefinition> parse_heartbeat(const YamlNode& node) {
   };
   if (out.name.empty() || out.name.size() > 100 || !std::all_of(out.name.begin(), out.name.end(), fits))
     return fail(name.error("a name is letters, digits and _ - ., at most 100"));
-  SENTINEL_TRY(node.require("heartbeat", "every"));
-  SENTINEL_ASSIGN(out.every, positive(node, "every", std::chrono::seconds(1)));
-  SENTINEL_ASSIGN(out.grace, node.duration_or("grace", std::chrono::duration_cast<Millis>(out.every / 10)));
+  SENTINEL_TRY(parse_when(node, out));
   if (node.has("max_run")) {
     SENTINEL_ASSIGN(out.max_run, positive(node, "max_run", std::chrono::seconds(1)));
   }

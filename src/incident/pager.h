@@ -70,11 +70,13 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   // In the audit with who did it, as all of these.
   Result<oncall::ScheduleChange> change_schedule(oncall::ScheduleChange change, const alerting::Actor& by = {});
   Status remove_change(std::string_view id, const alerting::Actor& by = {});  // kNotFound
-  // Users and maintenance windows beside those of the configuration (oncall/people.h). A user that the configuration
-  // does not know is made.
+  // Users, teams and maintenance windows beside those of the configuration (oncall/people.h). A user or team that the
+  // configuration does not know is made.
   Status change_user(oncall::User user, const alerting::Actor& by);
   // He is as the configuration says again; one who was made here is gone. kNotFound: nothing was changed about him.
   Status reset_user(std::string_view id, const alerting::Actor& by);
+  Status change_team(oncall::Team team, const alerting::Actor& by);
+  Status reset_team(std::string_view id, const alerting::Actor& by);  // as reset_user()
   Result<oncall::WindowChange> add_window(oncall::MaintenanceWindow window, const alerting::Actor& by);
   Status remove_window(std::string_view id, const alerting::Actor& by);  // kNotFound
   const oncall::People& people() const { return people_; }
@@ -123,6 +125,13 @@ class Pager final : public Escalator, public oncall::EscalationListener {
                                                  const oncall::People& people) const;
   Status in_force(std::shared_ptr<const oncall::Config> written, std::vector<oncall::ScheduleChange> changes,
                   oncall::People people);
+  struct PeopleNote {
+    std::string action;  // "user.changed"
+    std::string target, before, after;
+  };
+  // In the audit and, by `put`, on disk in one transaction; then in force.
+  Status put_people(oncall::People people, const alerting::Actor& by, const PeopleNote& what,
+                    const std::function<Status(state::Tx&)>& put);
   Status note(state::Tx& tx, const alerting::Actor& by, std::string action, std::string target, std::string before,
               std::string after) const;
   void settle();  // once the transaction that is under way has been committed

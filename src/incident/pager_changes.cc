@@ -77,22 +77,27 @@ Status Pager::remove_change(std::string_view id, const alerting::Actor& by) {
   return in_force(written_, std::move(all), people_);
 }
 
+Status Pager::put_people(oncall::People people, const alerting::Actor& by, const PeopleNote& what,
+                         const std::function<Status(state::Tx&)>& put) {
+  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
+    SENTINEL_TRY(note(tx, by, "oncall." + what.action, what.target, what.before, what.after));
+    return put(tx);
+  }));
+  return in_force(written_, changes_, std::move(people));
+}
+
 Status Pager::change_user(oncall::User user, const alerting::Actor& by) {
   SENTINEL_TRY(oncall::check_user(*config_, user));
   const auto before = config_->users.find(user.id);
+  const bool known = before != config_->users.end();
   const auto changed = people_.users.find(user.id);
   oncall::UserChange change{std::move(user), false, by.name, scheduler_.now()};
-  change.created = changed != people_.users.end() ? changed->second.created : before == config_->users.end();
-  const std::string id = change.user.id;
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_TRY(note(tx, by, before == config_->users.end() ? "oncall.user.added" : "oncall.user.changed", id,
-                      before == config_->users.end() ? "" : oncall::audit_json(before->second),
-                      oncall::audit_json(change.user)));
-    return oncall::PeopleStore::put(tx, change);
-  }));
+  change.created = changed != people_.users.end() ? changed->second.created : !known;
   oncall::People people = people_;
-  people.users.insert_or_assign(id, std::move(change));
-  return in_force(written_, changes_, std::move(people));
+  people.users.insert_or_assign(change.user.id, change);
+  const PeopleNote what{known ? "user.changed" : "user.added", change.user.id,
+                        known ? oncall::audit_json(before->second) : "", oncall::audit_json(change.user)};
+  return put_people(std::move(people), by, what, [&](state::Tx& tx) { return oncall::PeopleStore::put(tx, change); });
 }
 
 Status Pager::reset_user(std::string_view id, const alerting::Actor& by) {
@@ -103,13 +108,40 @@ Status Pager::reset_user(std::string_view id, const alerting::Actor& by) {
                 fmt::format("nothing was changed here about the user \"{}\"; the configuration is changed there", id));
   const auto written = written_->users.find(id);
   const std::string after = written == written_->users.end() ? "" : oncall::audit_json(written->second);
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_TRY(note(tx, by, after.empty() ? "oncall.user.removed" : "oncall.user.reset", std::string(id),
-                      oncall::audit_json(known->second.user), after));
-    return oncall::PeopleStore::remove_user(tx, id);
-  }));
+  const PeopleNote what{after.empty() ? "user.removed" : "user.reset", std::string(id),
+                        oncall::audit_json(known->second.user), after};
   people.users.erase(known);
-  return in_force(written_, changes_, std::move(people));
+  return put_people(std::move(people), by, what,
+                    [&](state::Tx& tx) { return oncall::PeopleStore::remove_user(tx, id); });
+}
+
+Status Pager::change_team(oncall::Team team, const alerting::Actor& by) {
+  SENTINEL_TRY(oncall::check_team(*config_, team));
+  const auto before = config_->teams.find(team.id);
+  const bool known = before != config_->teams.end();
+  const auto changed = people_.teams.find(team.id);
+  oncall::TeamChange change{std::move(team), false, by.name, scheduler_.now()};
+  change.created = changed != people_.teams.end() ? changed->second.created : !known;
+  oncall::People people = people_;
+  people.teams.insert_or_assign(change.team.id, change);
+  const PeopleNote what{known ? "team.changed" : "team.added", change.team.id,
+                        known ? oncall::audit_json(before->second) : "", oncall::audit_json(change.team)};
+  return put_people(std::move(people), by, what, [&](state::Tx& tx) { return oncall::PeopleStore::put(tx, change); });
+}
+
+Status Pager::reset_team(std::string_view id, const alerting::Actor& by) {
+  oncall::People people = people_;
+  const auto known = people.teams.find(id);
+  if (known == people.teams.end())
+    return fail(ErrorCode::kNotFound,
+                fmt::format("nothing was changed here about the team \"{}\"; the configuration is changed there", id));
+  const auto written = written_->teams.find(id);
+  const std::string after = written == written_->teams.end() ? "" : oncall::audit_json(written->second);
+  const PeopleNote what{after.empty() ? "team.removed" : "team.reset", std::string(id),
+                        oncall::audit_json(known->second.team), after};
+  people.teams.erase(known);
+  return put_people(std::move(people), by, what,
+                    [&](state::Tx& tx) { return oncall::PeopleStore::remove_team(tx, id); });
 }
 
 Result<oncall::WindowChange> Pager::add_window(oncall::MaintenanceWindow window, const alerting::Actor& by) {
@@ -117,13 +149,11 @@ Result<oncall::WindowChange> Pager::add_window(oncall::MaintenanceWindow window,
   window.id = new_id(now);
   SENTINEL_TRY(oncall::check_window(*config_, window, now));
   oncall::WindowChange change{std::move(window), by.name, now};
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_TRY(note(tx, by, "oncall.maintenance.added", change.window.id, "", oncall::audit_json(change.window)));
-    return oncall::PeopleStore::put(tx, change);
-  }));
   oncall::People people = people_;
   people.windows.insert_or_assign(change.window.id, change);
-  SENTINEL_TRY(in_force(written_, changes_, std::move(people)));
+  const PeopleNote what{"maintenance.added", change.window.id, "", oncall::audit_json(change.window)};
+  SENTINEL_TRY(
+      put_people(std::move(people), by, what, [&](state::Tx& tx) { return oncall::PeopleStore::put(tx, change); }));
   return change;
 }
 
@@ -134,13 +164,10 @@ Status Pager::remove_window(std::string_view id, const alerting::Actor& by) {
     return fail(
         ErrorCode::kNotFound,
         fmt::format("no maintenance window \"{}\" was made here; those of the configuration are changed there", id));
-  SENTINEL_TRY(database_.write([&](state::Tx& tx) -> Status {
-    SENTINEL_TRY(
-        note(tx, by, "oncall.maintenance.removed", std::string(id), oncall::audit_json(known->second.window), ""));
-    return oncall::PeopleStore::remove_window(tx, id);
-  }));
+  const PeopleNote what{"maintenance.removed", std::string(id), oncall::audit_json(known->second.window), ""};
   people.windows.erase(known);
-  return in_force(written_, changes_, std::move(people));
+  return put_people(std::move(people), by, what,
+                    [&](state::Tx& tx) { return oncall::PeopleStore::remove_window(tx, id); });
 }
 
 }  // namespace sentinel::incident

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/scheduler.h"
@@ -25,6 +26,7 @@ class StatusMail {
   // All references outlive it. `desk` tells it of public updates from now on.
   StatusMail(Scheduler& scheduler, state::Database& database, Pager& pager, Service& desk, StatusPageOptions options);
 
+  void set_options(StatusPageOptions options) { options_ = std::move(options); }
   bool enabled() const;
   // kInvalidArgument: no address. kRateLimited: too many ask. Whether the address is known already is not told.
   Status ask(std::string_view address);
@@ -50,7 +52,7 @@ class StatusMail {
   Scheduler& scheduler_;
   state::Database& database_;
   Pager& pager_;
-  const StatusPageOptions options_;
+  StatusPageOptions options_;
   TimePoint minute_;  // the one that is counted
   int asked_ = 0;     // in it
 };

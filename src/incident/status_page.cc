@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "base/hash.h"
 #include "base/strings.h"
@@ -113,6 +116,33 @@ PublicComponent component_view(const StatusComponent& component, const StatusPag
   return out;
 }
 
+// The time that lasts, or that comes within kMaintenanceAhead, of every window that names a component.
+std::vector<PublicMaintenance> maintenance_view(const StatusPageOptions& options,
+                                                const std::vector<oncall::MaintenanceWindow>& windows, TimePoint now) {
+  std::vector<PublicMaintenance> out;
+  for (const oncall::MaintenanceWindow& w : windows) {
+    const auto time = w.next(now);
+    if (!time || time->start > now + kMaintenanceAhead) continue;
+    PublicMaintenance m;
+    for (const StatusComponent& component : options.components) {
+      if (std::find(w.components.begin(), w.components.end(), component.id) != w.components.end())
+        m.components.push_back(component.name);
+    }
+    if (m.components.empty()) continue;
+    m.id = hex_encode(sha256(fmt::format("maintenance/{}/{}", w.id, to_us(time->start)))).substr(0, kPublicIdBytes);
+    m.from = time->start;
+    m.to = time->end;
+    m.in_force = time->contains(now);
+    m.text = w.public_reason;
+    m.announced_at = std::max(time->start - kMaintenanceAhead, w.made_at.value_or(TimePoint()));
+    out.push_back(std::move(m));
+  }
+  std::sort(out.begin(), out.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.from, a.id) < std::tie(b.from, b.id); });
+  if (out.size() > kMaintenanceShownMax) out.resize(kMaintenanceShownMax);
+  return out;
+}
+
 PublicIncident incident_view(const Shown& shown, const StatusPageOptions& options) {
   const model::Incident& i = shown.record.incident;
   PublicIncident out;
@@ -132,6 +162,7 @@ PublicIncident incident_view(const Shown& shown, const StatusPageOptions& option
 std::string_view component_state_name(ComponentState state) {
   switch (state) {
     case ComponentState::kOperational: return "operational";
+    case ComponentState::kMaintenance: return "under_maintenance";
     case ComponentState::kDegraded: return "degraded";
     case ComponentState::kPartialOutage: return "partial_outage";
     case ComponentState::kMajorOutage: return "major_outage";
@@ -142,6 +173,7 @@ std::string_view component_state_name(ComponentState state) {
 std::string_view component_state_words(ComponentState state) {
   switch (state) {
     case ComponentState::kOperational: return "Operational";
+    case ComponentState::kMaintenance: return "Under maintenance";
     case ComponentState::kDegraded: return "Degraded";
     case ComponentState::kPartialOutage: return "Partial outage";
     case ComponentState::kMajorOutage: return "Major outage";
@@ -170,7 +202,8 @@ std::vector<std::string> components_of(const StatusPageOptions& options, const m
   return out;
 }
 
-Result<StatusView> status_view(state::Database& database, const StatusPageOptions& options, TimePoint now) {
+Result<StatusView> status_view(state::Database& database, const StatusPageOptions& options,
+                               const std::vector<oncall::MaintenanceWindow>& windows, TimePoint now) {
   StatusView view;
   view.today = std::chrono::floor<days>(now);
   const TimePoint first_day = view.today - days(kStatusDays - 1);
@@ -179,8 +212,17 @@ Result<StatusView> status_view(state::Database& database, const StatusPageOption
     SENTINEL_ASSIGN(all, read(tx, first_day));
     return {};
   }));
+  view.maintenance = maintenance_view(options, windows, now);
+  const auto is_maintained = [&view](const std::string& name) {
+    return std::any_of(view.maintenance.begin(), view.maintenance.end(), [&](const PublicMaintenance& m) {
+      return m.in_force && std::find(m.components.begin(), m.components.end(), name) != m.components.end();
+    });
+  };
   for (const StatusComponent& component : options.components) {
     view.components.push_back(component_view(component, options, all, first_day, now));
+    PublicComponent& shown = view.components.back();
+    // What is worse than meant is told all the same.
+    if (is_maintained(shown.name)) shown.state = std::max(shown.state, ComponentState::kMaintenance);
     view.worst = std::max(view.worst, view.components.back().state);
   }
   for (const Shown& shown : all) {

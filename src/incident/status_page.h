@@ -1,7 +1,8 @@
 #pragma once
-// What the public may know: components with their state and their last 90 days, and the incidents that somebody has
-// written a public update for, with those updates alone. Private titles, notes, labels, people and numbers never get
-// in here: what this gives is all that the page, the feed and the mails are made of.
+// What the public may know: components with their state and their last 90 days, the incidents that somebody has
+// written a public update for, with those updates alone, and the maintenance windows that name components. Private
+// titles, notes, labels, people, reasons and numbers never get in here: what this gives is all that the page, the feed
+// and the mails are made of.
 
 #include <array>
 #include <optional>
@@ -14,11 +15,14 @@
 #include "incident/casework.h"
 #include "model/labels.h"
 #include "model/severity.h"
+#include "oncall/config.h"
 #include "state/database.h"
 
 namespace sentinel::incident {
 
 inline constexpr size_t kStatusDays = 90;
+inline constexpr Micros kMaintenanceAhead = std::chrono::days(14);  // announced so long before it begins
+inline constexpr size_t kMaintenanceShownMax = 50;
 
 struct StatusComponent {
   std::string id;
@@ -37,7 +41,7 @@ struct StatusPageOptions {
   std::string mail_channel;                        // of on-call, of kind email; "": nobody can subscribe by mail
 };
 
-enum class ComponentState { kOperational, kDegraded, kPartialOutage, kMajorOutage };
+enum class ComponentState { kOperational, kMaintenance, kDegraded, kPartialOutage, kMajorOutage };
 std::string_view component_state_name(ComponentState state);   // "partial_outage"
 std::string_view component_state_words(ComponentState state);  // "Partial outage"
 
@@ -66,16 +70,29 @@ struct PublicIncident {
   std::vector<PublicUpdate> updates;  // newest first
 };
 
+// One time of a window.
+struct PublicMaintenance {
+  std::string id;
+  std::vector<std::string> components;  // names
+  TimePoint from;
+  TimePoint to;
+  bool in_force = false;
+  std::string text;        // what is told of the reason; "": nothing
+  TimePoint announced_at;  // when it came to be on the page
+};
+
 struct StatusView {
   ComponentState worst = ComponentState::kOperational;
   std::vector<PublicComponent> components;
   std::vector<PublicIncident> open;
-  std::vector<PublicIncident> past;  // newest first
-  TimePoint today;                   // its first instant
+  std::vector<PublicIncident> past;            // newest first
+  std::vector<PublicMaintenance> maintenance;  // by its begin
+  TimePoint today;                             // its first instant
 };
 
 // Reads on any thread; blocks.
-Result<StatusView> status_view(state::Database& database, const StatusPageOptions& options, TimePoint now);
+Result<StatusView> status_view(state::Database& database, const StatusPageOptions& options,
+                               const std::vector<oncall::MaintenanceWindow>& windows, TimePoint now);
 
 // What the public calls it: the title of its last public update that has one.
 std::string public_title(const std::vector<Update>& updates);

@@ -27,7 +27,7 @@ class StatusPageTest : public DeskTest {
                          kAda);
     return made->incident.id;
   }
-  StatusView view() { return status_view(*database_, page_, scheduler_.now()).value(); }
+  StatusView view() { return status_view(*database_, page_, windows_, scheduler_.now()).value(); }
   std::string states() {
     std::string out;
     const StatusView v = view();
@@ -35,6 +35,7 @@ class StatusPageTest : public DeskTest {
     return out;
   }
   StatusPageOptions page_;
+  std::vector<oncall::MaintenanceWindow> windows_;
 };
 
 TEST_F(StatusPageTest, components_follow_the_worst_of_their_open_incidents) {
@@ -101,11 +102,62 @@ TEST_F(StatusPageTest, history_has_the_worst_of_each_day_and_what_outages_took_o
   const PublicComponent c = view().components[0];
   std::string days;
   for (size_t i = kStatusDays - 9; i < kStatusDays; ++i) days += std::to_string(static_cast<int>(c.days[i]));
-  EXPECT_EQ(days, "003300000");
+  EXPECT_EQ(days, "004400000");
   EXPECT_EQ(c.state, ComponentState::kOperational);
   const double window = std::chrono::duration<double>(scheduler_.now() - (view().today - hours(24 * 89))).count();
   EXPECT_NEAR(c.uptime, 1 - 36 * 3600 / window, 1e-9);
   EXPECT_EQ(view().components[1].uptime, 1);
+}
+
+TEST_F(StatusPageTest, maintenance_is_announced_for_its_components_with_what_the_public_may_know) {
+  const TimePoint start = scheduler_.now() + hours(24 * 20);
+  oncall::MaintenanceWindow w{.id = "upgrade", .span = {start, start + hours(2)}, .policies = {}};
+  w.reason = "private reason";
+  windows_ = {w};
+  EXPECT_TRUE(view().maintenance.empty()) << "it names no component";
+  windows_[0].components = {"gone"};
+  EXPECT_TRUE(view().maintenance.empty()) << "nor one that there is";
+  windows_[0].components = {"gone", "checkout"};
+  EXPECT_TRUE(view().maintenance.empty()) << "it is far ahead";
+  scheduler_.run_for(hours(24 * 6));
+  ASSERT_EQ(view().maintenance.size(), 1u);
+  const PublicMaintenance m = view().maintenance[0];
+  EXPECT_EQ(m.components, std::vector<std::string>{"Checkout"});
+  EXPECT_EQ(m.text, "");
+  EXPECT_FALSE(m.in_force);
+  EXPECT_EQ(m.from, start);
+  EXPECT_LE(m.announced_at, scheduler_.now());
+  EXPECT_EQ(states(), "operational operational ");
+  windows_[0].public_reason = "New machines.";
+  scheduler_.run_for(start - scheduler_.now());
+  EXPECT_EQ(states(), "under_maintenance operational ");
+  EXPECT_EQ(view().worst, ComponentState::kMaintenance);
+  EXPECT_TRUE(view().maintenance[0].in_force);
+  EXPECT_EQ(view().maintenance[0].text, "New machines.");
+  EXPECT_EQ(view().maintenance[0].id, m.id);
+  const std::string down = open("shop", Severity::kSev2);
+  EXPECT_EQ(states(), "partial_outage operational ") << "worse than meant";
+  ASSERT_TRUE(service_->resolve(down, {}, kAda));
+  scheduler_.run_for(hours(2));
+  EXPECT_TRUE(view().maintenance.empty());
+  EXPECT_EQ(states(), "operational operational ");
+  EXPECT_EQ(view().components[0].days.back(), ComponentState::kPartialOutage) << "and no day is one of maintenance";
+}
+
+TEST_F(StatusPageTest, of_a_window_that_repeats_the_next_time_is_announced_as_one_of_its_own) {
+  const TimePoint start = scheduler_.now() + hours(1);
+  oncall::MaintenanceWindow w{.id = "weekly", .span = {start, start + hours(1)}, .policies = {}};
+  w.components = {"search"};
+  w.repeat = oncall::RotationUnit::kWeek;
+  w.made_at = scheduler_.now();
+  windows_ = {w};
+  const PublicMaintenance first = view().maintenance.at(0);
+  EXPECT_EQ(first.from, start);
+  EXPECT_EQ(first.announced_at, scheduler_.now()) << "not before it was made";
+  scheduler_.run_for(hours(3));
+  const PublicMaintenance second = view().maintenance.at(0);
+  EXPECT_EQ(second.from, start + hours(24 * 7));
+  EXPECT_NE(second.id, first.id);
 }
 
 TEST(MailAddresses, are_one_plain_address) {

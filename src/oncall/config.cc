@@ -272,14 +272,16 @@ class Reader {
     SENTINEL_ASSIGN(const std::vector<YamlNode> items, list_of(root, "maintenance", kChangesMax));
     std::set<std::string> seen;
     for (const YamlNode& item : items) {
-      SENTINEL_TRY(item.expect_keys(
-          "maintenance", {"id", "from", "to", "duration", "time_zone", "policies", "repeat", "until", "reason"}));
+      SENTINEL_TRY(item.expect_keys("maintenance", {"id", "from", "to", "duration", "time_zone", "policies", "repeat",
+                                                    "until", "reason", "components", "public_reason"}));
       MaintenanceWindow window;
       SENTINEL_ASSIGN(window.id, read_id(item, "maintenance", seen));
       SENTINEL_ASSIGN(const Zone zone, read_zone(item, Zone()));
       SENTINEL_ASSIGN(window.span, read_span(item, "maintenance", zone));
       window.zone = zone;
       SENTINEL_ASSIGN(window.reason, item.string_or("reason", ""));
+      SENTINEL_ASSIGN(window.components, item.strings_or("components", {}));
+      SENTINEL_ASSIGN(window.public_reason, item.string_or("public_reason", ""));
       SENTINEL_TRY(read_repeat(item, window));
       SENTINEL_ASSIGN(window.policies, item.strings_or("policies", {}));
       for (const std::string& id : window.policies) {
@@ -322,22 +324,38 @@ Status check_window(const MaintenanceWindow& window) {
   const Micros period = std::chrono::days(window.repeat == RotationUnit::kDay ? 1 : 7);
   if (window.repeat && length >= period)
     return fail(ErrorCode::kInvalidArgument, "a window that repeats is shorter than the time between two of it");
+  if (!window.public_reason.empty() && window.components.empty())
+    return fail(ErrorCode::kInvalidArgument, "`public_reason` needs `components` of the status page");
   return {};
 }
 
-std::optional<Span> MaintenanceWindow::occurrence(TimePoint t) const {
-  if (span.contains(t)) return span;
-  if (!repeat || t < span.start) return std::nullopt;
-  const std::chrono::seconds period(*repeat == RotationUnit::kDay ? 86400 : 7 * 86400);
-  const WallTime first = zone.wall(span.start);
-  const int64_t about = (zone.wall(t) - first) / period;
+namespace {
+
+// Looked for among those near `t`.
+template <class Fits>
+std::optional<Span> first_that(const MaintenanceWindow& w, TimePoint t, Fits fits) {
+  if (fits(w.span)) return w.span;
+  if (!w.repeat || t < w.span.start) return std::nullopt;
+  const std::chrono::seconds period(*w.repeat == RotationUnit::kDay ? 86400 : 7 * 86400);
+  const WallTime first = w.zone.wall(w.span.start);
+  const int64_t about = (w.zone.wall(t) - first) / period;
   // Where the clock was changed in between, the neighbour may be meant.
-  for (int64_t n = std::max<int64_t>(0, about - 1); n <= about + 1; ++n) {
-    const TimePoint start = zone.first(first + n * period);
-    const Span one{start, start + (span.end - span.start)};
-    if (one.contains(t) && (!until || start < *until)) return one;
+  for (int64_t n = std::max<int64_t>(0, about - 1); n <= about + 2; ++n) {
+    const TimePoint start = w.zone.first(first + n * period);
+    const Span one{start, start + (w.span.end - w.span.start)};
+    if (fits(one) && (!w.until || start < *w.until)) return one;
   }
   return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Span> MaintenanceWindow::occurrence(TimePoint t) const {
+  return first_that(*this, t, [t](const Span& one) { return one.contains(t); });
+}
+
+std::optional<Span> MaintenanceWindow::next(TimePoint t) const {
+  return first_that(*this, t, [t](const Span& one) { return one.end > t; });
 }
 
 std::optional<TimePoint> Config::maintenance_until(std::string_view policy, TimePoint t) const {

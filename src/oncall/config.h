@@ -87,12 +87,20 @@ struct MaintenanceWindow {
   Zone zone{};
   std::optional<TimePoint> until{};
   std::string reason{};
+  // Components of the public status page that it is announced for; empty: it is not. There `public_reason` is told, and
+  // `reason` never.
+  std::vector<std::string> components{};
+  std::string public_reason{};
+  std::optional<TimePoint> made_at{};  // absent: the configuration says so
 
   // The one that `t` lies in.
   std::optional<Span> occurrence(TimePoint t) const;
+  // That one, else the one that comes next; absent: it is over.
+  std::optional<Span> next(TimePoint t) const;
 };
 
-// kInvalidArgument: it is empty, too long, or longer than the time between two of it.
+// kInvalidArgument: it is empty, too long, or longer than the time between two of it; or it has something to tell the
+// public and no component to tell it of.
 Status check_window(const MaintenanceWindow& window);
 
 // Which policy an incident is told by. The first route that matches counts.

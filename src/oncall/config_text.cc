@@ -198,6 +198,8 @@ std::string config_text(const Config& config) {
     }
     if (w.until) out += ", until: '" + format_rfc3339(*w.until) + "'";
     if (!w.reason.empty()) out += ", reason: " + yaml_scalar(w.reason);
+    if (!w.components.empty()) out += ", components: " + list_text(w.components);
+    if (!w.public_reason.empty()) out += ", public_reason: " + yaml_scalar(w.public_reason);
     out += w.policies.empty() ? "}\n" : ", policies: " + list_text(w.policies) + "}\n";
   }
   if (!config.last_resort.empty()) out += "\nlast_resort: " + recipients_text(config.last_resort) + "\n";

@@ -60,6 +60,28 @@ TEST(People, who_leaves_the_file_is_gone_but_who_was_made_here_stays) {
   EXPECT_TRUE(made.users.contains("eve"));
 }
 
+TeamChange team(std::string id, std::vector<std::string> members, bool created = false) {
+  return {{.id = id, .name = "Team", .members = std::move(members)}, created, "eve", at("2026-03-02T00:00:00Z")};
+}
+
+TEST(People, a_team_that_was_changed_here_wins_and_has_no_member_who_is_gone) {
+  const std::string file = std::string(kConfig) + "teams: [{id: sre, members: [ada]}]\n";
+  People people;
+  people.users.emplace("eve", change("eve", "e", true));
+  people.teams.emplace("sre", team("sre", {"eve", "ada"}));
+  people.teams.emplace("own", team("own", {"eve"}, true));
+  people.teams.emplace("left", team("left", {"ada"}));
+  const Config made = with_people(config(file), people);
+  EXPECT_EQ(made.teams.at("sre").members, (std::vector<std::string>{"eve", "ada"}));
+  EXPECT_EQ(made.teams.at("own").members, std::vector<std::string>{"eve"});
+  EXPECT_FALSE(made.teams.contains("left")) << "it has left the file";
+  people.users.clear();
+  EXPECT_EQ(with_people(config(file), people).teams.at("sre").members, std::vector<std::string>{"ada"});
+  EXPECT_TRUE(with_people(config(file), people).teams.at("own").members.empty());
+  people.teams.clear();
+  EXPECT_EQ(with_people(config(file), people).teams.at("sre").members, std::vector<std::string>{"ada"});
+}
+
 TEST(People, a_window_for_policies_that_are_gone_is_not_for_all) {
   People people;
   WindowChange c{window("2026-03-02T00:00:00Z", "2026-03-03T00:00:00Z"), "eve", {}};
@@ -90,7 +112,17 @@ TEST(People, a_window_comes_again_at_the_same_clock_time_and_ends_exactly) {
     const auto lasts = w.occurrence(at(when));
     EXPECT_EQ(lasts ? format_rfc3339(lasts->end) : "", ends) << when;
   }
+  const std::pair<const char*, const char*> next[] = {
+      {"2026-03-01T00:00:00Z", "2026-03-22T02:00:00.000Z"}, {"2026-03-22T02:59:59Z", "2026-03-22T02:00:00.000Z"},
+      {"2026-03-22T03:00:00Z", "2026-03-29T01:00:00.000Z"}, {"2026-03-29T02:00:00Z", "2026-04-05T01:00:00.000Z"},
+      {"2026-10-20T00:00:00Z", "2026-10-25T02:00:00.000Z"},
+  };
+  for (const auto& [when, starts] : next) {
+    const auto comes = w.next(at(when));
+    EXPECT_EQ(comes ? format_rfc3339(comes->start) : "", starts) << when;
+  }
   w.until = at("2026-04-01T00:00:00Z");
+  EXPECT_FALSE(w.next(at("2026-03-29T02:00:00Z")));
   EXPECT_TRUE(w.occurrence(at("2026-03-29T01:30:00Z")));
   EXPECT_FALSE(w.occurrence(at("2026-04-05T01:30:00Z")));
   w.repeat = RotationUnit::kDay;
@@ -107,6 +139,8 @@ TEST(People, is_kept) {
   w.window.until = at("2026-05-01T00:00:00Z");
   w.window.policies = {"p"};
   w.window.reason = "an \"upgrade\"";
+  w.window.components = {"checkout"};
+  w.window.public_reason = "new machines";
   for (const bool reopened : {false, true}) {
     auto database = state::open_sqlite(dir + "/state.db", metrics);
     ASSERT_TRUE(database);
@@ -114,6 +148,7 @@ TEST(People, is_kept) {
     ASSERT_TRUE((*database)->write([&](state::Tx& tx) -> Status {
       if (reopened) return {};
       SENTINEL_TRY(PeopleStore::put(tx, change("ada", "new")));
+      SENTINEL_TRY(PeopleStore::put(tx, team("sre", {"ada"}, true)));
       return PeopleStore::put(tx, w);
     }));
     ASSERT_TRUE((*database)->write([&](state::Tx& tx) -> Status {
@@ -122,12 +157,16 @@ TEST(People, is_kept) {
       EXPECT_EQ(people.users.at("ada").user.contacts.at("push"), "new");
       EXPECT_EQ(people.users.at("ada").user.default_rules.size(), 1u);
       EXPECT_EQ(people.users.at("ada").by, "eve");
+      EXPECT_EQ(people.teams.at("sre").team.members, std::vector<std::string>{"ada"});
+      EXPECT_TRUE(people.teams.at("sre").created);
+      EXPECT_EQ(people.teams.at("sre").by, "eve");
       EXPECT_EQ(audit_json(people.windows.at("w").window), audit_json(w.window));
       if (!reopened) return {};
       SENTINEL_TRY(PeopleStore::remove_user(tx, "ada"));
+      SENTINEL_TRY(PeopleStore::remove_team(tx, "sre"));
       SENTINEL_TRY(PeopleStore::remove_window(tx, "w"));
       SENTINEL_ASSIGN(const People none, PeopleStore::list(tx));
-      EXPECT_TRUE(none.users.empty() && none.windows.empty());
+      EXPECT_TRUE(none.users.empty() && none.teams.empty() && none.windows.empty());
       return {};
     }));
   }
@@ -147,6 +186,11 @@ TEST(People, what_is_wrong_is_said) {
   EXPECT_EQ(check_user(c, user).error().message(), "a page for a person never goes by a test channel");
   user = change("a b", "x").user;
   EXPECT_FALSE(check_user(c, user));
+  EXPECT_TRUE(check_team(c, team("sre", {"ada"}).team));
+  EXPECT_EQ(check_team(c, team("sre", {}).team).error().message(), "a team without members would be told nothing");
+  EXPECT_EQ(check_team(c, team("sre", {"ada", "zoe"}).team).error().code(), ErrorCode::kNotFound);
+  EXPECT_EQ(check_team(c, team("sre", {"ada", "ada"}).team).error().message(), "\"ada\" is there twice");
+  EXPECT_FALSE(check_team(c, team("s r e", {"ada"}).team));
   const TimePoint now = at("2026-03-02T00:00:00Z");
   MaintenanceWindow w = window("2026-03-01T00:00:00Z", "2026-03-01T01:00:00Z");
   EXPECT_EQ(check_window(c, w, now).error().message(), "that is over already");

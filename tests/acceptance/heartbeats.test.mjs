@@ -13,6 +13,8 @@ const configured = (receiver, more = '') =>
 heartbeats:
 - {name: quick, every: 2s, grace: 1s, labels: {service: jobs}}
 - {name: daily, every: 24h, grace: 1h}
+- {name: minutely, schedule: '* * * * *', time_zone: Europe/Berlin, grace: 1s}
+- {name: nightly, schedule: '30 2 * * *', time_zone: Europe/Berlin, grace: 1h}
 ${more}`,
   });
 const told = (receiver, status, heartbeat) =>
@@ -66,6 +68,16 @@ test('late is told and opens an incident; the next beat ends it, also after kill
   assert.match(await (await fetch(`${server.url}/metrics`)).text(), /sentinel_heartbeat_up\{heartbeat="daily"\} 1\n/);
 
   // What is wrong is said; a secret is good for its own heartbeat only.
+  const nightly = list.items.find((h) => h.name === 'nightly');
+  assert.deepEqual([nightly.every_s, nightly.schedule, nightly.time_zone], [null, '30 2 * * *', 'Europe/Berlin']);
+  const berlin = new Date(nightly.expected_at).toLocaleTimeString('sv-SE', { timeZone: 'Europe/Berlin' });
+  assert.match(berlin, /^0[23]:[03]0:00$/, 'half past two, or three where that is never shown');
+  assert.equal(Date.parse(nightly.due_at) - Date.parse(nightly.expected_at), 3_600_000);
+  assert.match(printed.stdout, /nightly +waiting +never/);
+  await until('a run that nobody heard of is told', () => told(receiver, 'firing', 'minutely').length > 0, { seconds: 150 });
+  assert.match(told(receiver, 'firing', 'minutely')[0].annotations.description, /was never heard of, and was expected at \d{4}-\d\d-\d\d \d\d:\d\d in Europe\/Berlin \(\* \* \* \* \*\)/);
+  assert.equal((await server.cli('heartbeat', 'beat', 'minutely')).code, 0);
+  await until('its end is told', () => told(receiver, 'resolved', 'minutely').length > 0);
   const secret = quick.path.split('/')[2];
   assert.equal((await server.request('GET', `/heartbeat/${secret}/daily`)).status, 404);
   assert.equal((await server.request('GET', `/heartbeat/${secret}x/quick`)).status, 404);
@@ -133,6 +145,11 @@ test('the outside watcher is pinged while rules are evaluated, and not after', a
 test('a wrong section is refused with its place', async () => {
   for (const [text, message] of [
     ['heartbeats: [{name: a b, every: 1h}]', 'sentinel.yml:1:21: a name is letters'],
+    ['heartbeats: [{name: a, schedule: 0 25 * * *, grace: 1h}]', '"25" is no hour'],
+    ['heartbeats: [{name: a, schedule: 0 3 * * *}]', 'needs a field "grace"'],
+    ['heartbeats: [{name: a, schedule: 0 3 * * *, every: 1h, grace: 1h}]', 'every or a schedule, not both'],
+    ['heartbeats: [{name: a, schedule: 0 3 * * *, time_zone: Mars, grace: 1h}]', 'is not a time zone'],
+    ['heartbeats: [{name: a, every: 1h, time_zone: UTC}]', 'only a schedule has a time_zone'],
     ['heartbeats: [{name: a}]', 'heartbeat needs a field "every"'],
     ['heartbeats: [{name: a, every: 1h}, {name: a, every: 1h}]', 'is there twice'],
     ['dead_man: {urls: [ftp://x]}', 'an address begins with http'],

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { barriers, launch } from './lib/browser.mjs';
 import { Sentinel, folderWith, httpServer, until } from './lib/sentinel.mjs';
 
 let push;
@@ -24,10 +24,7 @@ users: [{id: on-call, name: On Call, contacts: {push: phone}}]
 `,
   });
   server = await Sentinel.serve({ args: ['--config', path.join(folder, 'sentinel.yml')] });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
-  });
+  browser = await launch();
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark' });
   page = await phone.newPage();
   page.setDefaultTimeout(20_000);
@@ -82,6 +79,15 @@ test('a role, a subscription, a field, a link and a file', async () => {
   const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'log.txt' }).tap()]);
   assert.equal(download.suggestedFilename(), 'log.txt');
   await fits();
+  await card.getByRole('button', { name: 'Remove log.txt' }).tap();
+  const dialog = page.getByRole('dialog', { name: 'Remove log.txt?' });
+  assert.deepEqual(await barriers(page), []);
+  await dialog.getByRole('button', { name: 'Cancel' }).tap();
+  assert.equal((await incident()).attachments.length, 1, 'it is asked first');
+  await card.getByRole('button', { name: 'Remove log.txt' }).tap();
+  await dialog.getByRole('button', { name: 'Remove file' }).tap();
+  await until('the file is gone', async () => (await incident()).attachments.length === 0);
+  await card.getByRole('button', { name: 'log.txt' }).first().waitFor({ state: 'detached' });
 });
 
 test('the alerts come by pages', async () => {
@@ -89,6 +95,31 @@ test('the alerts come by pages', async () => {
   await alerts.getByRole('button', { name: '70 more alerts' }).tap();
   await until('all are shown', async () => !(await alerts.getByRole('button', { name: /more alerts/ }).isVisible()));
   await fits();
+});
+
+test('some alerts become an incident of their own', async () => {
+  const alerts = page.getByRole('region', { name: 'Alerts' });
+  await alerts.getByRole('button', { name: 'Split' }).tap();
+  const dialog = page.getByRole('dialog', { name: 'Split INC-1' });
+  await dialog.getByText('0 of 120 chosen').waitFor();
+  await dialog.getByLabel('All that are shown').check();
+  await dialog.getByText('At least one alert stays.').waitFor();
+  assert.ok(await dialog.getByRole('button', { name: /^Split off/ }).isDisabled());
+  await dialog.getByLabel('All that are shown').uncheck();
+  await dialog.getByLabel('Find alerts').fill('n=11');
+  await dialog.getByText('Broken n=119').waitFor();
+  await dialog.getByLabel('All that are shown').check(); // 11, 110 to 119
+  await dialog.getByText('11 of 120 chosen').waitFor();
+  assert.deepEqual(await barriers(page), []);
+  assert.ok(await dialog.evaluate((one) => one.scrollWidth <= one.clientWidth), 'the dialog is wider than the phone');
+  await dialog.getByLabel('Title of the new incident').fill('The eleven');
+  await dialog.getByLabel('Severity').selectOption('SEV4');
+  await dialog.getByRole('button', { name: 'Split off 11' }).tap();
+  await page.getByRole('heading', { level: 1, name: /INC-3/ }).waitFor();
+  const made = await server.get('/sentinel/v1/incidents/3');
+  assert.deepEqual([made.title, made.severity, made.alert_count, (await incident()).alert_count], ['The eleven', 'SEV4', 11, 109]);
+  await fits();
+  await page.goto(`${server.url}/#/incidents/INC-1`);
 });
 
 test('a public update is on the status page, which fits a phone too', async () => {

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch } from './lib/browser.mjs';
 import { Sentinel, folderWith, httpServer, until } from './lib/sentinel.mjs';
 
 const DEADLINE_MS = 20_000;
@@ -38,10 +38,7 @@ before(async () => {
   const books = folderWith({ 'checkout.yml': RUNBOOK });
   const config = folderWith({ 'sentinel.yml': `rules: {files: []}\noncall: ${path.join(folder, 'oncall.yml')}\nrunbooks: ${books}\n` });
   server = await Sentinel.serve({ args: ['--config', path.join(config, 'sentinel.yml')] });
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
-  });
+  browser = await launch();
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, colorScheme: 'dark', timezoneId: 'Europe/Berlin' });
   page = await phone.newPage();
   page.setDefaultTimeout(DEADLINE_MS);

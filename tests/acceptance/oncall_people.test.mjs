@@ -70,6 +70,8 @@ test('contacts: one\'s own or admin; a reload and kill -9 keep them; pages follo
   assert.equal(made.status, 200, made.text);
   assert.equal(made.json.source, 'changed here');
   assert.equal(made.json.changed_by, 'ada');
+  const may = async (name) => (await server.request('GET', users, undefined, as(name))).json.items.filter((one) => one.may_change).map((one) => one.id);
+  assert.deepEqual([await may('ada'), await may('bob'), await may('eye'), await may('root')], [['ada'], ['bob'], [], ['ada', 'bob', 'probe']]);
   assert.equal((await server.request('PUT', `${users}/zoe`, { name: 'Zoe', contacts: { push: 'zoe' } }, as('root'))).status, 201);
 
   // The file changes something else about her: what was corrected stays.
@@ -101,6 +103,54 @@ test('contacts: one\'s own or admin; a reload and kill -9 keep them; pages follo
   assert.ok(!JSON.stringify(audit).includes('ada-new'));
 });
 
+test('teams: for the role admin; a level pages who is in it; a reload and kill -9 keep them; reset goes back', async (t) => {
+  const world = await outside();
+  t.after(() => world.close());
+  const file = (more = '') =>
+    oncall(world, `teams: [{id: sre, name: Reliability, members: [ada]}${more}]\n`).replace('{schedule: primary}], timeout', '{team: sre}], timeout');
+  const folder = folderWith({ 'oncall.yml': file(), 'sentinel.yml': SENTINEL });
+  const args = ['--config', path.join(folder, 'sentinel.yml')];
+  let server = await Sentinel.serve({ args });
+  t.after(() => server.stop());
+  const teams = '/sentinel/v1/oncall/teams';
+  const root = as('root');
+  const all = async () => Object.fromEntries((await server.request('GET', teams, undefined, root)).json.items.map((one) => [one.id, `${one.members.map((m) => m.id)} ${one.source}`]));
+  assert.deepEqual(await all(), { sre: 'ada configuration' });
+  const eye = await server.request('GET', teams, undefined, as('eye'));
+  assert.deepEqual([eye.status, eye.json.may_change], [200, false]);
+  for (const name of ['bob', 'eye']) {
+    assert.equal((await server.request('PUT', `${teams}/sre`, { members: ['bob'] }, as(name))).status, 403, name);
+    assert.equal((await server.request('DELETE', `${teams}/sre`, undefined, as(name))).status, 403, name);
+  }
+  assert.equal((await server.request('PUT', `${teams}/sre`, { members: [] }, root)).status, 400);
+  assert.equal((await server.request('PUT', `${teams}/sre`, { member: ['bob'] }, root)).status, 400);
+  assert.equal((await server.request('PUT', `${teams}/sre`, { members: ['zoe'] }, root)).status, 404);
+  const made = await server.request('PUT', `${teams}/sre`, { members: ['bob'] }, root);
+  assert.deepEqual([made.status, made.json.name, made.json.source, made.json.changed_by], [200, 'Reliability', 'changed here', 'root'], made.text);
+  const cli = (...words) => server.cli('oncall', 'team', ...words, '--token', 't-root');
+  const set = await cli('set', 'night', '--name', 'Night', '--member', 'ada', '--member', 'bob');
+  assert.equal(set.code, 0, set.stderr);
+  assert.equal(set.stdout, 'Night (night), from here by root: ada, bob\n');
+
+  writeFileSync(path.join(folder, 'oncall.yml'), file(', {id: day, members: [ada, bob]}'));
+  assert.equal((await server.request('POST', '/-/reload', {}, root)).status, 200);
+  await server.kill();
+  server = await Sentinel.serve({ args, dataDir: server.dataDir, port: server.port });
+  assert.deepEqual(await all(), { day: 'ada,bob configuration', night: 'ada,bob here', sre: 'bob changed here' });
+  await server.request('POST', '/sentinel/v1/incidents', { title: 'x', severity: 'SEV1' }, root);
+  await until('a page', () => world.pages().length > 0);
+  assert.deepEqual(world.pages(), ['bob-phone']);
+
+  assert.equal((await cli('reset', 'sre')).code, 0);
+  assert.equal((await cli('reset', 'night')).code, 0);
+  assert.notEqual((await cli('reset', 'day')).code, 0, 'the file is changed there');
+  assert.deepEqual(await all(), { day: 'ada,bob configuration', sre: 'ada configuration' });
+  assert.match((await cli('list')).stdout, /sre +Reliability +ada +configuration/);
+  const audit = (await server.request('GET', '/sentinel/v1/audit', undefined, root)).json.items.map((e) => `${e.action} ${e.target} ${e.actor}`);
+  for (const one of ['oncall.team.changed sre root', 'oncall.team.added night root', 'oncall.team.reset sre root', 'oncall.team.removed night root'])
+    assert.ok(audit.includes(one), `${one} in ${audit}`);
+});
+
 test('maintenance: no page while it lasts, one at the end; also after kill -9; command line and documents', async (t) => {
   const world = await outside();
   t.after(() => world.close());
@@ -130,7 +180,13 @@ test('maintenance: no page while it lasts, one at the end; also after kill -9; c
   assert.equal((await api.ask('POST', '/sentinel/v1/oncall/maintenance', { from: '2030-01-02', to: '2030-01-01' })).status, 400);
   assert.equal((await api.ask('DELETE', `/sentinel/v1/oncall/maintenance/${weekly.json.id}`)).status, 200);
   assert.equal((await api.ask('DELETE', `/sentinel/v1/oncall/maintenance/${weekly.json.id}`)).status, 404);
-  assert.equal((await api.ask('GET', '/sentinel/v1/oncall/users/ada')).status, 200);
+  assert.deepEqual((await api.ask('GET', '/sentinel/v1/oncall/users/ada')).json.available, [{ name: 'push', kind: 'ntfy' }], 'no test channel');
+  const all = await api.ask('GET', '/sentinel/v1/oncall/users');
+  assert.deepEqual([all.status, all.json.may_add, all.json.items[0].may_change], [200, true, true]);
+  assert.equal((await api.ask('PUT', '/sentinel/v1/oncall/teams/sre', { name: 'SRE', members: ['ada', 'bob'] })).status, 201);
+  assert.equal((await api.ask('GET', '/sentinel/v1/oncall/teams')).json.items.length, 1);
+  assert.equal((await api.ask('DELETE', '/sentinel/v1/oncall/teams/sre')).status, 200);
+  assert.equal((await api.ask('DELETE', '/sentinel/v1/oncall/teams/sre')).status, 404);
   assert.equal((await api.ask('PUT', '/sentinel/v1/oncall/users/ada', { contacts: { push: 'p' } })).status, 200);
   const set = await server.cli('oncall', 'user', 'set', 'ada', '--contact', 'push=cli', '--rule', '2m:push');
   assert.equal(set.code, 0, set.stderr);

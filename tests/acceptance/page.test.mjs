@@ -1,10 +1,9 @@
 // The page in a browser, on a running demo: what a person on call sees and clicks. Takes the pictures of docs/images.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { barriers, launch } from './lib/browser.mjs';
 import { ROOT, Sentinel, temporaryFolder, until } from './lib/sentinel.mjs';
 
 const DEADLINE_MS = 20_000;
@@ -18,10 +17,7 @@ before(async () => {
   demo = await Sentinel.demo({ args: ['--normal', '18s', '--fault', '900s'] });
   const { text } = await demo.request('GET', '/');
   assert.match(text, /<script/, 'the page is not built into the binary: npm --prefix web run build, then build again');
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
-  });
+  browser = await launch();
   page = await browser.newPage({ viewport: { width: 1440, height: 1000 }, colorScheme: 'dark' });
   page.setDefaultTimeout(DEADLINE_MS);
   page.on('pageerror', (error) => troubles.push(String(error)));
@@ -189,17 +185,6 @@ test('a chart opens its query, which runs', async () => {
   await page.getByRole('img', { name: / from / }).first().waitFor();
 });
 
-// WCAG 2.1 A and AA and the usual good practice, as axe checks them. Evaluated, not added as a script element: the page's
-// content policy refuses inline scripts.
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
-async function barriers() {
-  await page.evaluate(() => Promise.all(document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime)).map((one) => one.finished.catch(() => {}))));
-  await page.evaluate(AXE);
-  const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), RULES);
-  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any.map((a) => a.message).join('; ')}`).join(' | ')}`);
-}
-
 for (const colorScheme of ['dark', 'light']) {
   test(`no page is a barrier to a screen reader or weak eyes, ${colorScheme}`, async () => {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
@@ -208,7 +193,7 @@ for (const colorScheme of ['dark', 'light']) {
       await page.goto(`${demo.url}/#/${place}`);
       await page.getByRole('heading', { level: 1 }).waitFor();
       await page.waitForFunction(() => !document.querySelector('.lines .skeleton'));
-      assert.deepEqual(await barriers(), [], place);
+      assert.deepEqual(await barriers(page), [], place);
     }
   });
 }

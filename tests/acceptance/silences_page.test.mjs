@@ -4,15 +4,12 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
-import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { barriers, launch } from './lib/browser.mjs';
 import { Sentinel, folderWith, freePorts, until, webhook } from './lib/sentinel.mjs';
 
 const DEADLINE_MS = 20_000;
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'];
 
 const CONFIG = (hook) => `# a comment
 route:
@@ -37,10 +34,7 @@ inhibit_rules:
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage'],
-  });
+  browser = await launch();
 });
 after(() => browser?.close());
 
@@ -64,20 +58,6 @@ async function openPage(origin, options = {}) {
   return page;
 }
 
-async function barriers(page) {
-  // With reduced motion every change of colour is a short transition, which begins anew at each level that inherits it.
-  await page.evaluate(async () => {
-    for (let calm = 0; calm < 3; ) {
-      await new Promise(requestAnimationFrame);
-      const moving = document.getAnimations().filter((one) => Number.isFinite(one.effect.getComputedTiming().endTime));
-      await Promise.all(moving.map((one) => one.finished.catch(() => {})));
-      calm = moving.length ? 0 : calm + 1;
-    }
-  });
-  await page.evaluate(AXE);
-  const found = await page.evaluate((values) => globalThis.axe.run(document, { runOnly: values }), RULES);
-  return found.violations.map((v) => `${v.id}: ${v.nodes.map((n) => `${n.target} ${n.any.map((a) => a.message).join('; ')}`).join(' | ')}`);
-}
 async function overflow(page) {
   return page.evaluate(() => {
     const main = document.querySelector('main');

@@ -2,6 +2,7 @@
 // mail that nobody gets who has not said so twice.
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { Sentinel, folderWith, pause, until } from './lib/sentinel.mjs';
@@ -11,11 +12,12 @@ const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 const act = { authorization: 'Bearer act' };
 let smtp;
 let server;
+let folder;
+let sentinel;
 
 before(async () => {
   smtp = await smtpServer();
-  const folder = folderWith({
-    'sentinel.yml': `rules: {files: []}
+  sentinel = `rules: {files: []}
 oncall: oncall.yml
 auth: {tokens: [{sha256: ${sha256('act')}, user: ada}]}
 status_page:
@@ -25,7 +27,9 @@ status_page:
   components:
   - {id: checkout, name: Checkout, description: Paying, match: {service: shop}}
   - {id: search, name: Search, match: {service: search}}
-`,
+`;
+  folder = folderWith({
+    'sentinel.yml': sentinel,
     'oncall.yml': `channels: {email: {kind: email, smarthost: '127.0.0.1:${smtp.port}', from: status@example.org, require_tls: false}}
 users: [{id: ada, contacts: {email: ada@example.org}}]
 `,
@@ -129,6 +133,78 @@ test('mail goes only to whoever has said so twice, until he says otherwise', asy
   assert.equal(components[0].state, 'operational');
   assert.equal(components[0].days.at(-1), 'partial_outage');
   assert.equal(past[0].status, 'resolved');
+});
+
+const maintenance = '/sentinel/v1/oncall/maintenance';
+const later = (ms) => new Date(Date.now() + ms).toISOString();
+
+test('maintenance is announced: where, from, until, and of why what is for the public', async () => {
+  const add = (body) => server.request('POST', maintenance, body, act);
+  assert.equal((await add({ from: later(0), to: later(9e6), components: ['basket'] })).status, 404);
+  assert.equal((await add({ from: later(0), to: later(9e6), public_reason: 'x' })).status, 400);
+  const quiet = await add({ from: later(-1000), to: later(9e6), reason: 'rack 7 burns' });
+  const ahead = await add({ from: later(864e5), to: later(9e7), reason: 'rack 8 is old', components: ['search'] });
+  const now = await add({ from: later(-1000), to: later(9e6), reason: 'the database of ACME', components: ['checkout', 'search'], public_reason: 'New <machines>.' });
+  assert.deepEqual([quiet.status, ahead.status, now.status], [201, 201, 201], now.text);
+  await until('it is told', async () => (await summary()).maintenance.length === 2);
+  const told = await summary();
+  assert.deepEqual(
+    told.maintenance.map((m) => [m.status, m.components, m.text, Date.parse(m.from), Date.parse(m.to)]),
+    [
+      ['in_progress', ['Checkout', 'Search'], 'New <machines>.', Date.parse(now.json.from), Date.parse(now.json.to)],
+      ['scheduled', ['Search'], '', Date.parse(ahead.json.from), Date.parse(ahead.json.to)],
+    ],
+  );
+  assert.deepEqual([told.state, ...told.components.map((c) => c.state)], ['under_maintenance', 'under_maintenance', 'under_maintenance']);
+  const html = (await page()).text;
+  assert.match(html, /Maintenance under way: Checkout, Search.*New &lt;machines&gt;\./);
+  assert.match(html, /Scheduled maintenance: Search/);
+  const feed = (await page('/feed')).text;
+  assert.match(feed, /<title>Maintenance under way: Checkout, Search<\/title>.*to \d{4}-\d\d-\d\d \d\d:\d\d UTC: New &lt;machines&gt;\./);
+  assert.match(feed, /<title>Scheduled maintenance: Search<\/title><updated>20/);
+  for (const text of [html, feed, JSON.stringify(told)])
+    for (const secret of ['rack', 'ACME', 'ada', now.json.id, ahead.json.id]) assert.ok(!text.includes(secret), `${secret} in ${text}`);
+  for (const one of [quiet, ahead, now]) assert.equal((await server.request('DELETE', `${maintenance}/${one.json.id}`, undefined, act)).status, 200);
+  await until('it is over', async () => (await summary()).maintenance.length === 0);
+  assert.equal((await summary()).components[1].state, 'operational');
+});
+
+test('a reload changes what is shown, and where; a wrong one changes nothing', async () => {
+  const reload = async (text) => {
+    writeFileSync(path.join(folder, 'sentinel.yml'), text);
+    return (await server.request('POST', '/-/reload', {}, act)).status;
+  };
+  assert.equal((await server.cli('oncall', 'maintenance', 'add', '--from', later(-1000), '--to', later(9e6), '--component', 'search', '--public-reason', 'Soon back', '--token', 'act')).code, 0);
+  assert.equal(await reload(sentinel.replace('Example <status>', 'Another').replace('id: search, name: Search', 'id: search, name: Finding')), 200);
+  const renamed = await summary();
+  assert.deepEqual([renamed.title, renamed.components.map((c) => c.name), renamed.maintenance[0].components], ['Another', ['Checkout', 'Finding'], ['Finding']]);
+  assert.notEqual(await reload(sentinel.replace('/public/status', '/api/status')), 200);
+  assert.equal((await summary()).title, 'Another');
+  // Without the component nothing of the window is told.
+  assert.equal(await reload(sentinel.replace(/  - \{id: search.*\n/, '').replace('/public/status', '/public/news').replace('  mail: email\n', '')), 200);
+  const at = (where) => server.request('GET', where);
+  const moved = await at('/public/news');
+  assert.match(moved.text, /Checkout/);
+  assert.ok(!/<form/.test(moved.text), 'nobody can subscribe by mail any more');
+  assert.deepEqual((await at('/public/news/summary')).json.maintenance, []);
+  assert.notEqual((await at('/public/status/summary')).type, 'application/json');
+  assert.equal((await at('/public/news/nothing')).status, 404);
+  assert.equal((await server.request('POST', '/public/news/feed', 'x')).status, 405);
+  assert.equal(await reload(sentinel.slice(0, sentinel.indexOf('status_page:'))), 200);
+  assert.notEqual((await at('/public/news/summary')).type, 'application/json', 'there is none');
+  assert.equal(await reload(sentinel), 200);
+  assert.equal((await summary()).maintenance.length, 1);
+});
+
+test('a window of the file that names a component that is none is refused', async () => {
+  const { run } = await import('./lib/sentinel.mjs');
+  const window = (id) => `policies: [{id: p}]\nmaintenance: [{id: w, from: '2026-03-02T01:00:00Z', duration: 2h, components: [${id}], public_reason: New machines}]\n`;
+  for (const [id, code] of [['shop', 0], ['basket', 2]]) {
+    const made = folderWith({ 'sentinel.yml': 'oncall: oncall.yml\nstatus_page: {components: [{id: shop, match: {service: shop}}]}\n', 'oncall.yml': window(id) });
+    const result = await run(['check', 'config', path.join(made, 'sentinel.yml')]);
+    assert.equal(result.code, code, result.stderr);
+    if (code) assert.match(result.stderr, /oncall\.yml.*maintenance "w".*has no component "basket"/);
+  }
 });
 
 test('a wrong section is refused with its place', async () => {

@@ -50,7 +50,69 @@ function onCall(at, p, incidents) {
       },
     ];
   if (at === '/oncall/users')
-    return [200, { items: [ada, grace].map((one) => ({ ...one, channels: ['push'], on_call: [] })) }];
+    return [
+      200,
+      {
+        items: [ada, grace].map((one) => ({
+          ...one,
+          channels: ['push'],
+          on_call: one === ada ? ['primary'] : [],
+          own: one === ada,
+          may_change: true,
+        })),
+        may_add: true,
+      },
+    ];
+  if (at.startsWith('/oncall/users/'))
+    return [
+      200,
+      {
+        ...(at.endsWith('grace') ? grace : ada),
+        contacts: { push: 'ada-phone', email: 'ada@example.org' },
+        rules: { default: [{ after: '0s', by: 'push' }], urgent: [] },
+        available: [
+          { name: 'email', kind: 'email' },
+          { name: 'push', kind: 'ntfy' },
+          { name: 'sms', kind: 'twilio_sms' },
+        ],
+        source: 'changed here',
+        changed_by: 'ada',
+        changed_at: iso(Date.now() - day),
+      },
+    ];
+  if (at === '/oncall/teams')
+    return [
+      200,
+      {
+        items: [{ id: 'sre', name: 'Reliability', members: [ada, grace], source: 'here', changed_by: 'ada' }],
+        may_change: true,
+      },
+    ];
+  if (at === '/oncall/maintenance')
+    return [
+      200,
+      {
+        items: [
+          {
+            id: 'm1',
+            from: iso(Date.now() - 600_000),
+            to: iso(Date.now() + 3_000_000),
+            repeat: 'week',
+            time_zone: 'Europe/Berlin',
+            until: null,
+            policies: ['default'],
+            reason: 'Upgrade of the database',
+            components: ['checkout'],
+            public_reason: '',
+            next: { start: iso(Date.now() - 600_000), end: iso(Date.now() + 3_000_000) },
+            active_until: iso(Date.now() + 3_000_000),
+            by: 'ada',
+          },
+        ],
+        policies: ['default'],
+        components: [{ id: 'checkout', name: 'Checkout' }],
+      },
+    ];
   if (at === '/oncall/escalations') {
     const of = p.get('incident');
     const meant = escalation && (!of || of === main.id || of === main.name);
@@ -837,7 +899,21 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
           { title: 'No such incident', status: 404, detail: `There is no incident ${one[1]}.`, code: 'not_found' },
         ];
       if (!one[2]) return [200, inc];
-      if (one[2] === 'postmortem') return [200, postmortem(inc), 'text/markdown'];
+      if (one[2] === 'postmortem')
+        return [
+          200,
+          {
+            markdown: postmortem(inc),
+            html: '',
+            generated: true,
+            state: 'draft',
+            authors: [],
+            version: 0,
+            saved_at: null,
+            saved_by: '',
+            action_items: [],
+          },
+        ];
       const changed = act(inc, one[2], body);
       return changed ? [200, changed] : [404, { title: 'No such action', status: 404, detail: one[2] }];
     }
@@ -1024,6 +1100,26 @@ export function createMock({ nowMs = () => Date.now(), mode = 'incident', dist, 
         },
       ];
     if (at.startsWith('/oncall')) return onCall(at, p, incidents);
+    if (at === '/heartbeats')
+      return [
+        200,
+        {
+          items: ['late', 'ok'].map((state) => ({
+            name: `backup-${state}`,
+            state,
+            every_s: state === 'ok' ? 86400 : null,
+            schedule: state === 'ok' ? null : '0 3 * * *',
+            time_zone: state === 'ok' ? null : 'Europe/Berlin',
+            grace_s: 3600,
+            expected_at: new Date(nowMs() - 3_600_000).toISOString(),
+            last_beat: new Date(nowMs() - 90_000_000).toISOString(),
+            started_at: null,
+            due_at: new Date(nowMs()).toISOString(),
+            detail: '',
+            path: `/heartbeat/secret/backup-${state}`,
+          })),
+        },
+      ];
     if (at === '/demo')
       return state.mode === 'calm'
         ? [404, { title: 'No demo', status: 404 }]

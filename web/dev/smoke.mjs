@@ -158,6 +158,8 @@ const steps = {
     for (const [hash, region] of [
       ['alerts', 'Alerts'],
       ['oncall', 'Shifts'],
+      ['oncall', 'Maintenance windows'],
+      ['oncall', 'Heartbeats'],
       ['silences', 'Recurring silences'],
       ['rules', 'Rule group llm'],
       ['calls', 'Calls'],
@@ -180,6 +182,7 @@ const steps = {
         'incidents/INC-16?tab=postmortem',
         'alerts',
         'alerts?view=groups&silenced=true',
+        'oncall',
         'silences',
         'silences/new?filter=category%3Dllm',
         'rules',

@@ -29,10 +29,12 @@ std::string list_text(const json::value& answer, const std::string& url) {
   for (const json::value& h : answer.at("items").as_array()) {
     const auto minute = [&h](std::string_view name) { return replace_all(field(h, name).substr(0, 19), "T", " "); };
     rows.push_back({field(h, "name"), field(h, "state"), minute("last_beat").empty() ? "never" : minute("last_beat"),
-                    minute("due_at"), field(h, "detail"), field(h, "path").empty() ? "" : url + field(h, "path")});
+                    minute("expected_at"), minute("due_at"), field(h, "detail"),
+                    field(h, "path").empty() ? "" : url + field(h, "path")});
   }
   if (rows.empty()) return "No heartbeats: write them under `heartbeats` in sentinel.yml (docs/watching.md).\n";
-  return format_table({"NAME", "STATE", "LAST (UTC)", "LATE FROM (UTC)", "FAILURE", "ADDRESS (a secret)"}, rows, 200);
+  return format_table(
+      {"NAME", "STATE", "LAST (UTC)", "EXPECTED (UTC)", "LATE FROM (UTC)", "FAILURE", "ADDRESS (a secret)"}, rows, 200);
 }
 
 int list(const HeartbeatFlags& f) {

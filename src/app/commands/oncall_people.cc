@@ -1,4 +1,4 @@
-// sentinel oncall user, sentinel oncall maintenance: people and windows, changed while the server runs.
+// sentinel oncall user, team, maintenance: people and windows, changed while the server runs.
 
 #include <memory>
 
@@ -24,8 +24,10 @@ struct PeopleFlags {
   std::vector<std::string> contacts;
   std::vector<std::string> rules;
   std::vector<std::string> urgent;
-  std::string from, to, repeat, until, zone, reason;
+  std::vector<std::string> members;
+  std::string from, to, repeat, until, zone, reason, public_reason;
   std::vector<std::string> policies;
+  std::vector<std::string> components;
 };
 using Flags = std::shared_ptr<PeopleFlags>;
 
@@ -61,6 +63,25 @@ std::string users_text(const json::value& answer) {
     rows.push_back({field(u, "id"), field(u, "name"), join(by, ", "), join(at, ", ")});
   }
   return format_table({"USER", "NAME", "BY", "ON CALL NOW"}, rows);
+}
+
+std::string team_text(const json::value& t) {
+  std::vector<std::string> members;
+  for (const json::value& m : t.at("members").as_array()) members.push_back(field(m, "id"));
+  return fmt::format("{} ({}), from {}{}: {}\n", field(t, "name"), field(t, "id"), field(t, "source"),
+                     field(t, "changed_by").empty() ? "" : fmt::format(" by {}", field(t, "changed_by")),
+                     members.empty() ? "nobody" : join(members, ", "));
+}
+
+std::string teams_text(const json::value& answer) {
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& t : answer.at("items").as_array()) {
+    std::vector<std::string> members;
+    for (const json::value& m : t.at("members").as_array()) members.push_back(field(m, "id"));
+    rows.push_back({field(t, "id"), field(t, "name"), join(members, ", "), field(t, "source"), field(t, "changed_by")});
+  }
+  if (rows.empty()) return "No teams.\n";
+  return format_table({"TEAM", "NAME", "MEMBERS", "FROM", "BY"}, rows);
 }
 
 std::string windows_text(const json::value& answer) {
@@ -114,14 +135,27 @@ int change_user(const PeopleFlags& f) {
       user_text);
 }
 
+int change_team(const PeopleFlags& f) {
+  json::object body;
+  if (!f.name.empty()) body["name"] = f.name;
+  if (!f.members.empty()) body["members"] = json::value_from(f.members);
+  return print(
+      f, request_json(f.client, "PUT", fmt::format("{}/teams/{}", kBase, url_encode(f.id)), text::serialize(body)),
+      team_text);
+}
+
 int add_window(const PeopleFlags& f) {
   json::object body{{"from", f.from}, {"to", f.to}};
-  const std::pair<const char*, const std::string*> given[] = {
-      {"repeat", &f.repeat}, {"until", &f.until}, {"time_zone", &f.zone}, {"reason", &f.reason}};
+  const std::pair<const char*, const std::string*> given[] = {{"repeat", &f.repeat},
+                                                              {"until", &f.until},
+                                                              {"time_zone", &f.zone},
+                                                              {"reason", &f.reason},
+                                                              {"public_reason", &f.public_reason}};
   for (const auto& [name, value] : given) {
     if (!value->empty()) body[name] = *value;
   }
   if (!f.policies.empty()) body["policies"] = json::value_from(f.policies);
+  if (!f.components.empty()) body["components"] = json::value_from(f.components);
   return print(f, request_json(f.client, "POST", std::string(kBase) + "/maintenance", text::serialize(body)),
                [](const json::value& made) { return field(made, "id") + "\n"; });
 }
@@ -169,6 +203,25 @@ void add_user_commands(CLI::App& oncall, const Flags& f, int& exit_code) {
   reset->callback([f, &exit_code] { exit_code = remove(*f, "users"); });
 }
 
+void add_team_commands(CLI::App& oncall, const Flags& f, int& exit_code) {
+  CLI::App* team = oncall.add_subcommand("team", "Teams: who is in them, changed while the server runs");
+  team->require_subcommand(1);
+  team->footer("What is changed here wins over the file until `reset`; a reload keeps it. For the role admin.");
+  sub(team, "list", "All, with their members", f)->callback([f, &exit_code] {
+    exit_code = print(*f, request_json(f->client, "GET", std::string(kBase) + "/teams"), teams_text);
+  });
+  CLI::App* set = sub(team, "set", "Change name and members; one that is not known is made", f,
+                      "Members that are given replace all there were.\n"
+                      "Example:\n  sentinel oncall team set sre --member ada --member bob");
+  set->add_option("team", f->id, "its id")->required();
+  set->add_option("--name", f->name, "as people call it");
+  set->add_option("--member", f->members, "a user's id; repeatable")->allow_extra_args(false);
+  set->callback([f, &exit_code] { exit_code = change_team(*f); });
+  CLI::App* reset = sub(team, "reset", "As the file says again; one that was made here is gone", f);
+  reset->add_option("team", f->id, "its id")->required();
+  reset->callback([f, &exit_code] { exit_code = remove(*f, "teams"); });
+}
+
 void add_window_commands(CLI::App& oncall, const Flags& f, int& exit_code) {
   CLI::App* window = oncall.add_subcommand("maintenance", "Windows in which nobody is paged");
   window->require_subcommand(1);
@@ -190,7 +243,10 @@ void add_window_commands(CLI::App& oncall, const Flags& f, int& exit_code) {
   add->add_option("--time-zone", f->zone, "IANA name (default: UTC)");
   add->add_option("--policy", f->policies, "only these escalation policies; repeatable (default: all)")
       ->allow_extra_args(false);
-  add->add_option("--reason", f->reason, "why, for others");
+  add->add_option("--reason", f->reason, "why, for those inside");
+  add->add_option("--component", f->components, "announce it on the public status page for this one; repeatable")
+      ->allow_extra_args(false);
+  add->add_option("--public-reason", f->public_reason, "what the status page tells of it");
   add->callback([f, &exit_code] { exit_code = add_window(*f); });
   CLI::App* gone = sub(window, "remove", "Take one back, also while it lasts", f);
   gone->add_option("id", f->id, "as `add` and `list` print it")->required();
@@ -202,6 +258,7 @@ void add_window_commands(CLI::App& oncall, const Flags& f, int& exit_code) {
 void add_oncall_people_commands(CLI::App& oncall, int& exit_code) {
   auto f = std::make_shared<PeopleFlags>();
   add_user_commands(oncall, f, exit_code);
+  add_team_commands(oncall, f, exit_code);
   add_window_commands(oncall, f, exit_code);
 }
 

@@ -17,14 +17,20 @@ import type {
   EscalationDetail,
   EventItem,
   Execution,
+  Heartbeat,
   Incident,
   IncidentAlert,
   IncidentDetail,
   IncidentSettings,
+  MaintenanceList,
+  NewMaintenance,
   NotificationItem,
-  OncallUser,
+  OncallPage,
+  OncallUsers,
   Overview,
   Page,
+  PersonChange,
+  PersonDetail,
   Postmortem,
   PostmortemState,
   PromResult,
@@ -36,6 +42,8 @@ import type {
   SqlResult,
   Status,
   StepState,
+  Team,
+  Teams,
 } from './types';
 
 export class ApiError extends Error {
@@ -149,7 +157,22 @@ export async function post<T>(
   return (text ? JSON.parse(text) : null) as T;
 }
 
+export async function put<T>(path: string, body: unknown, extra: Record<string, string> = {}): Promise<T> {
+  const response = await send(address(path), {
+    method: 'PUT',
+    headers: headers({ 'Content-Type': 'application/json', ...extra }),
+    body: JSON.stringify(body),
+  });
+  return (await response.json()) as T;
+}
+
 const v1 = '/sentinel/v1';
+/** Who does it, where a request has no body to say so. */
+const who = (): Record<string, string> => ({
+  'X-Sentinel-User': credentials.actor.replace(/[^ -~]/g, '_'),
+  'X-Sentinel-Source': 'page',
+});
+const remove = (path: string) => send(address(path), { method: 'DELETE', headers: headers(who()) });
 const iso = (ms: number) => new Date(ms).toISOString();
 const one = (id: string) => `${v1}/incidents/${encodeURIComponent(id)}`;
 
@@ -193,8 +216,7 @@ export const api = {
       method: 'POST',
       headers: headers({
         'Content-Type': file.type || 'text/plain',
-        'X-Sentinel-User': credentials.actor.replace(/[^ -~]/g, '_'),
-        'X-Sentinel-Source': 'page',
+        ...who(),
       }),
       body: file,
     });
@@ -202,6 +224,10 @@ export const api = {
   },
   attachment: async (id: string, attachment: string) =>
     (await send(address(`${one(id)}/attachments/${encodeURIComponent(attachment)}`), { headers: headers() })).blob(),
+  removeAttachment: async (id: string, attachment: string) => {
+    const answer = await remove(`${one(id)}/attachments/${encodeURIComponent(attachment)}`);
+    return whole.incidentDetail((await answer.json()) as IncidentDetail);
+  },
   step: (id: string, step: string, state: StepState, note: string) =>
     change(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
   executions: (incident: string, signal?: AbortSignal) =>
@@ -215,11 +241,11 @@ export const api = {
   postmortemPage: async (id: string) =>
     (await send(address(`${one(id)}/postmortem`, { format: 'html' }), { headers: headers() })).blob(),
   savePostmortem: (id: string, change: { markdown?: string; state?: PostmortemState }, version: number) =>
-    send(address(`${one(id)}/postmortem`), {
-      method: 'PUT',
-      headers: headers({ 'Content-Type': 'application/json', ...(version > 0 ? { 'If-Match': String(version) } : {}) }),
-      body: JSON.stringify({ ...change, actor: credentials.actor }),
-    }).then((response) => response.json() as Promise<Postmortem>),
+    put<Postmortem>(
+      `${one(id)}/postmortem`,
+      { ...change, actor: credentials.actor },
+      version > 0 ? { 'If-Match': String(version) } : {},
+    ),
   addActionItem: (id: string, item: ActionItemChange) =>
     post<ActionItem>(`${one(id)}/action-items`, { ...item, actor: credentials.actor }),
   changeActionItem: (item: number, change: ActionItemChange) =>
@@ -289,8 +315,25 @@ export const api = {
     get<{ schedules: ScheduleNow[] }>(`${v1}/oncall`, {}, signal).then((all) => all.schedules),
   schedule: (id: string, fromMs: number, toMs: number, signal?: AbortSignal) =>
     get<Schedule>(`${v1}/oncall/schedules/${encodeURIComponent(id)}`, { from: iso(fromMs), to: iso(toMs) }, signal),
-  onCallUsers: (signal?: AbortSignal) =>
-    get<{ items: OncallUser[] }>(`${v1}/oncall/users`, {}, signal).then((all) => all.items),
+  onCallUsers: (signal?: AbortSignal) => get<OncallUsers>(`${v1}/oncall/users`, {}, signal),
+  onCallUser: (id: string, signal?: AbortSignal) =>
+    get<PersonDetail>(`${v1}/oncall/users/${encodeURIComponent(id)}`, {}, signal),
+  changeOnCallUser: (id: string, change: PersonChange) =>
+    put<PersonDetail>(`${v1}/oncall/users/${encodeURIComponent(id)}`, { actor: credentials.actor, ...change }),
+  resetOnCallUser: (id: string) => remove(`${v1}/oncall/users/${encodeURIComponent(id)}`),
+  teams: (signal?: AbortSignal) => get<Teams>(`${v1}/oncall/teams`, {}, signal),
+  changeTeam: (id: string, change: { name?: string; members: string[] }) =>
+    put<Team>(`${v1}/oncall/teams/${encodeURIComponent(id)}`, { actor: credentials.actor, ...change }),
+  resetTeam: (id: string) => remove(`${v1}/oncall/teams/${encodeURIComponent(id)}`),
+  testPage: (user: string, channel: string) =>
+    post<{ id: string }>(`${v1}/oncall/pages`, { actor: credentials.actor, user, channel }),
+  testPageOutcome: (id: string) => get<OncallPage>(`${v1}/oncall/pages/${encodeURIComponent(id)}`),
+  maintenance: (signal?: AbortSignal) => get<MaintenanceList>(`${v1}/oncall/maintenance`, {}, signal),
+  addMaintenance: (window: NewMaintenance) =>
+    post<unknown>(`${v1}/oncall/maintenance`, { actor: credentials.actor, ...window }),
+  removeMaintenance: (id: string) => remove(`${v1}/oncall/maintenance/${encodeURIComponent(id)}`),
+  heartbeats: (signal?: AbortSignal) =>
+    get<{ items: Heartbeat[] }>(`${v1}/heartbeats`, {}, signal).then((all) => all.items),
   addOverride: (schedule: string, body: Record<string, string>) =>
     post<unknown>(`${v1}/oncall/schedules/${encodeURIComponent(schedule)}/overrides`, {
       actor: credentials.actor,
@@ -298,8 +341,7 @@ export const api = {
     }),
   takeSwap: (id: string, user: string) =>
     post<unknown>(`${v1}/oncall/swaps/${encodeURIComponent(id)}/take`, { actor: credentials.actor, user }),
-  removeChange: (id: string) =>
-    send(address(`${v1}/oncall/changes/${encodeURIComponent(id)}`), { method: 'DELETE', headers: headers() }),
+  removeChange: (id: string) => remove(`${v1}/oncall/changes/${encodeURIComponent(id)}`),
   escalations: (signal?: AbortSignal) =>
     get<{ items: Escalation[] }>(`${v1}/oncall/escalations`, {}, signal).then((all) => all.items),
   /** Null: nobody is told of this incident. */

@@ -417,6 +417,82 @@ export interface Schedule extends Person {
 export interface OncallUser extends Person {
   channels: string[];
   on_call: string[];
+  /** The token's own person. */
+  own: boolean;
+  may_change: boolean;
+}
+export interface OncallUsers {
+  items: OncallUser[];
+  may_add: boolean;
+}
+/** So long after one was first told, by this channel. */
+export interface NotificationRule {
+  after: string;
+  by: string;
+}
+export interface PersonDetail extends Person {
+  contacts: Record<string, string>;
+  rules: { default: NotificationRule[]; urgent: NotificationRule[] };
+  available: { name: string; kind: string }[];
+  source: 'configuration' | 'changed here' | 'here';
+  changed_by: string | null;
+  changed_at: string | null;
+}
+export type PersonChange = Partial<Pick<PersonDetail, 'name' | 'contacts' | 'rules'>>;
+export interface Team extends Person {
+  members: Person[];
+  source: 'configuration' | 'changed here' | 'here';
+  changed_by: string | null;
+}
+export interface Teams {
+  items: Team[];
+  may_change: boolean;
+}
+export interface Maintenance {
+  id: string;
+  from: string;
+  to: string;
+  repeat: 'day' | 'week' | null;
+  time_zone: string;
+  until: string | null;
+  policies: string[];
+  reason: string;
+  /** Of the public status page, which tells `public_reason` and never `reason`. */
+  components: string[];
+  public_reason: string;
+  next: TimeSpan | null;
+  active_until: string | null;
+  by: string | null;
+}
+export interface MaintenanceList {
+  items: Maintenance[];
+  policies: string[];
+  components: Person[];
+}
+export interface NewMaintenance {
+  from: string;
+  to: string;
+  time_zone: string;
+  repeat?: 'day' | 'week';
+  until?: string;
+  policies?: string[];
+  reason?: string;
+  components?: string[];
+  public_reason?: string;
+}
+export interface Heartbeat {
+  name: string;
+  state: 'waiting' | 'ok' | 'running' | 'late' | 'failed';
+  every_s: number | null;
+  schedule: string | null;
+  time_zone: string | null;
+  grace_s: number;
+  last_beat: string | null;
+  started_at: string | null;
+  expected_at: string;
+  due_at: string;
+  detail: string;
+  path: string | null;
 }
 export interface OncallPage {
   key: string;

@@ -68,8 +68,25 @@ class Actions {
   act(incident: Incident, action: string, done: string, body: Record<string, unknown>): Promise<boolean> {
     return this.run(action, done, () => api.act(incident.id, action, body));
   }
+  /** The new incident; null when it was refused. */
+  async split(incident: Incident, body: Record<string, unknown>): Promise<IncidentDetail | null> {
+    let made: IncidentDetail | null = null;
+    await this.run(
+      'split',
+      `Split off from ${incident.name}`,
+      async () => (made = await api.act(incident.id, 'split', body)),
+    );
+    return made;
+  }
   attach(incident: Incident, file: File): Promise<boolean> {
     return this.run('attach', `${file.name} attached`, () => api.attach(incident.id, file));
+  }
+  /** Refused: it is said by whoever asked whether to. */
+  async detach(incident: Incident, file: Attachment): Promise<void> {
+    const now = await api.removeAttachment(incident.id, file.id);
+    live.put(now);
+    this.changed = now;
+    app.toast(`${file.name} removed`);
   }
   /** By script, since a link would not bring the key along. */
   async download(incident: Incident, file: Attachment): Promise<void> {
