@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "base/strings.h"
 #include "incident/analytics.h"
-#include "incident/diagnosis_runner.h"
 #include "incident/limits.h"
 #include "text/json_text.h"
 #include "text/labels_json.h"
@@ -85,6 +84,7 @@ void IncidentApi::add_routes(net::Router& router) {
     router.add("POST", fmt::format("/sentinel/v1/incidents/{{id}}/{}", action.name),
                [this, &action](net::Exchange* exchange) { return respond_with(exchange, act(exchange, &action)); });
   }
+  route(router, "POST", "/sentinel/v1/incidents/{id}/diagnose", this, &IncidentApi::diagnose);
   route(router, "POST", "/sentinel/v1/incidents/{id}/runbook/steps/{step}", this, &IncidentApi::runbook_step);
   route(router, "GET", "/sentinel/v1/analytics", this, &IncidentApi::analytics);
   route(router, "GET", "/sentinel/v1/incidents/settings", this, &IncidentApi::settings);
@@ -196,6 +196,19 @@ IncidentApi::Answer IncidentApi::act(net::Exchange* exchange, const IncidentActi
   co_return co_await net::on_loop(&parts_.control, [=, this]() -> Result<net::Response> {
     SENTINEL_ASSIGN(const incident::IncidentRecord record, action->run(parts_.incidents, call, body));
     return detail(record.incident.id);
+  });
+}
+
+// Now, by who looks at it; also where no alert says what failing means, and after the end.
+IncidentApi::Answer IncidentApi::diagnose(net::Exchange* exchange) {
+  const std::string id(exchange->request().path_params.get("id"));
+  SENTINEL_CO_ASSIGN(const incident::DiagnosisRequest asked,
+                     co_await net::on_loop(&parts_.control, [this, id] { return parts_.diagnosis.request_of(id); }));
+  const Result<incident::Diagnosis> found =
+      co_await net::blocking(&parts_.runtime, [this, asked] { return incident::diagnose(parts_.events, asked); });
+  co_return co_await net::on_loop(&parts_.control, [this, id, asked, found]() -> Result<net::Response> {
+    SENTINEL_TRY(parts_.diagnosis.store(id, asked, found));
+    return detail(id);
   });
 }
 

@@ -11,6 +11,7 @@
 #include "events/event_store.h"
 #include "incident/attachments.h"
 #include "incident/casework.h"
+#include "incident/diagnosis_runner.h"
 #include "incident/service.h"
 #include "net/http_server.h"
 #include "runbook/runs.h"
@@ -28,6 +29,7 @@ class IncidentApi {
     events::EventStore& events;
     std::string attachments_dir;
     connect::Hub& hub;
+    incident::DiagnosisRunner& diagnosis;
   };
   // Blocks: attachments that no incident has are swept.
   explicit IncidentApi(Parts parts);
@@ -39,6 +41,7 @@ class IncidentApi {
   Answer create(net::Exchange* exchange);
   Answer get(net::Exchange* exchange);
   Answer act(net::Exchange* exchange, const IncidentAction* action);  // acknowledge, status, assign, ...
+  Answer diagnose(net::Exchange* exchange);
   Answer runbook_step(net::Exchange* exchange);
   Answer analytics(net::Exchange* exchange);
   Answer alerts(net::Exchange* exchange);

@@ -63,8 +63,8 @@ api::PrometheusServerInfo Server::Parts::prometheus_info() {
 Status Server::Parts::open_http() {
   auto router = std::make_shared<net::Router>();
   add_gateway_routes(*router);
-  incident_api = std::make_unique<api::IncidentApi>(
-      api::IncidentApi::Parts{runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments", *hub});
+  incident_api = std::make_unique<api::IncidentApi>(api::IncidentApi::Parts{
+      runtime, control, *incidents, *runs, *events, config.data_dir + "/attachments", *hub, *diagnosis});
   postmortem_api = std::make_unique<api::PostmortemApi>(
       api::PostmortemApi::Parts{runtime, control, *incidents, *action_items, *events, *database});
   changes_api = std::make_unique<api::ChangesApi>(api::ChangesApi::Parts{runtime, clock, *changes});

@@ -124,29 +124,35 @@ void DiagnosisRunner::run_again(const std::string& incident_id, size_t round, ui
   });
 }
 
+Result<DiagnosisRequest> DiagnosisRunner::request_of(const std::string& incident_id) {
+  SENTINEL_ASSIGN(const AlertsSummary alerts, service_.alerts_summary(incident_id));
+  DiagnosisRequest request = make_request(service_, alerts, control_.now());
+  if (!request.test_mode) request.known_changes = known_changes(changes_, request);
+  return request;
+}
+
+Status DiagnosisRunner::store(const std::string& incident_id, const DiagnosisRequest& asked,
+                              const Result<Diagnosis>& found) {
+  if (!found) return fail(found.error());
+  SENTINEL_ASSIGN(const AlertsSummary now, service_.alerts_summary(incident_id));
+  // Called after another alert meanwhile: that one's diagnosis is under way.
+  if (failing_condition(now) != asked.failing_condition) return {};
+  SENTINEL_TRY(service_.set_diagnosis(incident_id, *found));
+  if (on_diagnosed_) on_diagnosed_(now.record.incident.id);
+  compare(now.record.incident.id);
+  return {};
+}
+
 void DiagnosisRunner::diagnose_now(const std::string& incident_id, std::function<void(Status)> done) {
-  const auto alerts = service_.alerts_summary(incident_id);
-  if (!alerts) {
-    if (done) done(fail(alerts.error()));
+  Result<DiagnosisRequest> request = request_of(incident_id);
+  if (!request) {
+    if (done) done(fail(request.error()));
     return;
   }
-  DiagnosisRequest request = make_request(service_, *alerts, control_.now());
-  if (!request.test_mode) request.known_changes = known_changes(changes_, request);
-  background_([this, incident_id, request, done = std::move(done)] {
+  background_([this, incident_id, request = std::move(*request), done = std::move(done)] {
     auto diagnosis = diagnose(events_, request);
-    control_.post([this, incident_id, done, condition = request.failing_condition, diagnosis = std::move(diagnosis)] {
-      Status status;
-      const auto now = service_.alerts_summary(incident_id);
-      if (now && failing_condition(*now) != condition) {
-        // Called after another alert meanwhile: that one's diagnosis is under way.
-      } else if (diagnosis) {
-        const auto stored = service_.set_diagnosis(incident_id, *diagnosis);
-        if (!stored) status = fail(stored.error());
-        if (stored && on_diagnosed_) on_diagnosed_(incident_id);
-        compare(incident_id);
-      } else {
-        status = fail(diagnosis.error());
-      }
+    control_.post([this, incident_id, done, request, diagnosis = std::move(diagnosis)] {
+      Status status = store(incident_id, request, diagnosis);
       if (!status)
         log_warn("diagnosis", "not computed", {{"incident", incident_id}, {"error", status.error().to_string()}});
       if (done) done(std::move(status));

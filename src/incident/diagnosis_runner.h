@@ -35,6 +35,9 @@ class DiagnosisRunner {
   void watch(const std::string& incident_id);
   // Once, now; `done` (may be empty) is called on the control thread.
   void diagnose_now(const std::string& incident_id, std::function<void(Status)> done);
+  // The same in its parts, for who waits on another thread: what is to be asked, diagnose() with it, what was found.
+  Result<DiagnosisRequest> request_of(const std::string& incident_id);
+  Status store(const std::string& incident_id, const DiagnosisRequest& asked, const Result<Diagnosis>& found);
 
  private:
   void run_again(const std::string& incident_id, size_t round, uint64_t watch);

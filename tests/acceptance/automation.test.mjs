@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { launch } from './lib/browser.mjs';
 import { Sentinel, folderWith, freePorts, run, until } from './lib/sentinel.mjs';
 
 const TOKENS = { ada: 'token-of-ada', lead: 'token-of-the-lead', eve: 'token-of-eve' };
@@ -131,6 +132,27 @@ describe('automations', { skip: bwrap.status !== 0 && `no sandbox: ${bwrap.stder
     assert.deepEqual([wrong.code, /does not match/.test(wrong.stderr)], [2, true]);
     assert.match((await cli('ada', 'runbook', 'run', incident, 'hand')).stderr, /done by hand/);
     assert.equal((await ask('ada', 'POST', '/sentinel/v1/executions', { incident, automation: 'rm' })).status, 404);
+  });
+
+  test('on the page a step says what it wants to know, and a wrong value is refused with its pattern', async () => {
+    const browser = await launch();
+    try {
+      const page = await browser.newPage();
+      page.setDefaultTimeout(20_000);
+      await page.addInitScript((token) => sessionStorage.setItem('sentinel.key', token), TOKENS.ada);
+      await page.goto(`${server.url}/#/incidents/${incident}`);
+      const look = page.locator('.automation', { hasText: 'look' });
+      const service = look.getByLabel('service');
+      assert.equal(await service.getAttribute('placeholder'), "the alert's service");
+      await service.fill('$(reboot)');
+      await look.getByRole('button', { name: 'Run' }).click();
+      await page.getByText(/does not match/).first().waitFor();
+      await service.fill('search');
+      await look.getByRole('button', { name: 'Run' }).click();
+      await look.getByText('service=search').waitFor();
+    } finally {
+      await browser.close();
+    }
   });
 
   test('a kill in the middle leaves it lost, not running; the step has failed; nothing of it lives on', async () => {

@@ -126,3 +126,23 @@ test('a model sums it up through the gateway, from the diagnosis alone, and is n
   });
   assert.deepEqual(row, ['/incident-summary', 'ok']);
 });
+
+test('people have it look again, and read what was found', async () => {
+  const seen = await run(['incident', 'diagnose', 'INC-1'], { env: { SENTINEL_URL: server.url, SENTINEL_TOKEN: 'act' } });
+  assert.equal(seen.code, 0, seen.stderr);
+  assert.match(seen.stdout, /^INC-1 calls fail\n/);
+  assert.match(seen.stdout, /failing calls \(status = 'error'\) against \d+ others, onset \d{4}-/);
+  assert.match(seen.stdout, /  \* deploy of shop \(v1\.4\.2\) at /);
+  assert.match(seen.stdout, /for example \S+  /);
+  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', {}, as('act'))).status, 200);
+  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', {}, as('see'))).status, 403);
+  assert.equal((await run(['incident', 'diagnose', 'INC-9'], { env: { SENTINEL_URL: server.url, SENTINEL_TOKEN: 'act' } })).code, 3);
+});
+
+test('runbooks are checked with their places', async () => {
+  const file = path.join(folder, 'book.yml');
+  writeFileSync(file, 'id: shop\ntitle: The shop\nsteps:\n  - {step_id: look, description: Look, colour: red}\n');
+  const wrong = await run(['runbook', 'check', file]);
+  assert.notEqual(wrong.code, 0);
+  assert.match(wrong.stdout + wrong.stderr, /book\.yml:4:/);
+});

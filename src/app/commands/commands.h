@@ -4,6 +4,7 @@
 // docs/cli.md.
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -45,6 +46,9 @@ void add_runbook_command(CLI::App& cli, int& exit_code);
 void add_import_command(CLI::App& cli, int& exit_code);
 void add_heartbeat_command(CLI::App& cli, int& exit_code);
 void add_change_command(CLI::App& cli, int& exit_code);
+
+// `check runbooks` and `runbook check`: each mistake with its place; the exit code.
+int check_runbooks(const std::vector<std::string>& files);
 
 // Prints "sentinel: message" to stderr and returns the exit code of the error.
 int report(const Error& error);

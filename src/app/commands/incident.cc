@@ -121,6 +121,28 @@ int print(const IncidentOptions& options, const Result<json::value>& answer, Sho
 
 std::string done_text(const json::value& i) { return fmt::format("{} is {}\n", field(i, "name"), field(i, "status")); }
 
+std::string diagnosis_text(const json::value& i) {
+  std::string out = fmt::format("{} {}\n{}\n", field(i, "name"), field(i, "title"), field(i, "why"));
+  const json::value& d = i.at("diagnosis");
+  if (!d.is_object()) return out;
+  out += fmt::format("\n{} failing calls ({}) against {} others, onset {}\n", field(d, "failing"),
+                     field(d, "failing_condition"), field(d, "baseline"),
+                     d.at("onset").is_null() ? "not found" : field(d, "onset").substr(0, 19));
+  for (const json::value& c : d.at("changes").as_array()) out += fmt::format("  * {}\n", field(c, "sentence"));
+  std::vector<std::vector<std::string>> rows;
+  for (const json::value& f : d.at("findings").as_array()) {
+    const json::value* with = f.as_object().if_contains("with");
+    rows.push_back({field(f, "rank"), field(f, "dimension") + (with ? " + " + field(*with, "dimension") : ""),
+                    field(f, "value") + (with ? " + " + field(*with, "value") : ""),
+                    fmt::format("{:.0f} %", f.at("failing_share").to_number<double>() * 100),
+                    fmt::format("{:.0f} %", f.at("baseline_share").to_number<double>() * 100), field(f, "p_value")});
+  }
+  if (!rows.empty()) out += "\n" + format_table({"", "DIMENSION", "VALUE", "OF FAILING", "OF OTHERS", "P"}, rows);
+  for (const json::value& e : d.at("examples").as_array())
+    out += fmt::format("\nfor example {}  {}", field(e, "request_id"), field(e, "sentence"));
+  return out + (d.at("examples").as_array().empty() ? "" : "\n");
+}
+
 int post(const IncidentOptions& options, std::string_view action, const json::object& body) {
   return print(options, request_json(options.client, "POST", path_of(options, action), text::serialize(body)),
                done_text);
@@ -421,6 +443,10 @@ void add_incident_command(CLI::App& cli, int& exit_code) {
   add_with_id(incident, "show", "Show one with its timeline", o)->callback([o, &exit_code] {
     exit_code = print(*o, request_json(o->client, "GET", path_of(*o)), show_text);
   });
+  add_with_id(incident, "diagnose", "Look for the cause again, now, and show what was found", o)
+      ->callback([o, &exit_code] {
+        exit_code = print(*o, request_json(o->client, "POST", path_of(*o, "diagnose"), "{}"), diagnosis_text);
+      });
   CLI::App* ack = add_with_id(incident, "ack", "Acknowledge: you are on it", o);
   ack->add_option("--note", o->text, "note for the timeline");
   ack->callback([o, &exit_code] { exit_code = post(*o, "acknowledge", {{"note", o->text}}); });

@@ -188,12 +188,12 @@ int audit(const RunbookFlags& f) {
 
 void add_runbook_command(CLI::App& cli, int& exit_code) {
   auto f = std::make_shared<RunbookFlags>();
-  CLI::App* runbook = cli.add_subcommand("runbook", "Automations of runbooks: run, approve, look back");
+  CLI::App* runbook = cli.add_subcommand("runbook", "Runbooks: check files; run their automations, approve, look back");
   runbook->require_subcommand(1);
   runbook->footer(
-      "Automations are off until automation.enabled is set; docs/automation.md. Files: sentinel check "
-      "runbooks|automations.\n"
-      "Examples:\n  sentinel runbook run INC-17 restart --dry-run\n"
+      "Automations are off until automation.enabled is set; docs/automation.md. Their file: sentinel check "
+      "automations.\n"
+      "Examples:\n  sentinel runbook check runbooks/*.yml\n  sentinel runbook run INC-17 restart --dry-run\n"
       "  sentinel runbook run INC-17 restart --param service=shop --wait\n  sentinel runbook history --incident "
       "INC-17");
   const auto add = [&](const char* name, const char* help, std::function<int(const RunbookFlags&)> fn) {
@@ -202,6 +202,10 @@ void add_runbook_command(CLI::App& cli, int& exit_code) {
     command->callback([f, fn = std::move(fn), &exit_code] { exit_code = fn(*f); });
     return command;
   };
+  auto files = std::make_shared<std::vector<std::string>>();
+  CLI::App* check = runbook->add_subcommand("check", "Whether runbooks in YAML or Markdown are right, with the places");
+  check->add_option("files", *files, "files")->required();
+  check->callback([files, &exit_code] { exit_code = check_runbooks(*files); });
   CLI::App* running = add("run", "Run the automation of a step in the sandbox; exits with 1 when it fails", run);
   running->add_option("incident", f->incident, "INC-17")->required();
   running->add_option("step", f->step, "step_id of its runbook")->required();

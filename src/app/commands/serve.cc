@@ -174,8 +174,13 @@ void add_check_command(CLI::App& cli, int& exit_code) {
   });
   add("automations", "programs that runbooks and alerts may run",
       [](const ConfigText& f) { return errors_of(automation::Catalogue::parse(f.text, f.path)); });
-  add("runbooks", "runbooks in YAML or Markdown",
-      [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
+  CLI::App* books = command->add_subcommand("runbooks", "runbooks in YAML or Markdown");
+  books->add_option("files", *files, "files")->required();
+  books->callback([files, &exit_code] { exit_code = check_runbooks(*files); });
+}
+
+int check_runbooks(const std::vector<std::string>& files) {
+  return check_files(files, [](const ConfigText& f) { return errors_of(runbook::Library::parse({{f.path, f.text}})); });
 }
 
 }  // namespace sentinel::app

@@ -2,6 +2,7 @@
 import { MODE } from './mode';
 import * as whole from './normalize';
 import type {
+  Automation,
   ActionItem,
   ActionItemChange,
   AlertQuality,
@@ -232,8 +233,17 @@ export const api = {
     change(id, `runbook/steps/${encodeURIComponent(step)}`, { state, ...(note ? { note } : {}) }),
   executions: (incident: string, signal?: AbortSignal) =>
     get<Page<Execution>>(`${v1}/executions`, { incident }, signal).then((all) => whole.page(all)),
-  execute: (incident: string, step: string, automation: string, dry_run: boolean) =>
-    post<Execution>(`${v1}/executions`, { incident, step, automation, dry_run, actor: credentials.actor }),
+  automations: (signal?: AbortSignal) =>
+    get<Page<Automation>>(`${v1}/automations`, {}, signal).then((all) => whole.page(all)),
+  execute: (incident: string, step: string, automation: string, parameters: Record<string, string>, dry_run: boolean) =>
+    post<Execution>(`${v1}/executions`, {
+      incident,
+      step,
+      automation,
+      parameters,
+      dry_run,
+      actor: credentials.actor,
+    }),
   changeExecution: (id: string, action: 'approve' | 'reject' | 'cancel') =>
     post<Execution>(`${v1}/executions/${encodeURIComponent(id)}/${action}`, { actor: credentials.actor }),
   postmortem: (id: string, signal?: AbortSignal) =>

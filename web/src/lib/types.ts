@@ -97,6 +97,19 @@ export interface RunbookStep {
   at: string | null;
 }
 
+/** What may be executed, and what it wants to know. */
+export interface Automation {
+  id: string;
+  description: string;
+  parameters: {
+    name: string;
+    description: string;
+    pattern: string;
+    default: string | null;
+    from_label: string;
+  }[];
+}
+
 /** One run of an automation, or the wish for one. */
 export interface Execution {
   id: string;
