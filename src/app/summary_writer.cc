@@ -34,7 +34,7 @@ SummaryWriter::SummaryWriter(Scheduler& control, incident::Service& incidents, n
       client_(client),
       own_url_(std::move(own_url)),
       written_(metrics.counter("sentinel_incident_summaries_total", "Incidents summed up by a model.")),
-      failed_(metrics.counter("sentinel_incident_summary_failures_total", "Summaries asked for that did not come.")) {}
+      failed_(metrics.counter("sentinel_incident_summaries_failed_total", "Summaries asked for that did not come.")) {}
 
 void SummaryWriter::diagnosed(const std::string& incident_id) {
   if (config_.model.empty()) return;

@@ -93,7 +93,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "f.yml:1:58: expected none, updates or all"},
         Mistake{"{kind: jira, url: 'https://x', project: OPS, poll: 100ms}", "f.yml:1:54: expected 0s or at least 1s"},
         Mistake{"{kind: slack, bot_token: x, channel: C12, archive_after: 1h}",
-                "f.yml:1:57: a channel of many incidents is not archived: leave channel out"},
+                "f.yml:1:60: a channel of many incidents is not archived: leave channel out"},
         Mistake{"{kind: datadog, api_key: k, incidents: true}",
                 "f.yml:1:3: incidents in Datadog need app_key or app_key_file"}));
 

@@ -67,7 +67,7 @@ TEST(SeriesWriter, OneWindowIsWhatWasAddedAndTheNewestValue) {
     const char* says;
   };
   const std::vector<Case> cases = {
-      {"a_total", {{80'000, 5}, {90'000, 7}, {95'000, 8}, {100'000, 12}}, "a_total 1 5 @100 env:prod"},
+      {"a_total", {{80'000, 5}, {90'000, 7}, {95'000, 8}, {100'000, 12}}, "a_total 1 7 @100 env:prod"},
       {"a_total", {{80'000, 5}, {95'000, 2}, {99'000, 3}}, "a_total 1 3 @100 env:prod"},  // began anew
       {"a_total", {{80'000, 5}}, "a_total 1 0 @100 env:prod"},                            // at rest
       {"a_total", {{95'000, 5}}, ""},                                                     // nobody knows

@@ -141,6 +141,7 @@ describe('automations', { skip: bwrap.status !== 0 && `no sandbox: ${bwrap.stder
       page.setDefaultTimeout(20_000);
       await page.addInitScript((token) => sessionStorage.setItem('sentinel.key', token), TOKENS.ada);
       await page.goto(`${server.url}/#/incidents/${incident}`);
+      await page.locator('button.head', { hasText: 'Look' }).click(); // it is done, and so closed
       const look = page.locator('.automation', { hasText: 'look' });
       const service = look.getByLabel('service');
       assert.equal(await service.getAttribute('placeholder'), "the alert's service");

@@ -134,8 +134,8 @@ test('people have it look again, and read what was found', async () => {
   assert.match(seen.stdout, /failing calls \(status = 'error'\) against \d+ others, onset \d{4}-/);
   assert.match(seen.stdout, /  \* deploy of shop \(v1\.4\.2\) at /);
   assert.match(seen.stdout, /for example \S+  /);
-  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', {}, as('act'))).status, 200);
-  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', {}, as('see'))).status, 403);
+  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', undefined, as('act'))).status, 200);
+  assert.equal((await api.ask('POST', '/sentinel/v1/incidents/1/diagnose', undefined, as('see'))).status, 403);
   assert.equal((await run(['incident', 'diagnose', 'INC-9'], { env: { SENTINEL_URL: server.url, SENTINEL_TOKEN: 'act' } })).code, 3);
 });
 

@@ -76,7 +76,7 @@ test('a role, a subscription, a field, a link and a file', async () => {
   await card.getByRole('button', { name: 'Link', exact: true }).tap();
   await until('it has a parent', async () => (await incident()).links[0]?.relation === 'parent');
   await card.locator('input[type=file]').setInputFiles({ name: 'log.txt', mimeType: 'text/plain', buffer: Buffer.from('lines') });
-  const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'log.txt' }).tap()]);
+  const [download] = await Promise.all([page.waitForEvent('download'), card.getByRole('button', { name: 'log.txt', exact: true }).tap()]);
   assert.equal(download.suggestedFilename(), 'log.txt');
   await fits();
   await card.getByRole('button', { name: 'Remove log.txt' }).tap();

@@ -257,7 +257,7 @@ test('schedules are asked for and changed over the API and the command line, als
   assert.deepEqual(await who(), ['ada']);
   assert.deepEqual((await ok('GET', '/schedules')).items.map((s) => s.id), ['later', 'primary']);
   assert.equal((await ok('GET', '')).schedules.find((s) => s.id === 'later').gaps.length, 1);
-  assert.deepEqual((await ok('GET', '/users')).items.find((u) => u.id === 'ada'), { id: 'ada', name: 'Ada Lovelace', channels: ['email', 'push', 'sms'], on_call: ['primary'] });
+  assert.deepEqual((await ok('GET', '/users')).items.find((u) => u.id === 'ada'), { id: 'ada', name: 'Ada Lovelace', channels: ['email', 'push', 'sms'], on_call: ['primary'], own: false, may_change: true });
   const year = new Date().getUTCFullYear() + 1;
   const over = await ok('POST', '/schedules/primary/overrides', { replace: 'ada', with: 'bob', from: `${year}-03-02 09:00`, to: `${year}-03-02 18:00`, actor: 'eve' });
   assert.deepEqual([over.kind, over.user.id, over.with.name, over.start, over.by], ['replace', 'ada', 'Bob Fry', `${year}-03-02T09:00:00.000Z`, 'eve']);

@@ -220,7 +220,7 @@ test('heartbeats: what is silent first, and the address of a job, which works', 
   await card.getByText(/never heard of; every (24h|1d)/).waitFor();
   await card.getByText(/never heard of; runs at 30 2 \* \* \* in Europe\/Berlin, (1h|60m)[^,]* later at most/).waitFor();
   await card.getByRole('button', { name: 'Copy the ping address of nightly-backup' }).click();
-  await page.getByText('Ping address of nightly-backup copied').waitFor();
+  await page.getByText('Ping address of nightly-backup copied').first().waitFor();
   const address = await page.evaluate(() => navigator.clipboard.readText());
   assert.equal((await fetch(`${address}/fail`, { method: 'POST', body: 'no space left' })).status, 200);
   await page.reload();
