@@ -67,6 +67,7 @@ const CASES = {
 };
 
 let provider;
+let heard; // the client has the first words of its call
 let asked = 0;
 let sentinel;
 before(async () => {
@@ -80,10 +81,11 @@ before(async () => {
       if (!model || !got.endsWith('}')) return;
       const mine = (served = got.length);
       asked++;
-      const [pieces, then] = CASES[model];
+      const [pieces, then, streams] = CASES[model];
       for (const piece of pieces) {
         if (!socket.destroyed) await new Promise((done) => socket.write(piece, done));
-        await new Promise((done) => setTimeout(done, 20));
+        // What follows the first words comes after the client has them: read at once, they would never have been sent on.
+        await Promise.race([new Promise((done) => setTimeout(done, streams && piece.includes('Hel') ? 5000 : 20)), heard]);
       }
       if (served !== mine) return; // the connection was used again meanwhile: what happens to it is the next call's business
       if (then === 'close') socket.end();
@@ -117,6 +119,8 @@ after(async () => {
 
 /** What a client sees: the status, the bytes, and whether the connection ended as it should. */
 async function ask(model, stream) {
+  let hears;
+  heard = new Promise((done) => (hears = done));
   const response = await fetch(`${sentinel.url}/v1/chat/completions`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -127,7 +131,10 @@ async function ask(model, stream) {
   let whole = true;
   const decoder = new TextDecoder();
   try {
-    for await (const part of response.body) text += decoder.decode(part, { stream: true });
+    for await (const part of response.body) {
+      text += decoder.decode(part, { stream: true });
+      if (text.includes('"Hel')) hears();
+    }
   } catch {
     whole = false;
   }
