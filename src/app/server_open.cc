@@ -206,8 +206,9 @@ void Server::Parts::open_desk() {
       control, *incidents, *changes, *events,
       [this](std::function<void()> job) { net::asio::post(runtime.blocking_pool(), std::move(job)); });
   summaries = std::make_unique<SummaryWriter>(control, *incidents, runtime, client, metrics, [this] {
+    if (!ready) return std::string();  // `http` is there from then on
     return fmt::format("{}://{}:{}", scheme(), config.address == "0.0.0.0" ? "127.0.0.1" : config.address,
-                       http ? http->port() : config.port);
+                       http->port());
   });
   summaries->set_config(config.summary);
   diagnosis->on_diagnosed([this](const std::string& id) { summaries->diagnosed(id); });

@@ -46,6 +46,14 @@ void SummaryWriter::diagnosed(const std::string& incident_id) {
     return;
   }
   if (record.incident.test_mode) return;
+  // Before the server listens there is no gateway to ask; the next diagnosis comes within seconds.
+  SummaryConfig config = config_;
+  if (config.base_url.empty()) {
+    config.base_url = own_url_();
+    if (config.base_url.empty()) return;
+    config.base_url += "/v1";
+  }
+  if (!asked_.contains(incident_id)) forget_those_over();
   Asked& asked = asked_[incident_id];
   if (asked.times == 0 && detail->summary) asked.why = detail->summary->of_why;  // before a restart
   if (asked.under_way || asked.times >= kSummariesMax || asked.why == record.headline.why) return;
@@ -58,13 +66,21 @@ void SummaryWriter::diagnosed(const std::string& incident_id) {
       {"max_tokens", config_.max_tokens},
       {"messages", json::array{json::object{{"role", "system"}, {"content", incident::summary_instructions()}},
                                json::object{{"role", "user"}, {"content", incident::summary_facts(*detail)}}}}});
-  runtime_.spawn(runtime_.any_core(), "summary", ask(incident_id, asked.why, config_, body));
+  runtime_.spawn(runtime_.any_core(), "summary", ask(incident_id, asked.why, std::move(config), body));
+}
+
+void SummaryWriter::forget_those_over() {
+  std::erase_if(asked_, [this](const auto& entry) {
+    const auto detail = entry.second.under_way ? Result<incident::IncidentDetail>(incident::IncidentDetail())
+                                               : incidents_.get(entry.first, 0);
+    return !detail || detail->record.incident.status == model::IncidentStatus::kResolved;
+  });
 }
 
 net::Task<void> SummaryWriter::ask(std::string incident_id, std::string why, SummaryConfig config, std::string body) {
   net::ClientRequest request;
   request.method = "POST";
-  request.url = (config.base_url.empty() ? own_url_() + "/v1" : config.base_url) + "/chat/completions";
+  request.url = config.base_url + "/chat/completions";
   request.headers.set("Content-Type", "application/json");
   request.headers.set("User-Agent", "Sentinel");
   request.headers.set("x-sentinel-service", "sentinel");

@@ -17,8 +17,8 @@ namespace sentinel::app {
 
 class SummaryWriter {
  public:
-  // `own_url`: this server as it reaches itself. All outlive the writer, and the runtime is stopped before it is
-  // destroyed.
+  // `own_url`: this server as it reaches itself, "" while it does not listen; on the control loop. All outlive the
+  // writer, and the runtime is stopped before it is destroyed.
   SummaryWriter(Scheduler& control, incident::Service& incidents, net::Runtime& runtime, net::HttpClient& client,
                 MetricRegistry& metrics, std::function<std::string()> own_url);
 
@@ -34,6 +34,7 @@ class SummaryWriter {
     int times = 0;
     bool under_way = false;
   };
+  void forget_those_over();
   net::Task<void> ask(std::string incident_id, std::string why, SummaryConfig config, std::string body);
   void answered(const std::string& incident_id, const std::string& why, const Status& stored);
 
@@ -45,7 +46,7 @@ class SummaryWriter {
   Counter& written_;
   Counter& failed_;
   SummaryConfig config_;
-  std::map<std::string, Asked> asked_;  // of incidents that go on; forgotten when they are over
+  std::map<std::string, Asked> asked_;  // forgotten once they are over, when another incident is asked about
 };
 
 }  // namespace sentinel::app
