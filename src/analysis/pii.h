@@ -8,9 +8,9 @@
 
 namespace sentinel::analysis {
 
-// Compiles the patterns (tens of milliseconds): make one a process. The detector is thread-safe.
-// Fails with kInternal when the processor lacks what Vectorscan needs.
-// Without `known_makers` keys are found by keyword and randomness only: what remains for makers not in our list.
+// The first of a process compiles the patterns (0.3 s); those made while it lives share them. The detector is
+// thread-safe. Fails with kInternal when the processor lacks what Vectorscan needs. Without `known_makers` keys are
+// found by keyword and randomness only: what remains for makers not in our list.
 Result<std::unique_ptr<PiiDetector>> make_pii_detector(bool known_makers = true);
 
 // Distinct types of `spans` in order of first appearance, SECRET:<rule> shortened to SECRET.
