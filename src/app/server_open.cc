@@ -137,8 +137,7 @@ Status Server::Parts::open_control(LoadedFiles loaded) {
     open_desk();
     open_hub();
     SENTINEL_ASSIGN(pager, incident::Pager::open(control, *database, metrics, *page_sender, *incidents, loaded.oncall,
-                                                 external_url()));
-    pager->set_reply_address(config.integrations->reply_address());
+                                                 external_url(), config.integrations->reply_address()));
     oncall_in_force = pager->shared_config();
     action_items = std::make_unique<incident::ActionItems>(*incidents, control, *database, metrics);
     calendar_reader = std::make_unique<CalendarReader>(runtime, client, control, *pager, metrics);

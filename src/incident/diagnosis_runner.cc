@@ -52,6 +52,7 @@ TimePoint end_of_earlier(Service& service, const model::Incident& incident, cons
     if (scope_of(record.incident) != request.scope || record.incident.test_mode != incident.test_mode) continue;
     const auto other = service.alerts_summary(record.incident.id);
     if (!other || other->failing_since.empty()) continue;
+    if (other->merged) continue;  // its problem went on elsewhere: nothing ended when it was merged
     const bool same =
         record.incident.group_key == incident.group_key || other->failing_since.contains(request.failing_condition);
     const TimePoint ended = end_of(*other);

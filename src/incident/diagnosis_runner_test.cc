@@ -146,6 +146,21 @@ TEST_F(DiagnosisRunnerTest, TheOnsetIsNoEarlierThanTheEndOfTheIncidentBefore) {
   EXPECT_NE(d.record.headline.why.find("other-version"), std::string::npos) << d.record.headline.why;
 }
 
+TEST_F(DiagnosisRunnerTest, NothingEndedWhenAnIncidentWasMerged) {
+  desk_.group_by_diagnosis = GroupByDiagnosis::kOff;
+  service_->set_options(desk_);
+  calls_for(120);
+  const TimePoint failing_from = scheduler_.now();
+  calls_for(20, Trouble::kFails, "broken-version");
+  alert(AlertChange::Kind::kFired, "Errors", "SEV2", "status = 'error'", "one");
+  alert(AlertChange::Kind::kFired, "MoreErrors", "SEV2", "status = 'error'", "two");
+  calls_for(20, Trouble::kFails, "broken-version");
+  ASSERT_TRUE(service_->merge("2", "1", {"ada", "page"}));
+  calls_for(20, Trouble::kFails, "broken-version");
+  alert(AlertChange::Kind::kFired, "StillErrors", "SEV2", "status = 'error'", "three");
+  EXPECT_EQ(incident("3").record.incident.impact_started_at, failing_from);
+}
+
 TEST_F(DiagnosisRunnerTest, WhatWasDoneShortlyBeforeIsNamedWhenItConcernsTheIncident) {
   const auto done = [&](const char* subject, const char* text, model::Labels labels) {
     ChangeEvent e;

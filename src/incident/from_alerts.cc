@@ -326,7 +326,7 @@ void Service::resume_auto_resolve() {
       if (left.firing || left.last_change == TimePoint{}) continue;
       SENTINEL_ASSIGN(const state::Rows reopened,
                       tx.query("SELECT COALESCE(MAX(at), 0) FROM incident_timeline WHERE incident_id = ? AND"
-                               " kind = 'status' AND data LIKE '%\"to\":\"open\"%'",
+                               " kind = 'status' AND source <> 'oncall' AND data LIKE '%\"to\":\"open\"%'",
                                {id}));
       if (time_from_us(reopened.front().integer(0)) < left.last_change) calm.push_back(id);
     }

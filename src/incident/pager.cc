@@ -55,8 +55,10 @@ Status Pager::migrate(state::Database& database) {
 
 Result<std::unique_ptr<Pager>> Pager::open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
                                            receivers::Sender& sender, Service& incidents,
-                                           std::shared_ptr<const oncall::Config> config, std::string external_url) {
+                                           std::shared_ptr<const oncall::Config> config, std::string external_url,
+                                           std::string reply_address) {
   std::unique_ptr<Pager> self(new Pager(scheduler, database, incidents, std::move(config), std::move(external_url)));
+  self->set_reply_address(std::move(reply_address));
   SENTINEL_TRY(self->links_.open(database, scheduler.now()));
   SENTINEL_TRY(database.read([&](state::Tx& tx) -> Status {
     SENTINEL_ASSIGN(self->changes_, oncall::ChangeStore::list(tx));
@@ -206,10 +208,11 @@ Status Pager::changed(state::Tx& tx, const IncidentRecord& record, const Actor& 
   return escalations_->trigger_in(tx, trigger_of(record, std::move(policy)));
 }
 
-// The acknowledgement before it had expired, or somebody was told by hand since.
+// The acknowledgement before it had expired, somebody was told by hand since, or it would expire and is renewed.
 Status Pager::acknowledged_again(state::Tx& tx, IncidentRecord& record, const Actor& actor) {
   SENTINEL_ASSIGN(const std::optional<oncall::Escalation> known, oncall::EscalationStore::find(tx, record.incident.id));
-  if (!known || known->state == oncall::EscalationState::kAcknowledged) return {};
+  if (!known) return {};
+  if (known->state == oncall::EscalationState::kAcknowledged && !known->due_at) return {};  // for good
   SENTINEL_TRY(escalations_->acknowledge_in(tx, record.incident.id, actor.name));
   record.incident.updated_at = scheduler_.now();
   ++record.incident.version;
@@ -243,6 +246,11 @@ Status Pager::write_timeline(state::Tx& tx, const oncall::EscalationEvent& event
   const Status added = incidents_.add_timeline(tx, event.key, words->kind, words->text, words->data_json, actor);
   // An escalation outlives nothing, but must not stand still for want of an incident.
   if (!added) return added.error().code() == ErrorCode::kNotFound ? Status() : added;
+  // It is told anew, and not since its incident was changed: nobody has answered what goes out now.
+  if (event.kind == "reescalated") SENTINEL_TRY(incidents_.unacknowledge(tx, event.key, event.detail, actor));
+  if (event.kind == "reassigned") {
+    SENTINEL_TRY(incidents_.unacknowledge(tx, event.key, "given to another policy", actor));
+  }
   incidents_.notify_changed(event.key);
   return {};
 }

@@ -40,9 +40,11 @@ class Pager final : public Escalator, public oncall::EscalationListener {
   static Status migrate(state::Database& database);
   // REQUIRES: migrate() ran; `incidents` has this as its escalator from now on; all references outlive it. `sender`
   // knows the channels of `config`. Overdue steps and pages go out at once, judged against the present.
+  // `reply_address`: as of set_reply_address().
   static Result<std::unique_ptr<Pager>> open(Scheduler& scheduler, state::Database& database, MetricRegistry& metrics,
                                              receivers::Sender& sender, Service& incidents,
-                                             std::shared_ptr<const oncall::Config> config, std::string external_url);
+                                             std::shared_ptr<const oncall::Config> config, std::string external_url,
+                                             std::string reply_address = {});
   ~Pager() override;
 
   Status on_incident(state::Tx& tx, IncidentEvent event, IncidentRecord& record, const Actor& actor) override;

@@ -32,7 +32,9 @@ users:
 - {id: bob, name: Bob Fry, contacts: {sms: '+3'}}
 policies:
 - {id: default, levels: [{notify: [{user: ada}], timeout: 5m}, {notify: [{user: bob}], timeout: 5m}], last_resort: [{user: bob}]}
+- {id: expiring, acknowledge_timeout: 30m, levels: [{notify: [{user: bob}], timeout: 5m}]}
 routes:
+- {match: {service: expiring}, policy: expiring}
 - {match: {service: shop-test}, policy: none}
 )";
 
@@ -281,18 +283,39 @@ TEST_F(PagerTest, the_link_of_a_page_acknowledges_it_and_no_other_does) {
   EXPECT_EQ(detail.timeline.back().source, "push");
 }
 
-TEST_F(PagerTest, an_acknowledgement_of_what_is_acknowledged_stops_the_pages_since) {
+TEST_F(PagerTest, what_is_told_anew_is_open_again_until_somebody_acknowledges) {
   ASSERT_TRUE(fire());
   ASSERT_TRUE(service_->acknowledge("1", "", kAda));
   const std::string id = service_->get("1")->record.incident.id;
   ASSERT_TRUE(pager_->escalations().reassign(id, "default", "Bob Fry"));
   scheduler_.run_ready();
   EXPECT_EQ(outside_.told().size(), 2u);
-  const int64_t before = service_->get("1")->record.incident.version;
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kOpen);
+  const auto first = service_->get("1")->record.incident.acknowledged_at;
+  scheduler_.run_for(seconds(10));
   ASSERT_TRUE(service_->acknowledge("1", "", kAda));
-  EXPECT_EQ(service_->get("1")->record.incident.version, before + 1);
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kAcknowledged);
+  EXPECT_EQ(service_->get("1")->record.incident.acknowledged_at, first) << "the first is what is measured";
   scheduler_.run_for(minutes(30));
   EXPECT_EQ(outside_.told(), Lines{});
+}
+
+TEST_F(PagerTest, an_acknowledgement_that_would_expire_is_renewed_by_the_next) {
+  ASSERT_TRUE(fire("SEV1", "expiring"));
+  EXPECT_EQ(outside_.told().size(), 1u);
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  scheduler_.run_for(minutes(20));
+  ASSERT_TRUE(service_->acknowledge("1", "", kAda));
+  scheduler_.run_for(minutes(29));
+  EXPECT_EQ(outside_.told(), Lines{});
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kAcknowledged);
+  scheduler_.run_for(minutes(1));
+  EXPECT_EQ(outside_.told().size(), 1u);
+  EXPECT_EQ(service_->get("1")->record.incident.status, IncidentStatus::kOpen);
+  const auto entries = timeline();
+  EXPECT_TRUE(std::any_of(entries.begin(), entries.end(), [](const std::string& line) {
+    return line.find("open again: the acknowledgement has expired") != std::string::npos;
+  }));
 }
 
 TEST_F(PagerTest, news_and_mentions_go_by_the_contacts_of_on_call_in_lanes_of_their_own) {

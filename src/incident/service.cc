@@ -130,6 +130,8 @@ Result<AlertsSummary> Service::alerts_summary(std::string_view id) {
     SENTINEL_ASSIGN(const AlertsLeft left, alerts_left(tx, key));
     out.firing = left.firing;
     out.last_change = left.last_change;
+    SENTINEL_ASSIGN(const std::vector<std::string> into, linked_to(tx, key, kLinkMerged));
+    out.merged = !into.empty();
     return {};
   }));
   return out;
@@ -263,6 +265,22 @@ Status Service::change_status(state::Tx& tx, IncidentRecord& record, IncidentSta
                   : to == IncidentStatus::kResolved ? IncidentEvent::kResolved
                                                     : IncidentEvent::kAcknowledged,
                   record, actor);
+}
+
+Status Service::unacknowledge(state::Tx& tx, std::string_view id, std::string_view why, const Actor& actor) {
+  SENTINEL_ASSIGN(IncidentRecord record, load(tx, id));
+  model::Incident& incident = record.incident;
+  const IncidentStatus from = incident.status;
+  if (from == IncidentStatus::kOpen || from == IncidentStatus::kResolved) return {};
+  incident.status = IncidentStatus::kOpen;
+  incident.updated_at = scheduler_.now();
+  ++incident.version;
+  status_changes_.insert_or_assign(incident.id, StatusChange{from, incident.status, actor});
+  const std::string text = fmt::format("open again: {}", why);
+  SENTINEL_TRY(append_timeline(tx, incident, "status", text,
+                               change_json(model::incident_status_name(from), "open", why), actor));
+  SENTINEL_TRY(tell_subscribers(tx, record, "status", text, actor));
+  return store(tx, record);
 }
 
 Status Service::store(state::Tx& tx, const IncidentRecord& record) {

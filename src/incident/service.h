@@ -88,6 +88,7 @@ struct AlertsSummary {
   std::map<std::string, TimePoint> failing_since;
   bool firing = false;    // one of them, or more
   TimePoint last_change;  // of any of them
+  bool merged = false;    // it goes on in another
 };
 
 struct ListFilter {
@@ -210,7 +211,10 @@ class Service final : public alerting::AlertListener {
                        std::string_view data_json, const Actor& actor) {
     return append_timeline(tx, incident, kind, text, data_json, actor);
   }
-  // Tells watchers after a transaction that used add_timeline.
+  // Whoever worked on it does not answer any more: it is open again; when it was first acknowledged stays. For the
+  // escalator, from outside of on_incident; nobody is paged by this. What is open or resolved stays so.
+  Status unacknowledge(state::Tx& tx, std::string_view id, std::string_view why, const Actor& actor);
+  // Tells watchers after a transaction that used one of these.
   void notify_changed(std::string id);
 
  private:
