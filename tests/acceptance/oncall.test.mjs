@@ -6,47 +6,7 @@ import path from 'node:path';
 import { test } from 'node:test';
 import { Sentinel, folderWith, freePorts, httpServer, pause, run, temporaryFolder, until } from './lib/sentinel.mjs';
 import { OpenApi } from './lib/openapi.mjs';
-import { smtpServer } from './lib/smtp.mjs';
-
-const json = (response, status, body) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-
-/** Everything outside. `broken` holds the paths that refuse. */
-async function outside() {
-  const broken = new Map();
-  const http = await httpServer((request, body, response) => {
-    const status = broken.get(request.url.split('/')[1]);
-    if (status) return json(response, status, { code: 1, message: 'refused' });
-    if (request.url.startsWith('/slack')) return json(response, 200, { ok: true, ts: '1.2', channel: 'C1' });
-    if (request.url.startsWith('/pagerduty')) return json(response, 202, { status: 'success', dedup_key: JSON.parse(body).dedup_key });
-    if (request.url.startsWith('/twilio')) return json(response, 201, { sid: 'SM1', status: 'queued' });
-    return json(response, 200, { id: 'x' });
-  });
-  const smtp = await smtpServer();
-  const form = (r) => Object.fromEntries(new URLSearchParams(r.body));
-  return {
-    url: http.url,
-    smtp: smtp.port,
-    broken,
-    mails: smtp.mails,
-    raw: http.received,
-    /** What reached people, oldest first: {by, to, key, text}. */
-    pages() {
-      return http.received.map((r) => {
-        const key = r.headers['idempotency-key'];
-        if (r.path.startsWith('/ntfy')) return { by: 'push', key, to: JSON.parse(r.body).topic, text: JSON.parse(r.body).title };
-        if (r.path.startsWith('/slack')) return { by: 'slack', key, to: JSON.parse(r.body).channel, text: JSON.parse(r.body).attachments[0].title };
-        if (r.path.startsWith('/pagerduty')) return { by: 'pagerduty', key, to: JSON.parse(r.body).routing_key, text: JSON.parse(r.body).payload.summary };
-        if (r.path.endsWith('/Messages.json')) return { by: 'sms', key, to: form(r).To, text: form(r).Body };
-        if (r.path.endsWith('/Calls.json')) return { by: 'voice', key, to: form(r).To, text: form(r).Twiml };
-        return { by: 'webhook', key, to: r.path, text: JSON.parse(r.body).summary };
-      });
-    },
-    async close() {
-      await http.close();
-      smtp.close();
-    },
-  };
-}
+import { outside } from './lib/outside.mjs';
 
 const oncall = (world, { timeout = '3s', second = timeout } = {}) => `
 channels:

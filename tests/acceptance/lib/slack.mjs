@@ -4,22 +4,22 @@ import { httpServer } from './sentinel.mjs';
 
 /**
  * `script`: method to a list of what its next calls get instead: {status, headers, error, after: 'crash'}.
- * With `after: 'do'` the call has its effect and the answer is never sent.
+ * With `after: 'do'` the call has its effect and the answer is never sent. `now`: the clock of its stamps.
  */
-export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1' } = {}) {
+export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1', now = Date.now } = {}) {
   const channels = new Map(); // id to {id, name, created, topic, members, pins, messages}
   const calls = [];
   const script = new Map();
   let next = 1;
   const problems = [];
   const channelOf = (id) => channels.get(id);
-  const stamp = () => `${Math.floor(Date.now() / 1000)}.${String(next++).padStart(6, '0')}`;
+  const stamp = () => `${Math.floor(now() / 1000)}.${String(next++).padStart(6, '0')}`;
 
   const methods = {
     'conversations.create'({ name, is_private }) {
       if (!/^[a-z0-9_-]{1,80}$/.test(name ?? '')) return { error: 'invalid_name_specials' };
       if ([...channels.values()].some((c) => c.name === name)) return { error: 'name_taken' };
-      const channel = { id: `C${1000 + next++}`, name, is_private, created: Math.floor(Date.now() / 1000), topic: '', members: [], pins: [], messages: [] };
+      const channel = { id: `C${1000 + next++}`, name, is_private, created: Math.floor(now() / 1000), topic: '', members: [], pins: [], messages: [] };
       channels.set(channel.id, channel);
       return { channel: { id: channel.id, name, created: channel.created } };
     },
@@ -54,6 +54,7 @@ export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1' } 
     },
     'pins.add'({ channel, timestamp }) {
       if (!channelOf(channel).messages.some((m) => m.ts === timestamp)) return { error: 'message_not_found' };
+      if (channelOf(channel).pins.includes(timestamp)) return { error: 'already_pinned' };
       channelOf(channel).pins.push(timestamp);
       return {};
     },
@@ -98,7 +99,7 @@ export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1' } 
     }
     const method = url.pathname.replace('/api/', '');
     const args = request.method === 'GET' ? Object.fromEntries(url.searchParams) : JSON.parse(body || '{}');
-    calls.push({ method, args, key: request.headers['idempotency-key'], at: Date.now() });
+    calls.push({ method, args, key: request.headers['idempotency-key'], at: now() });
     const answer = (status, what, headers = {}) => response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(what));
     const by = (request.headers.authorization ?? '').replace('Bearer ', '');
     if (by !== token && !(by === userToken && method === 'conversations.unarchive')) return answer(200, { ok: false, error: 'invalid_auth' });

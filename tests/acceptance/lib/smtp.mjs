@@ -1,8 +1,8 @@
 // A mail server that takes everything.
 import net from 'node:net';
 
-/** Takes mails and keeps them: {from, to, text}. */
-export async function smtpServer() {
+/** Takes mails and keeps them: {at, from, to, text}; `now` gives the time. */
+export async function smtpServer({ now = Date.now } = {}) {
   const mails = [];
   const server = net.createServer((socket) => {
     let mail = { to: [] };
@@ -20,7 +20,7 @@ export async function smtpServer() {
             text.push(line);
             continue;
           }
-          mails.push({ ...mail, text: text.join('\n') });
+          mails.push({ at: now(), ...mail, text: text.join('\n') });
           text = null;
         } else if (line.startsWith('MAIL')) mail = { from: line, to: [] };
         else if (line.startsWith('RCPT')) mail.to.push(line);
