@@ -1,5 +1,7 @@
 #include "incident/schema.h"
 
+#include <iterator>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -144,6 +146,14 @@ ALTER TABLE incident_diagnoses ADD COLUMN onset INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX incident_diagnoses_by_cause ON incident_diagnoses(cause, onset) WHERE cause <> '';
 )sql";
 
+// By rule: the first alert of each in one step. By lead: the most severe without reading the others.
+constexpr std::string_view kAlertIndexes = R"sql(
+DROP INDEX incident_alerts_by_rule;
+CREATE INDEX incident_alerts_by_rule ON incident_alerts(
+  incident_id, rule, starts_at, fingerprint, title, failing_calls);
+CREATE INDEX incident_alerts_by_lead ON incident_alerts(incident_id, severity, starts_at, fingerprint, title);
+)sql";
+
 const std::vector<state::Migration>& migrations() {
   static const std::vector<state::Migration> list{{1, R"sql(
 CREATE TABLE incidents (
@@ -207,7 +217,8 @@ CREATE INDEX incidents_by_resolved ON incidents(resolved_at);
                                                   {7, std::string(kRatingsTable)},
                                                   {8, std::string(kChangesTables)},
                                                   {9, std::string(kAlertWords)},
-                                                  {10, std::string(kCauses)}};
+                                                  {10, std::string(kCauses)},
+                                                  {11, std::string(kAlertIndexes)}};
   return list;
 }
 
@@ -300,26 +311,30 @@ std::string alert_cursor(const IncidentAlert& last) {
 
 Result<std::vector<IncidentAlert>> load_alerts_page(state::Tx& tx, std::string_view incident_id,
                                                     std::optional<bool> firing, std::string_view cursor, size_t limit) {
-  std::string where = "incident_id = ?";
-  state::SqlParams params{std::string(incident_id)};
-  if (firing) {
-    where += " AND firing = ?";
-    params.emplace_back(int64_t{*firing});
-  }
+  std::optional<AlertPlace> last;
   if (!cursor.empty()) {
-    SENTINEL_ASSIGN(const AlertPlace last, place_of(cursor));
-    where += " AND (firing < ? OR (firing = ? AND (starts_at > ? OR (starts_at = ? AND fingerprint > ?))))";
-    for (const int64_t value : {last.firing, last.firing, last.starts_at, last.starts_at}) params.emplace_back(value);
-    params.emplace_back(last.fingerprint);
+    SENTINEL_ASSIGN(last, place_of(cursor));
   }
-  params.emplace_back(static_cast<int64_t>(limit));
-  SENTINEL_ASSIGN(
-      const state::Rows rows,
-      tx.query(
-          fmt::format("SELECT {} FROM incident_alerts WHERE {} ORDER BY firing DESC, starts_at, fingerprint LIMIT ?",
-                      kAlertColumns, where),
-          params));
-  return alerts_of(rows);
+  std::vector<IncidentAlert> page;
+  // One after the other, each in the order of its index: a sort would read all of them for the first fifty.
+  for (const bool state : {true, false}) {
+    if ((firing && *firing != state) || (last && last->firing < int{state}) || page.size() == limit) continue;
+    const bool within = last && last->firing == int{state};
+    state::SqlParams params{std::string(incident_id), int64_t{state}};
+    if (within) {
+      params.emplace_back(last->starts_at);
+      params.emplace_back(last->fingerprint);
+    }
+    params.emplace_back(static_cast<int64_t>(limit - page.size()));
+    SENTINEL_ASSIGN(const state::Rows rows,
+                    tx.query(fmt::format("SELECT {} FROM incident_alerts WHERE incident_id = ? AND firing = ?{} "
+                                         "ORDER BY starts_at, fingerprint LIMIT ?",
+                                         kAlertColumns, within ? " AND (starts_at, fingerprint) > (?, ?)" : ""),
+                             params));
+    SENTINEL_ASSIGN(std::vector<IncidentAlert> part, alerts_of(rows));
+    std::move(part.begin(), part.end(), std::back_inserter(page));
+  }
+  return page;
 }
 
 Result<AlertCounts> count_alerts(state::Tx& tx, std::string_view incident_id) {
@@ -360,18 +375,20 @@ Result<std::optional<model::Alert>> load_lead(state::Tx& tx, std::string_view in
 }
 
 Result<std::vector<std::string>> load_other_rules(state::Tx& tx, std::string_view incident_id, std::string_view rule) {
-  SENTINEL_ASSIGN(const state::Rows rows,
-                  tx.query("SELECT rule, MIN(starts_at) FROM incident_alerts WHERE incident_id = ? AND rule <> ? "
-                           "GROUP BY rule ORDER BY 2, 1",
-                           {std::string(incident_id), std::string(rule)}));
+  // From one rule to the next through the index, however many alerts each has.
+  SENTINEL_ASSIGN(
+      const state::Rows rows,
+      tx.query("WITH RECURSIVE rules(rule) AS (SELECT MIN(rule) FROM incident_alerts WHERE incident_id = ?1 "
+               "UNION ALL SELECT (SELECT MIN(rule) FROM incident_alerts WHERE incident_id = ?1 AND "
+               "rule > rules.rule) FROM rules WHERE rules.rule IS NOT NULL) "
+               "SELECT a.title FROM rules r JOIN incident_alerts a ON a.incident_id = ?1 AND "
+               "a.fingerprint = (SELECT fingerprint FROM incident_alerts WHERE incident_id = ?1 AND "
+               "rule = r.rule ORDER BY starts_at, fingerprint LIMIT 1) "
+               "WHERE r.rule <> ?2 ORDER BY a.starts_at, a.rule",
+               {std::string(incident_id), std::string(rule)}));
   std::vector<std::string> titles;
-  for (const state::Row& row : rows) {
-    SENTINEL_ASSIGN(const state::Rows first,
-                    tx.query("SELECT title FROM incident_alerts WHERE incident_id = ? AND rule = ? AND starts_at = ? "
-                             "ORDER BY fingerprint LIMIT 1",
-                             {std::string(incident_id), row.text(0), row.integer(1)}));
-    titles.push_back(first.empty() ? row.text(0) : first.front().text(0));
-  }
+  titles.reserve(rows.size());
+  for (const state::Row& row : rows) titles.push_back(row.text(0));
   return titles;
 }
 
@@ -419,9 +436,12 @@ Result<AlertsLeft> alerts_left(state::Tx& tx, std::string_view incident_id) {
   SENTINEL_ASSIGN(const state::Rows firing,
                   tx.query("SELECT 1 FROM incident_alerts WHERE incident_id = ? AND firing = 1 LIMIT 1",
                            {std::string(incident_id)}));
-  SENTINEL_ASSIGN(const state::Rows last,
-                  tx.query("SELECT COALESCE(MAX(updated_at), 0) FROM incident_alerts WHERE incident_id = ?",
-                           {std::string(incident_id)}));
+  SENTINEL_ASSIGN(
+      const state::Rows last,
+      tx.query("SELECT MAX(COALESCE((SELECT MAX(updated_at) FROM incident_alerts WHERE incident_id = ?1 AND "
+               "firing = 0), 0), COALESCE((SELECT MAX(updated_at) FROM incident_alerts WHERE incident_id = "
+               "?1 AND firing = 1), 0))",
+               {std::string(incident_id)}));
   return AlertsLeft{!firing.empty(), time_from_us(last.front().integer(0))};
 }
 
