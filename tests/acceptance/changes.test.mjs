@@ -146,3 +146,17 @@ test('runbooks are checked with their places', async () => {
   assert.notEqual(wrong.code, 0);
   assert.match(wrong.stdout + wrong.stderr, /book\.yml:4:/);
 });
+
+test('after kill -9 the first incident is summed up too, and what was written before is there', async () => {
+  const { dataDir, port } = server;
+  await server.kill();
+  server = await Sentinel.serve({ args: ['--config', path.join(folder, 'sentinel.yml')], dataDir, port });
+  api = new OpenApi(server, (await server.request('GET', '/sentinel/v1/openapi.json', undefined, as('act'))).json);
+  const now = async (id) => (await api.ask('GET', `/sentinel/v1/incidents/${id}`, undefined, as('act'))).json;
+  assert.equal((await now('1')).summary.model, 'writer');
+  const alert = { labels: { alertname: 'Elsewhere', service: 'shop', env: 'prod', severity: 'SEV2', category: 'other' }, annotations: { summary: 'noticed elsewhere', failing_calls: "status = 'error'" } };
+  assert.equal((await server.request('POST', '/api/v2/alerts', [alert], as('act'))).status, 200);
+  const other = await until('another incident', async () => (await server.request('GET', '/sentinel/v1/incidents?q=elsewhere', undefined, as('act'))).json.items[0]);
+  const text = await until('its summary', async () => (await now(other.id)).summary?.text);
+  assert.equal(text, 'Calls of the shop fail. Roll back v1.4.2.');
+});

@@ -64,7 +64,7 @@ export function timelineLook(entry: TimelineEntry): { icon: string; tone: Timeli
     [/notif|page|escalat/, 'send', 'neutral', 'Notified'],
     [/diagnos/, 'search', 'info', 'Diagnosis'],
     [/change|deploy/, 'change', 'warn', 'Change'],
-    [/merge|link|split/, 'merge', 'neutral', 'Linked'],
+    [/merge|link|split|same_cause/, 'merge', 'neutral', 'Linked'],
     [/role|subscription/, 'user', 'info', 'People'],
     [/update/, 'send', 'info', 'Update'],
     [/deadline/, 'clock', 'warn', 'Deadline'],
