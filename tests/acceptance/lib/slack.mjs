@@ -90,6 +90,9 @@ export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1', n
     if ((blocks ?? []).length > 50) problems.push('too many blocks');
   }
 
+  /** Slack takes forms too, in which what is no text is JSON; its own client sends them. */
+  const formed = (body) => Object.fromEntries([...new URLSearchParams(body)].map(([name, value]) => [name, /^[[{]/.test(value) ? JSON.parse(value) : value]));
+
   const http = await httpServer((request, body, response) => {
     const url = new URL(request.url, 'http://x');
     if (url.pathname === '/hook') return response.end('ok'); // pages
@@ -98,7 +101,7 @@ export async function slackWorkspace({ token = 'xoxb-1', userToken = 'xoxp-1', n
       return response.end('ok');
     }
     const method = url.pathname.replace('/api/', '');
-    const args = request.method === 'GET' ? Object.fromEntries(url.searchParams) : JSON.parse(body || '{}');
+    const args = request.method === 'GET' ? Object.fromEntries(url.searchParams) : (request.headers['content-type'] ?? '').includes('json') ? JSON.parse(body || '{}') : formed(body);
     calls.push({ method, args, key: request.headers['idempotency-key'], at: now() });
     const answer = (status, what, headers = {}) => response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(JSON.stringify(what));
     const by = (request.headers.authorization ?? '').replace('Bearer ', '');
