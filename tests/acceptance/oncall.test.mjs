@@ -9,14 +9,7 @@ import { OpenApi } from './lib/openapi.mjs';
 import { outside } from './lib/outside.mjs';
 
 const oncall = (world, { timeout = '3s', second = timeout } = {}) => `
-channels:
-  push: {kind: ntfy, url: '${world.url}/ntfy'}
-  slack: {kind: slack, app_token: x, app_url: '${world.url}/slack/chat.postMessage'}
-  pagerduty: {kind: pagerduty, url: '${world.url}/pagerduty'}
-  sms: {kind: twilio_sms, api_url: '${world.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
-  voice: {kind: twilio_call, api_url: '${world.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
-  email: {kind: email, smarthost: '127.0.0.1:${world.smtp}', from: sentinel@example.org, require_tls: false}
-  hook: {kind: webhook, signing_secret: s3cret}
+${world.channels}  hook: {kind: webhook, signing_secret: s3cret}
 users:
 - id: ada
   name: Ada Lovelace

@@ -13,14 +13,7 @@ import { signed, slackWorkspace } from './lib/slack.mjs';
 const SECRET = '8f742231b10e8888abcd99yyyzzz85a5';
 const INTEGRATION = 'R0123456789012345678901234567890';
 const ONCALL = (world) => `
-channels:
-  push: {kind: ntfy, url: '${world.url}/ntfy'}
-  slack: {kind: slack, app_token: x, app_url: '${world.url}/slack/chat.postMessage'}
-  pagerduty: {kind: pagerduty, url: '${world.url}/pagerduty'}
-  sms: {kind: twilio_sms, api_url: '${world.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
-  voice: {kind: twilio_call, api_url: '${world.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
-  email: {kind: email, smarthost: '127.0.0.1:${world.smtp}', from: sentinel@example.org, require_tls: false}
-users:
+${world.channels}users:
 - id: ada
   name: Ada Lovelace
   contacts: {push: ada-phone, sms: '+201', voice: '+201'}

@@ -43,6 +43,15 @@ export async function outside({ now = Date.now } = {}) {
     url: http.url,
     smtp: smtp.port,
     mails: smtp.mails,
+    /** Them all as channels of an oncall.yml. */
+    channels: `channels:
+  push: {kind: ntfy, url: '${http.url}/ntfy'}
+  slack: {kind: slack, app_token: x, app_url: '${http.url}/slack/chat.postMessage'}
+  pagerduty: {kind: pagerduty, url: '${http.url}/pagerduty'}
+  sms: {kind: twilio_sms, api_url: '${http.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
+  voice: {kind: twilio_call, api_url: '${http.url}/twilio', account_sid: AC1, auth_token: t, from: '+100'}
+  email: {kind: email, smarthost: '127.0.0.1:${smtp.port}', from: sentinel@example.org, require_tls: false}
+`,
     raw: http.received,
     /** What reached people by HTTP, oldest first: {at, by, to, key, text}. */
     pages: () => pages,
