@@ -232,6 +232,12 @@ Status Pager::on_escalation(state::Tx& tx, const std::vector<oncall::EscalationE
     if (event.kind == "paged") just_paged_.push_back(event.user);
     if (event.key.starts_with(oncall::kTestPrefix)) continue;
     SENTINEL_TRY(write_timeline(tx, event));
+    // Told anew, and not since its incident was changed: nobody has answered what goes out now.
+    const bool expired = event.kind == "reescalated";
+    if ((!expired && event.kind != "reassigned") || (changing_ != nullptr && changing_->id == event.key)) continue;
+    const Status opened = incidents_.unacknowledge(tx, event.key, expired ? event.detail : "given to another policy",
+                                                   expired ? kOncall : Actor{event.user, kOncall.source});
+    if (!opened && opened.error().code() != ErrorCode::kNotFound) return opened;
   }
   return {};
 }
@@ -246,11 +252,6 @@ Status Pager::write_timeline(state::Tx& tx, const oncall::EscalationEvent& event
   const Status added = incidents_.add_timeline(tx, event.key, words->kind, words->text, words->data_json, actor);
   // An escalation outlives nothing, but must not stand still for want of an incident.
   if (!added) return added.error().code() == ErrorCode::kNotFound ? Status() : added;
-  // It is told anew, and not since its incident was changed: nobody has answered what goes out now.
-  if (event.kind == "reescalated") SENTINEL_TRY(incidents_.unacknowledge(tx, event.key, event.detail, actor));
-  if (event.kind == "reassigned") {
-    SENTINEL_TRY(incidents_.unacknowledge(tx, event.key, "given to another policy", actor));
-  }
   incidents_.notify_changed(event.key);
   return {};
 }

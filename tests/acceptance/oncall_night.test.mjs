@@ -86,7 +86,7 @@ test('a night with a change of the clocks and of the week, killed whenever somet
     assert.deepEqual(fresh(), lines.sort());
     seen += lines.length;
   };
-  /** On to a time of the day, by way of each of the times between. */
+  /** To a time of the day (UTC); what has passed for real since the last whole minute is kept. */
   const at = (time) => clock.moveTo(Date.parse(`2026-10-25T${time}:00Z`) + (clock.now() % 60_000));
   const alert = (name) => server.good('POST', '/api/v2/alerts', [{ labels: { alertname: name, service: name.toLowerCase(), severity: 'SEV1' }, annotations: { summary: `${name} broke` }, startsAt: new Date(clock.now()).toISOString(), endsAt: '2026-12-01T00:00:00Z' }]);
   const incident = (n) => server.good('GET', `/sentinel/v1/incidents/${n}`);
